@@ -1,0 +1,173 @@
+//! What a document weighs once its fragments are written out, computed without writing them out: each fragment is weighed
+//! once and its weight added wherever it is spread. The trap avoided: walking the expansion to measure it, which is the very
+//! attack; and a cost by type, which async-graphql skips behind interfaces. This cost goes by names, so it is the same there.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Positioned, Value, Variables,
+    parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
+};
+
+use crate::{fault::Fault, page};
+
+/// The figures that `document` holds against its limits; all of them saturate.
+#[derive(Debug, Default)]
+pub(super) struct Weight {
+    pub(super) definitions: usize,
+    pub(super) aliases: usize,
+    pub(super) expanded: usize,
+    pub(super) depth: usize,
+    pub(super) height: usize,
+    pub(super) cost: usize,
+}
+
+/// The recursion of this file, and so of its stack; above every limit anyone would set on height.
+const DEEPEST: usize = 128;
+
+pub(super) fn weigh(document: &ExecutableDocument, variables: &Variables) -> Result<Weight, Fault> {
+    let mut scale = Scale { document, variables, fragments: HashMap::new(), aliases: 0 };
+    let mut total = Weight::default();
+    for (_, operation) in document.operations.iter() {
+        let part = scale.selections(&operation.node.selection_set, 0)?;
+        total.definitions += 1;
+        total.expanded = total.expanded.saturating_add(part.expanded);
+        total.depth = total.depth.max(part.depth);
+        total.height = total.height.max(part.height);
+        // `edges` at the root has no page around it, so it counts as a default page.
+        total.cost = total.cost.max(part.cost(page::DEFAULT));
+    }
+    for name in document.fragments.keys() {
+        // Validation walks unused fragments too.
+        let part = scale.fragment(name, 0)?;
+        total.definitions += 1;
+        total.expanded = total.expanded.saturating_add(part.expanded);
+    }
+    total.aliases = scale.aliases;
+    Ok(total)
+}
+
+/// The weight of one selection set, linear in the rows of the page around it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Part {
+    expanded: usize,
+    depth: usize,
+    height: usize,
+    /// Cost that does not depend on the page around it.
+    plain: usize,
+    /// Cost of `edges` and `nodes`, for each row of that page.
+    per_row: usize,
+}
+
+impl Part {
+    fn cost(self, rows: usize) -> usize {
+        self.plain.saturating_add(self.per_row.saturating_mul(rows))
+    }
+
+    fn add(&mut self, other: Self) {
+        self.expanded = self.expanded.saturating_add(other.expanded);
+        self.depth = self.depth.max(other.depth);
+        self.height = self.height.max(other.height);
+        self.plain = self.plain.saturating_add(other.plain);
+        self.per_row = self.per_row.saturating_add(other.per_row);
+    }
+}
+
+enum Weighed {
+    InProgress,
+    Done(Part),
+}
+
+struct Scale<'a> {
+    document: &'a ExecutableDocument,
+    variables: &'a Variables,
+    fragments: HashMap<&'a str, Weighed>,
+    aliases: usize,
+}
+
+impl<'a> Scale<'a> {
+    fn selections(&mut self, set: &'a Positioned<SelectionSet>, level: usize) -> Result<Part, Fault> {
+        if level > DEEPEST {
+            return Err(Fault::too_complex(format!("at most {DEEPEST} levels of selections")));
+        }
+        let mut part = Part::default();
+        for selection in &set.node.items {
+            part.add(match &selection.node {
+                Selection::Field(field) => self.field(&field.node, level)?,
+                Selection::InlineFragment(inline) => {
+                    let inner = self.selections(&inline.node.selection_set, level + 1)?;
+                    Part { expanded: inner.expanded.saturating_add(1), ..inner }
+                }
+                Selection::FragmentSpread(spread) => {
+                    let inner = self.fragment(&spread.node.fragment_name.node, level + 1)?;
+                    Part { expanded: inner.expanded.saturating_add(1), ..inner }
+                }
+            });
+        }
+        part.height += 1;
+        Ok(part)
+    }
+
+    fn fragment(&mut self, name: &str, level: usize) -> Result<Part, Fault> {
+        // Validation reports an unknown fragment better; it weighs nothing, since nothing of it can run.
+        let document = self.document;
+        let Some((name, fragment)) = document.fragments.get_key_value(name) else { return Ok(Part::default()) };
+        match self.fragments.get(name.as_str()) {
+            Some(Weighed::Done(part)) => return Ok(*part),
+            Some(Weighed::InProgress) => {
+                return Err(Fault::bad_input("query", format!("fragment {name} must not spread itself")));
+            }
+            None => {}
+        }
+        self.fragments.insert(name, Weighed::InProgress);
+        let part = self.selections(&fragment.node.selection_set, level)?;
+        self.fragments.insert(name, Weighed::Done(part));
+        Ok(part)
+    }
+
+    fn field(&mut self, field: &'a Field, level: usize) -> Result<Part, Fault> {
+        self.aliases += usize::from(field.alias.is_some());
+        let inner = if field.selection_set.node.items.is_empty() {
+            Part::default()
+        } else {
+            self.selections(&field.selection_set, level + 1)?
+        };
+        let cost = inner.cost(self.rows(field)).saturating_add(1);
+        let of_page = matches!(field.name.node.as_str(), "edges" | "nodes");
+        Ok(Part {
+            expanded: inner.expanded.saturating_add(1),
+            depth: inner.depth + 1,
+            height: inner.height,
+            plain: if of_page { 0 } else { cost },
+            per_row: if of_page { cost } else { 0 },
+        })
+    }
+
+    /// The rows of the page a field opens: its `first` or `last`, clamped, the larger if someone gives both.
+    fn rows(&self, field: &Field) -> usize {
+        let wanted = ["first", "last"].into_iter().filter_map(|name| field.get_argument(name));
+        wanted.map(|value| self.rows_of(&value.node)).max().unwrap_or(page::DEFAULT)
+    }
+
+    fn rows_of(&self, value: &Value) -> usize {
+        match value {
+            Value::Null => page::DEFAULT,
+            Value::Number(number) => page::size_for_cost(Some(number.as_i64().unwrap_or(-1))),
+            Value::Variable(name) => match self.variables.get(name) {
+                Some(value) => self.rows_of(&value.clone().into_value()),
+                None => self.rows_of_default(name),
+            },
+            // Of the wrong type, and refused by validation; dear until then.
+            _ => page::MAX,
+        }
+    }
+
+    /// A fragment does not know which operation spreads it: the largest default of any operation counts.
+    fn rows_of_default(&self, variable: &str) -> usize {
+        let definitions = self.document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+        let defaults = definitions
+            .filter(|definition| definition.node.name.node == variable)
+            .filter_map(|definition| definition.node.default_value.as_ref());
+        defaults.map(|value| self.rows_of(&value.node.clone().into_value())).max().unwrap_or(page::DEFAULT)
+    }
+}

@@ -1,0 +1,170 @@
+//! `/graphql`: the guard's steps in their order, for POST, GET and the WebSocket upgrade. The trap avoided: a step after the
+//! work it should prevent; origin, media type and token are judged before a byte of the body is read.
+
+use std::sync::Arc;
+
+use async_graphql::{Executor, http::GraphiQLSource, parser::types::OperationType};
+use axum::{
+    Extension,
+    extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode, request::Parts},
+    response::{Html, IntoResponse, Response},
+};
+
+use super::{refuse, send};
+use crate::{
+    authenticate::{Authenticator, bearer_of},
+    fault::{Code, Fault},
+    guard::{
+        body::{self, QueryString, Refusal},
+        document,
+        negotiate::MediaType,
+        outcome::{self, Answer},
+        panic,
+    },
+    request::RequestInfo,
+    shell::Shell,
+    websocket,
+};
+
+/// How a request arrived, and so what it may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+}
+
+pub(super) async fn post<E: Executor, A: Authenticator>(
+    State(shell): State<Arc<Shell<E, A>>>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
+    let media = MediaType::of(request.headers());
+    match posted(&shell, &info, request, media).await {
+        Ok(response) => response,
+        Err(refusal) => refuse(refusal, &info, media),
+    }
+}
+
+async fn posted<E: Executor, A: Authenticator>(
+    shell: &Shell<E, A>,
+    info: &RequestInfo,
+    request: Request,
+    media: MediaType,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    shell.settings.origins.admit(&parts.headers)?;
+    body::require_json(&parts.headers)?;
+    let actor = authenticate(shell, &parts.headers).await?;
+    let bytes = body::read(body, shell.settings.body_timeout).await?;
+    let request = body::parse(&bytes, &shell.settings.documents)?;
+    run(shell, info, request, &actor, Method::Post, media).await
+}
+
+pub(super) async fn get<E: Executor, A: Authenticator>(
+    State(shell): State<Arc<Shell<E, A>>>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
+    let media = MediaType::of(request.headers());
+    let (mut parts, _) = request.into_parts();
+    let answer = if parts.headers.contains_key("upgrade") {
+        upgrade(Arc::clone(&shell), &info, &mut parts).await
+    } else {
+        got(&shell, &info, &parts, media).await
+    };
+    answer.unwrap_or_else(|refusal| refuse(refusal, &info, media))
+}
+
+async fn got<E: Executor, A: Authenticator>(
+    shell: &Shell<E, A>,
+    info: &RequestInfo,
+    parts: &Parts,
+    media: MediaType,
+) -> Result<Response, Refusal> {
+    shell.settings.origins.admit(&parts.headers)?;
+    let actor = authenticate(shell, &parts.headers).await?;
+    let Query(raw) = Query::<QueryString>::try_from_uri(&parts.uri)
+        .map_err(|_: QueryRejection| Fault::bad_input("query string", "must be well formed"))?;
+    let request = body::parse_query_string(raw, &shell.settings.documents)?;
+    run(shell, info, request, &actor, Method::Get, media).await
+}
+
+async fn upgrade<E: Executor, A: Authenticator>(
+    shell: Arc<Shell<E, A>>,
+    info: &RequestInfo,
+    parts: &mut Parts,
+) -> Result<Response, Refusal> {
+    shell.settings.origins.admit(&parts.headers)?;
+    let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
+        Ok(upgrade) => upgrade.protocols([websocket::PROTOCOL]),
+        Err(rejection) => return Ok(rejection.into_response()),
+    };
+    if upgrade.selected_protocol().is_none() {
+        return Err(Fault::bad_input("Sec-WebSocket-Protocol", "must offer graphql-transport-ws").into());
+    }
+    let upgrade = upgrade.max_message_size(body::MAX_BODY).max_frame_size(body::MAX_BODY);
+    let info = info.clone();
+    Ok(upgrade.on_upgrade(move |socket| websocket::serve(socket, shell, info)))
+}
+
+/// Every other method.
+pub(super) async fn other(Extension(info): Extension<RequestInfo>, headers: HeaderMap) -> Response {
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", "must be POST, or GET for a query");
+    refuse(refusal, &info, MediaType::of(&headers))
+}
+
+async fn authenticate<E, A: Authenticator>(shell: &Shell<E, A>, headers: &HeaderMap) -> Result<A::Actor, Fault> {
+    Ok(shell.authenticator.authenticate(bearer_of(headers)?).await?)
+}
+
+async fn run<E: Executor, A: Authenticator>(
+    shell: &Shell<E, A>,
+    info: &RequestInfo,
+    mut request: async_graphql::Request,
+    actor: &A::Actor,
+    method: Method,
+    media: MediaType,
+) -> Result<Response, Refusal> {
+    match document::admit(&mut request, &shell.settings.limits) {
+        Ok(operation) => permit(operation, method)?,
+        Err(error) => {
+            let answer = outcome::settle(async_graphql::Response::from_errors(vec![error]), info);
+            return Ok(send(&answer, status_of(&answer, media), media));
+        }
+    }
+    request.data = shell.context_of(actor, info);
+    let response = panic::caught(shell.executor.execute(request)).await;
+    let answer = outcome::settle(response, info);
+    Ok(send(&answer, status_of(&answer, media), media))
+}
+
+/// GET is for queries: a link must not change anything. Subscriptions have their own transport.
+fn permit(operation: OperationType, method: Method) -> Result<(), Refusal> {
+    match (operation, method) {
+        (OperationType::Query, _) | (OperationType::Mutation, Method::Post) => Ok(()),
+        (OperationType::Mutation, Method::Get) => {
+            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", "must be POST for a mutation"))
+        }
+        (OperationType::Subscription, _) => {
+            Err(Fault::bad_input("query", "subscriptions run over graphql-transport-ws").into())
+        }
+    }
+}
+
+/// 200 when something was executed, else what the refusal and the media type call for.
+fn status_of(answer: &Answer, media: MediaType) -> StatusCode {
+    if answer.data.is_some() {
+        return StatusCode::OK;
+    }
+    match answer.errors.first().map(|problem| problem.code) {
+        Some(Code::BadUserInput) => media.document_refused(),
+        Some(code) => code.status(),
+        None => StatusCode::OK,
+    }
+}
+
+/// The `GraphiQL` page; mounted in development only.
+pub(super) async fn page() -> Html<String> {
+    Html(GraphiQLSource::build().endpoint("/graphql").subscription_endpoint("/graphql").title("Rhone").finish())
+}

@@ -1,0 +1,22 @@
+//! The API: GraphQL over HTTP and WebSocket, behind a guard. A list without logic.
+
+mod authenticate;
+mod fault;
+mod guard;
+mod http;
+pub mod page;
+mod readiness;
+mod request;
+mod settings;
+mod shell;
+mod websocket;
+
+pub use authenticate::{AuthError, Authenticator};
+pub use fault::{Code, Fault};
+pub use guard::{DocumentLimits, Documents, Origins};
+pub use http::router;
+pub use page::Page;
+pub use readiness::{Readiness, ReadinessCheck};
+pub use request::{IdSource, REQUEST_ID, RequestInfo};
+pub use settings::{Exposure, Settings, limits};
+pub use shell::{ContextBuilder, Shell};

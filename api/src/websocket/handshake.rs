@@ -1,0 +1,55 @@
+//! From the upgrade to `connection_ack`: one `connection_init` with a token that stands, in time. The trap avoided: a socket
+//! that is open but nobody's; until the ack it can do nothing but be closed.
+
+use axum::extract::ws::WebSocket;
+use serde_json::Value;
+
+use super::{
+    close::Close,
+    message::{self, FromClient, FromServer},
+};
+use crate::{
+    authenticate::{AuthError, Authenticator, bearer_in},
+    shell::Shell,
+};
+
+/// Waits for the init and answers who the connection belongs to.
+pub(super) async fn accept<E, A: Authenticator>(
+    socket: &mut WebSocket,
+    shell: &Shell<E, A>,
+) -> Result<A::Actor, Close> {
+    let within = shell.settings.init_timeout;
+    let payload = tokio::time::timeout(within, init_payload(socket)).await.map_err(|_| Close::INIT_TIMEOUT)??;
+    let token = payload.as_ref().and_then(bearer).ok_or(Close::FORBIDDEN)?;
+    let verdict = tokio::time::timeout(within, shell.authenticator.authenticate(token));
+    let actor = match verdict.await {
+        Ok(Ok(actor)) => actor,
+        Ok(Err(AuthError::Refused)) => return Err(Close::FORBIDDEN),
+        Ok(Err(AuthError::Unavailable(cause))) => {
+            tracing::warn!(error = %cause, "a connection's token could not be checked");
+            return Err(Close::TRY_LATER);
+        }
+        Err(_elapsed) => return Err(Close::TRY_LATER),
+    };
+    socket.send(FromServer::ConnectionAck.into_message()).await.map_err(|_| Close::Gone)?;
+    Ok(actor)
+}
+
+async fn init_payload(socket: &mut WebSocket) -> Result<Option<Value>, Close> {
+    loop {
+        match message::read(socket.recv().await)? {
+            Some(FromClient::ConnectionInit { payload }) => return Ok(payload),
+            Some(FromClient::Subscribe { .. }) => return Err(Close::UNAUTHORIZED),
+            Some(FromClient::Ping { payload }) => {
+                let pong = FromServer::Pong { payload }.into_message();
+                socket.send(pong).await.map_err(|_| Close::Gone)?;
+            }
+            Some(FromClient::Pong {} | FromClient::Complete { .. }) | None => {}
+        }
+    }
+}
+
+/// `{"authorization": "Bearer ..."}`, with the key as a header would be written too.
+fn bearer(payload: &Value) -> Option<&str> {
+    payload.get("authorization").or_else(|| payload.get("Authorization"))?.as_str().and_then(bearer_in)
+}

@@ -1,0 +1,74 @@
+//! One `subscribe`: guarded like any document, run as a stream of items that ends by itself. The trap avoided: an error before
+//! execution sent as `next`; the protocol has `error` for it, and clients resolve the two differently.
+
+use std::sync::Arc;
+
+use async_graphql::{Executor, parser::types::OperationType};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use serde_json::Value;
+
+use crate::{
+    authenticate::Authenticator,
+    fault::Fault,
+    guard::{
+        body, document,
+        outcome::{self, Answer, Problem},
+        panic,
+    },
+    request::RequestInfo,
+    shell::Shell,
+};
+
+/// What an operation gives its connection.
+pub(super) enum Item {
+    /// A result.
+    Next(Answer),
+    /// It was refused or broke; nothing follows.
+    Error(Vec<Problem>),
+    /// It ended.
+    Complete,
+}
+
+/// Starts an operation, or says in one item why not.
+pub(super) fn start<E: Executor, A: Authenticator>(
+    shell: &Arc<Shell<E, A>>,
+    actor: &A::Actor,
+    info: RequestInfo,
+    payload: Value,
+) -> BoxStream<'static, Item> {
+    let mut request = match admitted(shell, payload, &info) {
+        Ok(request) => request,
+        Err(problems) => return refused(problems),
+    };
+    request.data = shell.context_of(actor, &info);
+    let responses = panic::caught_stream(shell.executor.execute_stream(request, None));
+    responses
+        .map(move |response| {
+            let answer = outcome::settle(response, &info);
+            if answer.data.is_some() { Item::Next(answer) } else { Item::Error(answer.errors) }
+        })
+        .chain(stream::iter([Item::Complete]))
+        .boxed()
+}
+
+/// An operation that ends before it began.
+pub(super) fn refused(problems: Vec<Problem>) -> BoxStream<'static, Item> {
+    stream::iter([Item::Error(problems)]).boxed()
+}
+
+fn admitted<E, A: Authenticator>(
+    shell: &Shell<E, A>,
+    payload: Value,
+    info: &RequestInfo,
+) -> Result<async_graphql::Request, Vec<Problem>> {
+    let refuse = |fault| outcome::refuse(fault, info).errors;
+    let mut request = body::parse_payload(payload, &shell.settings.documents).map_err(refuse)?;
+    match document::admit(&mut request, &shell.settings.limits) {
+        Ok(OperationType::Query | OperationType::Subscription) => Ok(request),
+        Ok(OperationType::Mutation) => Err(refuse(Fault::bad_input("query", "mutations run over POST"))),
+        Err(error) => Err(outcome::settle(async_graphql::Response::from_errors(vec![error]), info).errors),
+    }
+}

@@ -1,0 +1,150 @@
+//! What every noun is: a state folded from its events, which decides commands. Also the given/when/then of its tests.
+
+use crate::canonical::{InvalidPayload, Payload};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::fmt::{Debug, Display};
+
+/// A noun with a life of its own. Its state keeps only what a later decision reads.
+pub trait Aggregate: Clone + Debug + Default + Send + Sync + 'static {
+    /// The first half of its streams' names.
+    const CATEGORY: &'static str;
+    /// What may be asked.
+    type Command;
+    /// What may have happened.
+    type Event: Event;
+    /// Why not.
+    type Rejection: Rejection;
+
+    /// Judges a command. Already so by this very operation: no events. Not allowed: a rejection.
+    fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Rejection>;
+
+    /// Takes an event in.
+    fn apply(&mut self, event: &Self::Event);
+}
+
+/// The events of a noun. Serialised as `{"type": "noun.verbed", "data": {...}}`; the log keeps both apart.
+pub trait Event: Clone + Debug + Serialize + DeserializeOwned + Send + Sync {
+    /// Every type with its newest schema version.
+    const TYPES: &'static [(&'static str, u16)];
+
+    /// Brings the data of an older schema version to the next one.
+    fn upcast(_event_type: &str, _from: u16, data: Value) -> Value {
+        data
+    }
+}
+
+/// Why a command was not allowed: data, not an exception.
+pub trait Rejection: Clone + Debug + Display + Send + Sync {
+    /// A stable code, SCREAMING_SNAKE_CASE.
+    fn code(&self) -> &'static str;
+
+    /// Which field of the request it is about.
+    fn field(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the caller expected and what is so.
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        None
+    }
+}
+
+/// An event on its way to the log or from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// `noun.verbed`.
+    pub event_type: String,
+    /// Which form of the payload.
+    pub schema_version: u16,
+    /// The payload.
+    pub payload: Payload,
+}
+
+/// Why a stored event cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("event {event_type} version {schema_version} cannot be read")]
+pub struct Unreadable {
+    /// Its type.
+    pub event_type: String,
+    /// Its schema version.
+    pub schema_version: u16,
+    /// What is wrong.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+/// Prepares an event for the log.
+pub fn encode<E: Event>(event: &E) -> Result<Encoded, InvalidPayload> {
+    let Value::Object(mut tagged) = serde_json::to_value(event).expect("an event has no map with other than text keys")
+    else {
+        unreachable!("an event is serialised with a tag beside its data")
+    };
+    let Some(Value::String(event_type)) = tagged.remove("type") else {
+        unreachable!("an event is serialised with a tag beside its data")
+    };
+    let data = tagged.remove("data").unwrap_or_else(|| Value::Object(Map::new()));
+    let schema_version = newest::<E>(&event_type).expect("every type of event stands in TYPES");
+    Ok(Encoded { event_type, schema_version, payload: Payload::parse(data.to_string())? })
+}
+
+/// Reads a stored event, upcasting it version by version.
+pub fn decode<E: Event>(stored: &Encoded) -> Result<E, Unreadable> {
+    let mut data = stored.payload.to_value();
+    let newest = newest::<E>(&stored.event_type).unwrap_or(stored.schema_version);
+    for from in stored.schema_version..newest {
+        data = E::upcast(&stored.event_type, from, data);
+    }
+    serde_json::from_value(serde_json::json!({ "type": stored.event_type, "data": data })).map_err(|source| {
+        Unreadable { event_type: stored.event_type.clone(), schema_version: stored.schema_version, source }
+    })
+}
+
+fn newest<E: Event>(event_type: &str) -> Option<u16> {
+    E::TYPES.iter().find(|(name, _)| *name == event_type).map(|(_, version)| *version)
+}
+
+/// The state after these events.
+pub fn fold<'a, A: Aggregate>(events: impl IntoIterator<Item = &'a A::Event>) -> A {
+    let mut state = A::default();
+    for event in events {
+        state.apply(event);
+    }
+    state
+}
+
+/// Given these events; see [`Given::when`].
+pub fn given<A: Aggregate>(events: impl IntoIterator<Item = A::Event>) -> Given<A> {
+    Given(fold(&events.into_iter().collect::<Vec<_>>()))
+}
+
+/// A state to try a command on.
+pub struct Given<A: Aggregate>(A);
+
+/// What came of a command.
+pub struct When<A: Aggregate>(Result<Vec<A::Event>, A::Rejection>);
+
+impl<A: Aggregate> Given<A> {
+    /// Tries a command.
+    pub fn when(self, command: A::Command) -> When<A> {
+        When(self.0.decide(command))
+    }
+}
+
+impl<A: Aggregate> When<A>
+where
+    A::Event: PartialEq,
+    A::Rejection: PartialEq,
+{
+    /// Asserts that exactly these events follow.
+    #[track_caller]
+    pub fn then(self, events: impl IntoIterator<Item = A::Event>) {
+        assert_eq!(self.0, Ok(events.into_iter().collect()));
+    }
+
+    /// Asserts that it was refused for this reason.
+    #[track_caller]
+    pub fn then_rejected(self, rejection: &A::Rejection) {
+        assert_eq!(self.0.as_ref(), Err(rejection));
+    }
+}

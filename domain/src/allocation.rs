@@ -1,0 +1,358 @@
+//! Allocation: one running instance of an artifact on a host. Owner: regional scheduler. Writer: scheduler and runner.
+//! Trap: taking its health for ownership; it serves only the environment it was planned for, and only while the
+//! RouteOwner says so.
+
+use crate::{
+    actor::{UnknownWord, words},
+    aggregate::{self, Aggregate},
+    digest::Digest,
+    feed::{Endpoint, EndpointState},
+    host_protocol::{Desired, Goal},
+    ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, RegionId, WorkspaceId},
+    numbers::{EnvSet, Epoch, Generation},
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+words! {
+    /// Where an allocation is in its life.
+    State {
+        /// Ordered; no runner has spoken yet.
+        Planned = "planned",
+        /// Its runner fetches the artifact.
+        Pulling = "pulling",
+        /// The digest is verified, the process is being started.
+        Starting = "starting",
+        /// It answers.
+        Ready = "ready",
+        /// It was told to stop; open work may finish.
+        Draining = "draining",
+        /// Gone, as told.
+        Stopped = "stopped",
+        /// Will not run.
+        Failed = "failed",
+    }
+}
+
+impl State {
+    /// Whether nothing follows.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Stopped | Self::Failed)
+    }
+}
+
+/// An allocation, as later decisions see it.
+#[derive(Clone, Debug, Default)]
+pub struct Allocation {
+    /// What it was planned as; none before it exists.
+    pub planned: Option<Planned>,
+    /// Where it is in its life.
+    pub state: Option<State>,
+    /// The digest its runner verified.
+    pub verified: Option<Digest>,
+    /// Where it is reached.
+    pub address: Option<String>,
+    /// The latest order.
+    pub generation: Generation,
+    /// How often it was started again.
+    pub restarts: u64,
+}
+
+/// All that its runner and the edges need to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Which.
+    pub id: AllocationId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The app.
+    pub app: AppId,
+    /// The only environment it may ever serve.
+    pub environment: EnvironmentId,
+    /// What it runs.
+    pub deployment: DeploymentId,
+    /// With which variables.
+    pub env_set: EnvSet,
+    /// Exactly which bytes.
+    pub artifact: Digest,
+    /// Where.
+    pub region: RegionId,
+    /// Where in the region.
+    pub cell: CellId,
+    /// On which host.
+    pub host: HostId,
+    /// The lowest epoch under which it may be sent work.
+    pub min_epoch: Epoch,
+    /// The process.
+    pub command: Vec<String>,
+    /// Where it answers for its health.
+    pub health_path: String,
+    /// How long it may take to become ready.
+    pub ready_timeout_ms: u64,
+    /// How long it may take to stop.
+    pub drain_timeout_ms: u64,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Order it.
+    Plan(Planned),
+    /// Its runner fetches.
+    ReportPulling,
+    /// Its runner starts these bytes.
+    ReportStarting {
+        /// As the runner computed it.
+        digest: Digest,
+    },
+    /// It answers.
+    ReportReady {
+        /// As the runner computed it.
+        digest: Digest,
+        /// Where.
+        address: String,
+    },
+    /// It crashed and was started again.
+    ReportRestarted {
+        /// How often by now.
+        restarts: u64,
+        /// How the process ended.
+        exit: String,
+    },
+    /// Let open work finish and stop.
+    Drain {
+        /// Why.
+        reason: String,
+    },
+    /// Its runner stopped it.
+    ReportStopped,
+    /// Its runner gave up.
+    ReportFailed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+#[expect(missing_docs, reason = "the fields are those of the command that leads to the event")]
+pub enum Event {
+    /// It is ordered.
+    #[serde(rename = "allocation.planned")]
+    Planned(Planned),
+    /// Its runner fetches the artifact.
+    #[serde(rename = "allocation.pulling")]
+    Pulling {},
+    /// Its runner verified the digest and starts the process.
+    #[serde(rename = "allocation.starting")]
+    Starting { digest: Digest },
+    /// It answers.
+    #[serde(rename = "allocation.ready")]
+    Ready { digest: Digest, address: String },
+    /// It crashed and runs again.
+    #[serde(rename = "allocation.restarted")]
+    Restarted { restarts: u64, exit: String },
+    /// It is to stop.
+    #[serde(rename = "allocation.draining")]
+    Draining { reason: String },
+    /// It is gone, as told.
+    #[serde(rename = "allocation.stopped")]
+    Stopped {},
+    /// It will not run.
+    #[serde(rename = "allocation.failed")]
+    Failed { reason: String },
+}
+
+impl aggregate::Event for Event {
+    const TYPES: &'static [(&'static str, u16)] = &[
+        ("allocation.planned", 1),
+        ("allocation.pulling", 1),
+        ("allocation.starting", 1),
+        ("allocation.ready", 1),
+        ("allocation.restarted", 1),
+        ("allocation.draining", 1),
+        ("allocation.stopped", 1),
+        ("allocation.failed", 1),
+    ];
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The id is taken.
+    #[error("this allocation exists already")]
+    Exists,
+    /// There is none.
+    #[error("there is no such allocation")]
+    NotFound,
+    /// Its life does not go that way.
+    #[error("an allocation that is {from} cannot become {to}")]
+    NotFrom {
+        /// Where it is.
+        from: State,
+        /// Where it was to go.
+        to: State,
+    },
+    /// The runner executes other bytes than ordered.
+    #[error("the runner verified {actual} where {expected} was ordered")]
+    WrongDigest {
+        /// Ordered.
+        expected: Digest,
+        /// Found.
+        actual: Digest,
+    },
+}
+
+impl aggregate::Rejection for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists => "ALREADY_EXISTS",
+            Self::NotFound => "NOT_FOUND",
+            Self::NotFrom { .. } => "INVALID_TRANSITION",
+            Self::WrongDigest { .. } => "WRONG_DIGEST",
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        match self {
+            Self::WrongDigest { expected, actual } => Some((expected.to_string(), actual.to_string())),
+            Self::NotFrom { from, to } => Some((to.to_string(), from.to_string())),
+            Self::Exists | Self::NotFound => None,
+        }
+    }
+}
+
+impl Aggregate for Allocation {
+    const CATEGORY: &'static str = "allocation";
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
+        let (Some(planned), Some(state)) = (&self.planned, self.state) else {
+            let Command::Plan(planned) = command else { return Err(Rejection::NotFound) };
+            return Ok(vec![Event::Planned(planned)]);
+        };
+        match command {
+            Command::Plan(same) if same == *planned => Ok(vec![]),
+            Command::Plan(_) => Err(Rejection::Exists),
+            Command::ReportPulling => step(state, State::Pulling, Event::Pulling {}),
+            Command::ReportStarting { digest } => {
+                same_bytes(planned.artifact, digest)?;
+                step(state, State::Starting, Event::Starting { digest })
+            }
+            Command::ReportReady { digest, address } => {
+                same_bytes(planned.artifact, digest)?;
+                self.ready(state, digest, address)
+            }
+            Command::ReportRestarted { restarts, .. } if restarts <= self.restarts || state.is_final() => Ok(vec![]),
+            Command::ReportRestarted { restarts, exit } => Ok(vec![Event::Restarted { restarts, exit }]),
+            Command::Drain { .. } if state == State::Draining || state.is_final() => Ok(vec![]),
+            Command::Drain { reason } => Ok(vec![Event::Draining { reason }]),
+            Command::ReportStopped | Command::ReportFailed { .. } if state.is_final() => Ok(vec![]),
+            Command::ReportStopped => step(state, State::Stopped, Event::Stopped {}),
+            Command::ReportFailed { reason } => Ok(vec![Event::Failed { reason }]),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Planned(planned) => {
+                self.planned = Some(planned.clone());
+                self.state = Some(State::Planned);
+                self.generation = Generation(1);
+            }
+            Event::Pulling {} => self.state = Some(State::Pulling),
+            Event::Starting { digest } => {
+                self.state = Some(State::Starting);
+                self.verified = Some(*digest);
+            }
+            Event::Ready { digest, address } => {
+                self.state = Some(State::Ready);
+                self.verified = Some(*digest);
+                self.address = Some(address.clone());
+            }
+            Event::Restarted { restarts, .. } => self.restarts = *restarts,
+            Event::Draining { .. } => {
+                self.state = Some(State::Draining);
+                self.generation = self.generation.next();
+            }
+            Event::Stopped {} => self.state = Some(State::Stopped),
+            Event::Failed { .. } => self.state = Some(State::Failed),
+        }
+    }
+}
+
+impl Allocation {
+    fn ready(&self, state: State, digest: Digest, address: String) -> Result<Vec<Event>, Rejection> {
+        match state {
+            State::Ready if self.address.as_ref() == Some(&address) => Ok(vec![]),
+            State::Planned | State::Pulling | State::Starting | State::Ready => {
+                Ok(vec![Event::Ready { digest, address }])
+            }
+            State::Draining => Ok(vec![]),
+            State::Stopped | State::Failed => Err(Rejection::NotFrom { from: state, to: State::Ready }),
+        }
+    }
+
+    /// What its runner is told; none once its life is over.
+    pub fn desired(&self) -> Option<Desired> {
+        let (planned, state) = (self.planned.as_ref()?, self.state?);
+        (!state.is_final()).then(|| Desired {
+            allocation: planned.id,
+            generation: self.generation,
+            goal: if state == State::Draining { Goal::Stop } else { Goal::Run },
+            workspace: planned.workspace,
+            app: planned.app,
+            environment: planned.environment,
+            deployment: planned.deployment,
+            env_set: planned.env_set,
+            region: planned.region,
+            cell: planned.cell,
+            artifact: planned.artifact,
+            min_epoch: planned.min_epoch,
+            command: planned.command.clone(),
+            health_path: planned.health_path.clone(),
+            ready_timeout_ms: planned.ready_timeout_ms,
+            drain_timeout_ms: planned.drain_timeout_ms,
+        })
+    }
+
+    /// What the edges are told; none before it was ready once.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        let (planned, address, artifact) = (self.planned.as_ref()?, self.address.clone()?, self.verified?);
+        let state = match self.state? {
+            State::Planned | State::Pulling | State::Starting => return None,
+            State::Ready => EndpointState::Ready,
+            State::Draining => EndpointState::Draining,
+            State::Stopped | State::Failed => EndpointState::Gone,
+        };
+        Some(Endpoint {
+            allocation: planned.id,
+            environment: planned.environment,
+            deployment: planned.deployment,
+            env_set: planned.env_set,
+            artifact,
+            generation: self.generation,
+            host: planned.host,
+            address,
+            state,
+        })
+    }
+}
+
+/// A step forward; a report that says what is so already is no event, nor is older news of a runner that repeats itself.
+fn step(from: State, to: State, event: Event) -> Result<Vec<Event>, Rejection> {
+    if from.is_final() && from != to {
+        return Err(Rejection::NotFrom { from, to });
+    }
+    Ok(if from < to { vec![event] } else { vec![] })
+}
+
+fn same_bytes(expected: Digest, actual: Digest) -> Result<(), Rejection> {
+    if expected == actual { Ok(()) } else { Err(Rejection::WrongDigest { expected, actual }) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Environment: a traffic and policy lane of an app; also the route key. Owner: Rhone. Writer: environment operations.
+//! Trap: an environment that quietly shares what another one mutates. Its region and cell are placement, not identity.
+
+use crate::{
+    actor::{UnknownWord, words},
+    aggregate::{self, Aggregate},
+    ids::{AppId, CellId, EnvironmentId, ProjectId, RegionId, WorkspaceId},
+    text::Slug,
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+words! {
+    /// What an environment is for.
+    Kind {
+        /// Every deploy is shown here first.
+        Preview = "preview",
+        /// Rehearsal.
+        Staging = "staging",
+        /// The real thing.
+        Production = "production",
+    }
+}
+
+/// An environment, as later decisions see it.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// What it was created as; none before it exists.
+    pub created: Option<Created>,
+}
+
+/// What is known of it from its creation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// Which; also the key of its route.
+    pub id: EnvironmentId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its app.
+    pub app: AppId,
+    /// Unique in the app.
+    pub slug: Slug,
+    /// What it is for.
+    pub kind: Kind,
+    /// Where its allocations run.
+    pub region: RegionId,
+    /// Where in the region.
+    pub cell: CellId,
+    /// How its sessions end.
+    pub drain: DrainPolicy,
+}
+
+/// How sessions of a former owner end, and how long it is kept for a quick way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainPolicy {
+    /// How long open sockets live on after the route has changed.
+    pub drain_seconds: u64,
+    /// How long a former owner's allocations stay up for a rollback.
+    pub standby_seconds: u64,
+}
+
+impl Default for DrainPolicy {
+    fn default() -> Self {
+        Self { drain_seconds: 30, standby_seconds: 300 }
+    }
+}
+
+/// What may be asked.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Bring it into being.
+    Create(Created),
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum Event {
+    /// It exists.
+    #[serde(rename = "environment.created")]
+    Created(Created),
+}
+
+impl aggregate::Event for Event {
+    const TYPES: &'static [(&'static str, u16)] = &[("environment.created", 1)];
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The id is taken by something else.
+    #[error("this environment exists already")]
+    Exists,
+    /// A drain longer than a week or a standby longer than a day is a mistake.
+    #[error("drainSeconds may be at most 604800 and standbySeconds at most 86400")]
+    DrainPolicy,
+}
+
+impl aggregate::Rejection for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists => "ALREADY_EXISTS",
+            Self::DrainPolicy => "INVALID",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Exists => None,
+            Self::DrainPolicy => Some("drain"),
+        }
+    }
+}
+
+impl Aggregate for Environment {
+    const CATEGORY: &'static str = "environment";
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, Command::Create(created): Command) -> Result<Vec<Event>, Rejection> {
+        let drain = created.drain;
+        match &self.created {
+            _ if drain.drain_seconds > 604_800 || drain.standby_seconds > 86_400 => Err(Rejection::DrainPolicy),
+            None => Ok(vec![Event::Created(created)]),
+            Some(same) if *same == created => Ok(vec![]),
+            Some(_) => Err(Rejection::Exists),
+        }
+    }
+
+    fn apply(&mut self, Event::Created(created): &Event) {
+        self.created = Some(created.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;

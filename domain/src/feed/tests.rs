@@ -1,0 +1,75 @@
+//! What the signature of an entry, a snapshot and a heartbeat covers.
+
+use super::*;
+use uuid::Uuid;
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+fn place() -> (Incarnation, RegionId) {
+    (Incarnation(Uuid::from_u128(1)), RegionId(Uuid::from_u128(2)))
+}
+
+fn content() -> String {
+    Content::Allocation(Endpoint {
+        allocation: AllocationId(Uuid::from_u128(3)),
+        environment: EnvironmentId(Uuid::from_u128(4)),
+        deployment: DeploymentId(Uuid::from_u128(5)),
+        env_set: EnvSet(0),
+        artifact: Digest::of(&[b"blue"]),
+        generation: Generation(1),
+        host: HostId(Uuid::from_u128(6)),
+        address: "127.0.0.1:9".into(),
+        state: EndpointState::Ready,
+    })
+    .to_text()
+}
+
+fn entry() -> Entry {
+    Entry::signed(&key(), place(), (FeedSeq(1), Digest::ZERO), content())
+}
+
+#[test]
+fn an_entry_as_signed_is_believed() {
+    assert!(matches!(entry().verified(&key().verifying_key()), Ok(Content::Allocation(_))));
+}
+
+#[test]
+fn an_entry_with_any_field_changed_is_not_believed() {
+    let forged: Vec<Entry> = vec![
+        Entry { incarnation: Incarnation(Uuid::from_u128(9)), ..entry() },
+        Entry { region: RegionId(Uuid::from_u128(9)), ..entry() },
+        Entry { seq: FeedSeq(2), ..entry() },
+        Entry { prev: Digest::of(&[b"x"]), ..entry() },
+        Entry { digest: Digest::of(&[b"x"]), ..entry() },
+        Entry { content: content().replace("ready", "gone"), ..entry() },
+        Entry { signature: String::new(), ..entry() },
+    ];
+    for entry in forged {
+        assert!(entry.verified(&key().verifying_key()).is_err(), "{entry:?}");
+    }
+}
+
+#[test]
+fn an_entry_signed_by_another_key_is_not_believed() {
+    let other = SigningKey::from_bytes(&[8; 32]);
+    assert_eq!(entry().verified(&other.verifying_key()), Err(Untrusted::Signature));
+}
+
+#[test]
+fn a_snapshot_with_a_content_removed_is_not_believed() {
+    let whole = Snapshot::signed(&key(), place(), (FeedSeq(1), Digest::ZERO), vec![content(), content()]);
+    assert_eq!(whole.verified(&key().verifying_key()).map(|all| all.len()), Ok(2));
+    let less = Snapshot { contents: vec![content()], ..whole };
+    assert_eq!(less.verified(&key().verifying_key()), Err(Untrusted::Signature));
+}
+
+#[test]
+fn a_heartbeat_with_another_position_is_not_believed() {
+    let at = DateTime::from_timestamp(1, 0).expect("a time");
+    let heartbeat = Heartbeat::signed(&key(), place(), (FeedSeq(1), Digest::ZERO), at);
+    assert_eq!(heartbeat.verified(&key().verifying_key()), Ok(()));
+    let later = Heartbeat { seq: FeedSeq(2), ..heartbeat };
+    assert_eq!(later.verified(&key().verifying_key()), Err(Untrusted::Signature));
+}

@@ -1,0 +1,41 @@
+//! The rules of Rhone: pure and synchronous. Nothing here performs I/O, reads a clock or draws a random number; ids and
+//! times arrive in the command. One noun, one file; its tests stand beside it.
+
+// The kernel: what every noun is made of.
+pub mod actor;
+pub mod aggregate;
+pub mod canonical;
+pub mod digest;
+pub mod envelope;
+pub mod ids;
+pub mod numbers;
+pub mod personal;
+pub mod text;
+
+// What crosses to the edges and the runners.
+pub mod edge_status;
+pub mod feed;
+pub mod host_protocol;
+// The nouns.
+pub mod allocation;
+pub mod app;
+pub mod artifact;
+pub mod artifact_facts;
+pub mod cell;
+pub mod claim;
+pub mod deployment;
+pub mod environment;
+pub mod host;
+pub mod operation;
+pub mod project;
+pub mod refusal;
+pub mod region;
+pub mod route_owner;
+pub mod workspace;
+
+// What reacts: pure process managers.
+pub mod promotion;
+pub mod scheduling;
+
+// What is generated from all of them.
+pub mod catalogue;

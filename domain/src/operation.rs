@@ -1,0 +1,406 @@
+//! Operation: a durable mutation with stages, a deadline and a definite end. Owner: Rhone. Writer: API (request, cancel) and
+//! worker stages. Trap: telling users its status from logs; what is not a stage here did not happen.
+
+use crate::{
+    actor::{UnknownWord, words},
+    aggregate::{self, Aggregate},
+    digest::Digest,
+    environment::DrainPolicy,
+    ids::{AllocationId, AppId, CellId, DeploymentId, EdgeId, EnvironmentId, OperationId, RegionId, WorkspaceId},
+    numbers::{EnvSet, Epoch, FeedSeq, Fence},
+    text::Reason,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+words! {
+    /// What an operation does.
+    Kind {
+        /// Gives an environment's traffic to a deployment.
+        Promotion = "promotion",
+        /// Gives it back to an earlier one.
+        Rollback = "rollback",
+    }
+}
+
+words! {
+    /// Where an operation stands.
+    Stage {
+        /// Accepted.
+        Requested = "requested",
+        /// Gates are judged, allocations started and awaited.
+        PolicyCheck = "policy_check",
+        /// The route has changed.
+        RouteCas = "route_cas",
+        /// The edges are taking it over.
+        EdgePropagating = "edge_propagating",
+        /// A promotion's good end: the exact bytes answered through every live edge.
+        Healthy = "healthy",
+        /// A rollback's good end.
+        RolledBack = "rolled_back",
+        /// A bad end, with the reason.
+        Failed = "failed",
+        /// Ended on request, before the route had changed.
+        Cancelled = "cancelled",
+    }
+}
+
+impl Stage {
+    /// Whether nothing follows.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Healthy | Self::RolledBack | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether the route had changed when this stage was entered.
+    pub fn is_past_route_change(self) -> bool {
+        matches!(self, Self::RouteCas | Self::EdgePropagating | Self::Healthy | Self::RolledBack)
+    }
+
+    fn may_follow(self, earlier: Self, kind: Kind) -> bool {
+        match self {
+            // A beginning, and two ends that have events of their own.
+            Self::Requested | Self::Failed | Self::Cancelled => false,
+            Self::PolicyCheck => earlier == Self::Requested,
+            Self::RouteCas => earlier == Self::PolicyCheck,
+            Self::EdgePropagating => earlier == Self::RouteCas,
+            Self::Healthy => earlier == Self::EdgePropagating && kind == Kind::Promotion,
+            Self::RolledBack => earlier == Self::EdgePropagating && kind == Kind::Rollback,
+        }
+    }
+}
+
+/// An operation, as later decisions see it.
+#[derive(Clone, Debug, Default)]
+pub struct Operation {
+    /// What was asked; none before it exists.
+    pub requested: Option<Requested>,
+    /// Where it stands.
+    pub stage: Option<Stage>,
+    /// The epoch it gave the route.
+    pub epoch: Option<Epoch>,
+    /// Whether and why it shall end early.
+    pub cancel: Option<Reason>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// What its stages brought to light.
+    pub evidence: Evidence,
+    /// The attempts whose late reports are on record.
+    pub late: BTreeSet<Fence>,
+}
+
+/// What was asked, complete: a worker needs nothing else to know what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    /// Which.
+    pub id: OperationId,
+    /// What it does.
+    pub kind: Kind,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The app.
+    pub app: AppId,
+    /// Whose traffic.
+    pub environment: EnvironmentId,
+    /// Where.
+    pub region: RegionId,
+    /// Where in the region.
+    pub cell: CellId,
+    /// To whom.
+    pub deployment: DeploymentId,
+    /// Exactly which bytes.
+    pub artifact: Digest,
+    /// With which variables.
+    pub env_set: EnvSet,
+    /// The epoch it was decided on.
+    pub expected_epoch: Epoch,
+    /// Why; a rollback always says.
+    pub reason: Option<Reason>,
+    /// How sessions of the former owner end.
+    pub drain: DrainPolicy,
+    /// When it ends, one way or the other.
+    pub deadline: DateTime<Utc>,
+}
+
+/// What a stage brought to light.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The gates, as judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// The epoch the route was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// The digest that runner and edges agree on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// What answered, edge by edge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<EdgeProof>,
+}
+
+/// One gate, as judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Which.
+    pub kind: String,
+    /// How it was judged.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// On what.
+    pub evidence: String,
+}
+
+words! {
+    /// A gate's judgement.
+    Verdict {
+        /// Open.
+        Pass = "pass",
+        /// Closed.
+        Fail = "fail",
+    }
+}
+
+impl Verdict {
+    /// Open on this condition.
+    pub fn pass_if(condition: bool) -> Self {
+        if condition { Self::Pass } else { Self::Fail }
+    }
+}
+
+/// What answered through one edge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeProof {
+    /// Which edge.
+    pub edge: EdgeId,
+    /// How far it had applied the feed.
+    pub applied: FeedSeq,
+    /// Which allocation answered.
+    pub allocation: Option<AllocationId>,
+    /// With which bytes.
+    pub digest: Digest,
+}
+
+/// A bad end, explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable code.
+    pub code: String,
+    /// In words.
+    pub message: String,
+    /// What was expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<String>,
+    /// Whether the route had changed by then.
+    pub route_changed: bool,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Accept it.
+    Request(Requested),
+    /// Go on to the next stage.
+    Enter {
+        /// Which.
+        stage: Stage,
+        /// What came to light.
+        evidence: Evidence,
+    },
+    /// End badly.
+    Fail(Failure),
+    /// End early, please.
+    RequestCancel {
+        /// Why.
+        reason: Reason,
+    },
+    /// End early.
+    Cancel,
+    /// A worker that had lost its lease speaks after all.
+    RecordLateReport {
+        /// Which attempt.
+        attempt: Fence,
+        /// What it wanted to report.
+        report: String,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+#[expect(missing_docs, reason = "the fields are those of the command that leads to the event")]
+pub enum Event {
+    /// Accepted.
+    #[serde(rename = "operation.requested")]
+    Requested(Requested),
+    /// It went on.
+    #[serde(rename = "operation.stage_entered")]
+    StageEntered { stage: Stage, evidence: Evidence },
+    /// A bad end.
+    #[serde(rename = "operation.failed")]
+    Failed(Failure),
+    /// Somebody asked for an early end.
+    #[serde(rename = "operation.cancel_requested")]
+    CancelRequested { reason: Reason },
+    /// An early end.
+    #[serde(rename = "operation.cancelled")]
+    Cancelled { reason: Reason },
+    /// Evidence that came too late to change anything.
+    #[serde(rename = "operation.late_report_recorded")]
+    LateReportRecorded { attempt: Fence, report: String },
+}
+
+impl aggregate::Event for Event {
+    const TYPES: &'static [(&'static str, u16)] = &[
+        ("operation.requested", 1),
+        ("operation.stage_entered", 1),
+        ("operation.failed", 1),
+        ("operation.cancel_requested", 1),
+        ("operation.cancelled", 1),
+        ("operation.late_report_recorded", 1),
+    ];
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The id is taken.
+    #[error("this operation exists already")]
+    Exists,
+    /// There is none.
+    #[error("there is no such operation")]
+    NotFound,
+    /// Its life does not go that way.
+    #[error("an operation at {from} cannot go to {to}")]
+    NotFrom {
+        /// Where it is.
+        from: Stage,
+        /// Where it was to go.
+        to: Stage,
+    },
+    /// It cannot be undone by ending early.
+    #[error("the route has changed already; roll back instead")]
+    RouteChanged,
+    /// It has ended.
+    #[error("the operation has ended: {0}")]
+    Ended(Stage),
+    /// A rollback says why.
+    #[error("a rollback has a reason")]
+    ReasonMissing,
+}
+
+impl aggregate::Rejection for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists => "ALREADY_EXISTS",
+            Self::NotFound => "NOT_FOUND",
+            Self::NotFrom { .. } => "INVALID_TRANSITION",
+            Self::RouteChanged => "ROUTE_CHANGED",
+            Self::Ended(_) => "OPERATION_ENDED",
+            Self::ReasonMissing => "REASON_MISSING",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        matches!(self, Self::ReasonMissing).then_some("reason")
+    }
+}
+
+impl Aggregate for Operation {
+    const CATEGORY: &'static str = "operation";
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
+        let (Some(requested), Some(stage)) = (&self.requested, self.stage) else {
+            return request(command);
+        };
+        match command {
+            Command::Request(same) if same == *requested => Ok(vec![]),
+            Command::Request(_) => Err(Rejection::Exists),
+            Command::Enter { stage: same, .. } if same == stage => Ok(vec![]),
+            Command::Enter { stage: to, evidence } if to.may_follow(stage, requested.kind) => {
+                Ok(vec![Event::StageEntered { stage: to, evidence }])
+            }
+            Command::Enter { stage: to, .. } => Err(Rejection::NotFrom { from: stage, to }),
+            Command::Fail(failure) if !stage.is_final() => Ok(vec![Event::Failed(failure)]),
+            Command::Fail(failure) if self.failure.as_ref() == Some(&failure) => Ok(vec![]),
+            Command::Fail(_) => Err(Rejection::Ended(stage)),
+            Command::RequestCancel { .. } if self.cancel.is_some() && !stage.is_past_route_change() => Ok(vec![]),
+            Command::RequestCancel { .. } if stage.is_final() => Err(Rejection::Ended(stage)),
+            Command::RequestCancel { .. } if stage.is_past_route_change() => Err(Rejection::RouteChanged),
+            Command::RequestCancel { reason } => Ok(vec![Event::CancelRequested { reason }]),
+            Command::Cancel if stage == Stage::Cancelled => Ok(vec![]),
+            Command::Cancel => self.end_early(stage),
+            Command::RecordLateReport { attempt, .. } if self.late.contains(&attempt) => Ok(vec![]),
+            Command::RecordLateReport { attempt, report } => Ok(vec![Event::LateReportRecorded { attempt, report }]),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Requested(requested) => {
+                self.requested = Some(requested.clone());
+                self.stage = Some(Stage::Requested);
+            }
+            Event::StageEntered { stage, evidence } => {
+                self.stage = Some(*stage);
+                self.epoch = evidence.epoch.or(self.epoch);
+                self.evidence.merge(evidence);
+            }
+            Event::Failed(failure) => {
+                self.stage = Some(Stage::Failed);
+                self.failure = Some(failure.clone());
+            }
+            Event::CancelRequested { reason } => self.cancel = Some(reason.clone()),
+            Event::Cancelled { .. } => self.stage = Some(Stage::Cancelled),
+            Event::LateReportRecorded { attempt, .. } => drop(self.late.insert(*attempt)),
+        }
+    }
+}
+
+impl Operation {
+    fn end_early(&self, stage: Stage) -> Result<Vec<Event>, Rejection> {
+        match &self.cancel {
+            Some(reason) if !stage.is_final() && !stage.is_past_route_change() => {
+                Ok(vec![Event::Cancelled { reason: reason.clone() }])
+            }
+            _ => Err(Rejection::NotFrom { from: stage, to: Stage::Cancelled }),
+        }
+    }
+}
+
+impl Evidence {
+    fn merge(&mut self, newer: &Self) {
+        if !newer.gates.is_empty() {
+            self.gates.clone_from(&newer.gates);
+        }
+        if !newer.edges.is_empty() {
+            self.edges.clone_from(&newer.edges);
+        }
+        self.epoch = newer.epoch.or(self.epoch);
+        self.digest = newer.digest.or(self.digest);
+    }
+}
+
+fn request(command: Command) -> Result<Vec<Event>, Rejection> {
+    match command {
+        Command::Request(requested) if requested.kind == Kind::Rollback && requested.reason.is_none() => {
+            Err(Rejection::ReasonMissing)
+        }
+        Command::Request(requested) => Ok(vec![Event::Requested(requested)]),
+        Command::Enter { .. }
+        | Command::Fail(_)
+        | Command::RequestCancel { .. }
+        | Command::Cancel
+        | Command::RecordLateReport { .. } => Err(Rejection::NotFound),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,480 @@
+//! RouteOwner: the authoritative binding of an environment's traffic to a deployment, an artifact, a region and a cell, with
+//! an epoch that only rises. Owner: control plane. Writer: promotion and rollback operations, by compare-and-swap on the
+//! epoch. Freeze, pin, quarantine and hostnames live in the same stream, because they decide the same thing.
+//! Trap: routing to the latest healthy backend; nothing here knows what is healthy.
+
+use crate::{
+    aggregate::{self, Aggregate},
+    digest::Digest,
+    feed::{Drain, Owner, Posture, Route},
+    ids::{AppId, CellId, DeploymentId, EnvironmentId, OperationId, RegionId, WorkspaceId},
+    numbers::{Epoch, Revision},
+    text::{Hostname, Reason},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A route owner, as later decisions see it.
+#[derive(Clone, Debug, Default)]
+pub struct RouteOwner {
+    /// What it was opened as; none before that.
+    pub opened: Option<Opened>,
+    /// How often the owner changed.
+    pub epoch: Epoch,
+    /// What changed within the epoch.
+    pub revision: Revision,
+    /// Who owns the traffic; none before the first promotion.
+    pub owner: Option<Owner>,
+    /// The operation that made it so.
+    pub by: Option<OperationId>,
+    /// When it became so.
+    pub since: Option<DateTime<Utc>>,
+    /// Every owner so far, the newest form of each.
+    pub former: BTreeMap<DeploymentId, Owner>,
+    /// The owner before, while its sessions may live.
+    pub drain: Option<Drain>,
+    /// The hostnames that flip together.
+    pub hosts: BTreeSet<Hostname>,
+    /// Why promotions are held back.
+    pub frozen: Option<Reason>,
+    /// What a rollback fastened.
+    pub pin: Option<Pin>,
+    /// Digests that may not come back, and why.
+    pub quarantined: BTreeMap<Digest, Reason>,
+}
+
+/// A rollback's hold on the route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// What is held in place.
+    pub deployment: DeploymentId,
+    /// Which rollback holds it.
+    pub by: OperationId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What is known of it from its opening.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The route key.
+    pub environment: EnvironmentId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The app.
+    pub app: AppId,
+    /// Where.
+    pub region: RegionId,
+    /// Where in the region.
+    pub cell: CellId,
+}
+
+/// A change of owner that an operation asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which operation; nothing else may change a route.
+    pub by: OperationId,
+    /// The epoch it was decided on.
+    pub expected: Epoch,
+    /// The new owner.
+    pub owner: Owner,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when the former owner's sessions live.
+    pub drain_until: DateTime<Utc>,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open the route of a new environment.
+    Open(Opened),
+    /// Let a hostname lead here.
+    AttachHost {
+        /// Which.
+        host: Hostname,
+    },
+    /// Let it lead here no longer.
+    DetachHost {
+        /// Which.
+        host: Hostname,
+    },
+    /// Give the traffic to a new owner.
+    Promote(Change),
+    /// Give it back to an earlier one, hold it there, and keep out what it leaves.
+    RollBack {
+        /// To whom.
+        change: Change,
+        /// Why.
+        reason: Reason,
+    },
+    /// Allow promotions again after a rollback.
+    ReleasePin {
+        /// Why.
+        reason: Reason,
+    },
+    /// Let a digest come back.
+    LiftQuarantine {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        reason: Reason,
+    },
+    /// Hold back promotions.
+    Freeze {
+        /// Why.
+        reason: Reason,
+    },
+    /// Hold them back no longer.
+    Unfreeze {
+        /// Why.
+        reason: Reason,
+    },
+    /// After a restore from a backup: rise above every epoch that an edge has served.
+    RaiseEpoch {
+        /// At least so high.
+        floor: Epoch,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+#[expect(missing_docs, reason = "the fields are those of the command that leads to the event")]
+pub enum Event {
+    /// The route exists, without an owner.
+    #[serde(rename = "route_owner.opened")]
+    Opened(Opened),
+    /// A hostname leads here.
+    #[serde(rename = "route_owner.host_attached")]
+    HostAttached { host: Hostname },
+    /// It leads here no longer.
+    #[serde(rename = "route_owner.host_detached")]
+    HostDetached { host: Hostname },
+    /// A new owner.
+    #[serde(rename = "route_owner.promoted")]
+    Promoted { by: OperationId, epoch: Epoch, owner: Owner, at: DateTime<Utc>, drain: Option<Drain> },
+    /// An earlier owner again.
+    #[serde(rename = "route_owner.rolled_back")]
+    RolledBack { by: OperationId, epoch: Epoch, owner: Owner, at: DateTime<Utc>, drain: Option<Drain>, reason: Reason },
+    /// Promotions are refused until the pin is released.
+    #[serde(rename = "route_owner.pinned")]
+    Pinned(Pin),
+    /// They are allowed again.
+    #[serde(rename = "route_owner.pin_released")]
+    PinReleased { reason: Reason },
+    /// These bytes may not come back.
+    #[serde(rename = "route_owner.quarantined")]
+    Quarantined { digest: Digest, reason: Reason },
+    /// They may.
+    #[serde(rename = "route_owner.quarantine_lifted")]
+    QuarantineLifted { digest: Digest, reason: Reason },
+    /// Promotions are held back.
+    #[serde(rename = "route_owner.frozen")]
+    Frozen { reason: Reason },
+    /// They are not.
+    #[serde(rename = "route_owner.unfrozen")]
+    Unfrozen { reason: Reason },
+    /// The same owner under a higher epoch.
+    #[serde(rename = "route_owner.epoch_raised")]
+    EpochRaised { epoch: Epoch, reason: Reason },
+}
+
+impl aggregate::Event for Event {
+    const TYPES: &'static [(&'static str, u16)] = &[
+        ("route_owner.opened", 1),
+        ("route_owner.host_attached", 1),
+        ("route_owner.host_detached", 1),
+        ("route_owner.promoted", 1),
+        ("route_owner.rolled_back", 1),
+        ("route_owner.pinned", 1),
+        ("route_owner.pin_released", 1),
+        ("route_owner.quarantined", 1),
+        ("route_owner.quarantine_lifted", 1),
+        ("route_owner.frozen", 1),
+        ("route_owner.unfrozen", 1),
+        ("route_owner.epoch_raised", 1),
+    ];
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Rejection {
+    /// There is no such route.
+    #[error("this environment has no route")]
+    NotFound,
+    /// It is open already.
+    #[error("the route of this environment is open already, elsewhere")]
+    Exists,
+    /// Somebody else changed it first.
+    #[error("the route has changed: expected epoch {expected}, it is at {actual}")]
+    StaleEpoch {
+        /// What the caller saw.
+        expected: Epoch,
+        /// What is so.
+        actual: Epoch,
+    },
+    /// Promotions are held back.
+    #[error("promotions to this environment are frozen: {reason}")]
+    Frozen {
+        /// Why.
+        reason: Reason,
+    },
+    /// A rollback holds the route.
+    #[error("a rollback pinned this environment; release the pin first: {reason}")]
+    Pinned {
+        /// What it holds.
+        deployment: DeploymentId,
+        /// Why.
+        reason: Reason,
+    },
+    /// These bytes may not come back.
+    #[error("{digest} is quarantined here: {reason}")]
+    Quarantined {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        reason: Reason,
+    },
+    /// A rollback leads to an earlier owner only.
+    #[error("this deployment never owned this environment, so there is nothing to roll back to")]
+    NeverOwned {
+        /// Which.
+        deployment: DeploymentId,
+    },
+    /// A rollback leads away from the present owner.
+    #[error("this deployment owns this environment now")]
+    IsOwner {
+        /// Which.
+        deployment: DeploymentId,
+    },
+    /// No pin to release.
+    #[error("this environment is not pinned")]
+    NotPinned,
+    /// Nothing to lift.
+    #[error("{digest} is not quarantined here")]
+    NotQuarantined {
+        /// Which.
+        digest: Digest,
+    },
+    /// Nothing to unfreeze.
+    #[error("this environment is not frozen")]
+    NotFrozen,
+    /// No such host here.
+    #[error("this host does not lead to this environment")]
+    HostNotAttached,
+    /// The most that flips together.
+    #[error("an environment has at most 100 hosts")]
+    TooManyHosts,
+}
+
+impl aggregate::Rejection for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "NOT_FOUND",
+            Self::Exists => "ALREADY_EXISTS",
+            Self::StaleEpoch { .. } => "STALE_EPOCH",
+            Self::Frozen { .. } => "FROZEN",
+            Self::Pinned { .. } => "PINNED",
+            Self::Quarantined { .. } => "QUARANTINED",
+            Self::NeverOwned { .. } => "NEVER_OWNED",
+            Self::IsOwner { .. } => "IS_OWNER",
+            Self::NotPinned => "NOT_PINNED",
+            Self::NotQuarantined { .. } => "NOT_QUARANTINED",
+            Self::NotFrozen => "NOT_FROZEN",
+            Self::HostNotAttached => "HOST_NOT_ATTACHED",
+            Self::TooManyHosts => "TOO_MANY_HOSTS",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::StaleEpoch { .. } => Some("expectedRouteEpoch"),
+            Self::Quarantined { .. } | Self::NeverOwned { .. } | Self::IsOwner { .. } => Some("deploymentId"),
+            Self::NotQuarantined { .. } => Some("digest"),
+            Self::HostNotAttached | Self::TooManyHosts => Some("host"),
+            Self::NotFound
+            | Self::Exists
+            | Self::Frozen { .. }
+            | Self::Pinned { .. }
+            | Self::NotPinned
+            | Self::NotFrozen => None,
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        if let Self::StaleEpoch { expected, actual } = self {
+            Some((expected.to_string(), actual.to_string()))
+        } else {
+            None
+        }
+    }
+}
+
+impl Aggregate for RouteOwner {
+    const CATEGORY: &'static str = "route_owner";
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
+        match (&self.opened, command) {
+            (None, Command::Open(opened)) => Ok(vec![Event::Opened(opened)]),
+            (Some(same), Command::Open(opened)) if *same == opened => Ok(vec![]),
+            (Some(_), Command::Open(_)) => Err(Rejection::Exists),
+            (None, _) => Err(Rejection::NotFound),
+            (Some(_), command) => self.decide_open(command),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        self.revision = self.revision.next();
+        match event {
+            Event::Opened(opened) => self.opened = Some(opened.clone()),
+            Event::HostAttached { host } => drop(self.hosts.insert(host.clone())),
+            Event::HostDetached { host } => drop(self.hosts.remove(host)),
+            Event::Promoted { by, epoch, owner, at, drain }
+            | Event::RolledBack { by, epoch, owner, at, drain, reason: _ } => {
+                self.epoch = *epoch;
+                self.revision = Revision(0);
+                self.former.insert(owner.deployment, owner.clone());
+                self.owner = Some(owner.clone());
+                self.by = Some(*by);
+                self.since = Some(*at);
+                self.drain.clone_from(drain);
+            }
+            Event::Pinned(pin) => self.pin = Some(pin.clone()),
+            Event::PinReleased { .. } => self.pin = None,
+            Event::Quarantined { digest, reason } => drop(self.quarantined.insert(*digest, reason.clone())),
+            Event::QuarantineLifted { digest, .. } => drop(self.quarantined.remove(digest)),
+            Event::Frozen { reason } => self.frozen = Some(reason.clone()),
+            Event::Unfrozen { .. } => self.frozen = None,
+            Event::EpochRaised { epoch, .. } => {
+                self.epoch = *epoch;
+                self.revision = Revision(0);
+            }
+        }
+    }
+}
+
+impl RouteOwner {
+    fn decide_open(&self, command: Command) -> Result<Vec<Event>, Rejection> {
+        match command {
+            Command::Open(_) => Err(Rejection::Exists),
+            Command::AttachHost { host } if self.hosts.contains(&host) => Ok(vec![]),
+            Command::AttachHost { .. } if self.hosts.len() >= 100 => Err(Rejection::TooManyHosts),
+            Command::AttachHost { host } => Ok(vec![Event::HostAttached { host }]),
+            Command::DetachHost { host } if !self.hosts.contains(&host) => Err(Rejection::HostNotAttached),
+            Command::DetachHost { host } => Ok(vec![Event::HostDetached { host }]),
+            Command::Promote(change) => self.promote(change),
+            Command::RollBack { change, reason } => self.roll_back(change, reason),
+            Command::ReleasePin { reason } => match self.pin {
+                Some(_) => Ok(vec![Event::PinReleased { reason }]),
+                None => Err(Rejection::NotPinned),
+            },
+            Command::LiftQuarantine { digest, reason } => match self.quarantined.get(&digest) {
+                Some(_) => Ok(vec![Event::QuarantineLifted { digest, reason }]),
+                None => Err(Rejection::NotQuarantined { digest }),
+            },
+            Command::Freeze { .. } if self.frozen.is_some() => Ok(vec![]),
+            Command::Freeze { reason } => Ok(vec![Event::Frozen { reason }]),
+            Command::Unfreeze { .. } if self.frozen.is_none() => Err(Rejection::NotFrozen),
+            Command::Unfreeze { reason } => Ok(vec![Event::Unfrozen { reason }]),
+            Command::RaiseEpoch { floor, .. } if floor <= self.epoch => Ok(vec![]),
+            Command::RaiseEpoch { floor, reason } => Ok(vec![Event::EpochRaised { epoch: floor, reason }]),
+        }
+    }
+
+    fn promote(&self, change: Change) -> Result<Vec<Event>, Rejection> {
+        if self.by == Some(change.by) {
+            return Ok(vec![]);
+        }
+        self.may_promote(change.expected, change.owner.artifact)?;
+        let drain = self.drain_of(&change);
+        let Change { by, owner, at, .. } = change;
+        Ok(vec![Event::Promoted { by, epoch: self.epoch.next(), owner, at, drain }])
+    }
+
+    fn roll_back(&self, change: Change, reason: Reason) -> Result<Vec<Event>, Rejection> {
+        if self.by == Some(change.by) {
+            return Ok(vec![]);
+        }
+        self.may_roll_back(change.expected, change.owner.deployment, change.owner.artifact)?;
+        let drain = self.drain_of(&change);
+        let Change { by, owner, at, .. } = change;
+        let pin = Pin { deployment: owner.deployment, by, reason: reason.clone() };
+        let left = self.owner.as_ref().map(|left| left.artifact).filter(|left| *left != owner.artifact);
+        let mut events = vec![
+            Event::RolledBack { by, epoch: self.epoch.next(), owner, at, drain, reason: reason.clone() },
+            Event::Pinned(pin),
+        ];
+        events.extend(left.map(|digest| Event::Quarantined { digest, reason }));
+        Ok(events)
+    }
+
+    /// Whether a promotion of these bytes, decided on this epoch, would be allowed now.
+    pub fn may_promote(&self, expected: Epoch, artifact: Digest) -> Result<(), Rejection> {
+        self.same_epoch(expected)?;
+        if let Some(reason) = &self.frozen {
+            return Err(Rejection::Frozen { reason: reason.clone() });
+        }
+        if let Some(Pin { deployment, reason, .. }) = &self.pin {
+            return Err(Rejection::Pinned { deployment: *deployment, reason: reason.clone() });
+        }
+        self.not_quarantined(artifact)
+    }
+
+    /// Whether a rollback to this deployment, decided on this epoch, would be allowed now.
+    pub fn may_roll_back(&self, expected: Epoch, deployment: DeploymentId, artifact: Digest) -> Result<(), Rejection> {
+        self.same_epoch(expected)?;
+        if self.owner.as_ref().is_some_and(|owner| owner.deployment == deployment) {
+            return Err(Rejection::IsOwner { deployment });
+        }
+        if self.former.get(&deployment).is_none_or(|former| former.artifact != artifact) {
+            return Err(Rejection::NeverOwned { deployment });
+        }
+        self.not_quarantined(artifact)
+    }
+
+    fn same_epoch(&self, expected: Epoch) -> Result<(), Rejection> {
+        let actual = self.epoch;
+        if expected == actual { Ok(()) } else { Err(Rejection::StaleEpoch { expected, actual }) }
+    }
+
+    fn not_quarantined(&self, digest: Digest) -> Result<(), Rejection> {
+        match self.quarantined.get(&digest) {
+            Some(reason) => Err(Rejection::Quarantined { digest, reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn drain_of(&self, change: &Change) -> Option<Drain> {
+        let left = self.owner.as_ref().filter(|left| left.deployment != change.owner.deployment)?;
+        Some(Drain { deployment: left.deployment, deadline: change.drain_until })
+    }
+
+    /// What the edges are told; none before it is open.
+    pub fn route(&self) -> Option<Route> {
+        let opened = self.opened.as_ref()?;
+        Some(Route {
+            environment: opened.environment,
+            workspace: opened.workspace,
+            app: opened.app,
+            region: opened.region,
+            cell: opened.cell,
+            epoch: self.epoch,
+            revision: self.revision,
+            hosts: self.hosts.iter().map(ToString::to_string).collect(),
+            owner: self.owner.clone(),
+            drain: self.drain.clone(),
+            posture: Posture::Serve,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Text that people type, checked once, where it enters. A refusal names the field and the rule.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a text is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{field}: {rule}")]
+pub struct InvalidText {
+    /// Which field.
+    pub field: String,
+    /// Which rule it breaks.
+    pub rule: String,
+}
+
+impl InvalidText {
+    /// A refusal of `field` by `rule`.
+    pub fn new(field: &str, rule: &str) -> Self {
+        Self { field: field.into(), rule: rule.into() }
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident by $check:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the text of `field` if the rule admits it.
+            pub fn parse(field: &str, text: &str) -> Result<Self, InvalidText> {
+                $check(text).map(Self).map_err(|rule| InvalidText::new(field, rule))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// A short name in an address: `^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])?$`, 3 to 63 characters, no `--`.
+    Slug by slug;
+    /// A name for people: 1 to 100 characters on one line.
+    Name by name;
+    /// Why something was done: 1 to 500 characters.
+    Reason by reason;
+    /// A DNS name, lower-case ASCII, at least two labels, at most 253 characters.
+    Hostname by hostname;
+    /// The key of a request: 1 to 255 printable ASCII characters.
+    IdempotencyKey by idempotency_key;
+    /// A source repository: 1 to 500 printable characters.
+    Repository by repository;
+    /// A commit: 40 or 64 lower-case hex digits.
+    Commit by commit;
+}
+
+const SLUG: &str = "3 to 63 of a-z, 0-9 and -, not starting or ending with - and without --";
+
+fn slug(text: &str) -> Result<String, &'static str> {
+    let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let ends = text.starts_with('-') || text.ends_with('-');
+    let fits = (3..=63).contains(&text.len());
+    if plain && fits && !ends && !text.contains("--") { Ok(text.into()) } else { Err(SLUG) }
+}
+
+fn line(text: &str, most: usize, rule: &'static str) -> Result<String, &'static str> {
+    let length = text.chars().count();
+    let fits = (1..=most).contains(&length) && !text.trim().is_empty() && !text.chars().any(char::is_control);
+    if fits { Ok(text.into()) } else { Err(rule) }
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    line(text, 100, "1 to 100 characters, not only blanks, without control characters")
+}
+
+fn reason(text: &str) -> Result<String, &'static str> {
+    line(text, 500, "1 to 500 characters, not only blanks, without control characters")
+}
+
+fn repository(text: &str) -> Result<String, &'static str> {
+    line(text, 500, "1 to 500 characters, not only blanks, without control characters")
+}
+
+fn hostname(text: &str) -> Result<String, &'static str> {
+    const RULE: &str =
+        "a DNS name of at least two labels, each 1 to 63 of a-z, 0-9 and inner -, at most 253 characters";
+    let lower = text.to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let labels = lower.split('.').collect::<Vec<_>>();
+    let numeric = labels.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let fits = lower.len() <= 253 && labels.len() >= 2 && labels.iter().all(|l| label(l)) && !numeric;
+    if fits { Ok(lower) } else { Err(RULE) }
+}
+
+fn idempotency_key(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    if fits { Ok(text.into()) } else { Err("1 to 255 printable ASCII characters without blanks") }
+}
+
+fn commit(text: &str) -> Result<String, &'static str> {
+    let hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if hex && (text.len() == 40 || text.len() == 64) { Ok(text.into()) } else { Err("40 or 64 lower-case hex digits") }
+}
+
+#[cfg(test)]
+mod tests;

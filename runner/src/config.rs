@@ -1,0 +1,66 @@
+//! What the command line tells an agent. The token is a type of its own, so that no `Debug` can print it.
+
+use rhone_domain::ids::HostId;
+use serde::Deserialize;
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+/// How an agent is set up.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Config {
+    /// Everything the agent and its gates keep; one agent per folder.
+    pub data_dir: PathBuf,
+    /// The control plane, such as `http://127.0.0.1:8080`.
+    pub control_url: String,
+    /// Who this host is, for the control plane.
+    pub token: Token,
+    /// Which host this is.
+    pub host: HostId,
+    /// What starts a gate; the path of its spec is added as the last argument. Such as `["/opt/rhone", "runner", "gate"]`.
+    pub gate_command: Vec<String>,
+    /// Where `/livez`, `/readyz`, `/metrics` and `/allocations` are answered; port 0 picks one, which `agent.json` names.
+    pub admin: SocketAddr,
+    /// Where gates listen.
+    #[serde(default)]
+    pub ports: PortRange,
+    /// How large an app's log may grow before it is turned over; one older part is kept.
+    #[serde(default = "log_bytes")]
+    pub log_bytes: u64,
+    /// No artifact larger than this is fetched.
+    #[serde(default = "artifact_bytes")]
+    pub artifact_bytes: u64,
+}
+
+/// A secret shown to the control plane.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// The ports of gates. The default lies below the ports that systems hand out to outgoing connections, so that an address
+/// is still free when a gate comes back to it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl Default for PortRange {
+    fn default() -> Self {
+        Self { first: 20_000, last: 29_999 }
+    }
+}
+
+fn log_bytes() -> u64 {
+    8 << 20
+}
+
+fn artifact_bytes() -> u64 {
+    2 << 30
+}

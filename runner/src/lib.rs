@@ -1,0 +1,24 @@
+//! The runner: one agent per host, one gate per allocation. The agent keeps a durable desired set and reports what it sees;
+//! the gate owns the app's process and its address, and outlives the agent, so that killing the agent closes no socket.
+
+mod admin;
+mod agent;
+mod allocation_folder;
+mod artifact;
+mod clock;
+mod config;
+mod control_plane;
+mod durable;
+mod error;
+pub mod gate;
+mod gate_client;
+mod host_process;
+mod keeper;
+mod outbox;
+mod stop_all;
+mod tally;
+
+pub use agent::run;
+pub use config::{Config, PortRange, Token};
+pub use error::Error;
+pub use stop_all::stop_all;
