@@ -11,7 +11,7 @@ mod settings;
 mod shell;
 mod websocket;
 
-pub use authenticate::{AuthError, Authenticator};
+pub use authenticate::{AuthError, Authenticator, bearer_of};
 pub use fault::{Code, Fault};
 pub use guard::{DocumentLimits, Documents, Origins};
 pub use http::router;

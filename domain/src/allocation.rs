@@ -42,7 +42,7 @@ impl State {
 }
 
 /// An allocation, as later decisions see it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
     /// What it was planned as; none before it exists.
     pub planned: Option<Planned>,

@@ -41,3 +41,6 @@ pub fn events() -> Vec<(&'static str, &'static str, u16)> {
 fn add<A: Aggregate>(all: &mut Vec<(&'static str, &'static str, u16)>) {
     all.extend(A::Event::TYPES.iter().map(|(event_type, version)| (A::CATEGORY, *event_type, *version)));
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,3 +39,7 @@ pub mod scheduling;
 
 // What is generated from all of them.
 pub mod catalogue;
+
+// What the tests of all of them tell.
+#[cfg(test)]
+mod story;

@@ -71,7 +71,7 @@ impl Stage {
 }
 
 /// An operation, as later decisions see it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// What was asked; none before it exists.
     pub requested: Option<Requested>,

@@ -97,16 +97,19 @@ fn start(world: &World<'_>, requested: &Requested) -> Step {
         return Step::Fail(failure);
     }
     let state = |wanted: State| world.allocations.iter().filter(move |a| a.state == Some(wanted));
-    if state(State::Ready).any(|ready| ready.verified == Some(requested.artifact)) {
-        return change_route(world, requested);
-    }
-    if world.now >= requested.deadline {
-        return overdue(world, "ALLOCATION_NOT_READY", "no allocation of this deployment became ready in time");
+    let ready = state(State::Ready).any(|ready| ready.verified == Some(requested.artifact));
+    match (ready, world.now < requested.deadline) {
+        (true, true) => return change_route(world, requested),
+        (true, false) => return overdue(world, "DEADLINE_PASSED", "the deadline passed before the route had changed"),
+        (false, false) => {
+            return overdue(world, "ALLOCATION_NOT_READY", "no allocation of this deployment became ready in time");
+        }
+        (false, true) => {}
     }
     if [State::Planned, State::Pulling, State::Starting].iter().any(|s| state(*s).next().is_some()) {
         return Step::Wait("an allocation is on its way");
     }
-    if state(State::Failed).count() >= FAILED_ALLOCATIONS {
+    if state(State::Failed).filter(|failed| planned_for(failed, requested)).count() >= FAILED_ALLOCATIONS {
         return overdue(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
     }
     match (world.hosts.first(), world.deployment.validated.as_ref()) {
@@ -129,6 +132,11 @@ fn start(world: &World<'_>, requested: &Requested) -> Step {
         }),
         _ => Step::Wait("no host of the cell has reported lately"),
     }
+}
+
+/// Whether it was planned for a change decided on the same epoch; what failed in an earlier life says nothing about this one.
+fn planned_for(allocation: &Allocation, requested: &Requested) -> bool {
+    allocation.planned.as_ref().is_some_and(|planned| planned.min_epoch == requested.expected_epoch.next())
 }
 
 fn change_route(world: &World<'_>, requested: &Requested) -> Step {
@@ -186,8 +194,9 @@ fn propagate(world: &World<'_>, requested: &Requested) -> Step {
 
 fn proofs(edges: &[EdgeStatus], requested: &Requested, epoch: Epoch) -> Vec<EdgeProof> {
     let proof = |edge: &EdgeStatus| {
-        let seen = edge.observations.iter().find(|o| o.environment == requested.environment)?;
-        seen.proves(epoch, requested.artifact).then_some(EdgeProof {
+        let mut here = edge.observations.iter().filter(|seen| seen.environment == requested.environment);
+        let seen = here.find(|seen| seen.proves(epoch, requested.artifact))?;
+        Some(EdgeProof {
             edge: edge.edge,
             applied: edge.applied,
             allocation: seen.allocation,

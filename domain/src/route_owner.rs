@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A route owner, as later decisions see it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteOwner {
     /// What it was opened as; none before that.
     pub opened: Option<Opened>,
@@ -441,6 +441,9 @@ impl RouteOwner {
     }
 
     fn same_epoch(&self, expected: Epoch) -> Result<(), Rejection> {
+        if self.opened.is_none() {
+            return Err(Rejection::NotFound);
+        }
         let actual = self.epoch;
         if expected == actual { Ok(()) } else { Err(Rejection::StaleEpoch { expected, actual }) }
     }

@@ -3,11 +3,11 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, DurationRound as _, Utc};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use uuid::{Builder, ContextV7, Timestamp, Uuid};
 
 /// Orders the ids of one millisecond among each other.
-static SEQUENCE: LazyLock<ContextV7> = LazyLock::new(ContextV7::new);
+static SEQUENCE: LazyLock<Mutex<ContextV7>> = LazyLock::new(|| Mutex::new(ContextV7::new()));
 
 /// Tells the time and makes ids.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +43,7 @@ impl Clock {
             Kind::System => system_now(),
             Kind::Manual(manual) => lock(manual).now,
         };
-        now.duration_trunc(Duration::microseconds(1))
-            .expect("a time of this age fits in 64 bits of nanoseconds")
+        now.duration_trunc(Duration::microseconds(1)).expect("a time of this age fits in 64 bits of nanoseconds")
     }
 
     /// Moves a manual clock.
@@ -93,9 +92,10 @@ fn system_now() -> DateTime<Utc> {
 
 fn system_id(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).expect("the machine's clock stands after 1970");
-    Uuid::new_v7(Timestamp::from_unix(&*SEQUENCE, seconds, now.timestamp_subsec_nanos()))
+    let sequence = SEQUENCE.lock().unwrap_or_else(PoisonError::into_inner);
+    Uuid::new_v7(Timestamp::from_unix(&*sequence, seconds, now.timestamp_subsec_nanos()))
 }
 
-fn lock(manual: &Mutex<Manual>) -> std::sync::MutexGuard<'_, Manual> {
+fn lock(manual: &Mutex<Manual>) -> MutexGuard<'_, Manual> {
     manual.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -75,12 +75,7 @@ pub struct Dispatcher<L, I = NoInline> {
 impl<L: Log, I: Inline> Dispatcher<L, I> {
     /// Over a log, with these authority rows.
     pub fn new(log: L, clock: Clock, inline: I) -> Self {
-        Self {
-            log,
-            clock,
-            inline,
-            wakes: Vec::new(),
-        }
+        Self { log, clock, inline, wakes: Vec::new() }
     }
 
     /// Wakes this one, too, after every commit.
@@ -126,25 +121,16 @@ impl<L: Log, I: Inline> Dispatcher<L, I> {
     ) -> Result<Committed, AppendError> {
         let append = unit.into_append(&self.inline, idempotency, fence)?;
         if append.writes.is_empty() && append.asserts.is_empty() && append.idempotency.is_none() {
-            return Ok(Committed {
-                position: None,
-                replayed: None,
-            });
+            return Ok(Committed { position: None, replayed: None });
         }
         let streams = append.writes.iter().map(|write| write.stream.clone()).collect::<Vec<_>>();
         match self.log.append(append).await? {
-            Appended::Replayed { answer, position } => Ok(Committed {
-                position,
-                replayed: Some(answer),
-            }),
+            Appended::Replayed { answer, position } => Ok(Committed { position, replayed: Some(answer) }),
             Appended::Done { position } => {
                 if let Some(position) = position {
                     self.wakes.iter().for_each(|wake| wake.appended(position, &streams));
                 }
-                Ok(Committed {
-                    position,
-                    replayed: None,
-                })
+                Ok(Committed { position, replayed: None })
             }
         }
     }
@@ -155,17 +141,11 @@ pub fn fold<'a, A: Aggregate>(
     stream: StreamId,
     recorded: impl IntoIterator<Item = &'a Recorded>,
 ) -> Result<Loaded<A>, ReadError> {
-    let mut loaded = Loaded {
-        stream,
-        version: Version(0),
-        state: A::default(),
-        last_event: None,
-    };
+    let mut loaded = Loaded { stream, version: Version(0), state: A::default(), last_event: None };
     for event in recorded {
-        let decoded = event.decode::<A::Event>().map_err(|source| ReadError::Unreadable {
-            stream: loaded.stream.clone(),
-            source,
-        })?;
+        let decoded = event
+            .decode::<A::Event>()
+            .map_err(|source| ReadError::Unreadable { stream: loaded.stream.clone(), source })?;
         loaded.state.apply(&decoded);
         loaded.version = event.envelope.version;
         loaded.last_event = Some(event.envelope.event_id);

@@ -29,11 +29,7 @@ impl NewEvent {
     /// Hashes an event.
     pub fn new(envelope: Envelope, payload: Payload) -> Self {
         let hash = envelope.hash(&payload);
-        Self {
-            envelope,
-            payload,
-            hash,
-        }
+        Self { envelope, payload, hash }
     }
 
     /// What a decoder needs.
@@ -137,14 +133,7 @@ pub struct Append {
 impl Append {
     /// Nothing yet, for this tenant.
     pub fn new(workspace: WorkspaceId) -> Self {
-        Self {
-            workspace,
-            idempotency: None,
-            fence: None,
-            writes: Vec::new(),
-            asserts: Vec::new(),
-            inline: Vec::new(),
-        }
+        Self { workspace, idempotency: None, fence: None, writes: Vec::new(), asserts: Vec::new(), inline: Vec::new() }
     }
 }
 
@@ -260,11 +249,7 @@ pub trait Log: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + Send;
 
     /// Everything after a position, in order: about `limit` events, never part of an append.
-    fn read_all(
-        &self,
-        after: Position,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + Send;
+    fn read_all(&self, after: Position, limit: u32) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + Send;
 
     /// Which life of the log this is.
     fn incarnation(&self) -> impl Future<Output = Result<LogIncarnation, ReadError>> + Send;
@@ -283,11 +268,7 @@ impl<L: Log> Log for Arc<L> {
         (**self).read_stream(stream, after)
     }
 
-    fn read_all(
-        &self,
-        after: Position,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + Send {
+    fn read_all(&self, after: Position, limit: u32) -> impl Future<Output = Result<Vec<Recorded>, ReadError>> + Send {
         (**self).read_all(after, limit)
     }
 

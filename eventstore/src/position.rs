@@ -37,11 +37,7 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let [era, tx, pos] = numbers(text, '-').ok_or(InvalidPosition)?;
-        Ok(Self {
-            era: u32::try_from(era).map_err(|_| InvalidPosition)?,
-            tx,
-            pos,
-        })
+        Ok(Self { era: u32::try_from(era).map_err(|_| InvalidPosition)?, tx, pos })
     }
 }
 
@@ -53,9 +49,7 @@ impl Serialize for Position {
 
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -120,10 +114,7 @@ impl Cursor {
         if self.incarnation == ours {
             Ok(self.position)
         } else {
-            Err(CursorError::Resync {
-                theirs: self.incarnation,
-                ours,
-            })
+            Err(CursorError::Resync { theirs: self.incarnation, ours })
         }
     }
 }
@@ -139,10 +130,7 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
         let (incarnation, position) = text.split_once('~').ok_or(CursorError::Malformed)?;
-        Ok(Self {
-            incarnation: incarnation.parse()?,
-            position: position.parse().map_err(|_| CursorError::Malformed)?,
-        })
+        Ok(Self { incarnation: incarnation.parse()?, position: position.parse().map_err(|_| CursorError::Malformed)? })
     }
 }
 

@@ -11,8 +11,10 @@ use rhone_domain::envelope::StreamId;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The first wait after an empty read; it doubles up to [`SLOWEST`].
-const FASTEST: Duration = Duration::from_millis(50);
+/// The first wait after a ring that brought nothing: what it announced stands behind a transaction about to end.
+const AFTER_RING: Duration = Duration::from_millis(2);
+/// The first wait without a ring. Waits double up to [`SLOWEST`].
+const UNRUNG: Duration = Duration::from_millis(50);
 /// The longest wait between two reads.
 const SLOWEST: Duration = Duration::from_millis(250);
 
@@ -57,13 +59,7 @@ pub struct Tail<L> {
 impl<L: Log> Tail<L> {
     /// Begins after a position, in batches of about `limit` events.
     pub fn new(log: L, after: Position, limit: u32, bell: &Bell) -> Self {
-        Self {
-            log,
-            after,
-            limit,
-            bell: bell.listen(),
-            _ringer: bell.clone(),
-        }
+        Self { log, after, limit, bell: bell.listen(), _ringer: bell.clone() }
     }
 
     /// The last event that was done with.
@@ -73,16 +69,15 @@ impl<L: Log> Tail<L> {
 
     /// What comes next, waiting for it if need be. The same again until [`Tail::advance`]. Safe to cancel.
     pub async fn next(&mut self) -> Result<Vec<Recorded>, ReadError> {
-        let mut wait = FASTEST;
+        let mut wait = UNRUNG;
         loop {
             self.bell.borrow_and_update();
             let batch = self.poll().await?;
             if !batch.is_empty() {
                 return Ok(batch);
             }
-            // A ring resets the pace: what it announced may still stand behind an open transaction.
             if tokio::time::timeout(wait, self.bell.changed()).await.is_ok() {
-                wait = FASTEST;
+                wait = AFTER_RING;
             } else {
                 wait = SLOWEST.min(wait * 2);
             }

@@ -84,14 +84,7 @@ impl Written {
 
 impl Unit {
     pub(crate) fn new(context: Context, clock: Clock) -> Self {
-        Self {
-            now: clock.now(),
-            context,
-            clock,
-            written: BTreeMap::new(),
-            asserted: BTreeMap::new(),
-            broken: None,
-        }
+        Self { now: clock.now(), context, clock, written: BTreeMap::new(), asserted: BTreeMap::new(), broken: None }
     }
 
     /// The time of every event in it.
@@ -208,20 +201,12 @@ impl Unit {
         };
         for (stream, written) in self.written {
             append.inline.extend(inline.rows(&stream, &*written.state, &written.events));
-            append.writes.push(StreamWrite {
-                stream,
-                expected: written.expected,
-                events: written.events,
-            });
+            append.writes.push(StreamWrite { stream, expected: written.expected, events: written.events });
         }
         Ok(append)
     }
 }
 
 fn conflict(stream: &StreamId, expected: Version, actual: Version) -> AppendError {
-    AppendError::Conflict {
-        stream: stream.clone(),
-        expected,
-        actual,
-    }
+    AppendError::Conflict { stream: stream.clone(), expected, actual }
 }

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Read models. A table's writer and its queries live in one file. Two kinds: rows written inline, in the append's own
+//! transaction (`authority`), and rows that follow the log, each set with a checkpoint in the same transaction (the others).
+//! Nothing here issues a command or calls a provider.
+
+pub mod authority;
+pub mod inline;
+
+pub mod catalogue;
+pub mod deployments;
+pub mod timeline;
+
+pub mod edges;
+pub mod hosts_seen;
+pub mod projection;
+pub mod rebuild;
+pub mod runner;
+pub mod schema;
+pub mod sentence;
+pub mod session;

@@ -1,3 +1,7 @@
-//! The outside world behind names: servers, the artifact store, what an artifact is. One file a vendor.
+//! The outside world behind names: private servers, the artifact store, what an artifact is. One file a vendor.
 
+pub mod artifact_facts;
+pub mod artifact_oci;
+pub mod artifact_pack;
+pub mod artifact_store;
 pub mod servers;

@@ -2,7 +2,13 @@
 //! `psql` and nats-server; `./dev prerequisites` brings them.
 
 use rhone_providers::servers::{Nats, Postgres, ServerError};
-use std::{fs, path::Path, process::Command, time::Duration};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -16,23 +22,13 @@ fn folder() -> TempDir {
 }
 
 fn kill_9(pid: u32) {
-    let killed = Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .expect("kill runs");
-    assert!(killed.success(), "process {pid} was there to be killed");
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process's number");
+    kill_process(pid, Signal::KILL).expect("the process was there to be killed");
 }
 
 fn sql(url: &str, statement: &str) -> String {
-    let output = Command::new("psql")
-        .args([url, "-XAtqc", statement])
-        .output()
-        .expect("psql runs");
-    assert!(
-        output.status.success(),
-        "{statement}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("psql").args([url, "-XAtqc", statement]).output().expect("psql runs");
+    assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
@@ -51,22 +47,14 @@ async fn postgres_killed_with_a_session_open_comes_back_on_its_port_with_what_it
     let postgres = Postgres::start_for_test(folder.path()).await.expect("starts");
     let url = postgres.url("postgres");
     sql(&url, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)");
-    let mut session = Command::new("psql")
-        .args([&url, "-XAtqc", "SELECT pg_sleep(600)"])
-        .spawn()
-        .expect("psql runs");
+    let mut session = Command::new("psql").args([&url, "-XAtqc", "SELECT pg_sleep(600)"]).spawn().expect("psql runs");
     until("the session is open", || {
-        sql(
-            &url,
-            "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'",
-        ) == "1"
+        sql(&url, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'") == "1"
     })
     .await;
     let pid = postgres.pid();
     kill_9(pid);
-    timeout(Duration::from_secs(5), postgres.wait())
-        .await
-        .expect("its end is seen");
+    timeout(Duration::from_secs(5), postgres.wait()).await.expect("its end is seen");
     drop(postgres);
 
     let again = Postgres::start_for_test(folder.path()).await.expect("starts again");
@@ -87,10 +75,7 @@ async fn postgres_left_running_by_an_earlier_run_is_stopped_and_its_data_carried
     let left = Postgres::start(folder.path()).await.expect("starts");
     let pid = left.pid();
     sql(&left.url("postgres"), "CREATE TABLE kept (n int)");
-    assert!(matches!(
-        Postgres::start(folder.path()).await,
-        Err(ServerError::Owned { .. })
-    ));
+    assert!(matches!(Postgres::start(folder.path()).await, Err(ServerError::Owned { .. })));
     drop(left);
     assert!(Path::new(&format!("/proc/{pid}")).exists(), "it outlives its owner");
 
@@ -108,9 +93,7 @@ async fn postgres_moves_to_another_port_when_its_own_is_taken_and_ignores_a_fore
     let first = Postgres::start_for_test(folder.path()).await.expect("starts");
     let port = first.port();
     first.stop().await;
-    let _taken = TcpListener::bind(("127.0.0.1", port))
-        .await
-        .expect("the port is free now");
+    let _taken = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free now");
     let foreign = format!("{}\n/elsewhere\n", std::process::id());
     fs::write(folder.path().join("data/postmaster.pid"), foreign).expect("the data folder is there");
 
@@ -137,16 +120,10 @@ struct Session {
 impl Session {
     async fn open(nats: &Nats) -> Self {
         let url = nats.url();
-        let (user, password) = url
-            .split_once("//")
-            .and_then(|(_, rest)| rest.split_once('@')?.0.split_once(':'))
-            .expect("a URL");
-        let stream = TcpStream::connect(("127.0.0.1", nats.port()))
-            .await
-            .expect("it listens");
-        let mut session = Self {
-            lines: BufReader::new(stream),
-        };
+        let (user, password) =
+            url.split_once("//").and_then(|(_, rest)| rest.split_once('@')?.0.split_once(':')).expect("a URL");
+        let stream = TcpStream::connect(("127.0.0.1", nats.port())).await.expect("it listens");
+        let mut session = Self { lines: BufReader::new(stream) };
         session.line().await;
         let hello =
             format!("CONNECT {{\"verbose\":false,\"user\":{user:?},\"pass\":{password:?}}}\r\nSUB answer 1\r\n");
@@ -166,21 +143,12 @@ impl Session {
     }
 
     async fn ask(&mut self, subject: &str, body: &str) -> String {
-        self.send(&format!("PUB {subject} answer {}\r\n{body}\r\n", body.len()))
-            .await;
+        self.send(&format!("PUB {subject} answer {}\r\n{body}\r\n", body.len())).await;
         let head = self.line().await;
         assert!(head.starts_with("MSG answer"), "{head}");
-        let length: u64 = head
-            .split_whitespace()
-            .next_back()
-            .and_then(|word| word.parse().ok())
-            .expect("a length");
+        let length: u64 = head.split_whitespace().next_back().and_then(|word| word.parse().ok()).expect("a length");
         let mut answer = String::new();
-        (&mut self.lines)
-            .take(length + 2)
-            .read_to_string(&mut answer)
-            .await
-            .expect("the whole answer");
+        (&mut self.lines).take(length + 2).read_to_string(&mut answer).await.expect("the whole answer");
         answer
     }
 }
@@ -190,20 +158,13 @@ async fn nats_killed_comes_back_on_its_port_with_its_stream_and_lets_no_stranger
     let folder = folder();
     let nats = Nats::start_for_test(folder.path()).await.expect("starts");
     let mut session = Session::open(&nats).await;
-    let made = session
-        .ask(
-            "$JS.API.STREAM.CREATE.S",
-            r#"{"name":"S","subjects":["s.>"],"storage":"file"}"#,
-        )
-        .await;
+    let made = session.ask("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"storage":"file"}"#).await;
     assert!(made.contains("did_create"), "{made}");
     let stored = session.ask("s.1", "hello").await;
     assert!(stored.contains("\"seq\":1"), "{stored}");
     let (url, pid) = (nats.url(), nats.pid());
     kill_9(pid);
-    timeout(Duration::from_secs(5), nats.wait())
-        .await
-        .expect("its end is seen");
+    timeout(Duration::from_secs(5), nats.wait()).await.expect("its end is seen");
     drop(nats);
 
     let again = Nats::start_for_test(folder.path()).await.expect("starts again");
@@ -211,13 +172,8 @@ async fn nats_killed_comes_back_on_its_port_with_its_stream_and_lets_no_stranger
     let found = Session::open(&again).await.ask("$JS.API.STREAM.INFO.S", "").await;
     assert!(found.contains("\"messages\":1"), "{found}");
 
-    let mut stranger = TcpStream::connect(("127.0.0.1", again.port()))
-        .await
-        .expect("it listens");
-    stranger
-        .write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n")
-        .await
-        .expect("it reads");
+    let mut stranger = TcpStream::connect(("127.0.0.1", again.port())).await.expect("it listens");
+    stranger.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n").await.expect("it reads");
     let mut said = String::new();
     timeout(Duration::from_secs(10), stranger.read_to_string(&mut said))
         .await
@@ -234,10 +190,7 @@ async fn nats_left_running_by_an_earlier_run_is_stopped_first() {
     let pid = left.pid();
     drop(left);
     let again = Nats::start_for_test(folder.path()).await.expect("starts again");
-    until("the earlier one is gone", || {
-        !Path::new(&format!("/proc/{pid}")).exists()
-    })
-    .await;
+    until("the earlier one is gone", || !Path::new(&format!("/proc/{pid}")).exists()).await;
     again.stop().await;
 }
 
@@ -245,13 +198,36 @@ async fn nats_left_running_by_an_earlier_run_is_stopped_first() {
 async fn a_server_for_a_test_ends_when_it_is_dropped() {
     let folder = folder();
     let nats = Nats::start_for_test(&folder.path().join("nats")).await.expect("starts");
-    let postgres = Postgres::start_for_test(&folder.path().join("postgres"))
-        .await
-        .expect("starts");
+    let postgres = Postgres::start_for_test(&folder.path().join("postgres")).await.expect("starts");
     let pids = [nats.pid(), postgres.pid()];
     drop((nats, postgres));
-    until("both are gone", || {
-        pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
-    })
-    .await;
+    until("both are gone", || pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists())).await;
+}
+
+/// Not a test: what the next one starts and kills.
+#[tokio::test]
+#[ignore = "runs until it is killed; started by the test below"]
+async fn holds_a_server_until_it_is_killed() {
+    let folder = PathBuf::from(env::var_os("RHONE_TEST_FOLDER").expect("the starter names a folder"));
+    let nats = Nats::start_for_test(&folder.join("nats")).await.expect("starts");
+    fs::write(folder.join("pid.next"), nats.pid().to_string()).expect("the folder is there");
+    fs::rename(folder.join("pid.next"), folder.join("pid")).expect("the folder is there");
+    nats.wait().await;
+}
+
+#[tokio::test]
+async fn a_server_for_a_test_ends_even_when_the_test_is_killed() {
+    let folder = folder();
+    let mut holder = Command::new(env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "holds_a_server_until_it_is_killed"])
+        .env("RHONE_TEST_FOLDER", folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("this test starts again");
+    until("the server is there", || folder.path().join("pid").exists()).await;
+    let pid = fs::read_to_string(folder.path().join("pid")).expect("it was written");
+    assert!(Path::new("/proc").join(&pid).exists());
+    holder.kill().expect("the holder was there");
+    holder.wait().expect("it ends");
+    until("the server is gone", || !Path::new("/proc").join(&pid).exists()).await;
 }

@@ -1,10 +1,14 @@
 //! The files of one allocation: `desired.json` (the order) and `record.json` (what the agent did) are written by the agent,
 //! `spec.json` by the agent for the gate, `gate.json` by the gate. One writer per file, so that none needs a lock.
 
-use crate::{durable, error::Error, gate::{GateSpec, GateStatus}};
+use crate::{
+    durable,
+    error::Error,
+    gate::{GateSpec, GateStatus},
+};
 use rhone_domain::{
     digest::Digest,
-    host_protocol::Desired,
+    host_protocol::{Desired, Seen},
     ids::AllocationId,
     numbers::Generation,
 };
@@ -34,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) digest: Option<Digest>,
     /// How many restarts were reported.
     pub(crate) restarts: u64,
+    /// What is not in the outbox yet, for certain.
+    pub(crate) untold: Option<Seen>,
 }
 
 /// How far an allocation came.
@@ -62,7 +68,7 @@ pub(crate) enum Phase {
 impl Record {
     /// Before anything was done.
     pub(crate) fn new(generation: Generation) -> Self {
-        Self { generation, phase: Phase::Planned, address: None, digest: None, restarts: 0 }
+        Self { generation, phase: Phase::Planned, address: None, digest: None, restarts: 0, untold: None }
     }
 }
 

@@ -59,6 +59,7 @@ impl ArtifactStore {
     pub(crate) fn open(data_dir: &Path, limit: u64) -> io::Result<Self> {
         let root = data_dir.join("artifacts");
         fs::create_dir_all(&root)?;
+        remove_half_done(&root)?;
         Ok(Self { root, limit, busy: Mutex::default() })
     }
 
@@ -99,12 +100,20 @@ impl ArtifactStore {
     }
 
     /// Streams the bytes to disk while digesting them; what has another digest never gets the artifact's name.
-    async fn fetch(&self, control: &ControlPlane, digest: Digest, at: &Artifact, tally: &Tally) -> Result<(), ArtifactError> {
+    async fn fetch(
+        &self,
+        control: &ControlPlane,
+        digest: Digest,
+        at: &Artifact,
+        tally: &Tally,
+    ) -> Result<(), ArtifactError> {
         let passing = Passing(self.root.join(durable::passing_name("fetch")));
         let computed = self.stream(control, digest, &passing.0).await?;
         if computed != digest {
             count(&tally.artifacts_refused);
-            return Err(ArtifactError::Refused(format!("the artifact's bytes have digest {computed}, ordered was {digest}")));
+            return Err(ArtifactError::Refused(format!(
+                "the artifact's bytes have digest {computed}, ordered was {digest}"
+            )));
         }
         tokio::fs::rename(&passing.0, &at.tar).await?;
         Ok(durable::flush_folder(&self.root)?)
@@ -174,6 +183,17 @@ async fn restore(at: Artifact, digest: Digest) -> io::Result<Kept> {
         }
     };
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// What a killed agent was fetching or unpacking. Only one agent uses the folder, so nobody else is.
+fn remove_half_done(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            unpack::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Renames a changed folder: processes that run in it keep running, and one is kept to be looked at.

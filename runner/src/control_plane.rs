@@ -4,7 +4,7 @@
 use crate::{config::Config, error::Error};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rhone_domain::{
     digest::Digest,
     host_protocol::{DesiredSet, Reports},
@@ -21,7 +21,7 @@ const STALL: Duration = Duration::from_secs(30);
 /// The control plane as this host sees it.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
-    url: String,
+    base: Url,
     token: crate::config::Token,
     client: Client,
 }
@@ -58,21 +58,21 @@ impl ControlPlane {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         // The client wants a provider even for plain HTTP; an error only says that the process has chosen one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .read_timeout(STALL)
-            .no_proxy()
-            .build()
-            .map_err(Error::Client)?;
-        let url = config.control_url.trim_end_matches('/').to_owned();
-        Ok(Self { url, token: config.token.clone(), client })
+        let client =
+            Client::builder().connect_timeout(CONNECT).read_timeout(STALL).no_proxy().build().map_err(Error::Client)?;
+        let base = Url::parse(&config.control_url)
+            .ok()
+            .filter(|url| !url.cannot_be_a_base())
+            .ok_or(Error::Config("control_url is no address"))?;
+        Ok(Self { base, token: config.token.clone(), client })
     }
 
     /// The desired set, once it is another one than `etag` names; none when it stayed the same.
     pub(crate) async fn desired(&self, etag: &str) -> Result<Option<DesiredSet>, PullError> {
         let wait = WAIT.as_millis().to_string();
-        let request = self.get("desired").query(&[("etag", etag), ("wait_ms", &wait)]).timeout(WAIT + ANSWER);
-        let answer = send(request).await?;
+        let mut url = self.at("desired");
+        url.query_pairs_mut().append_pair("etag", etag).append_pair("wait_ms", &wait);
+        let answer = send(self.client.get(url).bearer_auth(&self.token.0).timeout(WAIT + ANSWER)).await?;
         if matches!(answer.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT) {
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl ControlPlane {
 
     /// The bytes of an artifact, as they come.
     pub(crate) async fn artifact(&self, digest: Digest) -> Result<BoxStream<'static, Part>, PullError> {
-        let answer = send(self.get(&format!("artifacts/{digest}"))).await?;
+        let answer = send(self.client.get(self.at(&format!("artifacts/{digest}"))).bearer_auth(&self.token.0)).await?;
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Err(PullError::Unknown);
         }
@@ -91,8 +91,8 @@ impl ControlPlane {
 
     /// Hands reports over.
     pub(crate) async fn report(&self, reports: &Reports) -> Delivery {
-        let request = self.client.post(format!("{}/runner/v1/reports", self.url)).bearer_auth(&self.token.0);
-        match send(request.timeout(ANSWER).json(reports)).await {
+        let url = self.at("reports");
+        match send(self.client.post(url).bearer_auth(&self.token.0).timeout(ANSWER).json(reports)).await {
             Err(error) => Delivery::Later(chain(&error)),
             Ok(answer) if answer.status().is_success() => Delivery::Taken,
             Ok(answer) => match answer.status() {
@@ -106,8 +106,11 @@ impl ControlPlane {
         }
     }
 
-    fn get(&self, what: &str) -> RequestBuilder {
-        self.client.get(format!("{}/runner/v1/{what}", self.url)).bearer_auth(&self.token.0)
+    /// The address of one of the runner's endpoints.
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/runner/v1/{path}", self.base.path().trim_end_matches('/')));
+        url
     }
 }
 

@@ -19,17 +19,17 @@ pub(crate) fn passing_name(stem: &str) -> String {
 
 /// Replaces `path` by the JSON of `content`.
 pub(crate) fn write<T: Serialize>(path: &Path, content: &T) -> Result<(), Error> {
-    let bytes = serde_json::to_vec_pretty(content)
-        .map_err(|source| Error::Malformed { path: path.to_owned(), source })?;
+    let bytes =
+        serde_json::to_vec_pretty(content).map_err(|source| Error::Malformed { path: path.to_owned(), source })?;
     replace(path, &bytes).map_err(Error::file(path))
 }
 
 /// Reads JSON; none when there is no such file.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     match fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Malformed { path: path.to_owned(), source })
-        }
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| Error::Malformed { path: path.to_owned(), source }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::file(path)(error)),
     }

@@ -50,6 +50,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// An allocation is no longer looked after.
+    #[error("a keeper of the runner ended")]
+    KeeperLost,
     /// The configuration cannot be worked with.
     #[error("the runner's configuration: {0}")]
     Config(&'static str),

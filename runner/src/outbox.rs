@@ -4,7 +4,7 @@
 
 use crate::{
     clock,
-    control_plane::{ControlPlane, Delivery},
+    control_plane::{ControlPlane, Delivery, chain},
     durable,
     error::Error,
     tally::{Tally, count},
@@ -17,7 +17,7 @@ use rhone_domain::{
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -72,41 +72,83 @@ impl Outbox {
         Ok(waiting)
     }
 
-    /// Sends what waits, for ever.
+    /// Sends what waits, for ever. A fault of the disk is waited out: reports may be late, allocations must not suffer.
     pub(crate) async fn send_all(&self, control: &ControlPlane, host: HostId, tally: &Tally) -> Result<(), Error> {
-        let mut pause = RETRY;
-        let mut at_once = AT_ONCE;
+        let (mut pause, mut at_once) = (RETRY, AT_ONCE);
         loop {
-            let batch: Vec<_> = self.waiting()?.into_iter().take(at_once).collect();
-            if batch.is_empty() {
-                self.more.notified().await;
-                continue;
-            }
-            match control.report(&Reports { host, reports: read(&batch)? }).await {
-                Delivery::Taken => {
-                    tally.reports_sent.fetch_add(batch.len() as u64, std::sync::atomic::Ordering::Relaxed);
-                    remove(&batch)?;
+            let reason = match self.send(control, host, tally, at_once).await {
+                Ok(Sent::All) => {
+                    self.more.notified().await;
+                    continue;
+                }
+                Ok(Sent::Some) => {
                     (pause, at_once) = (RETRY, AT_ONCE);
+                    continue;
                 }
-                Delivery::Refused(_) if batch.len() > 1 => at_once = 1,
-                Delivery::Refused(status) => {
-                    count(&tally.reports_dropped);
-                    tracing::error!(report = ?read(&batch)?, %status, "a report was refused and is dropped");
-                    remove(&batch)?;
+                Ok(Sent::OneIsRefused) => {
+                    at_once = 1;
+                    continue;
                 }
-                Delivery::Later(reason) => {
-                    count(&tally.control_failures);
-                    tracing::debug!(reason, "the reports wait");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(SLOWEST_RETRY);
-                }
+                Ok(Sent::Later(reason)) => reason,
+                Err(error) => chain(&error),
+            };
+            count(&tally.control_failures);
+            tracing::debug!(reason, "the reports wait");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(SLOWEST_RETRY);
+        }
+    }
+
+    async fn send(&self, control: &ControlPlane, host: HostId, tally: &Tally, at_once: usize) -> Result<Sent, Error> {
+        let batch: Vec<_> = self.waiting()?.into_iter().take(at_once).collect();
+        if batch.is_empty() {
+            return Ok(Sent::All);
+        }
+        let reports = read(&batch);
+        if reports.is_empty() {
+            remove(&batch)?;
+            return Ok(Sent::Some);
+        }
+        match control.report(&Reports { host, reports }).await {
+            Delivery::Taken => {
+                tally.reports_sent.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                remove(&batch)?;
+                Ok(Sent::Some)
             }
+            Delivery::Refused(_) if batch.len() > 1 => Ok(Sent::OneIsRefused),
+            Delivery::Refused(status) => {
+                count(&tally.reports_dropped);
+                tracing::error!(report = ?read(&batch), %status, "a report was refused and is dropped");
+                remove(&batch)?;
+                Ok(Sent::Some)
+            }
+            Delivery::Later(reason) => Ok(Sent::Later(reason)),
         }
     }
 }
 
-fn read(batch: &[(u64, PathBuf)]) -> Result<Vec<Report>, Error> {
-    batch.iter().filter_map(|(_, path)| durable::read(path).transpose()).collect()
+/// How one sending went.
+enum Sent {
+    /// Nothing waits.
+    All,
+    /// The first ones are done with.
+    Some,
+    /// One of several is refused for good; which one is not said.
+    OneIsRefused,
+    /// They must wait.
+    Later(String),
+}
+
+/// What the files say; one that says nothing is lost, and said to be.
+fn read(batch: &[(u64, PathBuf)]) -> Vec<Report> {
+    let readable = |(number, path): &(u64, PathBuf)| match durable::read(path) {
+        Ok(report) => report,
+        Err(error) => {
+            tracing::error!(number, error = chain(&error), "a report cannot be read and is lost");
+            None
+        }
+    };
+    batch.iter().filter_map(readable).collect()
 }
 
 fn remove(batch: &[(u64, PathBuf)]) -> Result<(), Error> {

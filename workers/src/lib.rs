@@ -1,1 +1,13 @@
-//! Placeholder.
+//! All that happens after the answer: operations carried on by whoever holds their lease, the scheduler, the publisher of
+//! the feed, the projections. Nothing here lives only in memory; any number of workers may run, and any may die.
+
+mod config;
+mod drive;
+mod operations;
+mod promotion;
+mod publisher;
+mod run;
+mod scheduler;
+
+pub use config::Config;
+pub use run::{WorkerError, run};

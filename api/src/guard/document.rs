@@ -89,10 +89,9 @@ fn judge(weight: &Weight, limits: &DocumentLimits) -> Result<(), Fault> {
 fn selected(document: &ExecutableDocument, name: Option<&str>) -> Result<OperationType, Fault> {
     let found = match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Some(operation),
-        (DocumentOperations::Single(_), Some(_)) => None,
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations.values().next(),
-        (DocumentOperations::Multiple(_), None) => None,
+        (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => None,
     };
     found.map(|operation| operation.node.ty).ok_or_else(|| Fault {
         field: Some("operationName".into()),
@@ -100,3 +99,6 @@ fn selected(document: &ExecutableDocument, name: Option<&str>) -> Result<Operati
         ..Fault::new(Code::BadUserInput, "operationName: must name one operation of the document")
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,8 @@ impl MediaType {
 
     /// Reads `Accept`: the better weight wins, the newer type on a tie, JSON for wildcards and for silence.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+        let ranges =
+            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
         let (mut newer, mut json) = (0.0_f32, 0.0_f32);
         for range in ranges {
             let mut parts = range.split(';').map(str::trim);

@@ -2,10 +2,10 @@
 //! once and its weight added wherever it is spread. The trap avoided: walking the expansion to measure it, which is the very
 //! attack; and a cost by type, which async-graphql skips behind interfaces. This cost goes by names, so it is the same there.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, convert::Infallible};
 
 use async_graphql::{
-    Positioned, Value, Variables,
+    Name, Positioned, Value, Variables,
     parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
 };
 
@@ -146,28 +146,39 @@ impl<'a> Scale<'a> {
     /// The rows of the page a field opens: its `first` or `last`, clamped, the larger if someone gives both.
     fn rows(&self, field: &Field) -> usize {
         let wanted = ["first", "last"].into_iter().filter_map(|name| field.get_argument(name));
-        wanted.map(|value| self.rows_of(&value.node)).max().unwrap_or(page::DEFAULT)
+        let rows = wanted.map(|value| {
+            let constant =
+                value.node.clone().into_const_with(|name| Ok::<_, Infallible>(self.rows_of_variable(&name).into()));
+            constant.as_ref().map_or(page::MAX, rows_of)
+        });
+        rows.max().unwrap_or(page::DEFAULT)
     }
 
-    fn rows_of(&self, value: &Value) -> usize {
-        match value {
-            Value::Null => page::DEFAULT,
-            Value::Number(number) => page::size_for_cost(Some(number.as_i64().unwrap_or(-1))),
-            Value::Variable(name) => match self.variables.get(name) {
-                Some(value) => self.rows_of(&value.clone().into_value()),
-                None => self.rows_of_default(name),
-            },
-            // Of the wrong type, and refused by validation; dear until then.
-            _ => page::MAX,
-        }
+    fn rows_of_variable(&self, name: &Name) -> usize {
+        self.variables.get(name).map_or_else(|| self.rows_of_default(name), rows_of)
     }
 
     /// A fragment does not know which operation spreads it: the largest default of any operation counts.
     fn rows_of_default(&self, variable: &str) -> usize {
-        let definitions = self.document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+        let definitions =
+            self.document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
         let defaults = definitions
             .filter(|definition| definition.node.name.node == variable)
             .filter_map(|definition| definition.node.default_value.as_ref());
-        defaults.map(|value| self.rows_of(&value.node.clone().into_value())).max().unwrap_or(page::DEFAULT)
+        defaults.map(|value| rows_of(&value.node)).max().unwrap_or(page::DEFAULT)
+    }
+}
+
+fn rows_of(value: &Value) -> usize {
+    match value {
+        Value::Null => page::DEFAULT,
+        Value::Number(number) => page::size_for_cost(Some(number.as_i64().unwrap_or(-1))),
+        // Of the wrong type, and refused by validation; dear until then.
+        Value::String(_)
+        | Value::Boolean(_)
+        | Value::Binary(_)
+        | Value::Enum(_)
+        | Value::List(_)
+        | Value::Object(_) => page::MAX,
     }
 }

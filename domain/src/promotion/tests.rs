@@ -1,1 +1,335 @@
-//! Placeholder.
+//! The complete case table of `next`: stage by stage, what the world looks like and what follows. `runs` lets whole
+//! operations run, twice over and with faults.
+
+mod bench;
+mod runs;
+
+use super::*;
+use crate::{
+    aggregate::fold,
+    allocation::Event as Lived,
+    operation::Event as Gone,
+    route_owner::Event as Routed,
+    story::{
+        BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation, at, because,
+        crashed, edge, opened, owner, planned, promotable, ready, requested, saw,
+    },
+};
+
+/// A world in the making; the tests change one thing at a time.
+#[derive(Clone)]
+struct Given {
+    now: DateTime<Utc>,
+    operation: Vec<Gone>,
+    owner: Vec<Routed>,
+    deployment: Deployment,
+    allocations: Vec<Allocation>,
+    hosts: Vec<HostId>,
+    edges: Vec<EdgeStatus>,
+}
+
+impl Given {
+    fn next(&self) -> Step {
+        let (operation, owner) = (fold(&self.operation), fold(&self.owner));
+        next(&World {
+            now: self.now,
+            operation: &operation,
+            owner: &owner,
+            deployment: &self.deployment,
+            allocations: &self.allocations,
+            hosts: &self.hosts,
+            edges: &self.edges,
+            new_allocation: allocation(1),
+        })
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// The code and whether the route had changed, if it fails.
+    fn fails(&self) -> Option<(String, bool)> {
+        if let Step::Fail(failure) = self.next() { Some((failure.code, failure.route_changed)) } else { None }
+    }
+}
+
+fn took_over(by: crate::ids::OperationId, epoch: u64, to: crate::ids::DeploymentId) -> Routed {
+    Routed::Promoted { by, epoch: Epoch(epoch), owner: owner(to), at: at(0), drain: None }
+}
+
+fn entered(stage: Stage) -> Gone {
+    let epoch = (stage == Stage::RouteCas).then_some(Epoch(2));
+    Gone::StageEntered { stage, evidence: Evidence { epoch, ..Evidence::default() } }
+}
+
+/// ALICE asked for GREEN while BLUE owns the route at epoch 1.
+fn promotion() -> Given {
+    Given {
+        now: at(1),
+        operation: vec![Gone::Requested(requested(Kind::Promotion, Epoch(1)))],
+        owner: vec![Routed::Opened(opened()), took_over(FIRST, 1, BLUE)],
+        deployment: promotable(GREEN),
+        allocations: vec![],
+        hosts: vec![HOST_1],
+        edges: vec![],
+    }
+}
+
+fn at_policy_check() -> Given {
+    promotion().with(|g| g.operation.push(entered(Stage::PolicyCheck)))
+}
+
+/// The route has changed; two edges report.
+fn propagating() -> Given {
+    at_policy_check().with(|g| {
+        g.operation.extend([entered(Stage::RouteCas), entered(Stage::EdgePropagating)]);
+        g.owner.push(took_over(crate::story::THIRD, 2, GREEN));
+        g.edges = vec![
+            edge(NORTH_EDGE, vec![saw(GREEN, Epoch(2))]),
+            edge(SOUTH_EDGE, vec![saw(GREEN, Epoch(2))]),
+        ];
+    })
+}
+
+/// ALICE asked to go back to BLUE while GREEN owns the route at epoch 2.
+fn rollback() -> Given {
+    promotion().with(|g| {
+        g.operation = vec![Gone::Requested(requested(Kind::Rollback, Epoch(2)))];
+        g.owner.push(took_over(SECOND, 2, GREEN));
+        g.deployment = promotable(BLUE);
+    })
+}
+
+fn started(then: &[Lived]) -> Allocation {
+    allocated(planned(allocation(1), GREEN, Epoch(1)), then)
+}
+
+fn starting() -> Lived {
+    Lived::Starting { digest: GREEN_BYTES }
+}
+
+#[test]
+fn an_operation_that_never_was_or_has_ended_is_done() {
+    assert_eq!(promotion().with(|g| g.operation.clear()).next(), Step::Done);
+    for end in [entered(Stage::Healthy), entered(Stage::RolledBack), Gone::Cancelled { reason: because("x") }] {
+        assert_eq!(promotion().with(|g| g.operation.push(end)).next(), Step::Done);
+    }
+}
+
+#[test]
+fn an_accepted_operation_goes_on_with_every_gate_on_record() {
+    let Step::Enter(Stage::PolicyCheck, evidence) = promotion().next() else { panic!("{:?}", promotion().next()) };
+    let judged: Vec<_> = evidence.gates.iter().map(|gate| (gate.kind.as_str(), gate.verdict)).collect();
+    assert_eq!(judged, ["artifact", "route_epoch", "route_policy"].map(|kind| (kind, Verdict::Pass)));
+}
+
+#[test]
+fn every_closed_gate_ends_the_operation_at_both_judgements() {
+    type Closes = fn(&mut Given);
+    let cases: [(&str, Closes); 6] = [
+        ("STALE_EPOCH", |g| g.owner.push(took_over(SECOND, 2, BLUE))),
+        ("FROZEN", |g| g.owner.push(Routed::Frozen { reason: because("sale") })),
+        ("PINNED", |g| {
+            let pin = route_owner::Pin { deployment: BLUE, by: FIRST, reason: because("broken") };
+            g.owner.push(Routed::Pinned(pin));
+        }),
+        ("QUARANTINED", |g| {
+            g.owner.push(Routed::Quarantined { digest: GREEN_BYTES, reason: because("broken") });
+        }),
+        ("NOT_VALIDATED", |g| g.deployment.validated = None),
+        ("NOT_VALIDATED", |g| g.deployment.failed = Some("no process".into())),
+    ];
+    for (code, close) in cases {
+        let closed = Some((code.to_owned(), false));
+        assert_eq!(promotion().with(close).fails(), closed, "requested");
+        assert_eq!(at_policy_check().with(close).fails(), closed, "policy_check");
+        let prepared = at_policy_check().with(|g| g.allocations = vec![started(&[ready(GREEN)])]);
+        assert_eq!(prepared.with(close).fails(), closed, "about to change the route");
+    }
+}
+
+#[test]
+fn a_race_that_was_lost_fails_with_the_expected_and_the_actual_epoch() {
+    let lost = at_policy_check().with(|g| g.owner.push(took_over(SECOND, 2, BLUE)));
+    let Step::Fail(failure) = lost.next() else { panic!("{:?}", lost.next()) };
+    assert_eq!((failure.expected.as_deref(), failure.actual.as_deref()), (Some("1"), Some("2")));
+    assert_eq!((failure.code.as_str(), failure.route_changed), ("STALE_EPOCH", false));
+}
+
+#[test]
+fn a_route_that_was_never_opened_ends_the_operation() {
+    let nowhere = promotion().with(|g| {
+        g.owner.clear();
+        g.operation = vec![Gone::Requested(requested(Kind::Promotion, Epoch(0)))];
+    });
+    assert_eq!(nowhere.fails(), Some(("STALE_EPOCH".into(), false)));
+}
+
+#[test]
+fn other_bytes_than_the_validated_ones_are_not_promoted() {
+    let swapped = promotion().with(|g| g.deployment = promotable(BLUE));
+    assert_eq!(swapped.fails(), Some(("NOT_VALIDATED".into(), false)));
+}
+
+#[test]
+fn a_rollback_passes_freeze_and_pin_but_not_a_quarantine_of_its_own_bytes() {
+    let held = rollback().with(|g| {
+        let pin = route_owner::Pin { deployment: GREEN, by: FIRST, reason: because("broken") };
+        g.owner.extend([Routed::Frozen { reason: because("sale") }, Routed::Pinned(pin)]);
+    });
+    assert!(matches!(held.next(), Step::Enter(Stage::PolicyCheck, _)), "{:?}", held.next());
+    let out = rollback().with(|g| {
+        g.owner.push(Routed::Quarantined { digest: crate::story::BLUE_BYTES, reason: because("broken") });
+    });
+    assert_eq!(out.fails(), Some(("QUARANTINED".into(), false)));
+}
+
+#[test]
+fn an_allocation_of_the_exact_bytes_is_planned_where_a_host_reports() {
+    assert_eq!(at_policy_check().next(), Step::Plan(planned(allocation(1), GREEN, Epoch(1))));
+    let nowhere = at_policy_check().with(|g| g.hosts.clear());
+    assert_eq!(nowhere.next(), Step::Wait("no host of the cell has reported lately"));
+}
+
+#[test]
+fn an_allocation_on_its_way_is_awaited_until_the_deadline() {
+    for then in [vec![], vec![Lived::Pulling {}], vec![Lived::Pulling {}, starting()]] {
+        let coming = at_policy_check().with(|g| g.allocations = vec![started(&then)]);
+        assert_eq!(coming.next(), Step::Wait("an allocation is on its way"), "{then:?}");
+        let overdue = coming.with(|g| g.now = at(60));
+        assert_eq!(overdue.fails(), Some(("ALLOCATION_NOT_READY".into(), false)), "{then:?}");
+    }
+}
+
+#[test]
+fn an_allocation_that_failed_is_tried_once_more() {
+    let once = at_policy_check().with(|g| g.allocations = vec![started(&[crashed()])]);
+    assert!(matches!(once.next(), Step::Plan(_)));
+    let twice = once.with(|g| g.allocations.push(started(&[crashed()])));
+    assert_eq!(twice.fails(), Some(("ALLOCATION_FAILED".into(), false)));
+}
+
+#[test]
+fn allocations_that_failed_under_an_earlier_epoch_do_not_count() {
+    let old = |n| allocated(planned(allocation(n), BLUE, Epoch(0)), &[crashed()]);
+    let back = rollback().with(|g| {
+        g.operation.push(entered(Stage::PolicyCheck));
+        g.allocations = vec![old(7), old(8)];
+    });
+    assert_eq!(back.next(), Step::Plan(planned(allocation(1), BLUE, Epoch(2))));
+}
+
+#[test]
+fn an_allocation_that_drains_or_is_gone_is_not_enough() {
+    for then in [vec![ready(GREEN), Lived::Draining { reason: "x".into() }], vec![ready(GREEN), Lived::Stopped {}]] {
+        let leaving = at_policy_check().with(|g| g.allocations = vec![started(&then)]);
+        assert!(matches!(leaving.next(), Step::Plan(_)), "{then:?}");
+    }
+}
+
+#[test]
+fn a_ready_allocation_lets_the_route_change_to_the_exact_owner() {
+    let prepared = at_policy_check().with(|g| g.allocations = vec![started(&[ready(GREEN)])]);
+    let change = Change {
+        by: crate::story::THIRD,
+        expected: Epoch(1),
+        owner: owner(GREEN),
+        at: at(1),
+        drain_until: at(31),
+    };
+    assert_eq!(prepared.next(), Step::ChangeRoute(route_owner::Command::Promote(change)));
+}
+
+#[test]
+fn a_rollback_changes_the_route_with_its_reason() {
+    let prepared = rollback().with(|g| {
+        g.operation.push(entered(Stage::PolicyCheck));
+        g.allocations = vec![allocated(planned(allocation(1), BLUE, Epoch(0)), &[ready(BLUE)])];
+    });
+    let Step::ChangeRoute(route_owner::Command::RollBack { change, reason }) = prepared.next() else {
+        panic!("{:?}", prepared.next())
+    };
+    assert_eq!((change.expected, change.owner, reason), (Epoch(2), owner(BLUE), because("checkout is broken")));
+}
+
+#[test]
+fn a_route_is_not_changed_after_the_deadline() {
+    let late = at_policy_check().with(|g| {
+        g.allocations = vec![started(&[ready(GREEN)])];
+        g.now = at(60);
+    });
+    assert_eq!(late.fails(), Some(("DEADLINE_PASSED".into(), false)));
+}
+
+#[test]
+fn a_changed_route_propagates() {
+    let swapped = at_policy_check().with(|g| g.operation.push(entered(Stage::RouteCas)));
+    assert_eq!(swapped.next(), Step::Enter(Stage::EdgePropagating, Evidence::default()));
+}
+
+#[test]
+fn healthy_is_when_every_live_edge_got_the_exact_bytes() {
+    let Step::Enter(Stage::Healthy, evidence) = propagating().next() else { panic!("{:?}", propagating().next()) };
+    assert_eq!((evidence.epoch, evidence.digest), (Some(Epoch(2)), Some(GREEN_BYTES)));
+    assert_eq!(evidence.edges.iter().map(|proof| proof.edge).collect::<Vec<_>>(), [NORTH_EDGE, SOUTH_EDGE]);
+}
+
+#[test]
+fn an_older_observation_beside_the_proof_does_not_hide_it() {
+    let both = propagating().with(|g| g.edges[0].observations.insert(0, saw(BLUE, Epoch(1))));
+    assert!(matches!(both.next(), Step::Enter(Stage::Healthy, _)), "{:?}", both.next());
+}
+
+#[test]
+fn an_edge_that_saw_something_else_is_awaited_and_then_counted() {
+    type Seen = fn(&mut crate::edge_status::Observation);
+    let cases: [Seen; 6] = [
+        |seen| seen.epoch = Epoch(1),
+        |seen| seen.digest = Some(crate::story::BLUE_BYTES),
+        |seen| seen.digest = None,
+        |seen| seen.status = Some(503),
+        |seen| seen.status = None,
+        |seen| seen.environment = crate::ids::EnvironmentId(uuid::Uuid::nil()),
+    ];
+    for change in cases {
+        let unproven = propagating().with(|g| change(&mut g.edges[1].observations[0]));
+        assert_eq!(unproven.next(), Step::Wait("not every live edge has served the new owner yet"));
+        let overdue = unproven.with(|g| g.now = at(60));
+        let Step::Fail(failure) = overdue.next() else { panic!("{:?}", overdue.next()) };
+        assert_eq!((failure.code.as_str(), failure.route_changed), ("EDGES_NOT_CONVERGED", true));
+        assert_eq!((failure.expected.as_deref(), failure.actual.as_deref()), (Some("2 edges"), Some("1 edges")));
+        assert!(failure.message.ends_with("the route has changed"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn zero_edges_are_never_healthy_and_a_failure_in_the_end() {
+    let alone = propagating().with(|g| g.edges.clear());
+    assert_eq!(alone.next(), Step::Wait("not every live edge has served the new owner yet"));
+    assert_eq!(alone.with(|g| g.now = at(60)).fails(), Some(("NO_LIVE_EDGE".into(), true)));
+}
+
+#[test]
+fn an_operation_overtaken_while_propagating_is_superseded() {
+    let overtaken = propagating().with(|g| g.owner.push(took_over(SECOND, 3, BLUE)));
+    let Step::Fail(failure) = overtaken.next() else { panic!("{:?}", overtaken.next()) };
+    assert_eq!((failure.code.as_str(), failure.route_changed), ("SUPERSEDED", true));
+    assert_eq!((failure.expected.as_deref(), failure.actual.as_deref()), (Some("2"), Some("3")));
+}
+
+#[test]
+fn a_wish_to_cancel_is_granted_until_the_route_has_changed() {
+    let wish = |g: &mut Given| g.operation.push(Gone::CancelRequested { reason: because("too early") });
+    assert_eq!(promotion().with(wish).next(), Step::Cancel);
+    assert_eq!(at_policy_check().with(wish).next(), Step::Cancel);
+    assert!(matches!(propagating().with(wish).next(), Step::Enter(Stage::Healthy, _)));
+}
+
+#[test]
+fn the_gates_shown_before_are_the_gates_judged_after() {
+    let world = promotion();
+    let Step::Enter(Stage::PolicyCheck, judged) = world.next() else { panic!("{:?}", world.next()) };
+    let shown = gates(&requested(Kind::Promotion, Epoch(1)), &fold(&world.owner), &world.deployment);
+    assert_eq!(shown, judged.gates);
+}

@@ -15,10 +15,7 @@ pub(crate) fn router(sessions: Arc<Sessions>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/health", get("ok"))
-        .route(
-            "/sessions",
-            get(async |State(all): State<Arc<Sessions>>| Json(all.count()).into_response()),
-        )
+        .route("/sessions", get(async |State(all): State<Arc<Sessions>>| Json(all.count()).into_response()))
         .route("/api/incr", post(increment))
         .route("/_vango/ws", get(socket::accept))
         .with_state(sessions)
@@ -27,11 +24,7 @@ pub(crate) fn router(sessions: Arc<Sessions>) -> Router {
 async fn index() -> Response {
     match tokio::fs::read_to_string("public/index.html").await {
         Ok(page) => Html(page).into_response(),
-        Err(error) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("public/index.html: {error}\n"),
-        )
-            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("public/index.html: {error}\n")).into_response(),
     }
 }
 

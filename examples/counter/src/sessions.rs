@@ -59,11 +59,7 @@ impl Sessions {
     }
 
     pub(crate) fn count(&self) -> Count<'_> {
-        Count {
-            version: &self.version,
-            open: self.open(),
-            total: self.total.load(Ordering::Relaxed),
-        }
+        Count { version: &self.version, open: self.open(), total: self.total.load(Ordering::Relaxed) }
     }
 
     /// One more; the new sum.
@@ -74,10 +70,7 @@ impl Sessions {
     /// Counts a socket in, until the answer is dropped.
     pub(crate) fn begin(&self) -> Session<'_> {
         self.open.send_modify(|open| *open += 1);
-        Session {
-            number: self.total.fetch_add(1, Ordering::Relaxed) + 1,
-            of: self,
-        }
+        Session { number: self.total.fetch_add(1, Ordering::Relaxed) + 1, of: self }
     }
 
     pub(crate) fn enter(&self, phase: Phase) {

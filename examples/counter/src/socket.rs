@@ -48,11 +48,7 @@ async fn answer(socket: &mut WebSocket, all: &Sessions, messages: u64, message: 
     match message {
         Message::Text(text) if text.as_str() == "count" => {
             let sessions = serde_json::to_value(all.count()).map_err(axum::Error::new)?;
-            say(
-                socket,
-                json!({ "type": "count", "messages": messages, "sessions": sessions }),
-            )
-            .await
+            say(socket, json!({ "type": "count", "messages": messages, "sessions": sessions })).await
         }
         echo @ (Message::Text(_) | Message::Binary(_)) => socket.send(echo).await,
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(()),
@@ -68,8 +64,5 @@ async fn say(socket: &mut WebSocket, words: Value) -> Result<(), axum::Error> {
 }
 
 fn going_away() -> Message {
-    Message::Close(Some(CloseFrame {
-        code: close_code::RESTART,
-        reason: Utf8Bytes::from_static("drained"),
-    }))
+    Message::Close(Some(CloseFrame { code: close_code::RESTART, reason: Utf8Bytes::from_static("drained") }))
 }

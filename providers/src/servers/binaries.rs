@@ -41,21 +41,14 @@ fn postgres_in(folder: &Path) -> Option<PostgresPrograms> {
     let postgres = folder.join("postgres").canonicalize().ok()?;
     let initdb = postgres.with_file_name("initdb");
     let (major, _) = version(&postgres)?;
-    initdb.is_file().then_some(PostgresPrograms {
-        major,
-        initdb,
-        postgres,
-    })
+    initdb.is_file().then_some(PostgresPrograms { major, initdb, postgres })
 }
 
 /// Finds nats-server 2.10 or newer: the one named by `RHONE_NATS_SERVER`, on PATH, or in a checkout's `.rhone/bin`.
 pub(super) fn nats() -> Result<PathBuf, ServerError> {
     let named = env::var_os("RHONE_NATS_SERVER").map(PathBuf::from);
     let nearby = [env::current_dir().ok(), env::current_exe().ok()];
-    let checkouts = nearby
-        .iter()
-        .flatten()
-        .flat_map(|start| start.ancestors().map(|a| a.join(".rhone/bin")));
+    let checkouts = nearby.iter().flatten().flat_map(|start| start.ancestors().map(|a| a.join(".rhone/bin")));
     named
         .into_iter()
         .chain(path_folders().chain(checkouts).map(|folder| folder.join("nats-server")))
@@ -92,10 +85,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_the_programs_print_them() {
-        assert_eq!(
-            parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"),
-            Some((15, 14))
-        );
+        assert_eq!(parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"), Some((15, 14)));
         assert_eq!(parse_version("postgres (PostgreSQL) 19beta1"), Some((19, 0)));
         assert_eq!(parse_version("nats-server: v2.15.1"), Some((2, 15)));
         assert_eq!(parse_version("bash: no such file"), None);

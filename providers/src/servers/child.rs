@@ -60,19 +60,11 @@ pub(super) struct ServerChild {
 impl ServerChild {
     /// Starts the program.
     pub(super) fn spawn(launch: Launch, on_drop: OnDrop) -> Result<Self, ServerError> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&launch.log)
-            .map_err(during("open", &launch.log))?;
+        let log =
+            OpenOptions::new().create(true).append(true).open(&launch.log).map_err(during("open", &launch.log))?;
         let errors = log.try_clone().map_err(during("open", &launch.log))?;
         let mut command = command(&launch.program, &launch.folder, launch.user);
-        command
-            .args(launch.arguments)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .process_group(0);
+        command.args(launch.arguments).stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
         let mut child = command.spawn().map_err(during("run", &launch.program))?;
         let pid = child.id().expect("it was not awaited yet");
         let (tell, ended) = watch::channel(None);
@@ -85,14 +77,7 @@ impl ServerChild {
             OnDrop::LeaveRunning => None,
             OnDrop::End => Some(guard(pid)?),
         };
-        Ok(Self {
-            server: launch.server,
-            pid,
-            log: launch.log,
-            ended,
-            on_drop,
-            guard,
-        })
+        Ok(Self { server: launch.server, pid, log: launch.log, ended, on_drop, guard })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -120,22 +105,14 @@ impl ServerChild {
             while !answers().await {
                 if self.has_ended() {
                     let last = last_line(&fs::read(&self.log).unwrap_or_default());
-                    return Err(ServerError::Ended {
-                        server: self.server,
-                        last,
-                        log: self.log.clone(),
-                    });
+                    return Err(ServerError::Ended { server: self.server, last, log: self.log.clone() });
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Ok(())
         };
         timeout(patience, poll).await.unwrap_or_else(|_| {
-            Err(ServerError::Silent {
-                server: self.server,
-                seconds: patience.as_secs(),
-                log: self.log.clone(),
-            })
+            Err(ServerError::Silent { server: self.server, seconds: patience.as_secs(), log: self.log.clone() })
         })
     }
 
@@ -175,32 +152,15 @@ impl Drop for ServerChild {
 fn guard(pid: u32) -> Result<Child, ServerError> {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "read -r _; kill -QUIT \"$1\"", "guard", &pid.to_string()]);
-    shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     shell.spawn().map_err(during("run", "/bin/sh"))
 }
 
 /// A command with a plain locale and nothing of the caller's PostgreSQL settings, as the user when one is given.
 pub(super) fn command(program: &Path, folder: &Path, user: Option<OsUser>) -> Command {
     let mut command = Command::new(program);
-    command
-        .current_dir(folder)
-        .env("LC_ALL", "C")
-        .env("TZ", "UTC")
-        .env("HOME", folder);
-    for name in [
-        "PGDATA",
-        "PGPORT",
-        "PGHOST",
-        "PGUSER",
-        "PGDATABASE",
-        "PGOPTIONS",
-        "PGTZ",
-        "PGDATESTYLE",
-    ] {
+    command.current_dir(folder).env("LC_ALL", "C").env("TZ", "UTC").env("HOME", folder);
+    for name in ["PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGTZ", "PGDATESTYLE"] {
         command.env_remove(name);
     }
     if let Some(user) = user {
@@ -212,10 +172,5 @@ pub(super) fn command(program: &Path, folder: &Path, user: Option<OsUser>) -> Co
 /// The last line that says anything.
 pub(super) fn last_line(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
-    text.lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or("it printed nothing")
-        .to_owned()
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it printed nothing").to_owned()
 }

@@ -21,10 +21,7 @@ pub(super) fn standing_in(program: &str, folder: &Path) -> Vec<u32> {
 pub(super) fn with_argument(program: &str, argument: &Path) -> Vec<u32> {
     matching(|process| {
         let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
-        runs(process, program)
-            && arguments
-                .split(|byte| *byte == 0)
-                .any(|it| it == argument.as_os_str().as_bytes())
+        runs(process, program) && arguments.split(|byte| *byte == 0).any(|it| it == argument.as_os_str().as_bytes())
     })
 }
 
@@ -61,9 +58,7 @@ pub(super) async fn stop_all(find: impl Fn() -> Vec<u32>, leader: Leader, folder
         }
         wait_until_none(&find, Duration::from_secs(patience)).await;
     }
-    find()
-        .first()
-        .map_or(Ok(()), |pid| Err(ServerError::Lingers { pid: *pid, folder }))
+    find().first().map_or(Ok(()), |pid| Err(ServerError::Lingers { pid: *pid, folder }))
 }
 
 /// Which process stops the others in order. Without it they are orphans that only end.
@@ -101,7 +96,5 @@ pub(super) fn send(pid: u32, signal: Signal) {
 /// Whether the process still does anything; a zombie does not.
 pub(super) fn lives(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status
-        .rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }

@@ -16,11 +16,7 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// Creates the folder unless it exists, enterable but not listable by others, and gives its absolute path.
 pub(super) fn folder(path: &Path) -> Result<PathBuf, ServerError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o711)
-        .create(path)
-        .map_err(during("create", path))?;
+    DirBuilder::new().recursive(true).mode(0o711).create(path).map_err(during("create", path))?;
     path.canonicalize().map_err(during("find", path))
 }
 
@@ -30,9 +26,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, ServerError> {
     let file = private_file(&path).map_err(during("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ServerError::Owned {
-            folder: folder.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(ServerError::Owned { folder: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(during("lock", path)(source)),
     }
 }
@@ -63,13 +57,7 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), ServerError> 
 }
 
 fn private_file(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)
 }
 
 /// Random bytes as hex digits.
@@ -86,10 +74,7 @@ pub(super) fn port(folder: &Path) -> Result<u16, ServerError> {
     if let Some(port) = earlier.filter(|port| is_free(*port)) {
         return Ok(port);
     }
-    let port = (0..500)
-        .map(|_| random_port())
-        .find(|port| is_free(*port))
-        .ok_or(ServerError::NoPort)?;
+    let port = (0..500).map(|_| random_port()).find(|port| is_free(*port)).ok_or(ServerError::NoPort)?;
     write_private(&path, &port.to_string())?;
     Ok(port)
 }

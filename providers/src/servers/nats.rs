@@ -54,15 +54,10 @@ impl Nats {
         let settings = folder.join("nats.conf");
         let left = || found::with_argument("nats-server", &settings);
         found::stop_all(left, Leader::Each, folder.clone()).await?;
-        let name = identity::kept(&folder.join("name"), || {
-            format!("rhone-{}", identity::random_hex::<8>())
-        })?;
+        let name = identity::kept(&folder.join("name"), || format!("rhone-{}", identity::random_hex::<8>()))?;
         let password = identity::kept(&folder.join("password"), identity::random_hex::<24>)?;
         let port = identity::port(&folder)?;
-        identity::write_private(
-            &settings,
-            &configuration(&name, &password, port, &folder.join("jetstream")),
-        )?;
+        identity::write_private(&settings, &configuration(&name, &password, port, &folder.join("jetstream")))?;
         let launch = Launch {
             server: "NATS",
             program,
@@ -73,12 +68,7 @@ impl Nats {
         };
         let child = ServerChild::spawn(launch, on_drop)?;
         child.ready(PATIENCE, async || greets_as(port, &name).await).await?;
-        Ok(Self {
-            child,
-            port,
-            password,
-            _lock: lock,
-        })
+        Ok(Self { child, port, password, _lock: lock })
     }
 
     /// A URL with the user and the password.

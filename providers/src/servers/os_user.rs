@@ -23,19 +23,12 @@ pub(super) fn for_postgres() -> Result<Option<OsUser>, ServerError> {
         return Ok(None);
     }
     let accounts = fs::read_to_string("/etc/passwd").map_err(during("read", "/etc/passwd"))?;
-    accounts
-        .lines()
-        .find_map(account_of_postgres)
-        .map(Some)
-        .ok_or(ServerError::NoOsUser)
+    accounts.lines().find_map(account_of_postgres).map(Some).ok_or(ServerError::NoOsUser)
 }
 
 fn account_of_postgres(line: &str) -> Option<OsUser> {
     let mut fields = line.strip_prefix("postgres:")?.split(':').skip(1);
-    Some(OsUser {
-        uid: fields.next()?.parse().ok()?,
-        gid: fields.next()?.parse().ok()?,
-    })
+    Some(OsUser { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
 }
 
 impl OsUser {
@@ -50,9 +43,7 @@ impl OsUser {
         for parent in parents.into_iter().rev() {
             let found = fs::metadata(parent).map_err(during("look at", parent))?;
             if !self.may_enter(found.uid(), found.gid(), found.mode()) {
-                return Err(ServerError::Untraversable {
-                    folder: parent.to_owned(),
-                });
+                return Err(ServerError::Untraversable { folder: parent.to_owned() });
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// Crash recovery may take its time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A private PostgreSQL.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Postgres {
         Self::launch(folder, OnDrop::LeaveRunning).await
     }
 
-    /// As [`Postgres::start`], and it ends with this value or this process.
+    /// As [`Postgres::start`], for data that is thrown away: it ends with this value or this process.
     pub async fn start_for_test(folder: &Path) -> Result<Self, ServerError> {
         Self::launch(folder, OnDrop::End).await
     }
@@ -52,7 +52,7 @@ impl Postgres {
         found::stop_all(left, Leader::Pid(files.pid()), files.data.clone()).await?;
         let password = files.password(user)?;
         if files.major().is_none() {
-            files.create(&programs, user).await?;
+            files.create(&programs, user, on_drop).await?;
         }
         files.forget_stale_pid()?;
         let port = identity::port(&files.folder)?;
@@ -67,17 +67,8 @@ impl Postgres {
         };
         let child = ServerChild::spawn(launch, on_drop)?;
         let pid = child.pid();
-        child
-            .ready(PATIENCE, async || {
-                files.names_as_ready(pid, port) && speaks_postgres(port).await
-            })
-            .await?;
-        Ok(Self {
-            child,
-            port,
-            password,
-            _lock: lock,
-        })
+        child.ready(PATIENCE, async || files.names_as_ready(pid, port) && speaks_postgres(port).await).await?;
+        Ok(Self { child, port, password, _lock: lock })
     }
 
     /// A URL for the superuser.
@@ -114,8 +105,5 @@ async fn speaks_postgres(port: u16) -> bool {
         stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await?;
         stream.read_u8().await
     };
-    matches!(
-        tokio::time::timeout(Duration::from_secs(2), ask).await,
-        Ok(Ok(b'S' | b'N'))
-    )
+    matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(b'S' | b'N')))
 }

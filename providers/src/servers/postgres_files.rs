@@ -3,7 +3,7 @@
 
 use super::{
     binaries::PostgresPrograms,
-    child,
+    child::{self, OnDrop},
     error::{ServerError, during},
     identity,
     os_user::OsUser,
@@ -36,11 +36,7 @@ impl PostgresFiles {
 
     /// The major version that wrote the data; none when there is no data.
     pub(super) fn major(&self) -> Option<u32> {
-        fs::read_to_string(self.data.join("PG_VERSION"))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        fs::read_to_string(self.data.join("PG_VERSION")).ok()?.trim().parse().ok()
     }
 
     /// The superuser's password, made the first time.
@@ -51,8 +47,14 @@ impl PostgresFiles {
         Ok(password)
     }
 
-    /// Makes the data beside its place and moves it there when it is whole.
-    pub(super) async fn create(&self, programs: &PostgresPrograms, user: Option<OsUser>) -> Result<(), ServerError> {
+    /// Makes the data beside its place and moves it there when it is whole. Data that a test throws away is not flushed
+    /// to the disk, which takes seconds while something compiles.
+    pub(super) async fn create(
+        &self,
+        programs: &PostgresPrograms,
+        user: Option<OsUser>,
+        on_drop: OnDrop,
+    ) -> Result<(), ServerError> {
         let fresh = self.folder.join("data.new");
         if fresh.exists() {
             fs::remove_dir_all(&fresh).map_err(during("remove", &fresh))?;
@@ -60,26 +62,15 @@ impl PostgresFiles {
         fs::create_dir(&fresh).map_err(during("create", &fresh))?;
         user.map_or(Ok(()), |user| user.take(&fresh))?;
         let mut initdb = child::command(&programs.initdb, &self.folder, user);
-        initdb.args([
-            "--auth=scram-sha-256",
-            "--data-checksums",
-            "--encoding=UTF8",
-            "--locale=C",
-        ]);
-        initdb
-            .arg("--username")
-            .arg(SUPERUSER)
-            .arg("--pwfile")
-            .arg(self.folder.join("password"))
-            .arg("-D")
-            .arg(&fresh);
+        initdb.args(["--auth=scram-sha-256", "--data-checksums", "--encoding=UTF8", "--locale=C"]);
+        initdb.arg("--username").arg(SUPERUSER).arg("--pwfile").arg(self.folder.join("password")).arg("-D").arg(&fresh);
+        if on_drop == OnDrop::End {
+            initdb.arg("--no-sync");
+        }
         let output = initdb.output().await.map_err(during("run", &programs.initdb))?;
         if !output.status.success() {
             let last = child::last_line(&output.stderr);
-            return Err(ServerError::Failed {
-                program: programs.initdb.clone(),
-                last,
-            });
+            return Err(ServerError::Failed { program: programs.initdb.clone(), last });
         }
         append_include(&fresh.join("postgresql.conf"))?;
         fs::rename(&fresh, &self.data).map_err(during("move", &fresh))
@@ -94,13 +85,7 @@ impl PostgresFiles {
 
     /// The server that the pid file names; it need not live.
     pub(super) fn pid(&self) -> Option<u32> {
-        fs::read_to_string(self.data.join("postmaster.pid"))
-            .ok()?
-            .lines()
-            .next()?
-            .trim()
-            .parse()
-            .ok()
+        fs::read_to_string(self.data.join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
     }
 
     /// Removes the pid file of a server that is gone, so that its number in other hands does not stop the next one.
@@ -122,14 +107,8 @@ impl PostgresFiles {
 
 fn names_as_ready(text: &str, data: &Path, pid: u32, port: u16) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let expected = [
-        (0, pid.to_string()),
-        (1, data.display().to_string()),
-        (3, port.to_string()),
-    ];
-    let ours = expected
-        .iter()
-        .all(|(at, value)| lines.get(*at) == Some(&value.as_str()));
+    let expected = [(0, pid.to_string()), (1, data.display().to_string()), (3, port.to_string())];
+    let ours = expected.iter().all(|(at, value)| lines.get(*at) == Some(&value.as_str()));
     ours && lines.get(7) == Some(&"ready")
 }
 

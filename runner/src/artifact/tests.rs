@@ -1,6 +1,9 @@
 //! What is unpacked is what the archive holds, inside its folder and nowhere else; a later change is noticed.
 
-use super::{unpack::{UnpackError, unpack}, verify::{compare, digest_of, verify}};
+use super::{
+    unpack::{UnpackError, unpack},
+    verify::{compare, digest_of, verify},
+};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt, symlink},

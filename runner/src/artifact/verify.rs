@@ -47,7 +47,9 @@ pub(crate) fn compare(tar: &Path, folder: &Path) -> Result<(), String> {
             Item::Nothing => true,
             Item::Folder => found.is_dir(),
             Item::Link(target) => fs::read_link(&path).is_ok_and(|is| is == target),
-            Item::File(mode) => found.is_file() && mode_of(&found) == mode && same_bytes(&mut entry, &path, found.len()),
+            Item::File(mode) => {
+                found.is_file() && mode_of(&found) == mode && same_bytes(&mut entry, &path, found.len())
+            }
         });
         if !same {
             return Err(format!("`{}` is not what the artifact holds", place.display()));

@@ -1,0 +1,157 @@
+//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: `issue` and `revoke` here. The trap: a
+//! token kept in clear; only its SHA-256 is stored, and a `Debug` of a principal shows ids.
+
+use crate::authenticate::{AuthError, Authenticator};
+use rhone_domain::{
+    actor::{Actor, ActorKind, UnknownWord},
+    digest::Digest,
+    ids::{ActorId, HostId, RegionId, WorkspaceId},
+};
+use sqlx::{PgPool, Row as _, postgres::PgRow};
+use uuid::Uuid;
+
+/// What every token begins with, so that a leaked one is recognised.
+pub const PREFIX: &str = "rhone_";
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// Which token it showed.
+    pub token: Uuid,
+    /// Who it is.
+    pub actor: ActorId,
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// The only workspace it may touch, if the token is narrowed.
+    pub workspace: Option<WorkspaceId>,
+    hash: Digest,
+}
+
+/// What a caller is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// A person or a program that uses the API.
+    User(ActorKind),
+    /// An edge of this region.
+    Edge(RegionId),
+    /// The runner of this host.
+    Runner(HostId),
+}
+
+impl Principal {
+    /// As events name it.
+    pub fn as_actor(&self) -> Actor {
+        let kind = match self.kind {
+            PrincipalKind::User(kind) => kind,
+            PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => ActorKind::Runner,
+        };
+        Actor { id: self.actor, kind, on_behalf_of: None }
+    }
+}
+
+/// A token to be.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its id.
+    pub id: Uuid,
+    /// Who will show it.
+    pub actor: ActorId,
+    /// What that is.
+    pub kind: PrincipalKind,
+    /// The only workspace it may touch.
+    pub workspace: Option<WorkspaceId>,
+    /// For people.
+    pub name: String,
+}
+
+/// The tokens' table.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pool: PgPool,
+}
+
+impl Tokens {
+    /// Through a pool of role `rhone_api` (or `rhone_worker`, which may only look up).
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Makes a token valid; `secret` is shown once and kept nowhere.
+    pub async fn issue(&self, token: &NewToken, secret: &str) -> Result<(), sqlx::Error> {
+        let (kind, region, host) = match token.kind {
+            PrincipalKind::User(kind) => (kind.as_str(), None, None),
+            PrincipalKind::Edge(region) => ("edge", Some(region.0), None),
+            PrincipalKind::Runner(host) => ("runner", None, Some(host.0)),
+        };
+        sqlx::query("SELECT identity.issue($1, $2, $3, $4, $5, $6, $7, $8, NULL)")
+            .bind(token.id)
+            .bind(hash(secret).0)
+            .bind(kind)
+            .bind(token.actor.0)
+            .bind(token.workspace.map(|id| id.0))
+            .bind(region)
+            .bind(host)
+            .bind(&token.name)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a token of this actor; false if there was none.
+    pub async fn revoke(&self, token: Uuid, actor: ActorId) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("SELECT identity.revoke($1, $2)").bind(token).bind(actor.0).fetch_one(&self.pool).await
+    }
+
+    async fn look_up(&self, hash: Digest) -> Result<Principal, AuthError> {
+        let row = sqlx::query("SELECT token, kind, actor, workspace, region, host FROM identity.authenticate($1)")
+            .bind(hash.0)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(unavailable)?
+            .ok_or(AuthError::Refused)?;
+        read(&row, hash).map_err(unavailable)
+    }
+}
+
+impl Authenticator for Tokens {
+    type Actor = Principal;
+
+    async fn authenticate(&self, bearer: &str) -> Result<Principal, AuthError> {
+        if !bearer.starts_with(PREFIX) {
+            return Err(AuthError::Refused);
+        }
+        self.look_up(hash(bearer)).await
+    }
+
+    async fn still_valid(&self, actor: &Principal) -> Result<(), AuthError> {
+        self.look_up(actor.hash).await.map(drop)
+    }
+}
+
+fn hash(secret: &str) -> Digest {
+    Digest::of(&[secret.as_bytes()])
+}
+
+fn unavailable(error: sqlx::Error) -> AuthError {
+    AuthError::Unavailable(Box::new(error))
+}
+
+fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
+    let (kind, region, host): (String, Option<Uuid>, Option<Uuid>) =
+        (row.try_get("kind")?, row.try_get("region")?, row.try_get("host")?);
+    let kind = match (kind.as_str(), region, host) {
+        ("edge", Some(region), _) => PrincipalKind::Edge(RegionId(region)),
+        ("runner", _, Some(host)) => PrincipalKind::Runner(HostId(host)),
+        (kind, _, _) => PrincipalKind::User(
+            kind.parse().map_err(|error: UnknownWord| sqlx::Error::Decode(Box::new(error)))?,
+        ),
+    };
+    let workspace: Option<Uuid> = row.try_get("workspace")?;
+    Ok(Principal {
+        token: row.try_get("token")?,
+        actor: ActorId(row.try_get("actor")?),
+        kind,
+        workspace: workspace.map(WorkspaceId),
+        hash,
+    })
+}

@@ -1,0 +1,75 @@
+//! Hole 1: a page elsewhere makes a browser send a mutation.
+
+use std::sync::atomic::Ordering;
+
+use axum::{body::Body, http::Method};
+
+use crate::{
+    client::{GOOD, but},
+    schema::FIRED,
+    server::{CONSOLE, start},
+};
+
+const FIRE: &str = r#"{"query":"mutation { fire }"}"#;
+
+/// Only this test runs the mutation, so the count is its own.
+#[tokio::test]
+async fn a_mutation_runs_only_as_json_by_post_from_a_listed_origin() {
+    let server = start().await;
+    let before = FIRED.load(Ordering::SeqCst);
+    let types = [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "application/json; charset=latin1",
+        "application/jsonp",
+    ];
+    for content_type in types {
+        let reply = server.post(&but("content-type", content_type), FIRE).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (415, "BAD_USER_INPUT"), "{content_type}");
+    }
+    for origin in ["https://evil.test", "null", "https://console.rhone.test.evil.test", "http://console.rhone.test"] {
+        let reply = server.post(&but("origin", origin), FIRE).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "FORBIDDEN"), "{origin}");
+    }
+    for site in ["cross-site", "same-site"] {
+        assert_eq!(server.post(&but("sec-fetch-site", site), FIRE).await.status, 403, "{site}");
+    }
+    let twice = [GOOD.as_slice(), &[("origin", CONSOLE), ("origin", "https://evil.test")]].concat();
+    assert_eq!(server.post(&twice, FIRE).await.status, 403);
+    let reply = server.get("/graphql?query=mutation%20%7B%20fire%20%7D").await;
+    assert_eq!((reply.status.as_u16(), reply.headers["allow"].to_str().unwrap()), (405, "POST"));
+    assert_eq!(FIRED.load(Ordering::SeqCst), before, "a refused mutation ran");
+
+    let reply = server.post(&but("origin", CONSOLE), FIRE).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let reply = server.post(&but("content-type", "Application/JSON; charset=UTF-8"), FIRE).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(FIRED.load(Ordering::SeqCst), before + 2);
+}
+
+#[tokio::test]
+async fn a_query_may_be_got_and_other_methods_may_not() {
+    let server = start().await;
+    let reply = server.get("/graphql?query=%7B%20hello%20%7D").await;
+    assert_eq!(reply.json()["data"]["hello"], "world");
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+        let reply = server.send(method, "/graphql", &GOOD, Body::empty()).await;
+        assert_eq!(reply.status, 405);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_standing_token_is_unauthenticated() {
+    let server = start().await;
+    for authorization in ["", "Bearer ", "Bearer wrong", "Basic alice-token", "alice-token"] {
+        let reply = server.post(&but("authorization", authorization), FIRE).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "UNAUTHENTICATED"), "{authorization}");
+        assert_eq!(reply.headers["www-authenticate"], "Bearer");
+    }
+    server.tokens.lose_sight();
+    let reply = server.query("{ hello }").await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (500, "INTERNAL"));
+    assert!(!reply.text.contains("hunter2"));
+}

@@ -1,0 +1,121 @@
+//! A real server on 127.0.0.1, port 0, with the guard in front of the test schema. Ends when it is dropped.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use rhone_api::{
+    AuthError, Authenticator, Exposure, IdSource, Origins, Readiness, ReadinessCheck, Settings, Shell, router,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use uuid::Uuid;
+
+use crate::schema::{self, Loader};
+
+pub(crate) const CONSOLE: &str = "https://console.rhone.test";
+pub(crate) const TOKEN: &str = "alice-token";
+
+/// The actor of the token.
+#[derive(Clone)]
+pub(crate) struct Alice(pub(crate) String);
+
+/// The token's standing, as the test decides it.
+#[derive(Clone, Default)]
+pub(crate) struct Tokens(Arc<AtomicU8>);
+
+impl Tokens {
+    pub(crate) fn revoke(&self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lose_sight(&self) {
+        self.0.store(2, Ordering::SeqCst);
+    }
+
+    fn standing(&self) -> Result<(), AuthError> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            1 => Err(AuthError::Refused),
+            _ => Err(AuthError::Unavailable("hunter2: the database is away".into())),
+        }
+    }
+}
+
+impl Authenticator for Tokens {
+    type Actor = Alice;
+
+    async fn authenticate(&self, bearer: &str) -> Result<Alice, AuthError> {
+        self.standing()?;
+        if bearer == TOKEN { Ok(Alice("alice".to_owned())) } else { Err(AuthError::Refused) }
+    }
+
+    async fn still_valid(&self, _actor: &Alice) -> Result<(), AuthError> {
+        self.standing()
+    }
+}
+
+/// One readiness check that the test can break.
+#[derive(Clone)]
+pub(crate) struct Database(pub(crate) Arc<AtomicBool>);
+
+impl ReadinessCheck for Database {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        let verdict = if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err("no connection".to_owned()) };
+        Box::pin(std::future::ready(verdict))
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) tokens: Tokens,
+    pub(crate) database: Database,
+    pub(crate) readiness: Arc<Readiness>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub(crate) async fn start() -> Server {
+    start_with(Exposure::Production, |_| {}).await
+}
+
+pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Settings)) -> Server {
+    let tokens = Tokens::default();
+    let database = Database(Arc::new(AtomicBool::new(true)));
+    let readiness = Arc::new(Readiness::new(vec![Box::new(database.clone())]));
+    let mut settings = Settings::new(exposure, Origins::new([CONSOLE]));
+    settings.init_timeout = Duration::from_secs(2);
+    adjust(&mut settings);
+    let (ids, loaders) = (AtomicU64::new(1), AtomicUsize::new(0));
+    let shell = Shell {
+        executor: schema::build(exposure),
+        authenticator: tokens.clone(),
+        settings,
+        context: Box::new(move |_actor, _request, data| {
+            data.insert(Loader(loaders.fetch_add(1, Ordering::SeqCst)));
+        }),
+        ids: IdSource::new(move || Uuid::from_u128(ids.fetch_add(1, Ordering::SeqCst).into())),
+        readiness: Arc::clone(&readiness),
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = router(Arc::new(shell));
+    let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    Server { address, tokens, database, readiness, task }
+}

@@ -1,0 +1,216 @@
+//! The story that the tests tell: ALICE promotes GREEN over BLUE in the production of Acme's shop, and may have to go back.
+//! Only tests read it. Trap: values that mean nothing to the reader, such as `Uuid::from_u128(7)` in the middle of a test.
+
+use crate::{
+    aggregate::fold,
+    allocation::{self, Allocation, Planned},
+    artifact_facts::{ArtifactFacts, AssetFacts, SourceFacts, VangoFacts},
+    deployment::{self, Deployment},
+    digest::Digest,
+    edge_status::{EdgeMode, EdgeStatus, Observation},
+    environment::DrainPolicy,
+    feed::Owner,
+    ids::{
+        ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
+        ProjectId, RegionId, WorkspaceId,
+    },
+    numbers::{EnvSet, Epoch, FeedSeq},
+    operation::{Kind, Requested},
+    route_owner,
+    text::{Commit, Hostname, Name, Reason, Repository, Slug},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xa11ce));
+pub(crate) const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xac3e));
+pub(crate) const SITES: ProjectId = ProjectId(Uuid::from_u128(0x517e5));
+pub(crate) const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
+pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId(Uuid::from_u128(0x940d));
+pub(crate) const LYON: RegionId = RegionId(Uuid::from_u128(0x1704));
+pub(crate) const CELL_1: CellId = CellId(Uuid::from_u128(0xce11));
+pub(crate) const HOST_1: HostId = HostId(Uuid::from_u128(0x4057));
+pub(crate) const BLUE: DeploymentId = DeploymentId(Uuid::from_u128(0xb1));
+pub(crate) const GREEN: DeploymentId = DeploymentId(Uuid::from_u128(0x62));
+pub(crate) const BLUE_BYTES: Digest = Digest([0xb1; 32]);
+pub(crate) const GREEN_BYTES: Digest = Digest([0x62; 32]);
+pub(crate) const FIRST: OperationId = OperationId(Uuid::from_u128(0x0f1));
+pub(crate) const SECOND: OperationId = OperationId(Uuid::from_u128(0x0f2));
+pub(crate) const THIRD: OperationId = OperationId(Uuid::from_u128(0x0f3));
+pub(crate) const NORTH_EDGE: EdgeId = EdgeId(Uuid::from_u128(0xed6e_0001));
+pub(crate) const SOUTH_EDGE: EdgeId = EdgeId(Uuid::from_u128(0xed6e_0002));
+pub(crate) const ADDRESS: &str = "127.0.0.1:7001";
+
+/// Some seconds after the story began.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).expect("a time") + TimeDelta::seconds(seconds)
+}
+
+pub(crate) fn because(why: &str) -> Reason {
+    Reason::parse("reason", why).expect("a reason")
+}
+
+pub(crate) fn host(name: &str) -> Hostname {
+    Hostname::parse("host", name).expect("a host")
+}
+
+pub(crate) fn slug(text: &str) -> Slug {
+    Slug::parse("slug", text).expect("a slug")
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::parse("name", text).expect("a name")
+}
+
+/// The bytes that a deployment of the story releases.
+pub(crate) fn bytes_of(deployment: DeploymentId) -> Digest {
+    if deployment == BLUE { BLUE_BYTES } else { GREEN_BYTES }
+}
+
+pub(crate) fn owner(deployment: DeploymentId) -> Owner {
+    Owner { deployment, artifact: bytes_of(deployment), env_set: EnvSet(1), health_path: "/health".into() }
+}
+
+pub(crate) fn facts() -> ArtifactFacts {
+    ArtifactFacts {
+        command: vec!["bin/shop".into(), "--serve".into()],
+        health_path: "/health".into(),
+        socket_paths: vec!["/_vango/ws".into()],
+        routes: vec!["/".into()],
+        drain_seconds: Some(10),
+        assets: Some(AssetFacts { count: 3, manifest: GREEN_BYTES }),
+        vango: Some(VangoFacts {
+            manifest_version: "1.0".into(),
+            build_schema: "bs:v1:e3b0c44298fc".into(),
+            schema_hash: Some("sh:v1:1".into()),
+            persisted: [("cart".to_owned(), "fp:1".to_owned())].into(),
+            session_keys: [("user".to_owned(), "fp:2".to_owned())].into(),
+        }),
+        source: Some(SourceFacts { repository: "https://example.com/shop".into(), commit: "a".repeat(40) }),
+    }
+}
+
+pub(crate) fn created(deployment: DeploymentId) -> deployment::Created {
+    let digest = bytes_of(deployment);
+    deployment::Created {
+        id: deployment,
+        workspace: ACME,
+        app: SHOP,
+        artifact: ArtifactId::of(ACME, digest),
+        digest,
+        source: Some(deployment::Source {
+            repository: Repository::parse("repository", "https://example.com/shop").expect("a repository"),
+            commit: Commit::parse("commit", &"a".repeat(40)).expect("a commit"),
+        }),
+        env_set: EnvSet(1),
+    }
+}
+
+pub(crate) fn validated(deployment: DeploymentId) -> deployment::Validated {
+    deployment::Validated {
+        digest: bytes_of(deployment),
+        command: facts().command,
+        health_path: "/health".into(),
+        checks: vec!["the store holds exactly these bytes".into()],
+    }
+}
+
+/// A deployment that may be promoted.
+pub(crate) fn promotable(deployment: DeploymentId) -> Deployment {
+    fold(&[deployment::Event::Created(created(deployment)), deployment::Event::Validated(validated(deployment))])
+}
+
+pub(crate) fn opened() -> route_owner::Opened {
+    route_owner::Opened { environment: PRODUCTION, workspace: ACME, app: SHOP, region: LYON, cell: CELL_1 }
+}
+
+pub(crate) fn allocation(n: u128) -> AllocationId {
+    AllocationId(Uuid::from_u128(0xa110_0000 + n))
+}
+
+/// The order of an allocation, as an operation decided on `expected` gives it.
+pub(crate) fn planned(id: AllocationId, deployment: DeploymentId, expected: Epoch) -> Planned {
+    Planned {
+        id,
+        workspace: ACME,
+        app: SHOP,
+        environment: PRODUCTION,
+        deployment,
+        env_set: EnvSet(1),
+        artifact: bytes_of(deployment),
+        region: LYON,
+        cell: CELL_1,
+        host: HOST_1,
+        min_epoch: expected.next(),
+        command: facts().command,
+        health_path: "/health".into(),
+        ready_timeout_ms: 30_000,
+        drain_timeout_ms: 30_000,
+    }
+}
+
+/// An allocation after its order and these events.
+pub(crate) fn allocated(planned: Planned, then: &[allocation::Event]) -> Allocation {
+    let mut all = vec![allocation::Event::Planned(planned)];
+    all.extend_from_slice(then);
+    fold(&all)
+}
+
+pub(crate) fn ready(deployment: DeploymentId) -> allocation::Event {
+    allocation::Event::Ready { digest: bytes_of(deployment), address: ADDRESS.into() }
+}
+
+pub(crate) fn crashed() -> allocation::Event {
+    allocation::Event::Failed { reason: "exit 1".into() }
+}
+
+/// What ALICE asks for: 60 seconds for GREEN's promotion, or to go back to BLUE.
+pub(crate) fn requested(kind: Kind, expected: Epoch) -> Requested {
+    let deployment = if kind == Kind::Promotion { GREEN } else { BLUE };
+    Requested {
+        id: THIRD,
+        kind,
+        workspace: ACME,
+        app: SHOP,
+        environment: PRODUCTION,
+        region: LYON,
+        cell: CELL_1,
+        deployment,
+        artifact: bytes_of(deployment),
+        env_set: EnvSet(1),
+        expected_epoch: expected,
+        reason: (kind == Kind::Rollback).then(|| because("checkout is broken")),
+        drain: DrainPolicy::default(),
+        deadline: at(60),
+    }
+}
+
+pub(crate) fn saw(deployment: DeploymentId, epoch: Epoch) -> Observation {
+    Observation {
+        environment: PRODUCTION,
+        epoch,
+        deployment,
+        allocation: Some(allocation(1)),
+        digest: Some(bytes_of(deployment)),
+        status: Some(200),
+        at: at(0),
+    }
+}
+
+pub(crate) fn edge(edge: EdgeId, observations: Vec<Observation>) -> EdgeStatus {
+    EdgeStatus {
+        edge,
+        boot: Uuid::from_u128(0xb007),
+        region: LYON,
+        incarnation: None,
+        applied: FeedSeq(9),
+        digest: Digest::ZERO,
+        mode: EdgeMode::Synced,
+        public_url: "http://127.0.0.1:8080".into(),
+        sessions: vec![],
+        lost_sessions: 0,
+        quarantined: vec![],
+        observations,
+        at: at(0),
+    }
+}

@@ -1,0 +1,61 @@
+//! Leases by the database's clock: who may act for a name, and under which fence. The trap avoided: trusting a lease while
+//! acting; whoever was paused for too long still believes in it, so every write carries the fence and is refused in SQL.
+
+use rhone_domain::numbers::Fence;
+use sqlx::{PgPool, Row as _};
+use std::time::Duration;
+
+/// Gives out leases.
+#[derive(Clone, Debug)]
+pub struct Leases {
+    pool: PgPool,
+}
+
+impl Leases {
+    /// Through the pool of a role that may claim them.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Claims a lease that is free or has run out, under a new fence. Whoever holds it already gets it again under the
+    /// same fence; so `owner` names one life of one holder, never a machine. None: somebody else holds it.
+    pub async fn claim(&self, name: &str, owner: &str, span: Duration) -> Result<Option<Fence>, sqlx::Error> {
+        let fence: Option<i64> = sqlx::query("SELECT log.claim_lease($1, $2, $3) AS fence")
+            .bind(name)
+            .bind(owner)
+            .bind(span.as_secs_f64())
+            .fetch_one(&self.pool)
+            .await?
+            .try_get("fence")?;
+        fence
+            .map(|fence| u64::try_from(fence).map(Fence).map_err(|error| sqlx::Error::Decode(error.into())))
+            .transpose()
+    }
+
+    /// Holds it for `span` from now; false once it was lost or has run out, which is final for this fence.
+    pub async fn renew(&self, name: &str, owner: &str, fence: Fence, span: Duration) -> Result<bool, sqlx::Error> {
+        sqlx::query("SELECT log.renew_lease($1, $2, $3, $4) AS held")
+            .bind(name)
+            .bind(owner)
+            .bind(signed(fence)?)
+            .bind(span.as_secs_f64())
+            .fetch_one(&self.pool)
+            .await?
+            .try_get("held")
+    }
+
+    /// Gives it back early; false if it was no longer held.
+    pub async fn release(&self, name: &str, owner: &str, fence: Fence) -> Result<bool, sqlx::Error> {
+        sqlx::query("SELECT log.release_lease($1, $2, $3) AS released")
+            .bind(name)
+            .bind(owner)
+            .bind(signed(fence)?)
+            .fetch_one(&self.pool)
+            .await?
+            .try_get("released")
+    }
+}
+
+fn signed(fence: Fence) -> Result<i64, sqlx::Error> {
+    i64::try_from(fence.0).map_err(|error| sqlx::Error::Encode(error.into()))
+}

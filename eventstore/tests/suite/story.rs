@@ -1,0 +1,164 @@
+//! The story's noun: a tally that is added to and noted on. Its first event has an older form, which is still read.
+
+use rhone_domain::{
+    actor::{Actor, ActorKind, Writer},
+    aggregate::{Aggregate, Event, Rejection, encode},
+    digest::Digest,
+    envelope::{Envelope, StreamId},
+    ids::{ActorId, CorrelationId, WorkspaceId},
+    numbers::Version,
+    personal::Sealed,
+};
+use rhone_eventstore::{Append, Clock, Context, Idempotency, NewEvent, StreamWrite};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fmt;
+use uuid::Uuid;
+
+pub const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
+pub const GLOBEX: WorkspaceId = WorkspaceId(Uuid::from_u128(0x610B));
+pub const ALICE: ActorId = ActorId(Uuid::from_u128(0xA11CE));
+pub const BOB: ActorId = ActorId(Uuid::from_u128(0xB0B));
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    pub total: i64,
+    pub units: Vec<String>,
+    pub contact: Option<Sealed>,
+}
+
+pub enum Command {
+    Add(i64),
+    Note(String, Option<Sealed>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum TallyEvent {
+    #[serde(rename = "tally.added")]
+    Added { by: i64, unit: String },
+    #[serde(rename = "tally.noted")]
+    Noted { text: String, contact: Option<Sealed> },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TooMuch;
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tally ends at 1000")
+    }
+}
+
+impl Rejection for TooMuch {
+    fn code(&self) -> &'static str {
+        "TOO_MUCH"
+    }
+}
+
+impl Event for TallyEvent {
+    const TYPES: &'static [(&'static str, u16)] = &[("tally.added", 2), ("tally.noted", 1)];
+
+    fn upcast(event_type: &str, from: u16, data: Value) -> Value {
+        match (event_type, from) {
+            ("tally.added", 1) => json!({ "by": data["amount"], "unit": "each" }),
+            _ => data,
+        }
+    }
+}
+
+impl Aggregate for Tally {
+    const CATEGORY: &'static str = "tally";
+    type Command = Command;
+    type Event = TallyEvent;
+    type Rejection = TooMuch;
+
+    fn decide(&self, command: Command) -> Result<Vec<TallyEvent>, TooMuch> {
+        match command {
+            Command::Add(0) => Ok(vec![]),
+            Command::Add(by) if self.total + by > 1000 => Err(TooMuch),
+            Command::Add(by) => Ok(vec![TallyEvent::Added { by, unit: "each".into() }]),
+            Command::Note(text, contact) => Ok(vec![TallyEvent::Noted { text, contact }]),
+        }
+    }
+
+    fn apply(&mut self, event: &TallyEvent) {
+        match event {
+            TallyEvent::Added { by, unit } => {
+                self.total += by;
+                self.units.push(unit.clone());
+            }
+            TallyEvent::Noted { contact, .. } => self.contact.clone_from(contact),
+        }
+    }
+}
+
+pub fn clock() -> Clock {
+    Clock::system()
+}
+
+pub fn stream() -> StreamId {
+    StreamId::new(Tally::CATEGORY, clock().new_id::<Uuid>())
+}
+
+pub fn alice() -> Actor {
+    Actor { id: ALICE, kind: ActorKind::User, on_behalf_of: None }
+}
+
+pub fn context() -> Context {
+    Context {
+        actor: alice(),
+        writer: Writer::Api,
+        workspace: ACME,
+        correlation: CorrelationId(clock().new_id()),
+        causation: None,
+        idempotency_key: None,
+        traceparent: None,
+        region: None,
+        cell: None,
+    }
+}
+
+/// An event of ACME's, by Alice, as the given version of a stream.
+pub fn event(stream: &StreamId, version: u64) -> NewEvent {
+    event_in(ACME, stream, version)
+}
+
+pub fn event_in(workspace: WorkspaceId, stream: &StreamId, version: u64) -> NewEvent {
+    let encoded = encode(&TallyEvent::Added { by: 1, unit: "each".into() }).expect("an event without floats");
+    let envelope = Envelope {
+        event_id: clock().new_id(),
+        stream: stream.clone(),
+        version: Version(version),
+        event_type: encoded.event_type,
+        schema_version: encoded.schema_version,
+        workspace,
+        region: None,
+        cell: None,
+        actor: alice(),
+        writer: Writer::Api,
+        correlation: CorrelationId(clock().new_id()),
+        causation: None,
+        idempotency_key: None,
+        traceparent: None,
+        occurred_at: clock().now(),
+    };
+    NewEvent::new(envelope, encoded.payload)
+}
+
+pub fn write(stream: &StreamId, expected: u64, events: u64) -> StreamWrite {
+    StreamWrite {
+        stream: stream.clone(),
+        expected: Version(expected),
+        events: (1..=events).map(|n| event(stream, expected + n)).collect(),
+    }
+}
+
+/// An append of ACME's to one stream.
+pub fn append(stream: &StreamId, expected: u64, events: u64) -> Append {
+    Append { writes: vec![write(stream, expected, events)], ..Append::new(ACME) }
+}
+
+pub fn request(key: &str, asked: &str, answer: Value) -> Idempotency {
+    Idempotency { workspace: ACME, actor: ALICE, key: key.into(), fingerprint: Digest::of(&[asked.as_bytes()]), answer }
+}

@@ -1,0 +1,114 @@
+//! Allocations as they stand, written inline: what runners are told, and where edges reach them.
+
+use rhone_domain::{
+    allocation::Allocation,
+    digest::Digest,
+    feed::{Content, EndpointState},
+    host_protocol::{Desired, DesiredSet},
+    ids::{CellId, DeploymentId, EnvironmentId, HostId},
+    numbers::Version,
+};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+/// The row, and what the edges are told once it was ready.
+pub fn rows(allocation: &Allocation, version: Version) -> Vec<Value> {
+    let (Some(planned), Some(state)) = (&allocation.planned, allocation.state) else { return Vec::new() };
+    let mut rows = vec![json!({
+        "table": "allocation",
+        "allocation": planned.id,
+        "workspace": planned.workspace,
+        "app": planned.app,
+        "environment": planned.environment,
+        "deployment": planned.deployment,
+        "region": planned.region,
+        "cell": planned.cell,
+        "host": planned.host,
+        "state": state,
+        "ended": state.is_final(),
+        "generation": allocation.generation,
+        "version": version,
+        "body": allocation,
+    })];
+    rows.extend(allocation.endpoint().map(|endpoint| {
+        json!({
+            "table": "feed",
+            "region": planned.region,
+            "key": format!("allocation:{}", planned.id),
+            "final": endpoint.state == EndpointState::Gone,
+            "content": Content::Allocation(endpoint).to_text(),
+        })
+    }));
+    rows
+}
+
+/// An environment's allocations; of one deployment if given, and those that have ended only if asked for.
+pub async fn of_environment(
+    connection: &mut PgConnection,
+    environment: EnvironmentId,
+    deployment: Option<DeploymentId>,
+    ended: Ended,
+) -> Result<Vec<(Allocation, Version)>, sqlx::Error> {
+    sqlx::query(
+        "SELECT body, version FROM authority.allocations
+         WHERE environment = $1 AND ($2::uuid IS NULL OR deployment = $2) AND ($3 OR NOT ended)
+         ORDER BY allocation DESC LIMIT 200",
+    )
+    .bind(environment.0)
+    .bind(deployment.map(|id| id.0))
+    .bind(ended == Ended::Included)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(read)
+    .collect()
+}
+
+/// Whether allocations that have ended are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Wanted.
+    Included,
+    /// Not wanted.
+    Excluded,
+}
+
+/// A cell's hosts whose runner was heard within `seconds`, the least busy first.
+pub async fn hosts_of_cell(
+    connection: &mut PgConnection,
+    cell: CellId,
+    seconds: f64,
+) -> Result<Vec<HostId>, sqlx::Error> {
+    let hosts: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT h.host FROM authority.hosts h JOIN status.hosts s ON s.host = h.host
+         WHERE h.cell = $1 AND s.seen_at > clock_timestamp() - make_interval(secs => $2)
+         ORDER BY (SELECT count(*) FROM authority.allocations a WHERE a.host = h.host AND NOT a.ended), h.host",
+    )
+    .bind(cell.0)
+    .bind(seconds)
+    .fetch_all(connection)
+    .await?;
+    Ok(hosts.into_iter().map(HostId).collect())
+}
+
+/// What a host's runner is told: every allocation whose life is not over.
+pub async fn desired(connection: &mut PgConnection, host: HostId) -> Result<DesiredSet, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT body, version FROM authority.allocations WHERE host = $1 AND NOT ended ORDER BY allocation",
+    )
+    .bind(host.0)
+    .fetch_all(connection)
+    .await?;
+    let mut allocations: Vec<Desired> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        allocations.extend(read(row)?.0.desired());
+    }
+    let text = serde_json::to_string(&allocations).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    Ok(DesiredSet { etag: Digest::of(&[text.as_bytes()]).hex(), host, allocations })
+}
+
+fn read(row: &PgRow) -> Result<(Allocation, Version), sqlx::Error> {
+    let Json(allocation) = row.try_get("body")?;
+    Ok((allocation, super::version(row)?))
+}

@@ -1,0 +1,128 @@
+//! Operations as they stand, written inline: what workers claim and what everybody is told.
+
+use rhone_domain::{
+    ids::{AppId, EnvironmentId, OperationId},
+    numbers::{Fence, Version},
+    operation::{Operation, Stage},
+};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow, types::Json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The row.
+pub fn rows(operation: &Operation, version: Version) -> Vec<Value> {
+    let (Some(requested), Some(stage)) = (&operation.requested, operation.stage) else { return Vec::new() };
+    vec![json!({
+        "table": "operation",
+        "operation": requested.id,
+        "workspace": requested.workspace,
+        "app": requested.app,
+        "environment": requested.environment,
+        "deployment": requested.deployment,
+        "region": requested.region,
+        "kind": requested.kind,
+        "stage": stage,
+        "ended": stage.is_final(),
+        "version": version,
+        "deadline": requested.deadline,
+        "body": operation,
+    })]
+}
+
+/// One operation with its version.
+pub async fn by_id(
+    connection: &mut PgConnection,
+    id: OperationId,
+) -> Result<Option<(Operation, Version)>, sqlx::Error> {
+    sqlx::query("SELECT body, version FROM authority.operations WHERE operation = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?
+        .map(|row| read(&row))
+        .transpose()
+}
+
+/// An app's or an environment's operations, the newest first, before `before` if given.
+pub async fn page(
+    connection: &mut PgConnection,
+    app: AppId,
+    environment: Option<EnvironmentId>,
+    before: Option<OperationId>,
+    most: i64,
+) -> Result<Vec<(Operation, Version)>, sqlx::Error> {
+    sqlx::query(
+        "SELECT body, version FROM authority.operations
+         WHERE app = $1 AND ($2::uuid IS NULL OR environment = $2) AND ($3::uuid IS NULL OR operation < $3)
+         ORDER BY operation DESC LIMIT $4",
+    )
+    .bind(app.0)
+    .bind(environment.map(|id| id.0))
+    .bind(before.map(|id| id.0))
+    .bind(most)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(read)
+    .collect()
+}
+
+/// The operations of an environment that have not ended.
+pub async fn running(
+    connection: &mut PgConnection,
+    environment: EnvironmentId,
+) -> Result<Vec<(Operation, Version)>, sqlx::Error> {
+    sqlx::query("SELECT body, version FROM authority.operations WHERE environment = $1 AND NOT ended")
+        .bind(environment.0)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// How many operations have not ended, by stage.
+pub async fn running_by_stage(pool: &PgPool) -> Result<Vec<(Stage, i64)>, sqlx::Error> {
+    sqlx::query("SELECT stage, count(*) AS running FROM authority.operations WHERE NOT ended GROUP BY stage")
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| {
+            let stage: String = row.try_get("stage")?;
+            let stage = stage.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok((stage, row.try_get("running")?))
+        })
+        .collect()
+}
+
+/// Claims operations that no live lease covers.
+pub async fn claim(
+    pool: &PgPool,
+    owner: &str,
+    most: i32,
+    span: Duration,
+) -> Result<Vec<(OperationId, Fence)>, sqlx::Error> {
+    sqlx::query("SELECT operation, fence FROM authority.claim_operations($1, $2, $3)")
+        .bind(owner)
+        .bind(most)
+        .bind(span.as_secs_f64())
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| {
+            let (id, fence): (Uuid, i64) = (row.try_get("operation")?, row.try_get("fence")?);
+            let fence = u64::try_from(fence).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            Ok((OperationId(id), Fence(fence)))
+        })
+        .collect()
+}
+
+/// The name of an operation's lease.
+pub fn lease(id: OperationId) -> String {
+    format!("operation:{id}")
+}
+
+fn read(row: &PgRow) -> Result<(Operation, Version), sqlx::Error> {
+    let Json(operation) = row.try_get("body")?;
+    Ok((operation, super::version(row)?))
+}

@@ -1,0 +1,184 @@
+//! What exists: workspaces, projects, apps, environments, artifacts, regions, cells and hosts, each as it was created. One
+//! table holds them all, because they are asked for alike: by id, or by what they belong to, in order of creation.
+
+use crate::projection::{ApplyError, Projection};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    aggregate::{Aggregate, Event},
+    app, artifact, cell, environment, host,
+    ids::{PLATFORM, WorkspaceId},
+    project, region, workspace,
+};
+use rhone_eventstore::Recorded;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+/// The projection.
+pub struct Catalogue;
+
+/// Something that exists.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its category, such as `app`.
+    pub kind: String,
+    /// Which.
+    pub id: Uuid,
+    /// Its stream's version.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    body: Value,
+}
+
+impl Entry {
+    /// What it was created as.
+    pub fn created<T: DeserializeOwned>(&self) -> Result<T, sqlx::Error> {
+        T::deserialize(&self.body).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    }
+}
+
+impl Projection for Catalogue {
+    const NAME: &'static str = "catalogue";
+    const VERSION: i32 = 1;
+    const TABLES: &'static str = "
+        CREATE TABLE entries (
+            id         uuid NOT NULL,
+            kind       text NOT NULL,
+            workspace  uuid,
+            parent     uuid,
+            version    bigint NOT NULL,
+            body       json NOT NULL,
+            created_at timestamptz NOT NULL,
+            PRIMARY KEY (id, kind)
+        ) WITH (fillfactor = 90);
+        CREATE INDEX entries_of_parent ON entries (kind, parent, id);";
+
+    async fn apply(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), ApplyError> {
+        for event in events {
+            if let Some(row) = row(event)? {
+                write(connection, event, row).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Row {
+    workspace: Option<WorkspaceId>,
+    parent: Option<Uuid>,
+    body: Value,
+}
+
+fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
+    let workspace = Some(event.envelope.workspace);
+    Ok(Some(match event.envelope.stream.category() {
+        workspace::Workspace::CATEGORY => match decode(event)? {
+            workspace::Event::Created { .. } => Row { workspace, parent: None, body: event.payload.to_value() },
+            workspace::Event::MemberAdded { .. } => return Ok(None),
+        },
+        project::Project::CATEGORY => {
+            let project::Event::Created(created) = decode(event)?;
+            of(workspace, Some(created.workspace.0), &created)
+        }
+        app::App::CATEGORY => {
+            let app::Event::Created(created) = decode(event)?;
+            of(workspace, Some(created.project.0), &created)
+        }
+        environment::Environment::CATEGORY => {
+            let environment::Event::Created(created) = decode(event)?;
+            of(workspace, Some(created.app.0), &created)
+        }
+        artifact::Artifact::CATEGORY => {
+            let artifact::Event::Created(created) = decode(event)?;
+            of(workspace, Some(created.workspace.0), &created)
+        }
+        region::Region::CATEGORY => {
+            let region::Event::Created(created) = decode(event)?;
+            of(None, None, &created)
+        }
+        cell::Cell::CATEGORY => {
+            let cell::Event::Created(created) = decode(event)?;
+            of(None, Some(created.region.0), &created)
+        }
+        host::Host::CATEGORY => {
+            let host::Event::Created(created) = decode(event)?;
+            of(Some(PLATFORM), Some(created.cell.0), &created)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn decode<E: Event>(event: &Recorded) -> Result<E, ApplyError> {
+    event.decode().map_err(ApplyError::poison(event))
+}
+
+fn of(workspace: Option<WorkspaceId>, parent: Option<Uuid>, created: &impl Serialize) -> Row {
+    let body = serde_json::to_value(created).expect("what was read from JSON can be written as JSON");
+    Row { workspace, parent, body }
+}
+
+async fn write(connection: &mut PgConnection, event: &Recorded, row: Row) -> Result<(), sqlx::Error> {
+    let version = i64::try_from(event.envelope.version.0).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    sqlx::query(
+        "INSERT INTO entries (id, kind, workspace, parent, version, body, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(event.envelope.stream.id())
+    .bind(event.envelope.stream.category())
+    .bind(row.workspace.map(|id| id.0))
+    .bind(row.parent)
+    .bind(version)
+    .bind(Json(row.body))
+    .bind(event.recorded_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The things of one kind with these ids, in no order.
+pub async fn by_ids(connection: &mut PgConnection, kind: &str, ids: &[Uuid]) -> Result<Vec<Entry>, sqlx::Error> {
+    sqlx::query("SELECT id, kind, version, body, created_at FROM catalogue.entries WHERE kind = $1 AND id = ANY($2)")
+        .bind(kind)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// The things of one kind that belong to `parent` (none: that belong to nothing), in order of creation, after `after`.
+pub async fn page(
+    connection: &mut PgConnection,
+    kind: &str,
+    parent: Option<Uuid>,
+    after: Option<Uuid>,
+    most: i64,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    sqlx::query(
+        "SELECT id, kind, version, body, created_at FROM catalogue.entries
+         WHERE kind = $1 AND parent IS NOT DISTINCT FROM $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4",
+    )
+    .bind(kind)
+    .bind(parent)
+    .bind(after)
+    .bind(most)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(read)
+    .collect()
+}
+
+fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {
+    let Json(body) = row.try_get("body")?;
+    Ok(Entry {
+        kind: row.try_get("kind")?,
+        id: row.try_get("id")?,
+        version: row.try_get("version")?,
+        created_at: row.try_get("created_at")?,
+        body,
+    })
+}

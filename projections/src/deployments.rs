@@ -1,0 +1,128 @@
+//! Deployments as the console lists them. Where each one owns traffic is told by the route owners, not here.
+
+use crate::projection::{ApplyError, Projection};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    aggregate::Aggregate,
+    deployment::{Deployment, Event},
+    ids::{AppId, DeploymentId},
+};
+use rhone_eventstore::Recorded;
+use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+/// The projection.
+pub struct Deployments;
+
+/// A row.
+#[derive(Clone, Debug)]
+pub struct DeploymentRow {
+    /// Which.
+    pub id: DeploymentId,
+    /// Its app.
+    pub app: AppId,
+    /// Its stream's version.
+    pub version: i64,
+    /// What it is known to be.
+    pub state: Deployment,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Projection for Deployments {
+    const NAME: &'static str = "deployments";
+    const VERSION: i32 = 1;
+    const TABLES: &'static str = "
+        CREATE TABLE deployments (
+            id         uuid PRIMARY KEY,
+            workspace  uuid NOT NULL,
+            app        uuid NOT NULL,
+            version    bigint NOT NULL,
+            created    json NOT NULL,
+            validated  json,
+            failed     text,
+            created_at timestamptz NOT NULL
+        ) WITH (fillfactor = 80);
+        CREATE INDEX deployments_of_app ON deployments (app, id);";
+
+    async fn apply(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), ApplyError> {
+        for event in events.iter().filter(|event| event.envelope.stream.category() == Deployment::CATEGORY) {
+            let decoded = event.decode::<Event>().map_err(ApplyError::poison(event))?;
+            write(connection, event, &decoded).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write(connection: &mut PgConnection, event: &Recorded, decoded: &Event) -> Result<(), sqlx::Error> {
+    let envelope = &event.envelope;
+    let version = i64::try_from(envelope.version.0).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let query = match decoded {
+        Event::Created(created) => sqlx::query(
+            "INSERT INTO deployments (id, workspace, app, version, created, created_at)
+             VALUES ($1, $3, $4, $2, $5, $6)",
+        )
+        .bind(created.id.0)
+        .bind(version)
+        .bind(created.workspace.0)
+        .bind(created.app.0)
+        .bind(Json(created.clone()))
+        .bind(event.recorded_at),
+        Event::Validated(validated) => sqlx::query("UPDATE deployments SET validated = $3, version = $2 WHERE id = $1")
+            .bind(envelope.stream.id())
+            .bind(version)
+            .bind(Json(validated.clone())),
+        Event::Failed { reason } => sqlx::query("UPDATE deployments SET failed = $3, version = $2 WHERE id = $1")
+            .bind(envelope.stream.id())
+            .bind(version)
+            .bind(reason.clone()),
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+const COLUMNS: &str = "id, app, version, created, validated, failed, created_at";
+
+/// The deployments with these ids, in no order.
+pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<DeploymentRow>, sqlx::Error> {
+    let query = format!("SELECT {COLUMNS} FROM deployments.deployments WHERE id = ANY($1)");
+    sqlx::query(sqlx::AssertSqlSafe(query)).bind(ids).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// An app's deployments, the newest first, before `before` if given.
+pub async fn page(
+    connection: &mut PgConnection,
+    app: AppId,
+    before: Option<Uuid>,
+    most: i64,
+) -> Result<Vec<DeploymentRow>, sqlx::Error> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM deployments.deployments
+         WHERE app = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(app.0)
+        .bind(before)
+        .bind(most)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn read(row: &PgRow) -> Result<DeploymentRow, sqlx::Error> {
+    let Json(created) = row.try_get("created")?;
+    let validated: Option<Json<_>> = row.try_get("validated")?;
+    Ok(DeploymentRow {
+        id: DeploymentId(row.try_get("id")?),
+        app: AppId(row.try_get("app")?),
+        version: row.try_get("version")?,
+        state: Deployment {
+            created: Some(created),
+            validated: validated.map(|Json(validated)| validated),
+            failed: row.try_get("failed")?,
+        },
+        created_at: row.try_get("created_at")?,
+    })
+}

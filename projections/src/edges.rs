@@ -1,0 +1,38 @@
+//! What each edge said of itself last: a plain table, not an event. Writer: the API's edge endpoint.
+
+use rhone_domain::{edge_status::EdgeStatus, ids::RegionId};
+use sqlx::{PgConnection, PgPool, Row as _, types::Json};
+
+/// Takes a report in; the newest replaces the one before.
+pub async fn record(pool: &PgPool, status: &EdgeStatus) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO status.edges (edge, region, body) VALUES ($1, $2, $3)
+         ON CONFLICT (edge) DO UPDATE SET region = excluded.region, body = excluded.body,
+             reported_at = clock_timestamp()",
+    )
+    .bind(status.edge.0)
+    .bind(status.region.0)
+    .bind(Json(status))
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A region's edges that reported within `seconds`.
+pub async fn live(
+    connection: &mut PgConnection,
+    region: RegionId,
+    seconds: f64,
+) -> Result<Vec<EdgeStatus>, sqlx::Error> {
+    sqlx::query(
+        "SELECT body FROM status.edges
+         WHERE region = $1 AND reported_at > clock_timestamp() - make_interval(secs => $2) ORDER BY edge",
+    )
+    .bind(region.0)
+    .bind(seconds)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| row.try_get("body").map(|Json(status)| status))
+    .collect()
+}

@@ -1,0 +1,86 @@
+//! What a tailing read model is: tables of its own schema, filled from the log, and nothing else. Rows never depend on a
+//! clock or a random number, so that rebuilt equals live. The trap: skipping an event that cannot be read; it stops.
+
+use rhone_domain::{aggregate::Unreadable, ids::EventId};
+use rhone_eventstore::{Position, Recorded, checkpoint::Key};
+use sqlx::{PgConnection, PgPool, Row as _};
+use std::{future::Future, time::Duration};
+
+/// A read model that follows the log. Its tables are named without their schema; its schema is its name.
+pub trait Projection: Send + Sync + 'static {
+    /// Its name, which is also its schema's.
+    const NAME: &'static str;
+    /// Raised when its rows mean something else; the new form is built beside the old one.
+    const VERSION: i32;
+    /// Its tables. Each has a column `workspace`: whoever belongs to it may read the row, everybody where it is null.
+    const TABLES: &'static str;
+
+    /// Takes events in, in order.
+    fn apply(connection: &mut PgConnection, events: &[Recorded])
+    -> impl Future<Output = Result<(), ApplyError>> + Send;
+}
+
+/// Why a batch could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// An event that cannot be read: the projection stops here and says so.
+    #[error("event {event} cannot be projected")]
+    Poison {
+        /// Which.
+        event: EventId,
+        /// Why.
+        #[source]
+        source: Unreadable,
+    },
+    /// The database failed.
+    #[error("the rows could not be written")]
+    Database(#[from] sqlx::Error),
+}
+
+impl ApplyError {
+    /// Blames an event.
+    pub fn poison(event: &Recorded) -> impl FnOnce(Unreadable) -> Self {
+        let event = event.envelope.event_id;
+        move |source| Self::Poison { event, source }
+    }
+}
+
+/// The checkpoint of the live form of a projection.
+pub fn key<P: Projection>() -> Key<'static> {
+    Key { projection: P::NAME, version: P::VERSION }
+}
+
+/// How far the live form of a projection has come.
+pub async fn position(connection: &mut PgConnection, key: Key<'_>) -> Result<Option<Position>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT era || '-' || tx::text || '-' || pos AS position FROM log.checkpoints
+         WHERE projection = $1 AND version = $2",
+    )
+    .bind(key.projection)
+    .bind(key.version)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let text: String = row.try_get("position")?;
+    text.parse().map(Some).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Waits, for a bounded time, until a projection has taken in a position; false when it did not.
+pub async fn reached(pool: &PgPool, key: Key<'_>, target: Position, most: Duration) -> Result<bool, sqlx::Error> {
+    let wait = async {
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let mut connection = pool.acquire().await?;
+            if position(&mut connection, key).await?.is_some_and(|position| position >= target) {
+                return Ok(());
+            }
+            drop(connection);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    };
+    match tokio::time::timeout(most, wait).await {
+        Ok(outcome) => outcome.map(|()| true),
+        Err(_) => Ok(false),
+    }
+}

@@ -1,0 +1,42 @@
+//! Makes the schema of a projection: tables, owner, grants, row-level security. The same for the first install and for a
+//! rebuild beside the live one, so that a swap can never bring in tables without their policies.
+
+use crate::projection::Projection;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+/// Makes the live schema of a projection unless it is there.
+pub async fn install<P: Projection>(admin: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
+        .bind(P::NAME)
+        .fetch_one(&mut *admin)
+        .await?;
+    if exists { Ok(()) } else { create::<P>(admin, P::NAME).await }
+}
+
+/// Makes the tables of a projection in a schema of this name.
+pub async fn create<P: Projection>(admin: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    let mut transaction = admin.begin().await?;
+    let begin = format!(
+        "CREATE SCHEMA {schema} AUTHORIZATION rhone_owner;
+         SET LOCAL ROLE rhone_owner;
+         SET LOCAL search_path TO {schema};"
+    );
+    transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(begin))).await?;
+    transaction.execute(sqlx::raw_sql(P::TABLES)).await?;
+    let guard = format!(
+        "GRANT USAGE ON SCHEMA {schema} TO rhone_api, rhone_worker, rhone_projector;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO rhone_projector;
+         GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO rhone_api, rhone_worker;
+         DO $$ DECLARE t text; BEGIN
+             FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' LOOP
+                 EXECUTE format('ALTER TABLE {schema}.%I ENABLE ROW LEVEL SECURITY', t);
+                 EXECUTE format('CREATE POLICY projector ON {schema}.%I TO rhone_projector USING (true) WITH CHECK (true)', t);
+                 EXECUTE format('CREATE POLICY worker ON {schema}.%I FOR SELECT TO rhone_worker USING (true)', t);
+                 EXECUTE format('CREATE POLICY tenant ON {schema}.%I FOR SELECT TO rhone_api USING
+                     (workspace IS NULL OR workspace = ANY ((SELECT authority.workspaces())::uuid[]))', t);
+             END LOOP;
+         END $$;"
+    );
+    transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(guard))).await?;
+    transaction.commit().await
+}

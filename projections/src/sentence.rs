@@ -1,0 +1,127 @@
+//! One sentence for each event, the same in console, command line and support bundle. Made from the payload's own words; an
+//! event whose type is newer than this program still gets one.
+
+use serde_json::Value;
+
+/// Why, where the event says so.
+pub fn reason(payload: &Value) -> Option<String> {
+    let said = payload.get("reason").or_else(|| payload.pointer("/refused/message"));
+    said.and_then(Value::as_str).map(ToOwned::to_owned)
+}
+
+/// The sentence.
+pub fn of(event_type: &str, payload: &Value) -> String {
+    let p = |path: &str| word(payload, path);
+    let short = |path: &str| shortened(&word(payload, path));
+    match event_type {
+        "workspace.created" => format!("Workspace {} was created.", p("/slug")),
+        "workspace.member_added" => format!("A member was added as {}.", p("/role")),
+        "project.created" => format!("Project {} was created.", p("/slug")),
+        "app.created" => format!("App {} was created.", p("/slug")),
+        "environment.created" => format!("Environment {} ({}) was created.", p("/slug"), p("/kind")),
+        "region.created" => format!("Region {} was created.", p("/slug")),
+        "cell.created" => format!("Cell {} was created.", p("/slug")),
+        "host.registered" => format!("Host {} was registered.", p("/slug")),
+        "artifact.registered" => format!("Artifact {} of {} bytes was registered.", short("/digest"), p("/size")),
+        "deployment.created" => format!("A deployment of {} was created.", short("/digest")),
+        "deployment.validated" => format!("The deployment of exactly {} was validated.", short("/digest")),
+        "deployment.failed" => format!("The deployment failed: {}.", p("/reason")),
+        "claim.claimed" => format!("The {} {} was claimed.", p("/kind").replace('_', " "), p("/value")),
+        "claim.released" => "A name was released.".to_owned(),
+        "allocation.planned" => format!("An allocation of {} was planned.", short("/artifact")),
+        "allocation.pulling" => "The runner fetches the artifact.".to_owned(),
+        "allocation.starting" => format!("The runner verified {} and starts it.", short("/digest")),
+        "allocation.ready" => format!("The allocation answers at {} with {}.", p("/address"), short("/digest")),
+        "allocation.restarted" => format!("The process ended ({}) and was started again.", p("/exit")),
+        "allocation.draining" => format!("The allocation is to stop: {}.", p("/reason")),
+        "allocation.stopped" => "The allocation has stopped.".to_owned(),
+        "allocation.failed" => format!("The allocation failed: {}.", p("/reason")),
+        "refusal.recorded" => refusal(payload),
+        _ if event_type.starts_with("route_owner.") => route_owner(event_type, payload),
+        _ if event_type.starts_with("operation.") => operation(event_type, payload),
+        other => format!("{other} happened."),
+    }
+}
+
+fn route_owner(event_type: &str, payload: &Value) -> String {
+    let p = |path: &str| word(payload, path);
+    let short = |path: &str| shortened(&word(payload, path));
+    match event_type {
+        "route_owner.opened" => "The environment's route was opened, without an owner.".to_owned(),
+        "route_owner.host_attached" => format!("{} leads to this environment.", p("/host")),
+        "route_owner.host_detached" => format!("{} leads here no longer.", p("/host")),
+        "route_owner.promoted" => format!("Epoch {}: {} owns the traffic.", p("/epoch"), short("/owner/artifact")),
+        "route_owner.rolled_back" => {
+            format!("Epoch {}: rolled back to {}: {}.", p("/epoch"), short("/owner/artifact"), p("/reason"))
+        }
+        "route_owner.pinned" => format!("The environment is pinned by the rollback: {}.", p("/reason")),
+        "route_owner.pin_released" => format!("The pin was released: {}.", p("/reason")),
+        "route_owner.quarantined" => format!("{} is quarantined here: {}.", short("/digest"), p("/reason")),
+        "route_owner.quarantine_lifted" => {
+            format!("The quarantine of {} was lifted: {}.", short("/digest"), p("/reason"))
+        }
+        "route_owner.frozen" => format!("Promotions were frozen: {}.", p("/reason")),
+        "route_owner.unfrozen" => format!("Promotions are allowed again: {}.", p("/reason")),
+        "route_owner.epoch_raised" => format!("The epoch was raised to {}: {}.", p("/epoch"), p("/reason")),
+        other => format!("{other} happened."),
+    }
+}
+
+fn operation(event_type: &str, payload: &Value) -> String {
+    let p = |path: &str| word(payload, path);
+    match event_type {
+        "operation.requested" => {
+            let (kind, artifact) = (p("/kind"), shortened(&p("/artifact")));
+            format!("A {kind} to {artifact} was requested at epoch {}.", p("/expected_epoch"))
+        }
+        "operation.stage_entered" => match p("/stage").as_str() {
+            "policy_check" => "The gates passed; allocations are awaited.".to_owned(),
+            "route_cas" => format!("The route was given epoch {}.", p("/evidence/epoch")),
+            "edge_propagating" => "The edges are taking it over.".to_owned(),
+            end @ ("healthy" | "rolled_back") => {
+                let edges = payload.pointer("/evidence/edges").and_then(Value::as_array).map_or(0, Vec::len);
+                let digest = shortened(&p("/evidence/digest"));
+                format!("{}: {digest} answered through {edges} of {edges} live edges.", capitalised(end))
+            }
+            other => format!("Stage {other} was entered."),
+        },
+        "operation.failed" => format!("The operation failed ({}): {}.", p("/code"), p("/message")),
+        "operation.cancel_requested" => format!("Cancelling was requested: {}.", p("/reason")),
+        "operation.cancelled" => format!("The operation was cancelled: {}.", p("/reason")),
+        "operation.late_report_recorded" => {
+            format!("Attempt {} reported late; nothing changed: {}.", p("/attempt"), p("/report"))
+        }
+        other => format!("{other} happened."),
+    }
+}
+
+fn refusal(payload: &Value) -> String {
+    let p = |path: &str| word(payload, path);
+    let refused = format!("{} was refused ({}): {}", p("/refused/command"), p("/refused/code"), p("/refused/message"));
+    match (p("/refused/expected").as_str(), p("/refused/actual").as_str()) {
+        ("", _) | (_, "") => format!("{refused}."),
+        (expected, actual) => format!("{refused}; expected {expected}, actual {actual}."),
+    }
+}
+
+fn word(payload: &Value, path: &str) -> String {
+    match payload.pointer(path) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// A digest as people read it: `sha256:` and 12 digits.
+fn shortened(digest: &str) -> String {
+    digest.chars().take("sha256:".len() + 12).collect()
+}
+
+fn capitalised(word: &str) -> String {
+    let words = word.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests;

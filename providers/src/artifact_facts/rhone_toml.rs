@@ -1,0 +1,65 @@
+//! `rhone.toml`: how an app is run, written by a person. An unknown key is refused, for it is a known one misspelt.
+
+use super::{FactsError, RHONE, checked};
+use rhone_domain::artifact_facts::ArtifactFacts;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RhoneToml {
+    process: Vec<String>,
+    health: String,
+    #[serde(default)]
+    sockets: Vec<String>,
+    #[serde(default)]
+    routes: Vec<String>,
+    drain_seconds: Option<u32>,
+}
+
+/// Reads and checks the file; everything but how it runs is left absent.
+pub(super) fn read(content: &[u8]) -> Result<ArtifactFacts, FactsError> {
+    let text = str::from_utf8(content).map_err(|_| FactsError::file(RHONE, "is not UTF-8"))?;
+    let written: RhoneToml = toml::from_str(text)
+        .map_err(|failure| FactsError::field(RHONE, field_of(text, &failure), failure.message()))?;
+    if written.process.is_empty() || written.process.len() > 100 {
+        return Err(FactsError::field(RHONE, "process", "must name a program, with at most 99 arguments"));
+    }
+    if written.drain_seconds.is_some_and(|seconds| seconds > 3600) {
+        return Err(FactsError::field(RHONE, "drain_seconds", "must be at most 3600"));
+    }
+    Ok(ArtifactFacts {
+        command: each("process", &written.process, checked)?,
+        health_path: path(RHONE, "health", &written.health)?,
+        socket_paths: each("sockets", &written.sockets, path)?,
+        routes: each("routes", &written.routes, path)?,
+        drain_seconds: written.drain_seconds,
+        ..ArtifactFacts::default()
+    })
+}
+
+/// The key on the line where the reader stopped; `-` where it stopped at none.
+fn field_of(text: &str, failure: &toml::de::Error) -> String {
+    let start = failure.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = text.lines().nth(before.matches('\n').count()).unwrap_or_default();
+    let missing = failure.message().strip_prefix("missing field ").map(|name| name.trim_matches('`'));
+    let key = line.split_once('=').map(|(key, _)| key.trim());
+    missing.or(key).filter(|key| !key.is_empty()).unwrap_or("-").to_owned()
+}
+
+type Check = fn(&'static str, &str, &str) -> Result<String, FactsError>;
+
+fn each(field: &str, values: &[String], check: Check) -> Result<Vec<String>, FactsError> {
+    if values.len() > 1000 {
+        return Err(FactsError::field(RHONE, field, "must have at most 1000 entries"));
+    }
+    let numbered = values.iter().enumerate();
+    numbered.map(|(at, value)| check(RHONE, &format!("{field}[{at}]"), value)).collect()
+}
+
+fn path(file: &'static str, field: &str, value: &str) -> Result<String, FactsError> {
+    if !value.starts_with('/') || value.contains([' ', '#']) {
+        return Err(FactsError::field(file, field, "must be a path that begins with `/`"));
+    }
+    checked(file, field, value)
+}

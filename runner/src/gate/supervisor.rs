@@ -1,0 +1,157 @@
+//! Keeps the app running: verify, start, wait for its end, wait a little, again. Before every start the artifact on disk is
+//! compared with its digest; a gate that finds it changed ends and leaves the repair to the agent.
+
+use super::{
+    GateSpec,
+    app::{App, Running},
+    log::Log,
+    status::StatusFile,
+};
+use crate::{artifact, durable, error::Error};
+use rustix::process::Signal;
+use std::{path::Path, time::Duration};
+use tokio::{
+    signal::unix::{self, SignalKind, signal},
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// After so long a life the next crash counts as the first.
+const GOOD_LIFE: Duration = Duration::from_mins(1);
+
+/// What the gate was told.
+enum Told {
+    Drain,
+    End,
+}
+
+struct Signals {
+    drain: unix::Signal,
+    end: unix::Signal,
+    reload: unix::Signal,
+}
+
+pub(super) async fn supervise(
+    spec_path: &Path,
+    specs: &watch::Sender<GateSpec>,
+    apps: &watch::Sender<Option<Running>>,
+    status: &mut StatusFile,
+) -> Result<(), Error> {
+    let mut signals = Signals::take()?;
+    let folder = spec_path.parent().ok_or(Error::Config("the spec's path has no folder"))?;
+    let log = Log::open(folder, specs.borrow().log_bytes).map_err(Error::file(folder))?;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        verify(specs.borrow().clone(), status).await?;
+        let started = Instant::now();
+        let spec = specs.borrow().clone();
+        let exit = match App::start(&spec, &log) {
+            Err(error) => format!("could not be started: {error}"),
+            Ok(mut app) => {
+                status.started(app.running.process)?;
+                apps.send_replace(Some(app.running));
+                let ended = tokio::select! {
+                    exit = app.ended() => Ok(exit),
+                    told = signals.told(spec_path, specs) => Err(told),
+                };
+                match ended {
+                    Ok(exit) => exit,
+                    Err(told) => {
+                        // A draining app gives its port back, and the next to get it may be anyone.
+                        apps.send_replace(None);
+                        return stop(app, told, &mut signals, spec_path, specs, status).await;
+                    }
+                }
+            }
+        };
+        apps.send_replace(None);
+        tracing::warn!(exit, "the app ended");
+        status.ended(exit)?;
+        if started.elapsed() >= GOOD_LIFE {
+            pause = FIRST_PAUSE;
+        }
+        tokio::select! {
+            () = sleep_until(Instant::now() + pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            _ = signals.told(spec_path, specs) => return status.draining(),
+        }
+    }
+}
+
+/// SIGTERM to the app's group, then patience; at the deadline, or when told to end, SIGKILL.
+async fn stop(
+    mut app: App,
+    told: Told,
+    signals: &mut Signals,
+    spec_path: &Path,
+    specs: &watch::Sender<GateSpec>,
+    status: &mut StatusFile,
+) -> Result<(), Error> {
+    status.draining()?;
+    let deadline = Instant::now() + Duration::from_millis(specs.borrow().drain_timeout_ms);
+    if matches!(told, Told::Drain) {
+        app.signal(Signal::TERM);
+        let exit = tokio::select! {
+            exit = app.ended() => Some(exit),
+            () = sleep_until(deadline) => None,
+            () = signals.told_to_end(spec_path, specs) => None,
+        };
+        if let Some(exit) = exit {
+            return status.ended(exit);
+        }
+    }
+    app.signal(Signal::KILL);
+    let exit = app.ended().await;
+    status.ended(exit)
+}
+
+async fn verify(spec: GateSpec, status: &mut StatusFile) -> Result<(), Error> {
+    let work = move || artifact::verify(&spec.tar, &spec.folder, spec.digest);
+    let verified = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()));
+    match verified {
+        Ok(_) => Ok(()),
+        Err(flaw) => {
+            tracing::error!(flaw, "the artifact is not what was ordered; it is not started");
+            status.fault(flaw)?;
+            Err(Error::Config("the artifact on disk is not what was ordered"))
+        }
+    }
+}
+
+impl Signals {
+    fn take() -> Result<Self, Error> {
+        let take = |kind| signal(kind).map_err(Error::system("taking a signal"));
+        Ok(Self {
+            drain: take(SignalKind::terminate())?,
+            end: take(SignalKind::quit())?,
+            reload: take(SignalKind::hangup())?,
+        })
+    }
+
+    async fn told(&mut self, spec_path: &Path, specs: &watch::Sender<GateSpec>) -> Told {
+        loop {
+            tokio::select! {
+                _ = self.drain.recv() => return Told::Drain,
+                _ = self.end.recv() => return Told::End,
+                _ = self.reload.recv() => reload(spec_path, specs),
+            }
+        }
+    }
+
+    async fn told_to_end(&mut self, spec_path: &Path, specs: &watch::Sender<GateSpec>) {
+        while !matches!(self.told(spec_path, specs).await, Told::End) {}
+    }
+}
+
+/// Takes what may change while the app runs.
+fn reload(spec_path: &Path, specs: &watch::Sender<GateSpec>) {
+    match durable::read::<GateSpec>(spec_path) {
+        Ok(Some(new)) if specs.borrow().same_process(&new) => {
+            tracing::info!(min_epoch = %new.min_epoch, "the spec was read again");
+            specs.send_replace(new);
+        }
+        Ok(_) => tracing::warn!("the new spec is for another process and is not taken"),
+        Err(error) => tracing::error!(%error, "the spec cannot be read again"),
+    }
+}

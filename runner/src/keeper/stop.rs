@@ -1,0 +1,94 @@
+//! Stopping a gate for good. The trap: a gate that was spawned but has not yet written its status would be overlooked, and
+//! would start the app after we reported it stopped. So its spec goes first, and its lock is taken before it is believed gone.
+
+use super::Keeper;
+use crate::{
+    allocation_folder::Phase,
+    error::Error,
+    gate::{clear_orphans, lock},
+    host_process::HostProcess,
+};
+use rhone_domain::host_protocol::{Desired, Seen};
+use rustix::process::Signal;
+use std::{fs, io, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// What a gate is given beyond its own deadline before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How a gate ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Open work may finish until the drain deadline.
+    Drained,
+    /// Nothing may.
+    AtOnce,
+}
+
+impl Keeper {
+    /// Follows an order to stop.
+    pub(super) async fn stop(&mut self, order: &Desired) -> Result<(), Error> {
+        self.take(order)?;
+        if self.record.phase == Phase::Stopped {
+            return Ok(());
+        }
+        if self.record.phase != Phase::Draining && self.live_gate()?.is_some() {
+            self.enter(order, Phase::Draining, Seen::Draining)?;
+        }
+        self.end_gate(order, Ending::Drained).await?;
+        self.enter(order, Phase::Stopped, Seen::Stopped)
+    }
+
+    /// Returns when neither a gate nor an app of this allocation runs, nor will.
+    pub(super) async fn end_gate(&mut self, order: &Desired, ending: Ending) -> Result<(), Error> {
+        loop {
+            if let Some(gate) = self.live_gate()? {
+                end(gate, ending, Duration::from_millis(order.drain_timeout_ms)).await;
+            }
+            remove_if_there(&self.folder.spec_path())?;
+            let lock_path = self.folder.path().join("gate.lock");
+            if let Some(_nobody_else) = lock(&lock_path, Duration::from_secs(1)).await? {
+                clear_orphans(self.folder.gate()?.as_ref(), order.allocation);
+                return Ok(());
+            }
+        }
+    }
+
+    /// The gate that runs for this allocation, as far as its status says.
+    pub(super) fn live_gate(&self) -> Result<Option<HostProcess>, Error> {
+        Ok(self.folder.gate()?.map(|status| status.gate).filter(|gate| gate.is_alive()))
+    }
+}
+
+/// Signals, waits, kills.
+async fn end(gate: HostProcess, ending: Ending, drain: Duration) {
+    let (signal, patience) = match ending {
+        Ending::Drained => (Signal::TERM, drain + GRACE),
+        Ending::AtOnce => (Signal::QUIT, GRACE),
+    };
+    gate.signal(signal);
+    if !ended(gate, patience).await {
+        gate.signal(Signal::KILL);
+        ended(gate, GRACE).await;
+    }
+}
+
+/// Whether a process was gone in time.
+pub(super) async fn ended(process: HostProcess, patience: Duration) -> bool {
+    let until = Instant::now() + patience;
+    while process.is_alive() {
+        if Instant::now() >= until {
+            return false;
+        }
+        sleep(LOOK).await;
+    }
+    true
+}
+
+fn remove_if_there(path: &std::path::Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,84 @@
+//! Ends that were ordered.
+
+use crate::rig::{Rig, lives, socket, until, who};
+use futures_util::{SinkExt, StreamExt};
+use rhone_domain::{
+    host_protocol::{Desired, Goal, Seen},
+    numbers::Generation,
+};
+use std::time::{Duration, Instant};
+use tokio_tungstenite::tungstenite::Message;
+
+fn stop(order: &Desired) -> Desired {
+    Desired { goal: Goal::Stop, generation: order.generation.next(), ..order.clone() }
+}
+
+#[tokio::test]
+async fn a_stopped_allocation_drains_its_sockets_and_is_reported_stopped() {
+    let rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let (gate, app) = (
+        rig.gate_pid(order.allocation),
+        who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs"),
+    );
+    let mut held = socket(&address, order.allocation).await;
+    held.next().await.expect("open").expect("a greeting");
+    rig.control.order(&stop(&order));
+    let told = held.next().await.expect("open").expect("a message");
+    assert!(told.to_text().expect("text").contains("draining"), "{told}");
+    held.send(Message::text("not yet")).await.expect("an open socket goes on");
+    assert_eq!(held.next().await.expect("open").expect("an echo"), Message::text("not yet"));
+    assert!(lives(gate) && lives(app));
+    held.close(None).await.expect("closed");
+    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    assert_eq!(seen[seen.len() - 2], Seen::Draining);
+    assert!(!lives(gate) && !lives(app));
+    let status = rig.file(order.allocation, "gate.json").expect("a status");
+    assert_eq!(status["last_exit"], "exit 0");
+}
+
+#[tokio::test]
+async fn at_the_drain_deadline_the_app_is_killed() {
+    let rig = Rig::start().await;
+    let mut order = rig.desired("blue");
+    order.drain_timeout_ms = 300;
+    rig.control.order(&order);
+    let address = rig.ready_at(order.allocation, 1).await;
+    let app = who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs");
+    let _held = socket(&address, order.allocation).await;
+    let asked = Instant::now();
+    rig.control.order(&stop(&order));
+    rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    assert!(asked.elapsed() >= Duration::from_millis(300), "it was not given its time: {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(8), "the app's own deadline of 10 s ended it: {:?}", asked.elapsed());
+    assert!(!lives(app));
+    assert_eq!(rig.file(order.allocation, "gate.json").expect("a status")["last_exit"], "signal 9");
+}
+
+#[tokio::test]
+async fn a_stop_that_was_begun_is_finished_by_the_next_agent() {
+    let mut rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let mut held = socket(&address, order.allocation).await;
+    held.next().await.expect("open").expect("a greeting");
+    rig.control.order(&stop(&order));
+    rig.saw_last(order.allocation, "draining", |seen| *seen == Seen::Draining).await;
+    rig.kill_agent();
+    rig.start_agent();
+    until("the new agent answers", async || rig.admin("/readyz").await).await;
+    held.next().await.expect("open").expect("told of the drain");
+    held.send(Message::text("still")).await.expect("the new agent did not cut the drain short");
+    assert_eq!(held.next().await.expect("open").expect("an echo"), Message::text("still"));
+    held.close(None).await.expect("closed");
+    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    assert_eq!(seen.iter().filter(|seen| **seen == Seen::Draining).count(), 1, "{seen:?}");
+}
+
+#[tokio::test]
+async fn stopping_what_never_ran_is_reported_stopped() {
+    let rig = Rig::start().await;
+    let order = Desired { goal: Goal::Stop, generation: Generation(4), ..rig.desired("blue") };
+    rig.control.order(&order);
+    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    assert_eq!(seen, [Seen::Stopped]);
+}

@@ -1,0 +1,117 @@
+//! What the death of an agent does not do.
+
+use crate::rig::{Rig, app_after, kill, lives, socket, until, who};
+use futures_util::{SinkExt, StreamExt};
+use rhone_domain::host_protocol::Seen;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
+
+#[tokio::test]
+async fn a_killed_agent_closes_no_socket_and_its_successor_adopts_without_a_restart() {
+    let mut rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let (gate, app) = (rig.gate_pid(order.allocation), who(&address, order.allocation).await.expect("a gate").pid);
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        let mut socket = socket(&address, order.allocation).await;
+        socket.next().await.expect("open").expect("a greeting");
+        sockets.push(socket);
+    }
+    rig.kill_agent();
+    for socket in &mut sockets {
+        socket.send(Message::text("without an agent")).await.expect("sent");
+        assert_eq!(socket.next().await.expect("open").expect("an echo"), Message::text("without an agent"));
+    }
+    rig.start_agent();
+    rig.adopted(1).await;
+    assert_eq!(rig.ready_at(order.allocation, 2).await, address);
+    for socket in &mut sockets {
+        socket.send(Message::text("with another")).await.expect("sent");
+        assert_eq!(socket.next().await.expect("open").expect("an echo"), Message::text("with another"));
+    }
+    assert_eq!(
+        (rig.gate_pid(order.allocation), who(&address, order.allocation).await.expect("a gate").pid),
+        (gate, app)
+    );
+    let seen = rig.control.seen(order.allocation);
+    assert!(!seen.iter().any(|seen| matches!(seen, Seen::Restarted { .. })), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_app_that_crashes_while_its_agent_is_dead_is_restarted_and_reported_later() {
+    let mut rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let before = who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs");
+    rig.kill_agent();
+    kill("-KILL", before);
+    app_after(&address, order.allocation, before).await;
+    rig.start_agent();
+    rig.ready_at(order.allocation, 2).await;
+    rig.saw(order.allocation, &Seen::Restarted { restarts: 1, exit: "signal 9".to_owned() }).await;
+}
+
+#[tokio::test]
+async fn agent_and_gate_killed_together_come_back_on_the_same_address_without_the_control_plane() {
+    let mut rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let before = who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs");
+    rig.control.die();
+    rig.kill_agent();
+    kill("-KILL", rig.gate_pid(order.allocation));
+    assert!(lives(before), "the app is an orphan now");
+    rig.start_agent();
+    app_after(&address, order.allocation, before).await;
+    assert!(!lives(before), "the orphan lives");
+}
+
+#[tokio::test]
+async fn an_allocation_that_is_missing_from_the_desired_set_goes_on() {
+    let mut rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let before = who(&address, order.allocation).await;
+    rig.control.forget(order.allocation);
+    // Another order proves that the set without it has arrived.
+    let (_, _) = rig.running("blue").await;
+    assert_eq!(who(&address, order.allocation).await, before);
+    rig.kill_agent();
+    rig.start_agent();
+    rig.adopted(2).await;
+    assert_eq!(who(&address, order.allocation).await, before);
+}
+
+#[tokio::test]
+async fn what_was_stopped_for_now_comes_back_on_its_address() {
+    let mut rig = Rig::start().await;
+    let (order, address) = rig.running("blue").await;
+    let (gate, app) = (
+        rig.gate_pid(order.allocation),
+        who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs"),
+    );
+    let refusal = rhone_runner::stop_all(&rig.data(), Duration::from_secs(1)).await;
+    assert!(matches!(refusal, Err(rhone_runner::Error::AgentRunning { .. })), "{refusal:?}");
+    rig.kill_agent();
+    let held = socket(&address, order.allocation).await;
+    assert_eq!(rhone_runner::stop_all(&rig.data(), Duration::from_millis(200)).await.expect("stopped"), 1);
+    assert!(!lives(gate) && !lives(app));
+    drop(held);
+    rig.start_agent();
+    app_after(&address, order.allocation, app).await;
+    assert_eq!(rig.ready_at(order.allocation, 2).await, address);
+}
+
+#[tokio::test]
+async fn a_report_that_is_refused_for_good_does_not_hold_up_the_others() {
+    let rig = Rig::start().await;
+    let poison = rig.desired("blue");
+    rig.control.refuse_reports_of(poison.allocation);
+    rig.control.order(&poison);
+    let (_, _) = rig.running("green").await;
+    let dropped = until("the refused ones are dropped and counted", async || {
+        let metrics = rig.admin("/metrics").await?;
+        let dropped = metrics.lines().find_map(|line| line.strip_prefix("rhone_runner_reports_dropped_total "))?;
+        dropped.parse::<u64>().ok().filter(|dropped| *dropped >= 3)
+    })
+    .await;
+    assert!(dropped >= 3);
+    assert!(rig.control.seen(poison.allocation).is_empty());
+}

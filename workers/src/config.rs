@@ -1,0 +1,74 @@
+//! What a worker is given; wired up by the command line.
+
+use ed25519_dalek::SigningKey;
+use rhone_domain::{
+    actor::{Actor, ActorKind, Writer},
+    ids::{ActorId, CorrelationId, EventId, WorkspaceId},
+};
+use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake};
+use rhone_projections::inline::AuthorityRows;
+use sqlx::PgPool;
+use std::{fmt, sync::Arc};
+
+/// The one door for writes, as workers use it.
+pub(crate) type Door = Dispatcher<PgLog, AuthorityRows>;
+
+/// What a worker is given.
+#[derive(Clone)]
+pub struct Config {
+    /// As role `rhone_worker`.
+    pub pool: PgPool,
+    /// As role `rhone_projector`.
+    pub projector: PgPool,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Rung when something was appended.
+    pub bell: Bell,
+    /// Told after every append of this worker.
+    pub wake: Arc<dyn Wake>,
+    /// Signs the feed.
+    pub feed_key: Arc<SigningKey>,
+    /// The bus; without one, edges converge by the repair path.
+    pub nats: Option<async_nats::Client>,
+    /// This life of this worker.
+    pub actor: ActorId,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("actor", &self.actor).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The door.
+    pub(crate) fn door(&self) -> Door {
+        Dispatcher::new(PgLog::new(self.pool.clone()), self.clock.clone(), AuthorityRows).waking(self.wake.clone())
+    }
+
+    /// Under which name this worker holds leases.
+    pub(crate) fn owner(&self) -> String {
+        self.actor.to_string()
+    }
+
+    /// What the events of one append have in common.
+    pub(crate) fn context(
+        &self,
+        writer: Writer,
+        workspace: WorkspaceId,
+        correlation: CorrelationId,
+        causation: Option<EventId>,
+    ) -> Context {
+        Context {
+            actor: Actor { id: self.actor, kind: ActorKind::Worker, on_behalf_of: None },
+            writer,
+            workspace,
+            correlation,
+            causation,
+            idempotency_key: None,
+            traceparent: None,
+            region: None,
+            cell: None,
+        }
+    }
+}
