@@ -142,9 +142,9 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
     let kind = match (kind.as_str(), region, host) {
         ("edge", Some(region), _) => PrincipalKind::Edge(RegionId(region)),
         ("runner", _, Some(host)) => PrincipalKind::Runner(HostId(host)),
-        (kind, _, _) => PrincipalKind::User(
-            kind.parse().map_err(|error: UnknownWord| sqlx::Error::Decode(Box::new(error)))?,
-        ),
+        (kind, _, _) => {
+            PrincipalKind::User(kind.parse().map_err(|error: UnknownWord| sqlx::Error::Decode(Box::new(error)))?)
+        }
     };
     let workspace: Option<Uuid> = row.try_get("workspace")?;
     Ok(Principal {

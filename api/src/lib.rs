@@ -2,11 +2,15 @@
 
 mod authenticate;
 mod fault;
+pub mod graphql;
 mod guard;
 mod http;
+pub mod identity;
+pub mod infrastructure;
 pub mod page;
 mod readiness;
 mod request;
+pub mod serve;
 mod settings;
 mod shell;
 mod websocket;

@@ -39,7 +39,7 @@ pub fn id(kind: Kind, scope: Uuid, value: &str) -> Uuid {
 }
 
 /// A claim, as later decisions see it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Claim {
     /// Who has it now.
     pub holder: Option<Uuid>,

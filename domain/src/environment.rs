@@ -23,7 +23,7 @@ words! {
 }
 
 /// An environment, as later decisions see it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Environment {
     /// What it was created as; none before it exists.
     pub created: Option<Created>,

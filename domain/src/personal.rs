@@ -5,7 +5,7 @@ use crate::ids::SubjectId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A personal field as events carry it: AES-256-GCM, associated data = subject, key id and the field's name.
+/// A personal field as events carry it: AES-256-GCM under the subject's key, associated data = subject and the field's name.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// Whose data.

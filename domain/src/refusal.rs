@@ -17,7 +17,7 @@ pub fn id(target: &StreamId) -> Uuid {
 }
 
 /// The refusals of one target, as later ones see them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Refusals {
     last: Option<(Refused, DateTime<Utc>)>,
 }

@@ -26,7 +26,7 @@ words! {
 }
 
 /// A workspace, as later decisions see it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Workspace {
     /// Who it is; none before it exists.
     pub id: Option<WorkspaceId>,

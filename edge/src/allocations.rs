@@ -127,6 +127,15 @@ impl Allocations {
         }
     }
 
+    /// Forgets every allocation that `is_known` does not know and that has no open sockets.
+    pub(crate) fn keep_only(&self, is_known: impl Fn(AllocationId) -> bool) {
+        let all = self.all.pin();
+        let unknown: Vec<_> = all.keys().copied().filter(|id| !is_known(*id)).collect();
+        for id in unknown {
+            self.forget(id);
+        }
+    }
+
     /// Open sockets, per allocation that has any.
     pub(crate) fn sessions(&self) -> Vec<Sessions> {
         let all = self.all.pin();

@@ -67,17 +67,25 @@ impl Refusal {
         let unserved = StatusCode::SERVICE_UNAVAILABLE;
         match self {
             Self::Malformed(why) => (StatusCode::BAD_REQUEST, "malformed", why),
-            Self::UnknownHost => (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "this edge has no route for this host"),
+            Self::UnknownHost => {
+                (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "this edge has no route for this host")
+            }
             Self::Booting => (unserved, "booting", "this edge has no routes yet"),
-            Self::Closed => (unserved, "feed-gap", "this edge misses route changes and does not serve until it has them"),
+            Self::Closed => {
+                (unserved, "feed-gap", "this edge misses route changes and does not serve until it has them")
+            }
             Self::Quarantined => (unserved, "quarantined", "this route is contested and is not served"),
             Self::Suspended => (unserved, "suspended", "this environment is suspended"),
             Self::NoOwner => (unserved, "no-owner", "nothing has been deployed here yet"),
-            Self::NoAllocation => (unserved, "no-allocation", "the deployment that owns this route runs nowhere at the moment"),
+            Self::NoAllocation => {
+                (unserved, "no-allocation", "the deployment that owns this route runs nowhere at the moment")
+            }
             Self::Unreachable => (unserved, "unreachable", "the app could not be reached; the request was not sent"),
             Self::HungUp => (StatusCode::BAD_GATEWAY, "hung-up", "the app hung up; it may have seen the request"),
             Self::BadAnswer => (StatusCode::BAD_GATEWAY, "bad-answer", "the app's answer makes no sense"),
-            Self::TooLate => (StatusCode::GATEWAY_TIMEOUT, "too-late", "the app took too long; it may have seen the request"),
+            Self::TooLate => {
+                (StatusCode::GATEWAY_TIMEOUT, "too-late", "the app took too long; it may have seen the request")
+            }
         }
     }
 }

@@ -3,24 +3,22 @@
 //! from, except that a new life of the feed begins only with a snapshot from the authenticated endpoint.
 
 use crate::{
-    allocations::Fate,
     apply::Applied,
     book::{Book, Guard, Key, Refused},
     clock,
     config::Shrink,
     core::Core,
     disk::{Disk, Image, JOURNAL_LIMIT},
-    drain::fate,
+    showing,
     standing::{Standing, Wanted},
-    table::{Lane, Table, Target, Trust},
 };
 use rhone_domain::{
-    feed::{Content, Endpoint, EndpointState, Entry, Events, Heartbeat, Message, Route, Snapshot},
+    feed::{Content, Endpoint, Entry, Events, Heartbeat, Message, Route, Snapshot},
     ids::{EnvironmentId, Incarnation},
-    numbers::FeedSeq,
+    numbers::{Epoch, FeedSeq},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, mpsc as blocking},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -98,7 +96,7 @@ impl Applier {
             observe,
         };
         if applier.book.position.is_some() {
-            applier.swap_table();
+            applier.show_all();
             applier.rotate();
         }
         applier.stand();
@@ -202,9 +200,9 @@ impl Applier {
                 }
             }
             Applied::Apply | Applied::Duplicate | Applied::Stale | Applied::Conflict => {
-                self.commit(entry, content);
+                self.commit(entry, &content);
                 while let Some((entry, content)) = self.next_waiting() {
-                    self.commit(entry, content);
+                    self.commit(entry, &content);
                 }
             }
         }
@@ -217,18 +215,18 @@ impl Applier {
     }
 
     /// The next entry in its place: judged by its key, carried out, written down.
-    fn commit(&mut self, entry: Entry, content: Content) {
-        let before = self.epoch_of(&content);
+    fn commit(&mut self, entry: Entry, content: &Content) {
+        let before = self.epoch_of(content);
         let counters = &self.core.counters;
-        match self.book.offer(&entry, &content) {
+        match self.book.offer(&entry, content) {
             Applied::Apply => {
                 counters.feed_applied.up();
-                self.carry_out(&content, before);
+                self.carry_out(content, before);
             }
             Applied::Conflict => {
                 counters.feed_conflict.up();
                 tracing::error!(seq = entry.seq.0, "two contents claim one place; the key is quarantined");
-                self.show(Key::of(&content));
+                showing::key(&self.core, &self.book, Key::of(content));
                 self.check();
             }
             Applied::Stale => counters.feed_stale.up(),
@@ -248,8 +246,8 @@ impl Applier {
         }
     }
 
-    fn carry_out(&mut self, content: &Content, before: Option<rhone_domain::numbers::Epoch>) {
-        self.show(Key::of(content));
+    fn carry_out(&mut self, content: &Content, before: Option<Epoch>) {
+        showing::key(&self.core, &self.book, Key::of(content));
         let (Content::Route(Route { environment, .. }) | Content::Allocation(Endpoint { environment, .. })) = content;
         // Seen at once, so that what is reported next says that it is applied.
         self.standing.note(clock::millis(), self.book.position);
@@ -260,7 +258,7 @@ impl Applier {
         }
     }
 
-    fn epoch_of(&self, content: &Content) -> Option<rhone_domain::numbers::Epoch> {
+    fn epoch_of(&self, content: &Content) -> Option<Epoch> {
         match (content, self.book.held.get(&Key::of(content)).map(|held| &held.content)) {
             (Content::Route(_), Some(Content::Route(held))) => Some(held.epoch),
             (Content::Route(_) | Content::Allocation(_), _) => None,
@@ -336,11 +334,11 @@ impl Applier {
         let bus = self.standing.bus;
         self.standing = Standing { contact: Some(now), bus, ..Standing::default() };
         let waiting = std::mem::take(&mut self.waiting);
-        self.swap_table();
+        self.show_all();
         self.rotate();
         for (entry, content) in waiting.into_values() {
             if self.book.place(&entry) == Applied::Apply {
-                self.commit(entry, content);
+                self.commit(entry, &content);
             }
         }
         self.core.report.notify_one();
@@ -386,94 +384,16 @@ impl Applier {
         });
     }
 
+    fn show_all(&self) {
+        for environment in showing::all(&self.core, &self.book) {
+            let _ = self.observe.send(environment);
+        }
+    }
+
     fn rotate(&mut self) {
         self.journal = 0;
         if let Some(image) = Image::of(&self.book) {
             let _ = self.disk.send(Job::Rotate(image));
         }
-    }
-
-    /// Brings one key of the table up to the book.
-    fn show(&self, key: Key) {
-        let table = self.core.table.load();
-        match (key, self.book.held.get(&key).map(|held| &held.content)) {
-            (Key::Route(environment), Some(Content::Route(route))) => {
-                // Fates first: a socket opened right after the flip must find its allocation welcome.
-                for target in &*table.targets(environment) {
-                    self.tell_fate(route, target);
-                }
-                table.set_lane(Lane::new(route.clone(), self.trust(environment)));
-            }
-            (Key::Allocation(allocation), Some(Content::Allocation(endpoint))) if endpoint.state == EndpointState::Gone => {
-                table.drop_target(endpoint.environment, allocation);
-                self.core.allocations.forget(allocation);
-            }
-            (Key::Allocation(_), Some(Content::Allocation(endpoint))) => {
-                if let Some(target) = self.target(endpoint) {
-                    if let Some(found) = table.environment(endpoint.environment) {
-                        self.tell_fate(&found.lane.route, &target);
-                    }
-                    table.set_target(target);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A new table from the whole book, swapped in at once.
-    fn swap_table(&self) {
-        let table = Table::with_capacity(self.book.held.len());
-        let mut targets: HashMap<EnvironmentId, Vec<Arc<Target>>> = HashMap::new();
-        for held in self.book.held.values() {
-            if let Content::Allocation(endpoint) = &held.content
-                && endpoint.state != EndpointState::Gone
-                && let Some(target) = self.target(endpoint)
-            {
-                targets.entry(endpoint.environment).or_default().push(Arc::new(target));
-            }
-        }
-        let mut changed = Vec::new();
-        let before = self.core.table.load();
-        for held in self.book.held.values() {
-            if let Content::Route(route) = &held.content {
-                let environment = route.environment;
-                for target in targets.get(&environment).into_iter().flatten() {
-                    self.tell_fate(route, target);
-                }
-                table.set_lane(Lane::new(route.clone(), self.trust(environment)));
-                if before.environment(environment).is_none_or(|found| found.lane.route.epoch != route.epoch) {
-                    changed.push(environment);
-                }
-            }
-        }
-        for (environment, targets) in targets {
-            table.set_targets(environment, targets.into());
-        }
-        self.core.table.store(Arc::new(table));
-        for environment in changed {
-            let _ = self.observe.send(environment);
-        }
-    }
-
-    fn target(&self, endpoint: &Endpoint) -> Option<Target> {
-        let target = Target::new(endpoint.clone(), self.core.allocations.meet(endpoint.allocation));
-        if target.is_none() {
-            self.core.counters.feed_unread.up();
-            tracing::warn!(allocation = %endpoint.allocation, "an endpoint's address is none");
-        }
-        target
-    }
-
-    fn trust(&self, environment: EnvironmentId) -> Trust {
-        if self.book.quarantined.contains_key(&environment) { Trust::Quarantined } else { Trust::Good }
-    }
-
-    fn tell_fate(&self, route: &Route, target: &Target) {
-        target.allocation.fate.send_if_modified(|known: &mut Fate| {
-            let next = fate(route, target.endpoint.deployment, *known, clock::now());
-            let changed = *known != next;
-            *known = next;
-            changed
-        });
     }
 }

@@ -51,7 +51,9 @@ pub struct Known<'a> {
 pub fn judge(position: Option<&Position>, known: Known<'_>, entry: &Entry, content: &Content) -> Applied {
     match place(position, entry) {
         Applied::Apply => weigh(known, content),
-        elsewhere => elsewhere,
+        elsewhere @ (Applied::Duplicate | Applied::Gap | Applied::Stale | Applied::Conflict | Applied::Rebuild) => {
+            elsewhere
+        }
     }
 }
 
@@ -84,10 +86,10 @@ pub fn weigh(known: Known<'_>, content: &Content) -> Applied {
 
 fn weigh_route(held: &Route, new: &Route) -> Applied {
     match (new.epoch, new.revision).cmp(&(held.epoch, held.revision)) {
-        Ordering::Less if new.epoch == held.epoch && new.owner != held.owner => Applied::Conflict,
+        // Within one epoch there is one owner.
+        Ordering::Less | Ordering::Greater if new.epoch == held.epoch && new.owner != held.owner => Applied::Conflict,
         Ordering::Less => Applied::Stale,
         Ordering::Equal if new != held => Applied::Conflict,
-        Ordering::Greater if new.epoch == held.epoch && new.owner != held.owner => Applied::Conflict,
         Ordering::Equal | Ordering::Greater => Applied::Apply,
     }
 }

@@ -59,6 +59,15 @@ pub(crate) enum Guard {
     Off,
 }
 
+/// Whose life of the feed a snapshot is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// The one held.
+    Same,
+    /// Another one, or the first.
+    New,
+}
+
 /// What taking over a snapshot found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Adopted {
@@ -92,8 +101,7 @@ impl Book {
             Applied::Duplicate | Applied::Gap | Applied::Stale | Applied::Rebuild => {}
         }
         if matches!(applied, Applied::Apply | Applied::Stale | Applied::Conflict) {
-            self.position =
-                Some(Position { incarnation: entry.incarnation, seq: entry.seq, digest: entry.digest });
+            self.position = Some(Position { incarnation: entry.incarnation, seq: entry.seq, digest: entry.digest });
         }
         applied
     }
@@ -104,19 +112,24 @@ impl Book {
     }
 
     /// Takes over a snapshot from the authority, whose contents are `contents`.
-    pub(crate) fn adopt(&mut self, snapshot: &Snapshot, contents: Vec<Content>, guard: Guard) -> Result<Adopted, Refused> {
-        let same_life = self.position.is_some_and(|at| at.incarnation == snapshot.incarnation);
-        if same_life && self.position.is_some_and(|at| snapshot.seq < at.seq) {
+    pub(crate) fn adopt(
+        &mut self,
+        snapshot: &Snapshot,
+        contents: Vec<Content>,
+        guard: Guard,
+    ) -> Result<Adopted, Refused> {
+        let life = if self.lives(snapshot.incarnation) { Life::Same } else { Life::New };
+        if life == Life::Same && self.position.is_some_and(|at| snapshot.seq < at.seq) {
             return Err(Refused::Older);
         }
-        if same_life && guard == Guard::Keep && self.shrinks(&contents) {
+        if life == Life::Same && guard == Guard::Keep && self.shrinks(&contents) {
             return Err(Refused::Shrunk);
         }
         let before = std::mem::take(&mut self.held);
         let mut adopted = Adopted::default();
         for (text, content) in snapshot.contents.iter().zip(contents) {
             let key = Key::of(&content);
-            self.merge(key, before.get(&key), Held { text: text.as_str().into(), content }, same_life, &mut adopted);
+            self.merge(key, before.get(&key), Held { text: text.as_str().into(), content }, life, &mut adopted);
         }
         self.remember_missing(&before);
         self.position =
@@ -163,26 +176,27 @@ impl Book {
         }
     }
 
-    fn merge(&mut self, key: Key, before: Option<&Held>, new: Held, same_life: bool, adopted: &mut Adopted) {
+    fn merge(&mut self, key: Key, before: Option<&Held>, new: Held, life: Life, adopted: &mut Adopted) {
         let known = Known { held: before.map(|held| &held.content), floor: self.known(key).floor };
         match (weigh(known, &new.content), before) {
-            (Applied::Stale, Some(before)) if same_life => {
+            (Applied::Stale, Some(before)) if life == Life::Same => {
                 adopted.stale += 1;
                 self.held.insert(key, before.clone());
             }
-            (Applied::Stale | Applied::Conflict, before) => self.contest(key, before, new, adopted),
+            (Applied::Stale | Applied::Conflict, before) => self.contest(key, before, new, life, adopted),
             (Applied::Apply | Applied::Duplicate | Applied::Gap | Applied::Rebuild, _) => {
                 self.keep(key, new.text, new.content);
             }
         }
     }
 
-    /// The authority says something that goes against what was served. For an allocation it is believed; a route whose epoch
-    /// fell or whose owner changed without one is not served until it rises above both.
-    fn contest(&mut self, key: Key, before: Option<&Held>, new: Held, adopted: &mut Adopted) {
+    /// The authority says something that goes against what was served. For an allocation it is believed, and for a route
+    /// of a new life that kept its epoch and owner; a route whose epoch fell, or whose owner changed without one, is not
+    /// served until it rises above both.
+    fn contest(&mut self, key: Key, before: Option<&Held>, new: Held, life: Life, adopted: &mut Adopted) {
         let highest = match (before.map(|held| &held.content), &new.content) {
             (Some(Content::Route(held)), Content::Route(offered))
-                if held.epoch == offered.epoch && held.owner == offered.owner && held.revision > offered.revision =>
+                if life == Life::New && held.epoch == offered.epoch && held.owner == offered.owner =>
             {
                 None
             }

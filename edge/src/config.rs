@@ -75,7 +75,7 @@ pub struct Timing {
     pub drain_spread: Duration,
     /// How long open work may go on after a request to stop.
     pub shutdown_grace: Duration,
-    /// How long an app may take until the head of its answer.
+    /// How long an app may take until the head of its answer; longer when the request has a body.
     pub upstream: Duration,
 }
 
@@ -86,7 +86,7 @@ impl Default for Timing {
             stale_after: Duration::from_secs(5),
             drain_spread: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
-            upstream: Duration::from_secs(60),
+            upstream: Duration::from_mins(1),
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     clock::{self, Dice},
     config::Config,
     counters::Counters,
-    sticky::{Pins, Scheme},
     standing::Standing,
+    sticky::{Pins, Scheme},
     table::Table,
 };
 use arc_swap::ArcSwap;
@@ -19,7 +19,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::sync::{Notify, watch};
@@ -82,7 +82,7 @@ pub(crate) struct Core {
     pub(crate) repair: Notify,
     /// Set when open work must end.
     pub(crate) ending: watch::Sender<bool>,
-    opens_at: AtomicU64,
+    has_table: AtomicBool,
     closes_at: AtomicU64,
 }
 
@@ -105,14 +105,14 @@ impl Core {
             report: Notify::new(),
             repair: Notify::new(),
             ending: watch::Sender::new(false),
-            opens_at: AtomicU64::new(NEVER),
+            has_table: AtomicBool::new(false),
             closes_at: AtomicU64::new(NEVER),
         }
     }
 
     /// Whether a request that arrives now is served.
     pub(crate) fn door(&self) -> Door {
-        if self.opens_at.load(Ordering::Acquire) == NEVER {
+        if !self.has_table.load(Ordering::Acquire) {
             return Door::Booting;
         }
         let closes_at = self.closes_at.load(Ordering::Acquire);
@@ -123,7 +123,7 @@ impl Core {
     pub(crate) fn stand(&self, standing: Standing) {
         self.closes_at.store(standing.closes_at(&self.config.timing).unwrap_or(NEVER), Ordering::Release);
         if standing.position.is_some() {
-            self.opens_at.fetch_min(clock::millis(), Ordering::AcqRel);
+            self.has_table.store(true, Ordering::Release);
         }
         self.standing.send_replace(standing);
     }

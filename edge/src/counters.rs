@@ -111,6 +111,10 @@ impl Counters {
 
     /// As a JSON object.
     pub(crate) fn json(&self) -> serde_json::Value {
-        self.list().into_iter().map(|(name, _, value)| (name.to_owned(), value.into())).collect::<serde_json::Map<_, _>>().into()
+        self.list()
+            .into_iter()
+            .map(|(name, _, value)| (name.to_owned(), value.into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 }

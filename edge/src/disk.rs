@@ -2,7 +2,10 @@
 //! thread that the applier feeds; read once, at boot. The trap: a half-written file taken for the truth, so a snapshot ends
 //! with a checksum and is renamed into place, and a journal is believed only as far as its chain of digests reaches.
 
-use crate::{apply::Position, book::{Book, Held, Key}};
+use crate::{
+    apply::Position,
+    book::{Book, Held, Key},
+};
 use rhone_domain::{
     digest::Digest,
     feed::{Content, Entry},
@@ -78,7 +81,9 @@ impl Disk {
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => tracing::warn!(number, error = &error as &dyn std::error::Error, "a table on disk is not whole"),
+                Err(error) => {
+                    tracing::warn!(number, error = &error as &dyn std::error::Error, "a table on disk is not whole");
+                }
             }
         }
         let book = found.map(|(number, mut book)| {

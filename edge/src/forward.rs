@@ -3,8 +3,8 @@
 //! same owner.
 
 use crate::{
-    answers::Refusal,
     allocations::InFlight,
+    answers::Refusal,
     body::{Answer, Lease, Outgoing},
     clock,
     core::{Core, Door},
@@ -29,12 +29,14 @@ use tokio::time::timeout;
 /// How long a connection may have been idle and still carry a request that must not be sent twice.
 const IDLE_FOR_UNSAFE_MS: u64 = 1_000;
 
+/// How many times longer an answer may take when a body has to go up first.
+const UPLOAD: u32 = 15;
+
 /// Answers a request.
 pub(crate) async fn forward(core: Arc<Core>, peer: IpAddr, mut request: Request<Incoming>) -> Response<Answer> {
     core.counters.requests.up();
-    let id = headers::request_id(request.headers()).unwrap_or_else(|| {
-        HeaderValue::from_str(&core.dice.request_id()).expect("hex digits are visible ASCII")
-    });
+    let id = headers::request_id(request.headers())
+        .unwrap_or_else(|| HeaderValue::from_str(&core.dice.request_id()).expect("hex digits are visible ASCII"));
     // A message that was chunked may have carried a length as well; nothing more is read from its connection.
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = match admit(&core, &request) {
@@ -217,7 +219,11 @@ impl Errand<'_> {
     }
 
     async fn send(&self, mut lease: Lease, request: Request<Outgoing>) -> Result<(Response<Incoming>, Lease), Miss> {
-        let sent = timeout(self.core.config.timing.upstream, lease.sender.try_send_request(request)).await;
+        let bound = match request.body() {
+            Outgoing::Empty => self.core.config.timing.upstream,
+            Outgoing::Client(_) => self.core.config.timing.upstream * UPLOAD,
+        };
+        let sent = timeout(bound, lease.sender.try_send_request(request)).await;
         let response = match sent {
             Err(_) => return Err(Miss::Lost(Refusal::TooLate)),
             Ok(Err(mut error)) => {

@@ -4,8 +4,8 @@
 use hyper::{
     HeaderMap, Method, Request,
     header::{
-        CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-        TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 use std::net::IpAddr;
@@ -52,7 +52,8 @@ pub(crate) fn kind<B>(request: &Request<B>) -> Kind {
 pub(crate) fn is_ambiguous(headers: &HeaderMap) -> bool {
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
     let encoded = headers.contains_key(TRANSFER_ENCODING);
-    let chunked = headers.get_all(TRANSFER_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let chunked =
+        headers.get_all(TRANSFER_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
     lengths > 1 || (encoded && (lengths > 0 || !chunked || headers.get_all(TRANSFER_ENCODING).iter().count() > 1))
 }
 
@@ -65,14 +66,22 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, UPGRADE] {
+    for name in
+        [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, UPGRADE]
+    {
         headers.remove(name);
     }
     headers.remove(TRANSFER_ENCODING);
 }
 
 /// Makes a client's header fields fit to be sent to an app.
-pub(crate) fn prepare(headers: &mut HeaderMap, kind: Kind, peer: IpAddr, proto: &'static str, request_id: &HeaderValue) {
+pub(crate) fn prepare(
+    headers: &mut HeaderMap,
+    kind: Kind,
+    peer: IpAddr,
+    proto: &'static str,
+    request_id: &HeaderValue,
+) {
     let upgrade = headers.get(UPGRADE).cloned();
     strip_hop_by_hop(headers);
     for name in [EXPECT, FORWARDED, REAL_IP, DEPLOYMENT, EPOCH, ALLOCATION, ARTIFACT, REASON, DISPATCHED] {
@@ -118,14 +127,24 @@ mod tests {
 
     #[test]
     fn what_connection_names_is_removed() {
-        let mut all = headers(&[("connection", "x-secret, keep-alive"), ("x-secret", "1"), ("te", "trailers"), ("accept", "*/*")]);
+        let mut all = headers(&[
+            ("connection", "x-secret, keep-alive"),
+            ("x-secret", "1"),
+            ("te", "trailers"),
+            ("accept", "*/*"),
+        ]);
         strip_hop_by_hop(&mut all);
         assert_eq!(all, headers(&[("accept", "*/*")]));
     }
 
     #[test]
     fn a_client_cannot_claim_to_be_the_edge() {
-        let mut all = headers(&[("x-forwarded-for", "1.1.1.1"), ("rhone-epoch", "9"), ("forwarded", "for=x"), ("host", "a.example")]);
+        let mut all = headers(&[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("rhone-epoch", "9"),
+            ("forwarded", "for=x"),
+            ("host", "a.example"),
+        ]);
         prepare(&mut all, Kind::Http, [127, 0, 0, 1].into(), "http", &HeaderValue::from_static("id"));
         assert_eq!(all.get("x-forwarded-for").map(HeaderValue::as_bytes), Some(b"127.0.0.1".as_slice()));
         assert!(!all.contains_key("rhone-epoch") && !all.contains_key("forwarded"));

@@ -1,7 +1,7 @@
 //! What an edge keeps of itself between runs: its id, its cookie key, how many sockets were open. Written here alone, in the
 //! edge's folder, under a lock that one process holds. The trap: sockets that died with the process and that nobody counts.
 
-use crate::{clock, config::EdgeError, core::Core, disk::write_whole};
+use crate::{clock, config::EdgeError, core::Core, disk::write_whole, stop};
 use rhone_domain::ids::EdgeId;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -85,7 +85,7 @@ pub(crate) async fn keep_ledger(core: Arc<Core>, mut stop: watch::Receiver<bool>
     loop {
         tokio::select! {
             () = sleep(LEDGER) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop::requested(&mut stop) => return,
         }
         let open = core.allocations.sockets();
         if open != known {

@@ -39,9 +39,8 @@ pub(crate) fn pick<'a>(lane: &Lane, targets: &'a [Arc<Target>], wish: Wish, at: 
     {
         return Some(target);
     }
-    let eligible = || {
-        targets.iter().filter(|t| is_eligible(lane, owner, t) && Some(t.endpoint.allocation) != wish.except)
-    };
+    let eligible =
+        || targets.iter().filter(|t| is_eligible(lane, owner, t) && Some(t.endpoint.allocation) != wish.except);
     let healthy = || eligible().filter(|target| target.allocation.is_healthy(at.millis));
     match healthy().count() {
         0 => least_of_two(eligible, eligible().count(), at.dice),
@@ -64,7 +63,11 @@ fn may_stay(lane: &Lane, target: &Target, now: DateTime<Utc>) -> bool {
     let endpoint = &target.endpoint;
     endpoint.state != EndpointState::Gone
         && endpoint.environment == lane.route.environment
-        && lane.route.drain.as_ref().is_some_and(|drain| drain.deployment == endpoint.deployment && now < drain.deadline)
+        && lane
+            .route
+            .drain
+            .as_ref()
+            .is_some_and(|drain| drain.deployment == endpoint.deployment && now < drain.deadline)
 }
 
 /// Of two at random, the one with less open work.

@@ -1,7 +1,7 @@
 //! The listener that clients reach: accepts, serves HTTP/1.1, stops gracefully. The trap: one connection's panic or error
 //! that ends all others, so each has a task of its own and the accepting loop survives every error.
 
-use crate::{core::Core, forward::forward};
+use crate::{core::Core, forward::forward, stop};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -34,7 +34,7 @@ pub(crate) async fn serve(core: Arc<Core>, listener: TcpListener, mut stop: watc
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stop::requested(&mut stop) => break,
         }
     }
     drop(listener);
@@ -59,7 +59,7 @@ async fn connection(core: Arc<Core>, stream: TcpStream, peer: SocketAddr, mut st
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stop::requested(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -106,6 +106,7 @@ mod tests {
     use rhone_domain::{digest::Digest, ids::Incarnation};
     use uuid::Uuid;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a standing holds it so")]
     fn at(seq: u64) -> Option<Position> {
         Some(Position { incarnation: Incarnation(Uuid::from_u128(1)), seq: FeedSeq(seq), digest: Digest::ZERO })
     }

@@ -125,7 +125,8 @@ mod tests {
         let value = pins(1).value(PRODUCTION, ALLOCATION, Epoch(3), 100);
         assert_eq!(pins(1).verified(&value, PRODUCTION, 99), Some(ALLOCATION));
         assert_eq!(pins(1).verified(&value, PRODUCTION, 100), None);
-        for forged in [value.replace("|100|", "|900|"), value.replace("v1", "v2"), value[..value.len() - 2].to_owned()] {
+        for forged in [value.replace("|100|", "|900|"), value.replace("v1", "v2"), value[..value.len() - 2].to_owned()]
+        {
             assert_eq!(pins(1).verified(&forged, PRODUCTION, 99), None, "{forged}");
         }
     }

@@ -130,7 +130,8 @@ impl Table {
         for host in &lane.route.hosts {
             hosts.insert(host_key(host), environment);
         }
-        let dropped = before.iter().flat_map(|before| &before.route.hosts).filter(|host| !lane.route.hosts.contains(host));
+        let dropped =
+            before.iter().flat_map(|before| &before.route.hosts).filter(|host| !lane.route.hosts.contains(host));
         for host in dropped {
             let key = host_key(host);
             if hosts.get(&key) == Some(&environment) {

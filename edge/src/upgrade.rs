@@ -9,6 +9,7 @@ use crate::{
     core::Core,
     frames::{CLOSE_1012, Frames},
     headers::strip_hop_by_hop,
+    stop,
     table::Target,
 };
 use hyper::{
@@ -36,7 +37,12 @@ const GOODBYE: Duration = Duration::from_secs(1);
 type Io = TokioIo<Upgraded>;
 
 /// Passes on an app's 101 and begins the tunnel.
-pub(crate) fn accept(core: &Arc<Core>, target: &Target, client: OnUpgrade, app: Response<Incoming>) -> Response<Answer> {
+pub(crate) fn accept(
+    core: &Arc<Core>,
+    target: &Target,
+    client: OnUpgrade,
+    app: Response<Incoming>,
+) -> Response<Answer> {
     let (mut parts, body) = app.into_parts();
     let upgrade = parts.headers.get(UPGRADE).cloned();
     strip_hop_by_hop(&mut parts.headers);
@@ -168,7 +174,7 @@ async fn time_is_over(core: &Core, mut fate: watch::Receiver<Fate>) {
         };
         tokio::select! {
             () = over => return,
-            Ok(_) = ending.wait_for(|ending| *ending) => return,
+            () = stop::requested(&mut ending) => return,
             Ok(()) = fate.changed() => {}
         }
     }

@@ -99,3 +99,6 @@ fn system_id(now: DateTime<Utc>) -> Uuid {
 fn lock(manual: &Mutex<Manual>) -> MutexGuard<'_, Manual> {
     manual.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,11 @@ impl Unit {
         &self.context
     }
 
+    /// What would be appended.
+    pub fn events(&self) -> impl Iterator<Item = &NewEvent> {
+        self.written.values().flat_map(|written| &written.events)
+    }
+
     /// The place of the events that follow.
     pub fn place(&mut self, region: Option<RegionId>, cell: Option<CellId>) {
         self.context.region = region;

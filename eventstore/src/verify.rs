@@ -202,3 +202,6 @@ pub fn verify<'a>(events: impl IntoIterator<Item = &'a ExportedEvent>) -> Report
     report.streams = versions.len() as u64;
     report
 }
+
+#[cfg(test)]
+mod tests;

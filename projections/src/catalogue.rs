@@ -1,7 +1,10 @@
 //! What exists: workspaces, projects, apps, environments, artifacts, regions, cells and hosts, each as it was created. One
 //! table holds them all, because they are asked for alike: by id, or by what they belong to, in order of creation.
 
-use crate::projection::{ApplyError, Projection};
+use crate::{
+    keyset::Keyset,
+    projection::{ApplyError, Projection},
+};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     aggregate::{Aggregate, Event},
@@ -149,27 +152,29 @@ pub async fn by_ids(connection: &mut PgConnection, kind: &str, ids: &[Uuid]) -> 
         .collect()
 }
 
-/// The things of one kind that belong to `parent` (none: that belong to nothing), in order of creation, after `after`.
+/// The things of one kind that belong to `parent` (none: that belong to nothing), in order of creation.
 pub async fn page(
     connection: &mut PgConnection,
     kind: &str,
     parent: Option<Uuid>,
-    after: Option<Uuid>,
-    most: i64,
+    keyset: &Keyset<Uuid>,
 ) -> Result<Vec<Entry>, sqlx::Error> {
-    sqlx::query(
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let belongs = if parent.is_some() { "parent = $2" } else { "parent IS NULL AND $2::uuid IS NULL" };
+    let query = format!(
         "SELECT id, kind, version, body, created_at FROM catalogue.entries
-         WHERE kind = $1 AND parent IS NOT DISTINCT FROM $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4",
-    )
-    .bind(kind)
-    .bind(parent)
-    .bind(after)
-    .bind(most)
-    .fetch_all(connection)
-    .await?
-    .iter()
-    .map(read)
-    .collect()
+         WHERE kind = $1 AND {belongs} AND ($3::uuid IS NULL OR id {operator} $3) ORDER BY id {order} LIMIT $4"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(kind)
+        .bind(parent)
+        .bind(keyset.from)
+        .bind(keyset.most)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {

@@ -1,6 +1,9 @@
 //! Deployments as the console lists them. Where each one owns traffic is told by the route owners, not here.
 
-use crate::projection::{ApplyError, Projection};
+use crate::{
+    keyset::Keyset,
+    projection::{ApplyError, Projection},
+};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     aggregate::Aggregate,
@@ -89,21 +92,21 @@ pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<D
     sqlx::query(sqlx::AssertSqlSafe(query)).bind(ids).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// An app's deployments, the newest first, before `before` if given.
+/// An app's deployments, in order of creation.
 pub async fn page(
     connection: &mut PgConnection,
     app: AppId,
-    before: Option<Uuid>,
-    most: i64,
+    keyset: &Keyset<Uuid>,
 ) -> Result<Vec<DeploymentRow>, sqlx::Error> {
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
     let query = format!(
         "SELECT {COLUMNS} FROM deployments.deployments
-         WHERE app = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+         WHERE app = $1 AND ($2::uuid IS NULL OR id {operator} $2) ORDER BY id {order} LIMIT $3"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
         .bind(app.0)
-        .bind(before)
-        .bind(most)
+        .bind(keyset.from)
+        .bind(keyset.most)
         .fetch_all(connection)
         .await?
         .iter()

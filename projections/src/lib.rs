@@ -11,6 +11,7 @@ pub mod timeline;
 
 pub mod edges;
 pub mod hosts_seen;
+pub mod keyset;
 pub mod projection;
 pub mod rebuild;
 pub mod runner;

@@ -2,6 +2,7 @@
 //! personal field is shown as sealed. Which app and environment an event concerns is known from the streams' first events.
 
 use crate::{
+    keyset::Keyset,
     projection::{ApplyError, Projection},
     sentence,
 };
@@ -218,34 +219,37 @@ pub struct Filter {
     pub correlation: Option<Uuid>,
 }
 
-/// Lines in the log's order, after `after`.
+/// Lines in the log's order.
 pub async fn page(
     connection: &mut PgConnection,
     filter: &Filter,
-    after: Position,
-    most: i64,
+    keyset: &Keyset<Position>,
 ) -> Result<Vec<Entry>, sqlx::Error> {
-    sqlx::query(
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let query = format!(
         "SELECT era, tx::text AS tx, pos, event, stream, version, event_type, schema_version, actor, actor_kind,
              on_behalf_of, writer, correlation, causation, traceparent, reason, summary, payload, occurred_at, recorded_at
          FROM timeline.entries
-         WHERE (era, tx, pos) > ($1, $2::text::xid8, $3)
+         WHERE ($1::int IS NULL OR (era, tx, pos) {operator} ($1, $2::text::xid8, $3))
            AND ($4::uuid IS NULL OR app = $4) AND ($5::uuid IS NULL OR environment = $5)
            AND ($6::uuid IS NULL OR correlation = $6)
-         ORDER BY era, tx, pos LIMIT $7",
-    )
-    .bind(i32::try_from(after.era).map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
-    .bind(after.tx.to_string())
-    .bind(i64::try_from(after.pos).map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
-    .bind(filter.app.map(|id| id.0))
-    .bind(filter.environment.map(|id| id.0))
-    .bind(filter.correlation)
-    .bind(most)
-    .fetch_all(connection)
-    .await?
-    .iter()
-    .map(read)
-    .collect()
+         ORDER BY era {order}, tx {order}, pos {order} LIMIT $7"
+    );
+    let era = keyset.from.map(|from| i32::try_from(from.era)).transpose();
+    let pos = keyset.from.map(|from| i64::try_from(from.pos)).transpose();
+    sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(era.map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
+        .bind(keyset.from.map(|from| from.tx.to_string()))
+        .bind(pos.map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
+        .bind(filter.app.map(|id| id.0))
+        .bind(filter.environment.map(|id| id.0))
+        .bind(filter.correlation)
+        .bind(keyset.most)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {

@@ -110,14 +110,13 @@ impl ArtifactStore {
         bytes: impl Stream<Item = Result<Bytes, E>> + Send,
     ) -> Result<Stored, StoreError> {
         if self.head(digest).await?.is_some() {
-            let size = read_verified(digest, limit, bytes, async |_| Ok(())).await?;
+            let size = read_verified(digest, limit, bytes, None).await?;
             return Ok(Stored::Before { size });
         }
         let failed = |source| StoreError::Failed { doing: "keep", digest, source };
         let upload = self.objects.put_multipart(&key(digest)).await.map_err(failed)?;
         let mut upload = Upload::new(upload);
-        let read = read_verified(digest, limit, bytes, async |part: Bytes| upload.write(part).await.map_err(failed));
-        match read.await {
+        match read_verified(digest, limit, bytes, Some(&mut upload)).await {
             Ok(size) => upload.complete().await.map(|()| Stored::Now { size }).map_err(failed),
             Err(refused) => {
                 upload
@@ -163,12 +162,13 @@ fn key(digest: Digest) -> Key {
     Key::from_iter(["sha256", &hex[..2], &hex])
 }
 
-/// Hands every part on and gives the size, if limit and digest hold at the end.
+/// Hands every part on to the upload, if there is one, and gives the size, if limit and digest hold at the end. (A closure
+/// that returns a future would be neater; the compiler cannot prove yet that such a future may move between threads.)
 async fn read_verified<E: Into<io::Error>>(
     expected: Digest,
     limit: u64,
     bytes: impl Stream<Item = Result<Bytes, E>>,
-    mut take: impl AsyncFnMut(Bytes) -> Result<(), StoreError>,
+    mut upload: Option<&mut Upload>,
 ) -> Result<u64, StoreError> {
     let mut bytes = pin!(bytes);
     let mut hasher = Sha256::new();
@@ -180,7 +180,10 @@ async fn read_verified<E: Into<io::Error>>(
             return Err(StoreError::TooLarge { limit });
         }
         hasher.update(&part);
-        take(part).await?;
+        if let Some(upload) = upload.as_deref_mut() {
+            let failed = |source| StoreError::Failed { doing: "keep", digest: expected, source };
+            upload.write(part).await.map_err(failed)?;
+        }
     }
     let actual = Digest(hasher.finalize().into());
     if actual == expected { Ok(size) } else { Err(StoreError::Differs { expected, actual }) }

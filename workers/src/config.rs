@@ -43,7 +43,9 @@ impl fmt::Debug for Config {
 impl Config {
     /// The door.
     pub(crate) fn door(&self) -> Door {
-        Dispatcher::new(PgLog::new(self.pool.clone()), self.clock.clone(), AuthorityRows).waking(self.wake.clone())
+        Dispatcher::new(PgLog::new(self.pool.clone()), self.clock.clone(), AuthorityRows)
+            .waking(Arc::new(self.bell.clone()))
+            .waking(self.wake.clone())
     }
 
     /// Under which name this worker holds leases.

@@ -45,8 +45,7 @@ fn cancelled() -> Event {
 
 /// A history that ends at this stage.
 fn history(kind: Kind, stage: Stage) -> Vec<Event> {
-    let (policy, cas, edges) =
-        (entered(Stage::PolicyCheck), entered(Stage::RouteCas), entered(Stage::EdgePropagating));
+    let (policy, cas, edges) = (entered(Stage::PolicyCheck), entered(Stage::RouteCas), entered(Stage::EdgePropagating));
     let mut all = vec![asked(kind)];
     all.extend(match stage {
         Stage::Requested => vec![],
@@ -248,7 +247,9 @@ fn keeps_its_end(commands: &[u8], take: Take) -> Result<(), String> {
     for n in commands {
         let before = operation.clone();
         let events = operation.decide(numbered(*n)).unwrap_or_default();
-        events.iter().for_each(|event| take(&mut operation, event));
+        for event in &events {
+            take(&mut operation, event);
+        }
         let late = matches!(events.as_slice(), [Event::LateReportRecorded { .. }]);
         let same = before.stage == operation.stage
             && before.failure == operation.failure

@@ -1,7 +1,7 @@
 //! The complete case table of `next`: stage by stage, what the world looks like and what follows. `runs` lets whole
 //! operations run, twice over and with faults.
 
-mod bench;
+mod memory;
 mod runs;
 
 use super::*;
@@ -85,10 +85,7 @@ fn propagating() -> Given {
     at_policy_check().with(|g| {
         g.operation.extend([entered(Stage::RouteCas), entered(Stage::EdgePropagating)]);
         g.owner.push(took_over(crate::story::THIRD, 2, GREEN));
-        g.edges = vec![
-            edge(NORTH_EDGE, vec![saw(GREEN, Epoch(2))]),
-            edge(SOUTH_EDGE, vec![saw(GREEN, Epoch(2))]),
-        ];
+        g.edges = vec![edge(NORTH_EDGE, vec![saw(GREEN, Epoch(2))]), edge(SOUTH_EDGE, vec![saw(GREEN, Epoch(2))])];
     })
 }
 
@@ -231,14 +228,16 @@ fn an_allocation_that_drains_or_is_gone_is_not_enough() {
 #[test]
 fn a_ready_allocation_lets_the_route_change_to_the_exact_owner() {
     let prepared = at_policy_check().with(|g| g.allocations = vec![started(&[ready(GREEN)])]);
-    let change = Change {
-        by: crate::story::THIRD,
-        expected: Epoch(1),
-        owner: owner(GREEN),
-        at: at(1),
-        drain_until: at(31),
-    };
+    let change =
+        Change { by: crate::story::THIRD, expected: Epoch(1), owner: owner(GREEN), at: at(1), drain_until: at(31) };
     assert_eq!(prepared.next(), Step::ChangeRoute(route_owner::Command::Promote(change)));
+}
+
+#[test]
+fn a_ready_allocation_of_other_bytes_is_not_enough() {
+    let other = Lived::Ready { digest: crate::story::BLUE_BYTES, address: "127.0.0.1:7001".into() };
+    let wrong = at_policy_check().with(|g| g.allocations = vec![started(&[other])]);
+    assert!(matches!(wrong.next(), Step::Plan(_)), "{:?}", wrong.next());
 }
 
 #[test]

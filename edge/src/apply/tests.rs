@@ -97,7 +97,8 @@ fn an_entry_is_placed_by_incarnation_position_and_history() {
 #[test]
 fn a_route_is_ordered_by_epoch_then_revision() {
     let held = Content::Route(route(4, 2, Some(BLUE)));
-    let drained = Route { drain: Some(Drain { deployment: GREEN, deadline: DateTime::UNIX_EPOCH }), ..route(4, 2, Some(BLUE)) };
+    let drained =
+        Route { drain: Some(Drain { deployment: GREEN, deadline: DateTime::UNIX_EPOCH }), ..route(4, 2, Some(BLUE)) };
     let cases = [
         ("lower epoch", route(3, 9, Some(GREEN)), Applied::Stale),
         ("lower revision, same owner", route(4, 1, Some(BLUE)), Applied::Stale),

@@ -51,7 +51,9 @@ fn serving(epoch: u64) -> Book {
 }
 
 fn many(count: u128) -> Vec<Content> {
-    (0..count).map(|n| Content::Route(Route { environment: EnvironmentId(Uuid::from_u128(n)), ..route(1, 0, None) })).collect()
+    (0..count)
+        .map(|n| Content::Route(Route { environment: EnvironmentId(Uuid::from_u128(n)), ..route(1, 0, None) }))
+        .collect()
 }
 
 #[test]

@@ -18,14 +18,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// A log, and how leases are given out on it.
-pub trait Twin {
+pub(crate) trait Twin {
     type L: Log;
     async fn fresh() -> Self;
     fn log(&self) -> &Self::L;
     async fn give_lease(&self, name: &str, fence: Fence);
 }
 
-pub struct Memory(MemoryLog);
+pub(crate) struct Memory(MemoryLog);
 
 impl Twin for Memory {
     type L = MemoryLog;
@@ -43,13 +43,14 @@ impl Twin for Memory {
     }
 }
 
-pub struct Real(PgLog);
+pub(crate) struct Real(PgLog, #[expect(dead_code, reason = "the database goes with it")] Database);
 
 impl Twin for Real {
     type L = PgLog;
 
     async fn fresh() -> Self {
-        Self(Database::new().await.log().await)
+        let database = Database::new().await;
+        Self(database.log().await, database)
     }
 
     fn log(&self) -> &PgLog {
@@ -60,7 +61,7 @@ impl Twin for Real {
         let leases = Leases::new(self.0.pool().clone());
         let mut given = Fence(0);
         while given < fence {
-            let span = Duration::from_secs(60);
+            let span = Duration::from_mins(1);
             given = leases.claim(name, "holder", span).await.expect("claims").expect("it is free");
             if given < fence {
                 assert!(leases.release(name, "holder", given).await.expect("releases"));
@@ -103,7 +104,7 @@ both! {
 
 /// Everything, once it is at least so much: a commit is read only when no older transaction of the whole cluster is open,
 /// and the tests beside this one have some.
-pub async fn everything(log: &impl Log, at_least: usize) -> Vec<Recorded> {
+pub(crate) async fn everything(log: &impl Log, at_least: usize) -> Vec<Recorded> {
     let mut events = Vec::new();
     until("the watermark passes the commits", async || {
         events = log.read_all(Position::START, 10_000).await.expect("reads");

@@ -71,6 +71,8 @@ async fn an_append_whose_answer_was_lost_is_unknown_and_its_retry_has_no_second_
     let behind = PgLog::new(postgres::connect(&wire.url, "tests", 1).await.expect("connects through the wire"));
     behind.append(append(&stream(), 0, 1)).await.expect("the statement is known to the connection");
 
+    // A connection that is given back is first asked whether it still lives; that answer must not be the one that is cut.
+    crate::database::until("the connection is idle", async || behind.pool().num_idle() == 1).await;
     let tally = stream();
     wire.cut_at_next_answer.store(true, Ordering::SeqCst);
     let lost = behind.append(asking(&tally, "add", 1)).await;

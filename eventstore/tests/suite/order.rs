@@ -100,7 +100,7 @@ async fn no_event_is_missed_or_doubled_while_many_write_and_the_pos_reader_misse
     let committed = writers.join_all().await.into_iter().flatten().collect::<HashSet<_>>();
     tell.send_replace(Some(committed.len()));
 
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let seen = timeout(patience, reading).await.expect("the reader sees everything in the end").expect("reads");
     assert!(seen.is_sorted_by(|a, b| a.position < b.position), "each after the one before");
     let distinct = seen.iter().map(|event| event.envelope.event_id).collect::<HashSet<_>>();

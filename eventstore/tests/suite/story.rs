@@ -15,26 +15,26 @@ use serde_json::{Value, json};
 use std::fmt;
 use uuid::Uuid;
 
-pub const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
-pub const GLOBEX: WorkspaceId = WorkspaceId(Uuid::from_u128(0x610B));
-pub const ALICE: ActorId = ActorId(Uuid::from_u128(0xA11CE));
-pub const BOB: ActorId = ActorId(Uuid::from_u128(0xB0B));
+pub(crate) const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
+pub(crate) const GLOBEX: WorkspaceId = WorkspaceId(Uuid::from_u128(0x610B));
+pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xA11CE));
+pub(crate) const BOB: ActorId = ActorId(Uuid::from_u128(0xB0B));
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
-    pub total: i64,
-    pub units: Vec<String>,
-    pub contact: Option<Sealed>,
+pub(crate) struct Tally {
+    pub(crate) total: i64,
+    pub(crate) units: Vec<String>,
+    pub(crate) contact: Option<Sealed>,
 }
 
-pub enum Command {
+pub(crate) enum Command {
     Add(i64),
     Note(String, Option<Sealed>),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
-pub enum TallyEvent {
+pub(crate) enum TallyEvent {
     #[serde(rename = "tally.added")]
     Added { by: i64, unit: String },
     #[serde(rename = "tally.noted")]
@@ -42,7 +42,7 @@ pub enum TallyEvent {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct TooMuch;
+pub(crate) struct TooMuch;
 
 impl fmt::Display for TooMuch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,19 +93,19 @@ impl Aggregate for Tally {
     }
 }
 
-pub fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Clock::system()
 }
 
-pub fn stream() -> StreamId {
+pub(crate) fn stream() -> StreamId {
     StreamId::new(Tally::CATEGORY, clock().new_id::<Uuid>())
 }
 
-pub fn alice() -> Actor {
+pub(crate) fn alice() -> Actor {
     Actor { id: ALICE, kind: ActorKind::User, on_behalf_of: None }
 }
 
-pub fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context {
         actor: alice(),
         writer: Writer::Api,
@@ -120,11 +120,11 @@ pub fn context() -> Context {
 }
 
 /// An event of ACME's, by Alice, as the given version of a stream.
-pub fn event(stream: &StreamId, version: u64) -> NewEvent {
+pub(crate) fn event(stream: &StreamId, version: u64) -> NewEvent {
     event_in(ACME, stream, version)
 }
 
-pub fn event_in(workspace: WorkspaceId, stream: &StreamId, version: u64) -> NewEvent {
+pub(crate) fn event_in(workspace: WorkspaceId, stream: &StreamId, version: u64) -> NewEvent {
     let encoded = encode(&TallyEvent::Added { by: 1, unit: "each".into() }).expect("an event without floats");
     let envelope = Envelope {
         event_id: clock().new_id(),
@@ -146,7 +146,7 @@ pub fn event_in(workspace: WorkspaceId, stream: &StreamId, version: u64) -> NewE
     NewEvent::new(envelope, encoded.payload)
 }
 
-pub fn write(stream: &StreamId, expected: u64, events: u64) -> StreamWrite {
+pub(crate) fn write(stream: &StreamId, expected: u64, events: u64) -> StreamWrite {
     StreamWrite {
         stream: stream.clone(),
         expected: Version(expected),
@@ -155,10 +155,10 @@ pub fn write(stream: &StreamId, expected: u64, events: u64) -> StreamWrite {
 }
 
 /// An append of ACME's to one stream.
-pub fn append(stream: &StreamId, expected: u64, events: u64) -> Append {
+pub(crate) fn append(stream: &StreamId, expected: u64, events: u64) -> Append {
     Append { writes: vec![write(stream, expected, events)], ..Append::new(ACME) }
 }
 
-pub fn request(key: &str, asked: &str, answer: Value) -> Idempotency {
+pub(crate) fn request(key: &str, asked: &str, answer: Value) -> Idempotency {
     Idempotency { workspace: ACME, actor: ALICE, key: key.into(), fingerprint: Digest::of(&[asked.as_bytes()]), answer }
 }

@@ -27,27 +27,14 @@ impl App {
             .spawn()
             .expect("the app starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("stdout is piped"))
-            .read_line(&mut line)
-            .expect("a line");
+        BufReader::new(child.stdout.as_mut().expect("stdout is piped")).read_line(&mut line).expect("a line");
         let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
-        assert!(
-            address.starts_with("127.0.0.1:"),
-            "it prints its address when it listens: {line}"
-        );
-        Self {
-            child,
-            address,
-            _folder: folder,
-        }
+        assert!(address.starts_with("127.0.0.1:"), "it prints its address when it listens: {line}");
+        Self { child, address, _folder: folder }
     }
 
     fn terminate(&self) {
-        let sent = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.child.id().to_string())
-            .status()
-            .expect("kill runs");
+        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(sent.success());
     }
 }
@@ -69,36 +56,22 @@ async fn next_json(
 #[tokio::test]
 async fn a_socket_is_greeted_counted_echoed_and_told_of_the_drain() {
     let mut app = App::start("30");
-    let (mut socket, _) = connect_async(format!("ws://{}/_vango/ws", app.address))
-        .await
-        .expect("a socket");
+    let (mut socket, _) = connect_async(format!("ws://{}/_vango/ws", app.address)).await.expect("a socket");
     let hello = next_json(&mut socket).await;
     assert_eq!(hello["version"], "blue");
     assert_eq!(hello["allocation"], "a1");
     assert_eq!(hello["session"], 1);
     socket.send(Message::text("hej")).await.expect("sent");
-    assert_eq!(
-        socket.next().await.expect("open").expect("a message"),
-        Message::text("hej")
-    );
+    assert_eq!(socket.next().await.expect("open").expect("a message"), Message::text("hej"));
     socket.send(Message::text("count")).await.expect("sent");
     let count = next_json(&mut socket).await;
     assert_eq!((&count["messages"], &count["sessions"]["open"]), (&2.into(), &1.into()));
 
     app.terminate();
     assert_eq!(next_json(&mut socket).await["type"], "draining");
-    assert!(
-        connect_async(format!("ws://{}/_vango/ws", app.address)).await.is_err(),
-        "it still accepts"
-    );
-    socket
-        .send(Message::text("still here"))
-        .await
-        .expect("an open socket goes on while draining");
-    assert_eq!(
-        socket.next().await.expect("open").expect("a message"),
-        Message::text("still here")
-    );
+    assert!(connect_async(format!("ws://{}/_vango/ws", app.address)).await.is_err(), "it still accepts");
+    socket.send(Message::text("still here")).await.expect("an open socket goes on while draining");
+    assert_eq!(socket.next().await.expect("open").expect("a message"), Message::text("still here"));
     socket.close(None).await.expect("closed");
     assert!(app.child.wait().expect("an exit").success());
 }
@@ -106,9 +79,7 @@ async fn a_socket_is_greeted_counted_echoed_and_told_of_the_drain() {
 #[tokio::test]
 async fn a_socket_that_outlives_the_drain_is_closed_with_1012() {
     let mut app = App::start("0");
-    let (mut socket, _) = connect_async(format!("ws://{}/_vango/ws", app.address))
-        .await
-        .expect("a socket");
+    let (mut socket, _) = connect_async(format!("ws://{}/_vango/ws", app.address)).await.expect("a socket");
     app.terminate();
     let code = loop {
         if let Message::Close(frame) = socket.next().await.expect("a close comes first").expect("a message") {

@@ -108,6 +108,18 @@ pub async fn desired(connection: &mut PgConnection, host: HostId) -> Result<Desi
     Ok(DesiredSet { etag: Digest::of(&[text.as_bytes()]).hex(), host, allocations })
 }
 
+/// Whether an allocation of this host, whose life is not over, is made from these bytes.
+pub async fn needs(connection: &mut PgConnection, host: HostId, artifact: Digest) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM authority.allocations
+         WHERE host = $1 AND NOT ended AND body->'planned'->>'artifact' = $2)",
+    )
+    .bind(host.0)
+    .bind(artifact.to_string())
+    .fetch_one(connection)
+    .await
+}
+
 fn read(row: &PgRow) -> Result<(Allocation, Version), sqlx::Error> {
     let Json(allocation) = row.try_get("body")?;
     Ok((allocation, super::version(row)?))

@@ -43,6 +43,12 @@ pub async fn heads(pool: &PgPool) -> Result<Vec<(RegionId, Head)>, sqlx::Error> 
         .collect()
 }
 
+/// Begins a region's feed, empty, unless it has begun.
+pub async fn open(pool: &PgPool, region: RegionId) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT authority.open_feed($1)").bind(region.0).execute(pool).await?;
+    Ok(())
+}
+
 /// What followed a position, without gaps, and where the feed stands; none when that position was trimmed or never was.
 pub async fn events(
     pool: &PgPool,

@@ -1,5 +1,6 @@
 //! Operations as they stand, written inline: what workers claim and what everybody is told.
 
+use crate::keyset::Keyset;
 use rhone_domain::{
     ids::{AppId, EnvironmentId, OperationId},
     numbers::{Fence, Version},
@@ -43,28 +44,29 @@ pub async fn by_id(
         .transpose()
 }
 
-/// An app's or an environment's operations, the newest first, before `before` if given.
+/// An app's operations, or those of one of its environments, in order of creation.
 pub async fn page(
     connection: &mut PgConnection,
     app: AppId,
     environment: Option<EnvironmentId>,
-    before: Option<OperationId>,
-    most: i64,
+    keyset: &Keyset<Uuid>,
 ) -> Result<Vec<(Operation, Version)>, sqlx::Error> {
-    sqlx::query(
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let query = format!(
         "SELECT body, version FROM authority.operations
-         WHERE app = $1 AND ($2::uuid IS NULL OR environment = $2) AND ($3::uuid IS NULL OR operation < $3)
-         ORDER BY operation DESC LIMIT $4",
-    )
-    .bind(app.0)
-    .bind(environment.map(|id| id.0))
-    .bind(before.map(|id| id.0))
-    .bind(most)
-    .fetch_all(connection)
-    .await?
-    .iter()
-    .map(read)
-    .collect()
+         WHERE app = $1 AND ($2::uuid IS NULL OR environment = $2) AND ($3::uuid IS NULL OR operation {operator} $3)
+         ORDER BY operation {order} LIMIT $4"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(app.0)
+        .bind(environment.map(|id| id.0))
+        .bind(keyset.from)
+        .bind(keyset.most)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// The operations of an environment that have not ended.

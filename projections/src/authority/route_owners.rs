@@ -49,6 +49,21 @@ pub async fn by_environment(
         .transpose()
 }
 
+/// The owners of these environments' traffic, in no order.
+pub async fn by_environments(
+    connection: &mut PgConnection,
+    environments: &[EnvironmentId],
+) -> Result<Vec<(RouteOwner, Version)>, sqlx::Error> {
+    let ids = environments.iter().map(|id| id.0).collect::<Vec<_>>();
+    sqlx::query("SELECT body, version FROM authority.route_owners WHERE environment = ANY($1)")
+        .bind(ids)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
 /// The owners of an app's environments.
 pub async fn of_app(connection: &mut PgConnection, app: AppId) -> Result<Vec<(RouteOwner, Version)>, sqlx::Error> {
     sqlx::query("SELECT body, version FROM authority.route_owners WHERE app = $1 ORDER BY environment")

@@ -58,7 +58,6 @@ fn fill(tar: &Path, root: &Path) -> Result<(), UnpackError> {
     for place in folders.iter().rev() {
         let folder = root.join(place);
         durable::flush_folder(&folder)?;
-        // The root stays writable until it has its name: a folder is renamed by changing its own `..` as well.
         fs::set_permissions(folder, Permissions::from_mode(0o555))?;
     }
     Ok(())

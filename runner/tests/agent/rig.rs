@@ -61,24 +61,29 @@ fn built() -> PathBuf {
     test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
 }
 
-/// The example app's binary, built if it is not there or old.
-fn counter() -> &'static Path {
-    static COUNTER: OnceLock<PathBuf> = OnceLock::new();
-    COUNTER.get_or_init(|| {
-        let path = built().join("counter");
-        if built().ends_with("debug") {
-            let cargo = Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "counter"]).status();
-            assert!(cargo.expect("cargo runs").success(), "`cargo build -p counter` failed");
+/// The folder of the binaries. What is run is built first: a test of some targets alone would run the others as they were.
+fn binaries() -> &'static Path {
+    static BINARIES: OnceLock<PathBuf> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        let folder = built();
+        if folder.ends_with("debug") {
+            for target in [["-p", "counter", "--bins"].as_slice(), &["-p", "rhone-runner", "--example", "runner_agent"]]
+            {
+                let cargo = Command::new(env!("CARGO")).args(["build", "--quiet"]).args(target).status();
+                assert!(cargo.expect("cargo runs").success(), "`cargo build {}` failed", target.join(" "));
+            }
         }
-        assert!(path.exists(), "{} is missing: build it with `cargo build -p counter`", path.display());
-        path
+        for name in ["counter", "examples/runner_agent"] {
+            assert!(folder.join(name).exists(), "{name} is missing in {}: build it first", folder.display());
+        }
+        folder
     })
 }
 
 /// The app as a tar, and the tar's digest.
 pub(crate) fn artifact(version: &str) -> (Digest, Vec<u8>) {
     let mut builder = tar::Builder::new(Vec::new());
-    let binary = fs::read(counter()).expect("readable");
+    let binary = fs::read(binaries().join("counter")).expect("readable");
     let page = format!("<title>{version}</title>");
     let files =
         [("counter", 0o755, binary), ("version.txt", 0o644, version.into()), ("public/index.html", 0o644, page.into())];
@@ -97,7 +102,7 @@ impl Rig {
         let folder = tempfile::tempdir().expect("a folder");
         let host: HostId = id();
         let control = Control::start(host).await;
-        let program = built().join("examples/runner_agent");
+        let program = binaries().join("examples/runner_agent");
         let config = json!({
             "data_dir": folder.path().join("data"),
             "control_url": format!("http://{}", control.address),
@@ -219,13 +224,13 @@ impl Rig {
 
 fn spawn(folder: &Path) -> Child {
     let log = fs::File::options().create(true).append(true).open(folder.join("agent.log")).expect("a log");
-    Command::new(built().join("examples/runner_agent"))
+    Command::new(binaries().join("examples/runner_agent"))
         .arg("agent")
         .arg(folder.join("config.json"))
         .stdin(Stdio::null())
         .stderr(log)
         .spawn()
-        .expect("examples/runner_agent is built with the tests")
+        .expect("the agent starts")
 }
 
 pub(crate) fn kill(signal: &str, pid: u32) {
@@ -237,6 +242,17 @@ pub(crate) fn kill(signal: &str, pid: u32) {
 pub(crate) fn lives(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+/// The processes whose entries of this file in `/proc` are so.
+pub(crate) fn processes(file: &str, are_so: impl Fn(&[String]) -> bool) -> Vec<u32> {
+    let folders = fs::read_dir("/proc").expect("listed").flatten();
+    let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        are_so(&text.split_terminator('\0').map(str::to_owned).collect::<Vec<_>>())
+    })
+    .collect()
 }
 
 impl Drop for Rig {

@@ -1,6 +1,6 @@
 //! What the death of an agent does not do.
 
-use crate::rig::{Rig, app_after, kill, lives, socket, until, who};
+use crate::rig::{Rig, app_after, kill, lives, processes, socket, until, who};
 use futures_util::{SinkExt, StreamExt};
 use rhone_domain::host_protocol::Seen;
 use std::time::Duration;
@@ -35,6 +35,50 @@ async fn a_killed_agent_closes_no_socket_and_its_successor_adopts_without_a_rest
     );
     let seen = rig.control.seen(order.allocation);
     assert!(!seen.iter().any(|seen| matches!(seen, Seen::Restarted { .. })), "{seen:?}");
+}
+
+/// The moments reach from before the order arrives to after the app is ready; which step one hits differs from run to run.
+#[tokio::test]
+async fn an_agent_killed_at_any_moment_of_a_start_leaves_one_gate_and_one_app() {
+    let mut rig = Rig::start().await;
+    let (_, _) = rig.running("blue").await;
+    for step in 0..16 {
+        let order = rig.desired("blue");
+        rig.control.order(&order);
+        tokio::time::sleep(Duration::from_millis(12 * step)).await;
+        rig.kill_agent();
+        rig.start_agent();
+        let address = rig.ready_at(order.allocation, 1).await;
+        app_after(&address, order.allocation, 0).await;
+        let spec = rig.data().join(format!("allocations/{}/spec.json", order.allocation));
+        let words = ["runner_agent", "gate", spec.to_str().expect("text")].map(str::to_owned);
+        let gates = processes("cmdline", |entries| entries.iter().rev().take(2).eq(words[1..].iter().rev()));
+        assert_eq!(gates, [rig.gate_pid(order.allocation)], "step {step}");
+        let mark = format!("RHONE_ALLOCATION={}", order.allocation);
+        let apps = processes("environ", |entries| entries.contains(&mark));
+        assert_eq!(apps.len(), 1, "step {step}: {apps:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_killed_at_any_moment_of_a_start_is_replaced_and_leaves_one_app() {
+    let rig = Rig::start().await;
+    let (_, _) = rig.running("blue").await;
+    for step in 0..12 {
+        let order = rig.desired("blue");
+        rig.control.order(&order);
+        let gate =
+            until("a gate", async || rig.file(order.allocation, "gate.json").map(|_| rig.gate_pid(order.allocation)))
+                .await;
+        tokio::time::sleep(Duration::from_millis(4 * step)).await;
+        kill("-KILL", gate);
+        until("another gate", async || (rig.gate_pid(order.allocation) != gate).then_some(())).await;
+        let address = rig.ready_at(order.allocation, 1).await;
+        app_after(&address, order.allocation, 0).await;
+        let mark = format!("RHONE_ALLOCATION={}", order.allocation);
+        let apps = processes("environ", |entries| entries.contains(&mark));
+        assert_eq!(apps.len(), 1, "step {step}: {apps:?}");
+    }
 }
 
 #[tokio::test]

@@ -313,12 +313,12 @@ fn without_epoch(route: &mut RouteOwner, event: &Event) {
 }
 
 fn falling_epoch(route: &RouteOwner, command: Command) -> Result<Vec<Event>, Rejection> {
-    match command {
-        Command::RaiseEpoch { floor, reason } if floor != route.epoch && route.opened.is_some() => {
-            Ok(vec![Event::EpochRaised { epoch: floor, reason }])
-        }
-        other => route.decide(other),
+    if let Command::RaiseEpoch { floor, reason } = &command
+        && *floor < route.epoch
+    {
+        return Ok(vec![Event::EpochRaised { epoch: *floor, reason: reason.clone() }]);
     }
+    route.decide(command)
 }
 
 fn without_quarantine(route: &RouteOwner, command: Command) -> Result<Vec<Event>, Rejection> {

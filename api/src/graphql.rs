@@ -1,0 +1,53 @@
+//! The GraphQL schema. One noun, one file; a list without logic but for the builder.
+
+mod allocation;
+mod app;
+mod artifact;
+mod change;
+mod connection;
+mod context;
+mod deployment;
+mod edge;
+mod environment;
+mod id;
+mod loaders;
+mod operation;
+mod operation_progress;
+mod place;
+mod project;
+mod query;
+mod route_owner;
+mod timeline;
+mod token;
+mod user_error;
+mod workspace;
+
+pub use context::{Platform, request_context};
+
+use crate::DocumentLimits;
+use crate::settings::{Exposure, limits};
+use async_graphql::{MergedObject, Schema, SchemaBuilder};
+
+/// Everything that can be asked to change.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(
+    place::PlaceMutation,
+    workspace::WorkspaceMutation,
+    project::ProjectMutation,
+    app::AppMutation,
+    environment::EnvironmentMutation,
+    artifact::ArtifactMutation,
+    deployment::DeploymentMutation,
+    route_owner::RouteOwnerMutation,
+    operation::OperationMutation,
+    token::TokenMutation,
+);
+
+/// The schema.
+pub type RhoneSchema = Schema<query::Query, Mutation, operation_progress::Subscription>;
+
+/// Builds the schema; its data are added by whoever serves it.
+pub fn builder(exposure: Exposure) -> SchemaBuilder<query::Query, Mutation, operation_progress::Subscription> {
+    let schema = Schema::build(query::Query, Mutation::default(), operation_progress::Subscription);
+    limits(schema, &DocumentLimits::default(), exposure)
+}

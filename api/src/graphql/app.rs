@@ -1,0 +1,199 @@
+//! Apps: what is hosted, whatever runs it at the moment.
+
+use super::{
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    connection::{Pages, Rows},
+    context::{begin, belongs_to, position, wait_for},
+    deployment::Deployment,
+    environment::Environment,
+    id,
+    operation::Operation,
+    place::{claim_slug, name, noun, page_of, slug},
+    project::Project,
+    timeline::TimelineEntry,
+};
+use crate::{fault::Fault, page};
+use async_graphql::{Context, ID, InputObject, Object};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    actor::Writer,
+    app, claim,
+    ids::{AppId, CorrelationId, EnvironmentId, ProjectId},
+    project,
+    text::{Name, Slug},
+};
+use rhone_eventstore::Position;
+use rhone_projections::{authority::operations, deployments, projection, timeline};
+use uuid::Uuid;
+
+noun! {
+    /// A hosted application.
+    App(AppId, app::Created, app::App)
+}
+
+#[Object]
+impl App {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.created.id)
+    }
+
+    /// Unique in its project.
+    async fn slug(&self) -> &str {
+        self.created.slug.as_str()
+    }
+
+    async fn name(&self) -> &str {
+        self.created.name.as_str()
+    }
+
+    async fn project(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Project>> {
+        Ok(Project::find(ctx, self.created.project, None).await?)
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Its environments.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn environments(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Environment>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Environment::KIND, Some(self.created.id.0), pages, Environment::of).await?)
+    }
+
+    /// Its deployments, in order of creation.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Deployment>> {
+        let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
+        let mut transaction = begin(ctx).await?;
+        let rows = deployments::page(&mut transaction, self.created.id, &wanted.keyset).await;
+        let rows = rows.map_err(Fault::internal)?.into_iter().map(|row| (row.id.to_string(), Deployment(row)));
+        Ok(wanted.connection(rows.collect()))
+    }
+
+    /// Its operations, in order of creation; those of one environment if given.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        environment_id: Option<ID>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Operation>> {
+        let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
+        let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
+        let mut transaction = begin(ctx).await?;
+        let rows = operations::page(&mut transaction, self.created.id, environment, &wanted.keyset).await;
+        let rows = rows.map_err(Fault::internal)?.into_iter().filter_map(Operation::keyed);
+        Ok(wanted.connection(rows.collect()))
+    }
+
+    /// Every event that concerns it, in the log's order.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        environment_id: Option<ID>,
+        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
+            String,
+        >,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<TimelineEntry>> {
+        let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
+        let target = position("atLeastPosition", at_least_position.as_deref())?;
+        wait_for(ctx, projection::key::<timeline::Timeline>(), target).await?;
+        let wanted = Pages { first, after, last, before }.wanted::<Position>()?;
+        let mut transaction = begin(ctx).await?;
+        let filter = timeline::Filter { app: Some(self.created.id), environment, correlation: None };
+        let rows = timeline::page(&mut transaction, &filter, &wanted.keyset).await.map_err(Fault::internal)?;
+        let rows = rows.into_iter().map(|row| (row.position.to_string(), TimelineEntry(row)));
+        Ok(wanted.connection(rows.collect()))
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct AppCreateInput {
+    project_id: ID,
+    /// Unique in its project.
+    slug: String,
+    name: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of appCreate.
+    AppCreatePayload { app: App }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct AppMutation;
+
+#[Object]
+impl AppMutation {
+    /// Opens an app in a project.
+    async fn app_create(&self, ctx: &Context<'_>, input: AppCreateInput) -> async_graphql::Result<AppCreatePayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let project = id::read("projectId", &input.project_id)?;
+        let create = Create { project, slug: slug(&input.slug)?, name: name(&input.name)? };
+        Ok(AppCreatePayload(change(ctx, manner, create).await?))
+    }
+}
+
+struct Create {
+    project: ProjectId,
+    slug: Slug,
+    name: Name,
+}
+
+impl Change for Create {
+    fn name(&self) -> &'static str {
+        "appCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}\n{}", self.project, self.slug, self.name)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let id: AppId = bench.new_id();
+        let project = bench.load::<project::Project>(self.project).await?;
+        let Some(of) = project.state.created else { return Err(id::not_found::<ProjectId>("projectId").into()) };
+        if !belongs_to(bench.ctx, of.workspace).await? {
+            return Err(id::not_found::<ProjectId>("projectId").into());
+        }
+        let workspace = of.workspace;
+        let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
+        claim_slug(bench, &mut unit, (claim::Kind::AppSlug, self.project.0), &self.slug, id.0).await?;
+        let mut app = bench.load::<app::App>(id).await?;
+        let (project, slug, name) = (self.project, self.slug.clone(), self.name.clone());
+        decide(&mut unit, &mut app, app::Command::Create(app::Created { id, workspace, project, slug, name }))?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}

@@ -1,0 +1,383 @@
+//! How every mutation goes: judge on folded streams, append once, answer. Under an idempotency key the answer is part of the
+//! same append, so that a repetition finds it, whatever became of the first answer on its way. A refusal of somebody who may
+//! ask is put on record. The trap: a retry that does something twice, or that learns of another tenant's things.
+
+use super::{
+    context::{Ask, Door, door},
+    user_error::UserError,
+};
+use crate::{
+    fault::{Code, Fault},
+    identity::{Principal, PrincipalKind},
+    request::RequestInfo,
+};
+use async_graphql::{Context, SimpleObject};
+use rhone_domain::{
+    actor::Writer,
+    aggregate::{Aggregate, Rejection},
+    digest::Digest,
+    envelope::StreamId,
+    ids::{AppId, CorrelationId, EnvironmentId, OperationId, WorkspaceId},
+    refusal::{self, Refusals, Refused},
+    text::IdempotencyKey,
+};
+use rhone_eventstore::{AppendError, Context as Cause, Idempotency, Loaded, Position, ReadError, Unit};
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use uuid::Uuid;
+
+/// What every mutation's input has besides its own fields.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    /// The request's key.
+    pub(crate) idempotency_key: Option<String>,
+    /// Show what would happen, and do nothing.
+    pub(crate) dry_run: bool,
+}
+
+/// A mutation, with its input checked.
+pub(crate) trait Change: Send + Sync {
+    /// Its name in the schema.
+    fn name(&self) -> &'static str;
+
+    /// Whether its key belongs to the workspace it changes, or, there being none yet, to the caller alone.
+    const KEY_SCOPE: KeyScope = KeyScope::Workspace;
+
+    /// What is asked, without the manner: the same words under the same key are the same request.
+    fn fingerprint(&self) -> String;
+
+    /// Judges on what the log says now. Called again when somebody else was faster.
+    fn judge(&self, bench: &Bench<'_>) -> impl Future<Output = Result<Judged, No>> + Send;
+}
+
+/// To whom an idempotency key belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyScope {
+    /// The caller, within the workspace that is changed.
+    Workspace,
+    /// The caller.
+    Caller,
+}
+
+/// Where a mutation is judged.
+pub(crate) struct Bench<'a> {
+    pub(crate) ctx: &'a Context<'a>,
+    pub(crate) door: Door,
+    pub(crate) principal: &'a Principal,
+    info: &'a RequestInfo,
+    key: Option<String>,
+    id: Uuid,
+}
+
+/// What would be appended, and what would be answered.
+pub(crate) struct Judged {
+    pub(crate) unit: Unit,
+    pub(crate) object: Uuid,
+    pub(crate) operation: Option<OperationId>,
+}
+
+/// Why nothing was.
+pub(crate) enum No {
+    /// A rule said no.
+    Refused(Box<Refusal>),
+    /// Something else is wrong.
+    Fault(Fault),
+}
+
+/// A rule that said no, and about what.
+pub(crate) struct Refusal {
+    pub(crate) error: UserError,
+    pub(crate) target: StreamId,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) app: Option<AppId>,
+    pub(crate) environment: Option<EnvironmentId>,
+}
+
+impl From<Fault> for No {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<ReadError> for No {
+    fn from(error: ReadError) -> Self {
+        Self::Fault(Fault::internal(error))
+    }
+}
+
+/// What a mutation came to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) object: Option<Uuid>,
+    pub(crate) operation: Option<OperationId>,
+    pub(crate) user_errors: Vec<UserError>,
+    #[serde(skip)]
+    pub(crate) position: Option<Position>,
+    #[serde(skip)]
+    pub(crate) replayed: bool,
+    #[serde(skip)]
+    pub(crate) planned: Vec<PlannedEvent>,
+}
+
+/// An event that would be appended.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct PlannedEvent {
+    /// Which aggregate.
+    stream: String,
+    /// The how manieth of its stream.
+    version: u64,
+    /// `noun.verbed`.
+    r#type: String,
+    /// What it would say.
+    payload: async_graphql::Json<serde_json::Value>,
+}
+
+impl Bench<'_> {
+    /// The id of what is to be created; the same on every attempt.
+    pub(crate) fn new_id<T: From<Uuid>>(&self) -> T {
+        T::from(self.id)
+    }
+
+    /// Begins a unit of work.
+    pub(crate) fn unit(&self, writer: Writer, workspace: WorkspaceId, correlation: impl Into<CorrelationId>) -> Unit {
+        self.door.unit(Cause {
+            actor: self.principal.as_actor(),
+            writer,
+            workspace,
+            correlation: correlation.into(),
+            causation: None,
+            idempotency_key: self.key.clone(),
+            traceparent: self.info.traceparent.clone(),
+            region: None,
+            cell: None,
+        })
+    }
+
+    /// Loads what must exist.
+    pub(crate) async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, No> {
+        Ok(self.door.load::<A>(id).await?)
+    }
+}
+
+/// Judges a command within a unit; a rejection becomes a refusal about this target.
+pub(crate) fn decide<A: Aggregate>(unit: &mut Unit, loaded: &mut Loaded<A>, command: A::Command) -> Result<(), No> {
+    let (target, workspace) = (loaded.stream.clone(), unit.context().workspace);
+    unit.decide(loaded, command).map(drop).map_err(|rejection| refused(&rejection, target, workspace))
+}
+
+/// A refusal about this target.
+pub(crate) fn refused<R: Rejection>(rejection: &R, target: StreamId, workspace: WorkspaceId) -> No {
+    let error = UserError::from(rejection);
+    No::Refused(Box::new(Refusal { error, target, workspace, app: None, environment: None }))
+}
+
+impl No {
+    /// The same refusal about this field of the input.
+    pub(crate) fn about(self, field: &str) -> Self {
+        self.mapped(|refusal| refusal.error = refusal.error.clone().about(field))
+    }
+
+    /// The same refusal, in the timeline of this app and environment.
+    pub(crate) fn concerning(self, app: AppId, environment: Option<EnvironmentId>) -> Self {
+        self.mapped(|refusal| (refusal.app, refusal.environment) = (Some(app), environment))
+    }
+
+    fn mapped(self, change: impl FnOnce(&mut Refusal)) -> Self {
+        match self {
+            Self::Refused(mut refusal) => {
+                change(&mut refusal);
+                Self::Refused(refusal)
+            }
+            Self::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// How often a request is judged again because somebody else was faster.
+const ATTEMPTS: usize = 5;
+
+/// Carries a mutation out.
+pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change: C) -> Result<Answer, Fault> {
+    let principal = ctx.principal();
+    if !matches!(principal.kind, PrincipalKind::User(_)) {
+        return Err(Fault::new(Code::Forbidden, "edges and runners change nothing here"));
+    }
+    let key = key_of(ctx.info(), &manner)?;
+    let fingerprint = Digest::of(&[change.name().as_bytes(), b"\n", change.fingerprint().as_bytes()]);
+    let (platform, info) = (ctx.platform(), ctx.info());
+    let bench = Bench { ctx, door: door(platform, principal), principal, info, key, id: platform.clock.new_id() };
+    for _ in 0..ATTEMPTS {
+        let outcome = match change.judge(&bench).await {
+            Ok(judged) if manner.dry_run => return Ok(shown(&judged)),
+            Ok(judged) => accept::<C>(&bench, fingerprint, judged).await,
+            Err(No::Refused(refusal)) if manner.dry_run => return Ok(Answer::refused(refusal.error)),
+            Err(No::Refused(refusal)) => put_on_record(&bench, &change, fingerprint, *refusal).await,
+            Err(No::Fault(fault)) => return Err(fault),
+        };
+        match outcome {
+            Err(AppendError::Conflict { .. }) => {}
+            Err(error) => return Err(fault_of(error)),
+            Ok(answer) => return Ok(answer),
+        }
+    }
+    Err(Fault::new(Code::Conflict, "others keep changing the same thing; try again"))
+}
+
+fn key_of(info: &RequestInfo, manner: &Manner) -> Result<Option<String>, Fault> {
+    let given = match manner.idempotency_key.as_deref() {
+        Some(key) => Some(key),
+        None => info.idempotency_key()?,
+    };
+    let key = given.map(|key| IdempotencyKey::parse("idempotencyKey", key)).transpose();
+    key.map(|key| key.map(|key| key.to_string())).map_err(|invalid| Fault::bad_input(invalid.field, invalid.rule))
+}
+
+async fn accept<C: Change>(bench: &Bench<'_>, fingerprint: Digest, judged: Judged) -> Result<Answer, AppendError> {
+    let answer = Answer { object: Some(judged.object), operation: judged.operation, ..Answer::default() };
+    commit(bench, C::KEY_SCOPE, fingerprint, judged.unit, answer).await
+}
+
+async fn put_on_record<C: Change>(
+    bench: &Bench<'_>,
+    change: &C,
+    fingerprint: Digest,
+    refusal: Refusal,
+) -> Result<Answer, AppendError> {
+    let Refusal { error, target, workspace, app, environment } = refusal;
+    let mut loaded = match bench.door.load::<Refusals>(refusal::id(&target)).await {
+        Ok(loaded) => loaded,
+        Err(ReadError::Unavailable(error)) => return Err(AppendError::Unavailable(error)),
+        Err(error) => return Err(AppendError::Malformed(error.to_string())),
+    };
+    let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(bench.id));
+    let refused = Refused {
+        command: change.name().to_owned(),
+        target,
+        app,
+        environment,
+        code: error.code.clone(),
+        message: error.message.clone(),
+        expected: error.expected.clone(),
+        actual: error.actual.clone(),
+        actor: bench.principal.actor,
+    };
+    let at = unit.now();
+    let Ok(_) = unit.decide(&mut loaded, refusal::Command::Record { refused, at });
+    commit(bench, C::KEY_SCOPE, fingerprint, unit, Answer::refused(error)).await
+}
+
+async fn commit(
+    bench: &Bench<'_>,
+    scope: KeyScope,
+    fingerprint: Digest,
+    unit: Unit,
+    answer: Answer,
+) -> Result<Answer, AppendError> {
+    let stored = serde_json::to_value(&answer).expect("an answer has no map with other than text keys");
+    let workspace = match scope {
+        KeyScope::Workspace => unit.context().workspace,
+        KeyScope::Caller => WorkspaceId(Uuid::nil()),
+    };
+    let idempotency = bench.key.clone().map(|key| Idempotency {
+        workspace,
+        actor: bench.principal.actor,
+        key,
+        fingerprint,
+        answer: stored,
+    });
+    let committed = bench.door.commit(unit, idempotency, None).await?;
+    Ok(match committed.replayed {
+        Some(earlier) => {
+            let earlier: Answer = serde_json::from_value(earlier).map_err(|e| AppendError::Malformed(e.to_string()))?;
+            Answer { replayed: true, position: committed.position, ..earlier }
+        }
+        None => Answer { position: committed.position, ..answer },
+    })
+}
+
+fn shown(judged: &Judged) -> Answer {
+    let planned = judged.unit.events().map(|event| PlannedEvent {
+        stream: event.envelope.stream.to_string(),
+        version: event.envelope.version.0,
+        r#type: event.envelope.event_type.clone(),
+        payload: async_graphql::Json(rhone_projections::timeline::redacted(event.payload.to_value())),
+    });
+    Answer { planned: planned.collect(), ..Answer::default() }
+}
+
+impl Answer {
+    fn refused(error: UserError) -> Self {
+        Self { user_errors: vec![error], ..Self::default() }
+    }
+}
+
+fn fault_of(error: AppendError) -> Fault {
+    match error {
+        AppendError::KeyReused { .. } => {
+            let mut fault = Fault::bad_input("idempotencyKey", "was used for another request");
+            fault.message = "IDEMPOTENCY_KEY_REUSED: the idempotency key was used for another request".into();
+            fault
+        }
+        // The stream belongs to somebody else: no word about it.
+        AppendError::ForeignStream { .. } => Fault::new(Code::NotFound, "there is no such thing"),
+        error @ (AppendError::Conflict { .. }
+        | AppendError::StaleFence { .. }
+        | AppendError::Refused { .. }
+        | AppendError::Invalid(_)
+        | AppendError::Malformed(_)
+        | AppendError::Unavailable(_)
+        | AppendError::Unknown(_)) => Fault::internal(error),
+    }
+}
+
+/// Defines the payload of a mutation: its object, and what all payloads have.
+macro_rules! payload {
+    ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name(pub(crate) $crate::graphql::change::Answer);
+
+        #[async_graphql::Object]
+        impl $name {
+            /// What was created or changed, as it is now; null when refused, on a dry run, or when the read models are late.
+            async fn $field(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<$object>> {
+                match self.0.object {
+                    Some(id) => Ok(<$object>::find(ctx, id.into(), self.0.position).await?),
+                    None => Ok(None),
+                }
+            }
+
+            /// The operation that carries it on.
+            async fn operation(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+            ) -> async_graphql::Result<Option<$crate::graphql::operation::Operation>> {
+                match self.0.operation {
+                    Some(id) => Ok($crate::graphql::operation::Operation::find(ctx, id, None).await?),
+                    None => Ok(None),
+                }
+            }
+
+            /// Whether this is the answer of an earlier request under the same key.
+            async fn replayed(&self) -> bool {
+                self.0.replayed
+            }
+
+            /// Where the log stands with it; hand it to a query as `atLeastPosition`.
+            async fn position(&self) -> Option<String> {
+                self.0.position.map(|position| position.to_string())
+            }
+
+            /// Why it was refused; empty when it was not.
+            async fn user_errors(&self) -> &[$crate::graphql::user_error::UserError] {
+                &self.0.user_errors
+            }
+
+            /// On a dry run: the events that would be appended.
+            async fn planned_events(&self) -> &[$crate::graphql::change::PlannedEvent] {
+                &self.0.planned
+            }
+        }
+    };
+}
+pub(crate) use payload;

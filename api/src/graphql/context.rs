@@ -1,0 +1,130 @@
+//! What resolvers work with: the platform's parts, which all requests share, and the caller's eyes, which none do.
+
+use super::loaders::Loaders;
+use crate::{
+    fault::{Code, Fault},
+    identity::{Principal, PrincipalKind, Tokens},
+    request::RequestInfo,
+};
+use async_graphql::{Context, Data};
+use rhone_domain::ids::{PLATFORM, WorkspaceId};
+use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake, checkpoint::Key, subjects::Subjects};
+use rhone_projections::{authority::members, inline::AuthorityRows, projection, session::Session};
+use rhone_providers::artifact_store::ArtifactStore;
+use sqlx::{PgPool, PgTransaction};
+use std::{sync::Arc, time::Duration};
+
+/// The one door for writes, as the API uses it.
+pub(crate) type Door = Dispatcher<PgLog, AuthorityRows>;
+
+/// What all requests share.
+#[derive(Clone)]
+pub struct Platform {
+    /// As role `rhone_api`.
+    pub pool: PgPool,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Rung when something was appended.
+    pub bell: Bell,
+    /// Told after every append.
+    pub wake: Arc<dyn Wake>,
+    /// Artifacts.
+    pub artifacts: ArtifactStore,
+    /// Personal fields.
+    pub subjects: Subjects,
+    /// Tokens.
+    pub tokens: Tokens,
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Platform")
+    }
+}
+
+/// Fills one request's context.
+pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
+    let session = Session::new(platform.pool.clone(), principal.actor, principal.workspace);
+    data.insert(Loaders::new(&session));
+    data.insert(session);
+    data.insert(platform.clone());
+}
+
+/// Shorthands for what stands in a request's context.
+pub(crate) trait Ask {
+    fn platform(&self) -> &Arc<Platform>;
+    fn principal(&self) -> &Principal;
+    fn session(&self) -> &Session;
+    fn loaders(&self) -> &Loaders;
+    fn info(&self) -> &RequestInfo;
+}
+
+impl Ask for Context<'_> {
+    fn platform(&self) -> &Arc<Platform> {
+        self.data_unchecked()
+    }
+
+    fn principal(&self) -> &Principal {
+        self.data_unchecked()
+    }
+
+    fn session(&self) -> &Session {
+        self.data_unchecked()
+    }
+
+    fn loaders(&self) -> &Loaders {
+        self.data_unchecked()
+    }
+
+    fn info(&self) -> &RequestInfo {
+        self.data_unchecked()
+    }
+}
+
+/// A transaction with the caller's eyes.
+pub(crate) async fn begin(ctx: &Context<'_>) -> Result<PgTransaction<'static>, Fault> {
+    ctx.session().begin().await.map_err(Fault::internal)
+}
+
+/// The door, with the caller's eyes.
+pub(crate) fn door(platform: &Platform, principal: &Principal) -> Door {
+    let log = PgLog::acting(platform.pool.clone(), principal.actor);
+    Dispatcher::new(log, platform.clock.clone(), AuthorityRows)
+        .waking(Arc::new(platform.bell.clone()))
+        .waking(platform.wake.clone())
+}
+
+/// Whether the caller belongs to a workspace. Who does not must not learn that there is one: the caller answers NOT_FOUND.
+pub(crate) async fn belongs_to(ctx: &Context<'_>, workspace: WorkspaceId) -> Result<bool, Fault> {
+    if !matches!(ctx.principal().kind, PrincipalKind::User(_)) {
+        return Ok(false);
+    }
+    let mut transaction = begin(ctx).await?;
+    let visible = members::workspaces(&mut transaction).await.map_err(Fault::internal)?;
+    Ok(visible.contains(&workspace))
+}
+
+/// Only those who run the platform may do this.
+pub(crate) async fn platform_only(ctx: &Context<'_>) -> Result<(), Fault> {
+    if belongs_to(ctx, PLATFORM).await? {
+        Ok(())
+    } else {
+        Err(Fault::new(Code::Forbidden, "only those who run the platform may do this"))
+    }
+}
+
+/// Waits, for a short bounded time, until the read models have taken in a position.
+pub(crate) async fn wait_for(ctx: &Context<'_>, projection: Key<'_>, position: Option<Position>) -> Result<(), Fault> {
+    if let Some(position) = position {
+        let most = Duration::from_secs(2);
+        projection::reached(&ctx.platform().pool, projection, position, most).await.map_err(Fault::internal)?;
+    }
+    Ok(())
+}
+
+/// A position a client hands in.
+pub(crate) fn position(field: &'static str, text: Option<&str>) -> Result<Option<Position>, Fault> {
+    text.map(str::parse)
+        .transpose()
+        .map_err(|_| Fault::bad_input(field, "must be a position as an earlier answer gave it"))
+}

@@ -1,0 +1,481 @@
+//! Deployments: candidate releases of exact bytes. Creating one validates it and promotes its preview; promotion and rollback
+//! are operations that the workers carry on.
+
+use super::{
+    app::App,
+    artifact::{Artifact, digest, facts_of},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, refused},
+    context::{Ask, begin, belongs_to, wait_for},
+    id,
+    operation::Gate,
+    route_owner::{reason, route_of},
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, TimeDelta, Utc};
+use rhone_domain::{
+    actor::Writer,
+    app, artifact,
+    artifact_facts::ArtifactFacts,
+    deployment,
+    digest::Digest,
+    environment,
+    ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
+    numbers::{EnvSet, Epoch},
+    operation::{self, Kind, Requested, Verdict},
+    promotion,
+    route_owner::RouteOwner,
+    text::{Commit, Reason, Repository},
+};
+use rhone_eventstore::{Loaded, Position, Unit};
+use rhone_projections::{
+    authority::route_owners,
+    deployments::{DeploymentRow, Deployments},
+    projection,
+};
+
+/// How long an operation may take.
+const DEADLINE: TimeDelta = TimeDelta::seconds(120);
+
+/// A candidate release.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployment(pub(crate) DeploymentRow);
+
+/// Where a deployment stands by itself; where it owns traffic is told by the environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub(crate) enum DeploymentStatus {
+    /// Not judged yet.
+    Created,
+    /// May be promoted.
+    Validated,
+    /// Will never be promoted.
+    Failed,
+}
+
+/// Where the bytes came from.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct DeploymentSource {
+    repository: String,
+    commit: String,
+}
+
+/// What would become of a promotion or rollback now.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct RouteChangePlan {
+    /// Whether every gate is open.
+    allowed: bool,
+    /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
+    route_epoch: u64,
+    gates: Vec<Gate>,
+}
+
+impl Deployment {
+    pub(crate) async fn find(
+        ctx: &Context<'_>,
+        id: DeploymentId,
+        position: Option<Position>,
+    ) -> Result<Option<Self>, Fault> {
+        wait_for(ctx, projection::key::<Deployments>(), position).await?;
+        let row = ctx.loaders().deployments.load_one(id.0).await.map_err(Fault::internal)?;
+        Ok(row.map(Self))
+    }
+
+    async fn plan(&self, ctx: &Context<'_>, environment: &ID, kind: Kind) -> Result<RouteChangePlan, Fault> {
+        let environment = id::read::<EnvironmentId>("environmentId", environment)?;
+        let mut transaction = begin(ctx).await?;
+        let row = route_owners::by_environment(&mut transaction, environment).await.map_err(Fault::internal)?;
+        let missing = || id::not_found::<EnvironmentId>("environmentId");
+        let (owner, _) =
+            row.filter(|(owner, _)| owner.opened.as_ref().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
+        let settings = environment::DrainPolicy::default();
+        let wish = Wish { kind, reason: None, expected: None, drain: settings };
+        let requested = wish.requested(OperationId(self.0.id.0), &owner, &self.0.state, ctx.platform().clock.now());
+        let gates =
+            requested.map(|requested| promotion::gates(&requested, &owner, &self.0.state)).ok_or_else(missing)?;
+        Ok(RouteChangePlan {
+            allowed: gates.iter().all(|gate| gate.verdict == Verdict::Pass),
+            route_epoch: owner.epoch.0,
+            gates: gates.iter().map(Into::into).collect(),
+        })
+    }
+}
+
+#[Object]
+impl Deployment {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.0.id)
+    }
+
+    async fn app(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<App>> {
+        Ok(App::find(ctx, self.0.app, None).await?)
+    }
+
+    async fn artifact(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Artifact>> {
+        match &self.0.state.created {
+            Some(created) => Ok(Artifact::find(ctx, created.artifact, None).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Exactly which bytes.
+    async fn artifact_digest(&self) -> Option<String> {
+        self.0.state.created.as_ref().map(|created| created.digest.to_string())
+    }
+
+    async fn status(&self) -> DeploymentStatus {
+        match (&self.0.state.failed, &self.0.state.validated) {
+            (Some(_), _) => DeploymentStatus::Failed,
+            (None, Some(_)) => DeploymentStatus::Validated,
+            (None, None) => DeploymentStatus::Created,
+        }
+    }
+
+    /// What validation found.
+    async fn checks(&self) -> Vec<String> {
+        self.0.state.validated.as_ref().map(|validated| validated.checks.clone()).unwrap_or_default()
+    }
+
+    /// Why it failed.
+    async fn failure_reason(&self) -> Option<&str> {
+        self.0.state.failed.as_deref()
+    }
+
+    async fn source(&self) -> Option<DeploymentSource> {
+        let source = self.0.state.created.as_ref()?.source.as_ref()?;
+        Some(DeploymentSource { repository: source.repository.to_string(), commit: source.commit.to_string() })
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.0.version
+    }
+
+    /// Whether it could be promoted to an environment now, gate by gate.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn promotion(&self, ctx: &Context<'_>, environment_id: ID) -> async_graphql::Result<RouteChangePlan> {
+        Ok(self.plan(ctx, &environment_id, Kind::Promotion).await?)
+    }
+
+    /// Whether an environment could be rolled back to it now, gate by gate.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn rollback_plan(&self, ctx: &Context<'_>, environment_id: ID) -> async_graphql::Result<RouteChangePlan> {
+        Ok(self.plan(ctx, &environment_id, Kind::Rollback).await?)
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct DeploymentCreateInput {
+    app_id: ID,
+    /// The digest of an artifact registered in the app's workspace.
+    artifact_digest: String,
+    /// The environment that shows it first; its promotion is the payload's operation.
+    environment_id: Option<ID>,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct DeploymentPromoteInput {
+    deployment_id: ID,
+    environment_id: ID,
+    /// The epoch this was decided on; captured once, at acceptance, when omitted.
+    expected_route_epoch: Option<u64>,
+    /// Why.
+    reason: Option<String>,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct EnvironmentRollBackInput {
+    environment_id: ID,
+    /// An earlier owner of the environment.
+    deployment_id: ID,
+    /// The epoch this was decided on; captured once, at acceptance, when omitted.
+    expected_route_epoch: Option<u64>,
+    /// Why: 1 to 500 characters.
+    reason: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of deploymentCreate and deploymentPromote.
+    DeploymentPayload { deployment: Deployment }
+}
+payload! {
+    /// The answer of environmentRollBack.
+    EnvironmentRollBackPayload { deployment: Deployment }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct DeploymentMutation;
+
+#[Object]
+impl DeploymentMutation {
+    /// Makes a candidate release of registered bytes, validates it, and promotes it to the environment that shows it first.
+    async fn deployment_create(
+        &self,
+        ctx: &Context<'_>,
+        input: DeploymentCreateInput,
+    ) -> async_graphql::Result<DeploymentPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let create = Create {
+            app: id::read("appId", &input.app_id)?,
+            digest: digest("artifactDigest", &input.artifact_digest)?,
+            environment: input.environment_id.map(|id| id::read("environmentId", &id)).transpose()?,
+        };
+        Ok(DeploymentPayload(change(ctx, manner, create).await?))
+    }
+
+    /// Gives an environment's traffic to a deployment.
+    async fn deployment_promote(
+        &self,
+        ctx: &Context<'_>,
+        input: DeploymentPromoteInput,
+    ) -> async_graphql::Result<DeploymentPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let move_route = MoveRoute {
+            kind: Kind::Promotion,
+            deployment: id::read("deploymentId", &input.deployment_id)?,
+            environment: id::read("environmentId", &input.environment_id)?,
+            expected: input.expected_route_epoch.map(Epoch),
+            reason: input.reason.as_deref().map(reason).transpose()?,
+        };
+        Ok(DeploymentPayload(change(ctx, manner, move_route).await?))
+    }
+
+    /// Gives an environment's traffic back to an earlier owner, pins it there, and quarantines the bytes it leaves.
+    async fn environment_roll_back(
+        &self,
+        ctx: &Context<'_>,
+        input: EnvironmentRollBackInput,
+    ) -> async_graphql::Result<EnvironmentRollBackPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let move_route = MoveRoute {
+            kind: Kind::Rollback,
+            deployment: id::read("deploymentId", &input.deployment_id)?,
+            environment: id::read("environmentId", &input.environment_id)?,
+            expected: input.expected_route_epoch.map(Epoch),
+            reason: Some(reason(&input.reason)?),
+        };
+        Ok(EnvironmentRollBackPayload(change(ctx, manner, move_route).await?))
+    }
+}
+
+#[derive(Debug)]
+struct Create {
+    app: AppId,
+    digest: Digest,
+    environment: Option<EnvironmentId>,
+}
+
+impl Change for Create {
+    fn name(&self) -> &'static str {
+        "deploymentCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
+            return Err(id::not_found::<AppId>("appId").into());
+        };
+        if !belongs_to(bench.ctx, app.workspace).await? {
+            return Err(id::not_found::<AppId>("appId").into());
+        }
+        let artifact_id = ArtifactId::of(app.workspace, self.digest);
+        let artifact = bench.load::<artifact::Artifact>(artifact_id).await?;
+        let Some(registered) = &artifact.state.created else {
+            return Err(id::not_found::<ArtifactId>("artifactDigest").into());
+        };
+        // Read back, so that what is validated is what the store holds now.
+        let (_, facts) = facts_of(&bench.ctx.platform().artifacts, self.digest).await?;
+        let id: DeploymentId = bench.new_id();
+        let mut unit = bench.unit(Writer::Pipeline, app.workspace, CorrelationId(id.0));
+        unit.assert(&artifact);
+        let mut deployment = bench.load::<deployment::Deployment>(id).await?;
+        let created = deployment::Created {
+            id,
+            workspace: app.workspace,
+            app: self.app,
+            artifact: artifact_id,
+            digest: registered.digest,
+            source: source(&facts),
+            env_set: EnvSet(0),
+        };
+        decide(&mut unit, &mut deployment, deployment::Command::Create(created))?;
+        let validate = deployment::Command::Validate { digest: self.digest, facts: Box::new(facts) };
+        decide(&mut unit, &mut deployment, validate)?;
+        let operation = match self.environment {
+            Some(environment) => Some(self.show(bench, &mut unit, environment, &deployment).await?),
+            None => None,
+        };
+        Ok(Judged { unit, object: id.0, operation })
+    }
+}
+
+impl Create {
+    /// The promotion of the environment that shows it first.
+    async fn show(
+        &self,
+        bench: &Bench<'_>,
+        unit: &mut Unit,
+        environment: EnvironmentId,
+        deployment: &Loaded<deployment::Deployment>,
+    ) -> Result<OperationId, No> {
+        let wish = Wish::of(bench, Kind::Promotion, environment, None, None).await?;
+        wish.request(bench, unit, environment, deployment).await
+    }
+}
+
+fn source(facts: &ArtifactFacts) -> Option<deployment::Source> {
+    let source = facts.source.as_ref()?;
+    let repository = Repository::parse("repository", &source.repository).ok()?;
+    Some(deployment::Source { repository, commit: Commit::parse("commit", &source.commit).ok()? })
+}
+
+#[derive(Debug)]
+struct MoveRoute {
+    kind: Kind,
+    deployment: DeploymentId,
+    environment: EnvironmentId,
+    expected: Option<Epoch>,
+    reason: Option<Reason>,
+}
+
+impl Change for MoveRoute {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Promotion => "deploymentPromote",
+            Kind::Rollback => "environmentRollBack",
+        }
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let deployment = bench.load::<deployment::Deployment>(self.deployment).await?;
+        let Some(created) = deployment.state.created.clone() else {
+            return Err(id::not_found::<DeploymentId>("deploymentId").into());
+        };
+        if !belongs_to(bench.ctx, created.workspace).await? {
+            return Err(id::not_found::<DeploymentId>("deploymentId").into());
+        }
+        let operation: OperationId = bench.new_id();
+        let mut unit = bench.unit(Writer::Api, created.workspace, operation);
+        let wish = Wish::of(bench, self.kind, self.environment, self.expected, self.reason.clone()).await?;
+        let operation = wish.request(bench, &mut unit, self.environment, &deployment).await?;
+        Ok(Judged { unit, object: self.deployment.0, operation: Some(operation) })
+    }
+}
+
+/// A change of route that somebody wishes for.
+struct Wish {
+    kind: Kind,
+    reason: Option<Reason>,
+    expected: Option<Epoch>,
+    drain: environment::DrainPolicy,
+}
+
+impl Wish {
+    async fn of(
+        bench: &Bench<'_>,
+        kind: Kind,
+        environment: EnvironmentId,
+        expected: Option<Epoch>,
+        reason: Option<Reason>,
+    ) -> Result<Self, No> {
+        let settings = bench.load::<environment::Environment>(environment).await?.state.created;
+        let drain = settings.map(|created| created.drain).unwrap_or_default();
+        Ok(Self { kind, reason, expected, drain })
+    }
+
+    /// Judges the gates that can be judged now and, if they are open, accepts the operation.
+    async fn request(
+        self,
+        bench: &Bench<'_>,
+        unit: &mut Unit,
+        environment: EnvironmentId,
+        deployment: &Loaded<deployment::Deployment>,
+    ) -> Result<OperationId, No> {
+        let (owner, opened) = route_of(bench, environment).await?;
+        let same_app = deployment.state.created.as_ref().is_some_and(|created| created.app == opened.app);
+        if !same_app {
+            return Err(Fault::bad_input("environmentId", "must be an environment of the deployment's app").into());
+        }
+        let id: OperationId = bench.new_id();
+        let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
+        let requested = self.requested(id, &owner.state, &deployment.state, unit.now()).ok_or_else(missing)?;
+        let concerning = |no: No| no.concerning(opened.app, Some(environment));
+        judge(&requested, &owner, &deployment.state).map_err(concerning)?;
+        unit.assert(&owner);
+        unit.assert(deployment);
+        unit.place(Some(opened.region), Some(opened.cell));
+        let mut operation = bench.load::<operation::Operation>(id).await?;
+        decide(unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
+        Ok(id)
+    }
+
+    fn requested(
+        &self,
+        id: OperationId,
+        owner: &RouteOwner,
+        deployment: &deployment::Deployment,
+        now: DateTime<Utc>,
+    ) -> Option<Requested> {
+        let (opened, created) = (owner.opened.as_ref()?, deployment.created.as_ref()?);
+        Some(Requested {
+            id,
+            kind: self.kind,
+            workspace: opened.workspace,
+            app: opened.app,
+            environment: opened.environment,
+            region: opened.region,
+            cell: opened.cell,
+            deployment: created.id,
+            artifact: created.digest,
+            env_set: created.env_set,
+            expected_epoch: self.expected.unwrap_or(owner.epoch),
+            reason: self.reason.clone(),
+            drain: self.drain,
+            deadline: now + DEADLINE,
+        })
+    }
+}
+
+/// A visibly closed gate is refused now; one that closes later ends the operation with the same words.
+fn judge(requested: &Requested, owner: &Loaded<RouteOwner>, deployment: &deployment::Deployment) -> Result<(), No> {
+    let gates = promotion::gates(requested, &owner.state, deployment);
+    let with_gates = |no: No| match no {
+        No::Refused(mut refusal) => {
+            refusal.error.gates = gates.iter().map(Into::into).collect();
+            No::Refused(refusal)
+        }
+        No::Fault(fault) => No::Fault(fault),
+    };
+    let (expected, target) = (requested.expected_epoch, owner.stream.clone());
+    let route = match requested.kind {
+        Kind::Promotion => owner.state.may_promote(expected, requested.artifact),
+        Kind::Rollback => owner.state.may_roll_back(expected, requested.deployment, requested.artifact),
+    };
+    route.map_err(|rejection| with_gates(refused(&rejection, target.clone(), requested.workspace)))?;
+    match gates.iter().find(|gate| gate.verdict == Verdict::Fail) {
+        None => Ok(()),
+        Some(closed) => {
+            let rejection = deployment::Rejection::Failed(closed.reason.clone());
+            Err(with_gates(refused(&rejection, target, requested.workspace)).about("deploymentId"))
+        }
+    }
+}

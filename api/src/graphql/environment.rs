@@ -1,0 +1,212 @@
+//! Environments: traffic and policy lanes of an app. Creating one opens its route, without an owner, in the same append.
+
+use super::{
+    allocation::Allocation,
+    app::App,
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    context::{begin, belongs_to},
+    id,
+    place::{Cell, Region, claim_slug, noun, slug},
+    route_owner::RouteOwner,
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Enum, ID, InputObject, Object};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    actor::Writer,
+    app, cell, claim, environment,
+    environment::DrainPolicy,
+    ids::{AppId, CellId, CorrelationId, EnvironmentId, RegionId},
+    route_owner,
+    text::Slug,
+};
+use rhone_projections::authority::allocations::{self, Ended};
+
+noun! {
+    /// A traffic and policy lane of an app; also the key of its route.
+    Environment(EnvironmentId, environment::Created, environment::Environment)
+}
+
+/// What an environment is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "environment::Kind")]
+pub(crate) enum EnvironmentKind {
+    /// Every deploy is shown here first.
+    Preview,
+    /// Rehearsal.
+    Staging,
+    /// The real thing.
+    Production,
+}
+
+#[Object]
+impl Environment {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.created.id)
+    }
+
+    /// Unique in its app.
+    async fn slug(&self) -> &str {
+        self.created.slug.as_str()
+    }
+
+    async fn kind(&self) -> EnvironmentKind {
+        self.created.kind.into()
+    }
+
+    async fn app(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<App>> {
+        Ok(App::find(ctx, self.created.app, None).await?)
+    }
+
+    async fn region(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Region>> {
+        Ok(Region::find(ctx, self.created.region, None).await?)
+    }
+
+    async fn cell(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Cell>> {
+        Ok(Cell::find(ctx, self.created.cell, None).await?)
+    }
+
+    /// How long open sockets of a former owner live on.
+    async fn drain_seconds(&self) -> u64 {
+        self.created.drain.drain_seconds
+    }
+
+    /// How long a former owner's allocations are kept for a rollback.
+    async fn standby_seconds(&self) -> u64 {
+        self.created.drain.standby_seconds
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Who owns its traffic. Never stale: it is written together with the change itself.
+    async fn route_owner(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<RouteOwner>> {
+        Ok(RouteOwner::find(ctx, self.created.id, None).await?)
+    }
+
+    /// Its allocations, the newest first; those that have ended only on request.
+    #[graphql(complexity = "100 + 25 * child_complexity")]
+    async fn allocations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default)] ended: bool,
+    ) -> async_graphql::Result<Vec<Allocation>> {
+        let ended = if ended { Ended::Included } else { Ended::Excluded };
+        let mut transaction = begin(ctx).await?;
+        let rows = allocations::of_environment(&mut transaction, self.created.id, None, ended).await;
+        Ok(rows.map_err(Fault::internal)?.into_iter().map(|(state, _)| Allocation(state)).collect())
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct EnvironmentCreateInput {
+    app_id: ID,
+    /// Unique in its app.
+    slug: String,
+    kind: EnvironmentKind,
+    /// Where its allocations run.
+    region_id: ID,
+    /// Where in the region.
+    cell_id: ID,
+    /// How long open sockets of a former owner live on; 30 unless said otherwise.
+    drain_seconds: Option<u64>,
+    /// How long a former owner's allocations are kept for a rollback; 300 unless said otherwise.
+    standby_seconds: Option<u64>,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of environmentCreate.
+    EnvironmentCreatePayload { environment: Environment }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct EnvironmentMutation;
+
+#[Object]
+impl EnvironmentMutation {
+    /// Opens an environment of an app, and its route.
+    async fn environment_create(
+        &self,
+        ctx: &Context<'_>,
+        input: EnvironmentCreateInput,
+    ) -> async_graphql::Result<EnvironmentCreatePayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let usual = DrainPolicy::default();
+        let create = Create {
+            app: id::read("appId", &input.app_id)?,
+            slug: slug(&input.slug)?,
+            kind: input.kind.into(),
+            region: id::read("regionId", &input.region_id)?,
+            cell: id::read("cellId", &input.cell_id)?,
+            drain: DrainPolicy {
+                drain_seconds: input.drain_seconds.unwrap_or(usual.drain_seconds),
+                standby_seconds: input.standby_seconds.unwrap_or(usual.standby_seconds),
+            },
+        };
+        Ok(EnvironmentCreatePayload(change(ctx, manner, create).await?))
+    }
+}
+
+#[derive(Debug)]
+struct Create {
+    app: AppId,
+    slug: Slug,
+    kind: environment::Kind,
+    region: RegionId,
+    cell: CellId,
+    drain: DrainPolicy,
+}
+
+impl Change for Create {
+    fn name(&self) -> &'static str {
+        "environmentCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let id: EnvironmentId = bench.new_id();
+        let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
+            return Err(id::not_found::<AppId>("appId").into());
+        };
+        if !belongs_to(bench.ctx, app.workspace).await? {
+            return Err(id::not_found::<AppId>("appId").into());
+        }
+        let cell = bench.load::<cell::Cell>(self.cell).await?.state.created;
+        if cell.is_none_or(|cell| cell.region != self.region) {
+            return Err(Fault::bad_input("cellId", "must be a cell of the region in regionId").into());
+        }
+        let (workspace, region, cell) = (app.workspace, self.region, self.cell);
+        let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
+        unit.place(Some(region), Some(cell));
+        claim_slug(bench, &mut unit, (claim::Kind::EnvironmentSlug, self.app.0), &self.slug, id.0).await?;
+        let mut environment = bench.load::<environment::Environment>(id).await?;
+        let created = environment::Created {
+            id,
+            workspace,
+            project: app.project,
+            app: self.app,
+            slug: self.slug.clone(),
+            kind: self.kind,
+            region,
+            cell,
+            drain: self.drain,
+        };
+        decide(&mut unit, &mut environment, environment::Command::Create(created))?;
+        let mut owner = bench.load::<route_owner::RouteOwner>(id).await?;
+        let opened = route_owner::Opened { environment: id, workspace, app: self.app, region, cell };
+        decide(&mut unit, &mut owner, route_owner::Command::Open(opened))?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}

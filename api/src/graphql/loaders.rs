@@ -1,0 +1,85 @@
+//! Rows by id, gathered over one request so that a list of n things costs one statement and not n. Born with the request,
+//! because a loader that outlives it would show one tenant's rows to another.
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use rhone_domain::{ids::EnvironmentId, numbers::Version, route_owner::RouteOwner};
+use rhone_projections::{
+    authority::route_owners,
+    catalogue,
+    deployments::{self, DeploymentRow},
+    session::Session,
+};
+use std::{collections::HashMap, sync::Arc};
+use uuid::Uuid;
+
+/// The loaders of one request.
+pub(crate) struct Loaders {
+    pub(crate) catalogue: DataLoader<CatalogueRows>,
+    pub(crate) deployments: DataLoader<DeploymentRows>,
+    pub(crate) route_owners: DataLoader<RouteOwnerRows>,
+}
+
+impl Loaders {
+    pub(crate) fn new(session: &Session) -> Self {
+        Self {
+            catalogue: DataLoader::new(CatalogueRows(session.clone()), tokio::spawn),
+            deployments: DataLoader::new(DeploymentRows(session.clone()), tokio::spawn),
+            route_owners: DataLoader::new(RouteOwnerRows(session.clone()), tokio::spawn),
+        }
+    }
+}
+
+pub(crate) struct CatalogueRows(Session);
+
+/// What kind, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CatalogueKey(pub(crate) &'static str, pub(crate) Uuid);
+
+impl Loader<CatalogueKey> for CatalogueRows {
+    type Value = catalogue::Entry;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[CatalogueKey]) -> Result<HashMap<CatalogueKey, catalogue::Entry>, Arc<sqlx::Error>> {
+        let mut kinds: HashMap<&'static str, Vec<Uuid>> = HashMap::new();
+        for CatalogueKey(kind, id) in keys {
+            kinds.entry(kind).or_default().push(*id);
+        }
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let mut found = HashMap::with_capacity(keys.len());
+        for (kind, ids) in kinds {
+            let rows = catalogue::by_ids(&mut transaction, kind, &ids).await.map_err(Arc::new)?;
+            found.extend(rows.into_iter().map(|row| (CatalogueKey(kind, row.id), row)));
+        }
+        Ok(found)
+    }
+}
+
+pub(crate) struct DeploymentRows(Session);
+
+impl Loader<Uuid> for DeploymentRows {
+    type Value = DeploymentRow;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, DeploymentRow>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let rows = deployments::by_ids(&mut transaction, ids).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|row| (row.id.0, row)).collect())
+    }
+}
+
+pub(crate) struct RouteOwnerRows(Session);
+
+impl Loader<EnvironmentId> for RouteOwnerRows {
+    type Value = (RouteOwner, Version);
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(
+        &self,
+        ids: &[EnvironmentId],
+    ) -> Result<HashMap<EnvironmentId, (RouteOwner, Version)>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let rows = route_owners::by_environments(&mut transaction, ids).await.map_err(Arc::new)?;
+        let key = |owner: &RouteOwner| owner.opened.as_ref().map(|opened| opened.environment);
+        Ok(rows.into_iter().filter_map(|row| Some((key(&row.0)?, row))).collect())
+    }
+}

@@ -1,0 +1,280 @@
+//! Operations: promotions and rollbacks with their stages, gates, evidence and end. Written inline, so that what is shown
+//! here never lags behind what happened.
+
+use super::{
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    context::{begin, belongs_to},
+    deployment::Deployment,
+    environment::Environment,
+    id,
+    route_owner::reason,
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    actor::Writer,
+    ids::OperationId,
+    numbers::Version,
+    operation::{self, Command, EdgeProof, Requested},
+    text::Reason,
+};
+use rhone_eventstore::Position;
+use rhone_projections::authority::operations;
+use serde::{Deserialize, Serialize};
+
+/// A durable mutation with stages.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    requested: Box<Requested>,
+    state: Box<operation::Operation>,
+    version: Version,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "operation::Kind")]
+pub(crate) enum OperationKind {
+    Promotion,
+    Rollback,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "operation::Stage")]
+pub(crate) enum OperationStage {
+    Requested,
+    PolicyCheck,
+    RouteCas,
+    EdgePropagating,
+    Healthy,
+    RolledBack,
+    Failed,
+    Cancelled,
+}
+
+/// A gate, as judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
+pub(crate) struct Gate {
+    /// Which.
+    pub(crate) kind: String,
+    /// pass or fail.
+    pub(crate) state: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// On what.
+    pub(crate) evidence: String,
+}
+
+impl From<&operation::Gate> for Gate {
+    fn from(gate: &operation::Gate) -> Self {
+        Self {
+            kind: gate.kind.clone(),
+            state: gate.verdict.to_string(),
+            reason: gate.reason.clone(),
+            evidence: gate.evidence.clone(),
+        }
+    }
+}
+
+/// What answered through one edge.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct EdgeAnswer {
+    edge: String,
+    /// How far it had applied the feed.
+    applied_seq: u64,
+    allocation_id: Option<ID>,
+    /// The digest that answered.
+    digest: String,
+}
+
+impl From<&EdgeProof> for EdgeAnswer {
+    fn from(proof: &EdgeProof) -> Self {
+        Self {
+            edge: proof.edge.to_string(),
+            applied_seq: proof.applied.0,
+            allocation_id: proof.allocation.map(id::show),
+            digest: proof.digest.to_string(),
+        }
+    }
+}
+
+/// A bad end, explained.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct OperationFailure {
+    /// A stable code.
+    code: String,
+    message: String,
+    expected: Option<String>,
+    actual: Option<String>,
+    /// Whether the route had changed by then.
+    route_changed: bool,
+}
+
+impl Operation {
+    fn of((state, version): (operation::Operation, Version)) -> Option<Self> {
+        Some(Self { requested: Box::new(state.requested.clone()?), state: Box::new(state), version })
+    }
+
+    /// With its key in a list.
+    pub(crate) fn keyed(row: (operation::Operation, Version)) -> Option<(String, Self)> {
+        let operation = Self::of(row)?;
+        Some((operation.requested.id.to_string(), operation))
+    }
+
+    pub(crate) async fn find(ctx: &Context<'_>, id: OperationId, _: Option<Position>) -> Result<Option<Self>, Fault> {
+        let mut transaction = begin(ctx).await?;
+        let row = operations::by_id(&mut transaction, id).await.map_err(Fault::internal)?;
+        Ok(row.and_then(Self::of))
+    }
+}
+
+#[Object]
+impl Operation {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.requested.id)
+    }
+
+    async fn kind(&self) -> OperationKind {
+        self.requested.kind.into()
+    }
+
+    async fn stage(&self) -> Option<OperationStage> {
+        self.state.stage.map(Into::into)
+    }
+
+    /// Whether nothing follows.
+    async fn ended(&self) -> bool {
+        self.state.stage.is_some_and(operation::Stage::is_final)
+    }
+
+    async fn environment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Environment>> {
+        Ok(Environment::find(ctx, self.requested.environment, None).await?)
+    }
+
+    async fn deployment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Deployment>> {
+        Ok(Deployment::find(ctx, self.requested.deployment, None).await?)
+    }
+
+    /// Exactly which bytes.
+    async fn artifact_digest(&self) -> String {
+        self.requested.artifact.to_string()
+    }
+
+    /// Why, as the caller said.
+    async fn reason(&self) -> Option<String> {
+        self.requested.reason.as_ref().map(ToString::to_string)
+    }
+
+    /// The epoch it was decided on.
+    async fn expected_route_epoch(&self) -> u64 {
+        self.requested.expected_epoch.0
+    }
+
+    /// The epoch it gave the route.
+    async fn epoch(&self) -> Option<u64> {
+        self.state.epoch.map(|epoch| epoch.0)
+    }
+
+    /// The gates, as judged.
+    async fn gates(&self) -> Vec<Gate> {
+        self.state.evidence.gates.iter().map(Into::into).collect()
+    }
+
+    /// The digest that runner and edges agreed on.
+    async fn healthy_digest(&self) -> Option<String> {
+        self.state.evidence.digest.map(|digest| digest.to_string())
+    }
+
+    /// What answered, edge by edge.
+    async fn edges(&self) -> Vec<EdgeAnswer> {
+        self.state.evidence.edges.iter().map(Into::into).collect()
+    }
+
+    async fn failure(&self) -> Option<OperationFailure> {
+        self.state.failure.clone().map(|failure| OperationFailure {
+            code: failure.code,
+            message: failure.message,
+            expected: failure.expected,
+            actual: failure.actual,
+            route_changed: failure.route_changed,
+        })
+    }
+
+    /// Whether somebody asked for an early end, and why.
+    async fn cancel_reason(&self) -> Option<String> {
+        self.state.cancel.as_ref().map(ToString::to_string)
+    }
+
+    /// When it ends, one way or the other.
+    async fn deadline(&self) -> DateTime<Utc> {
+        self.requested.deadline
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> u64 {
+        self.version.0
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct OperationCancelInput {
+    operation_id: ID,
+    /// 1 to 500 characters.
+    reason: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of operationCancel.
+    OperationCancelPayload { cancelled: Operation }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct OperationMutation;
+
+#[Object]
+impl OperationMutation {
+    /// Asks an operation to end early; refused once the route has changed.
+    async fn operation_cancel(
+        &self,
+        ctx: &Context<'_>,
+        input: OperationCancelInput,
+    ) -> async_graphql::Result<OperationCancelPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let cancel = Cancel { id: id::read("operationId", &input.operation_id)?, reason: reason(&input.reason)? };
+        Ok(OperationCancelPayload(change(ctx, manner, cancel).await?))
+    }
+}
+
+struct Cancel {
+    id: OperationId,
+    reason: Reason,
+}
+
+impl Change for Cancel {
+    fn name(&self) -> &'static str {
+        "operationCancel"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.id, self.reason)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let mut operation = bench.load::<operation::Operation>(self.id).await?;
+        let Some(requested) = operation.state.requested.clone() else {
+            return Err(id::not_found::<OperationId>("operationId").into());
+        };
+        if !belongs_to(bench.ctx, requested.workspace).await? {
+            return Err(id::not_found::<OperationId>("operationId").into());
+        }
+        let mut unit = bench.unit(Writer::Api, requested.workspace, self.id);
+        unit.place(Some(requested.region), Some(requested.cell));
+        decide(&mut unit, &mut operation, Command::RequestCancel { reason: self.reason.clone() })
+            .map_err(|no| no.concerning(requested.app, Some(requested.environment)))?;
+        Ok(Judged { unit, object: self.id.0, operation: Some(self.id) })
+    }
+}

@@ -1,0 +1,382 @@
+//! Regions, cells and hosts: where things run. Written by those who run the platform; regions and cells are seen by all,
+//! hosts by them alone.
+
+use super::{
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    connection::{Pages, Rows},
+    context::{begin, platform_only},
+    edge::Edge,
+    id,
+};
+use crate::{fault::Fault, page};
+use async_graphql::{Context, ID, InputObject, Object};
+use rhone_domain::{
+    actor::Writer,
+    cell, claim, host,
+    ids::{CellId, HostId, PLATFORM, RegionId},
+    region,
+    text::{Name, Slug},
+};
+use rhone_projections::{catalogue, edges};
+use uuid::Uuid;
+
+/// Defines a noun of the catalogue: what it was created as, with its stream's version.
+macro_rules! noun {
+    ($(#[$doc:meta])* $name:ident($id:ident, $created:ty, $aggregate:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub(crate) struct $name {
+            pub(crate) created: $created,
+            pub(crate) version: i64,
+            pub(crate) created_at: chrono::DateTime<chrono::Utc>,
+        }
+
+        impl $name {
+            /// Its category.
+            pub(crate) const KIND: &'static str = <$aggregate as rhone_domain::aggregate::Aggregate>::CATEGORY;
+
+            pub(crate) fn of(entry: &rhone_projections::catalogue::Entry) -> Result<Self, $crate::fault::Fault> {
+                let created = entry.created().map_err($crate::fault::Fault::internal)?;
+                Ok(Self { created, version: entry.version, created_at: entry.created_at })
+            }
+
+            /// The one with this id, if the caller may see it; after the read models have taken in `position`.
+            pub(crate) async fn find(
+                ctx: &async_graphql::Context<'_>,
+                id: $id,
+                position: Option<rhone_eventstore::Position>,
+            ) -> Result<Option<Self>, $crate::fault::Fault> {
+                use $crate::graphql::context::Ask as _;
+                let key = rhone_projections::projection::key::<rhone_projections::catalogue::Catalogue>();
+                $crate::graphql::context::wait_for(ctx, key, position).await?;
+                let row = ctx.loaders().catalogue.load_one($crate::graphql::loaders::CatalogueKey(Self::KIND, id.0)).await;
+                row.map_err($crate::fault::Fault::internal)?.as_ref().map(Self::of).transpose()
+            }
+        }
+    };
+}
+pub(crate) use noun;
+
+noun! {
+    /// A geographic boundary of placement and residency.
+    Region(RegionId, region::Created, region::Region)
+}
+noun! {
+    /// An isolation unit of a region.
+    Cell(CellId, cell::Created, cell::Cell)
+}
+noun! {
+    /// A machine that runs allocations.
+    Host(HostId, host::Created, host::Host)
+}
+
+/// The things of one kind that belong to `parent`, a page of them.
+pub(crate) async fn page_of<T: async_graphql::OutputType>(
+    ctx: &Context<'_>,
+    kind: &'static str,
+    parent: Option<Uuid>,
+    pages: Pages,
+    of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
+) -> Result<Rows<T>, Fault> {
+    let wanted = pages.wanted::<Uuid>()?;
+    let mut transaction = begin(ctx).await?;
+    let rows = catalogue::page(&mut transaction, kind, parent, &wanted.keyset).await.map_err(Fault::internal)?;
+    drop(transaction);
+    let rows = rows.iter().map(|row| Ok((row.id.to_string(), of(row)?))).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(wanted.connection(rows))
+}
+
+#[Object]
+impl Region {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.created.id)
+    }
+
+    /// Unique on the platform.
+    async fn slug(&self) -> &str {
+        self.created.slug.as_str()
+    }
+
+    async fn name(&self) -> &str {
+        self.created.name.as_str()
+    }
+
+    async fn created_at(&self) -> chrono::DateTime<chrono::Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Its cells.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn cells(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Cell>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Cell::KIND, Some(self.created.id.0), pages, Cell::of).await?)
+    }
+
+    /// The edges that reported within 15 seconds.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn live_edges(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Edge>> {
+        let mut transaction = begin(ctx).await?;
+        let live = edges::live(&mut transaction, self.created.id, 15.0).await.map_err(Fault::internal)?;
+        Ok(live.into_iter().map(Edge).collect())
+    }
+}
+
+#[Object]
+impl Cell {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.created.id)
+    }
+
+    /// Unique in its region.
+    async fn slug(&self) -> &str {
+        self.created.slug.as_str()
+    }
+
+    async fn region(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Region>> {
+        Ok(Region::find(ctx, self.created.region, None).await?)
+    }
+
+    async fn created_at(&self) -> chrono::DateTime<chrono::Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Its hosts, for those who run the platform.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn hosts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Host>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Host::KIND, Some(self.created.id.0), pages, Host::of).await?)
+    }
+}
+
+#[Object]
+impl Host {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.created.id)
+    }
+
+    /// Unique in its cell.
+    async fn slug(&self) -> &str {
+        self.created.slug.as_str()
+    }
+
+    async fn cell(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Cell>> {
+        Ok(Cell::find(ctx, self.created.cell, None).await?)
+    }
+
+    async fn created_at(&self) -> chrono::DateTime<chrono::Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct RegionCreateInput {
+    /// 3 to 63 of a-z, 0-9 and -; unique on the platform.
+    slug: String,
+    name: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct CellCreateInput {
+    region_id: ID,
+    /// Unique in its region.
+    slug: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct HostCreateInput {
+    cell_id: ID,
+    /// Unique in its cell.
+    slug: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of regionCreate.
+    RegionCreatePayload { region: Region }
+}
+payload! {
+    /// The answer of cellCreate.
+    CellCreatePayload { cell: Cell }
+}
+payload! {
+    /// The answer of hostCreate.
+    HostCreatePayload { host: Host }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct PlaceMutation;
+
+#[Object]
+impl PlaceMutation {
+    /// Opens a region.
+    async fn region_create(
+        &self,
+        ctx: &Context<'_>,
+        input: RegionCreateInput,
+    ) -> async_graphql::Result<RegionCreatePayload> {
+        platform_only(ctx).await?;
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let create = CreateRegion { slug: slug(&input.slug)?, name: name(&input.name)? };
+        Ok(RegionCreatePayload(change(ctx, manner, create).await?))
+    }
+
+    /// Opens a cell in a region.
+    async fn cell_create(&self, ctx: &Context<'_>, input: CellCreateInput) -> async_graphql::Result<CellCreatePayload> {
+        platform_only(ctx).await?;
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let create = CreateCell { region: id::read("regionId", &input.region_id)?, slug: slug(&input.slug)? };
+        Ok(CellCreatePayload(change(ctx, manner, create).await?))
+    }
+
+    /// Registers a host of a cell.
+    async fn host_create(&self, ctx: &Context<'_>, input: HostCreateInput) -> async_graphql::Result<HostCreatePayload> {
+        platform_only(ctx).await?;
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let create = CreateHost { cell: id::read("cellId", &input.cell_id)?, slug: slug(&input.slug)? };
+        Ok(HostCreatePayload(change(ctx, manner, create).await?))
+    }
+}
+
+/// A slug of the input.
+pub(crate) fn slug(text: &str) -> Result<Slug, Fault> {
+    Slug::parse("slug", text).map_err(|invalid| Fault::bad_input(invalid.field, invalid.rule))
+}
+
+/// A name of the input.
+pub(crate) fn name(text: &str) -> Result<Name, Fault> {
+    Name::parse("name", text).map_err(|invalid| Fault::bad_input(invalid.field, invalid.rule))
+}
+
+/// Claims a slug for what is being created; the claim and what it names are one append.
+pub(crate) async fn claim_slug(
+    bench: &Bench<'_>,
+    unit: &mut rhone_eventstore::Unit,
+    (kind, scope): (claim::Kind, Uuid),
+    slug: &Slug,
+    holder: Uuid,
+) -> Result<(), No> {
+    let mut claim = bench.load::<claim::Claim>(claim::id(kind, scope, slug.as_str())).await?;
+    let value = slug.to_string();
+    decide(unit, &mut claim, claim::Command::Claim { kind, value, holder }).map_err(|no| no.about("slug"))
+}
+
+struct CreateRegion {
+    slug: Slug,
+    name: Name,
+}
+
+impl Change for CreateRegion {
+    fn name(&self) -> &'static str {
+        "regionCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.slug, self.name)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let id: RegionId = bench.new_id();
+        let mut unit = bench.unit(Writer::Platform, PLATFORM, rhone_domain::ids::CorrelationId(id.0));
+        claim_slug(bench, &mut unit, (claim::Kind::RegionSlug, Uuid::nil()), &self.slug, id.0).await?;
+        let mut region = bench.load::<region::Region>(id).await?;
+        let created = region::Created { id, slug: self.slug.clone(), name: self.name.clone() };
+        unit.place(Some(id), None);
+        decide(&mut unit, &mut region, region::Command::Create(created))?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}
+
+struct CreateCell {
+    region: RegionId,
+    slug: Slug,
+}
+
+impl Change for CreateCell {
+    fn name(&self) -> &'static str {
+        "cellCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.region, self.slug)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let id: CellId = bench.new_id();
+        let region = bench.load::<region::Region>(self.region).await?;
+        if !region.exists() {
+            return Err(id::not_found::<RegionId>("regionId").into());
+        }
+        let mut unit = bench.unit(Writer::Platform, PLATFORM, rhone_domain::ids::CorrelationId(id.0));
+        unit.place(Some(self.region), Some(id));
+        claim_slug(bench, &mut unit, (claim::Kind::CellSlug, self.region.0), &self.slug, id.0).await?;
+        let mut cell = bench.load::<cell::Cell>(id).await?;
+        let created = cell::Created { id, region: self.region, slug: self.slug.clone() };
+        decide(&mut unit, &mut cell, cell::Command::Create(created))?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}
+
+struct CreateHost {
+    cell: CellId,
+    slug: Slug,
+}
+
+impl Change for CreateHost {
+    fn name(&self) -> &'static str {
+        "hostCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.cell, self.slug)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let id: HostId = bench.new_id();
+        let cell = bench.load::<cell::Cell>(self.cell).await?;
+        let Some(of) = cell.state.created else { return Err(id::not_found::<CellId>("cellId").into()) };
+        let mut unit = bench.unit(Writer::Platform, PLATFORM, rhone_domain::ids::CorrelationId(id.0));
+        unit.place(Some(of.region), Some(self.cell));
+        claim_slug(bench, &mut unit, (claim::Kind::HostSlug, self.cell.0), &self.slug, id.0).await?;
+        let mut host = bench.load::<host::Host>(id).await?;
+        let created = host::Created { id, region: of.region, cell: self.cell, slug: self.slug.clone() };
+        decide(&mut unit, &mut host, host::Command::Create(created))?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}

@@ -1,0 +1,132 @@
+//! Projects: groupings of apps within a workspace.
+
+use super::{
+    app::App,
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    connection::{Pages, Rows},
+    context::belongs_to,
+    id,
+    place::{claim_slug, name, noun, page_of, slug},
+    workspace::Workspace,
+};
+use crate::page;
+use async_graphql::{Context, ID, InputObject, Object};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    actor::Writer,
+    claim,
+    ids::{CorrelationId, ProjectId, WorkspaceId},
+    project,
+    text::{Name, Slug},
+};
+
+noun! {
+    /// A grouping of apps.
+    Project(ProjectId, project::Created, project::Project)
+}
+
+#[Object]
+impl Project {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.created.id)
+    }
+
+    /// Unique in its workspace.
+    async fn slug(&self) -> &str {
+        self.created.slug.as_str()
+    }
+
+    async fn name(&self) -> &str {
+        self.created.name.as_str()
+    }
+
+    async fn workspace(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Workspace>> {
+        Ok(Workspace::find(ctx, self.created.workspace, None).await?)
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Its apps.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn apps(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<App>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, App::KIND, Some(self.created.id.0), pages, App::of).await?)
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct ProjectCreateInput {
+    workspace_id: ID,
+    /// Unique in its workspace.
+    slug: String,
+    name: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of projectCreate.
+    ProjectCreatePayload { project: Project }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ProjectMutation;
+
+#[Object]
+impl ProjectMutation {
+    /// Opens a project in a workspace.
+    async fn project_create(
+        &self,
+        ctx: &Context<'_>,
+        input: ProjectCreateInput,
+    ) -> async_graphql::Result<ProjectCreatePayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let workspace = id::read::<WorkspaceId>("workspaceId", &input.workspace_id)?;
+        let create = Create { workspace, slug: slug(&input.slug)?, name: name(&input.name)? };
+        if !belongs_to(ctx, workspace).await? {
+            return Err(id::not_found::<WorkspaceId>("workspaceId").into());
+        }
+        Ok(ProjectCreatePayload(change(ctx, manner, create).await?))
+    }
+}
+
+struct Create {
+    workspace: WorkspaceId,
+    slug: Slug,
+    name: Name,
+}
+
+impl Change for Create {
+    fn name(&self) -> &'static str {
+        "projectCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}\n{}", self.workspace, self.slug, self.name)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let (id, workspace): (ProjectId, _) = (bench.new_id(), self.workspace);
+        let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
+        claim_slug(bench, &mut unit, (claim::Kind::ProjectSlug, workspace.0), &self.slug, id.0).await?;
+        let mut project = bench.load::<project::Project>(id).await?;
+        let created = project::Created { id, workspace, slug: self.slug.clone(), name: self.name.clone() };
+        decide(&mut unit, &mut project, project::Command::Create(created))?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}

@@ -1,0 +1,168 @@
+//! Everything that can be asked. Who may not see a thing is answered as if there were none.
+
+use super::{
+    app::App,
+    artifact::Artifact,
+    connection::{Pages, Rows},
+    context::{Ask, position},
+    deployment::Deployment,
+    environment::Environment,
+    id,
+    operation::Operation,
+    place::{Cell, Host, Region, page_of},
+    project::Project,
+    workspace::Workspace,
+};
+use crate::{fault::Fault, page};
+use async_graphql::{Context, ID, Interface, Object, SimpleObject};
+
+/// Anything with an id.
+#[derive(Clone, Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID"))]
+pub(crate) enum Node {
+    App(App),
+    Artifact(Artifact),
+    Cell(Cell),
+    Deployment(Deployment),
+    Environment(Environment),
+    Host(Host),
+    Operation(Operation),
+    Project(Project),
+    Region(Region),
+    Workspace(Workspace),
+}
+
+/// The caller.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct Viewer {
+    /// As events name it.
+    actor: String,
+    /// The token that was shown.
+    token_id: String,
+}
+
+#[derive(Debug)]
+pub struct Query;
+
+macro_rules! by_id {
+    ($ctx:ident, $id:ident, $at:ident, $noun:ident) => {{
+        let id = id::read("id", &$id)?;
+        let at = position("atLeastPosition", $at.as_deref())?;
+        Ok($noun::find($ctx, id, at).await?)
+    }};
+}
+
+/// Everything that can be asked.
+#[Object]
+impl Query {
+    /// Who asks.
+    async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
+        let principal = ctx.principal();
+        Viewer { actor: principal.actor.to_string(), token_id: principal.token.to_string() }
+    }
+
+    /// Anything by its id.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
+        let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
+        Ok(match prefix {
+            "app" => App::find(ctx, id::read("id", &id)?, None).await?.map(Node::App),
+            "art" => Artifact::find(ctx, id::read("id", &id)?, None).await?.map(Node::Artifact),
+            "cell" => Cell::find(ctx, id::read("id", &id)?, None).await?.map(Node::Cell),
+            "dep" => Deployment::find(ctx, id::read("id", &id)?, None).await?.map(Node::Deployment),
+            "env" => Environment::find(ctx, id::read("id", &id)?, None).await?.map(Node::Environment),
+            "host" => Host::find(ctx, id::read("id", &id)?, None).await?.map(Node::Host),
+            "op" => Operation::find(ctx, id::read("id", &id)?, None).await?.map(Node::Operation),
+            "prj" => Project::find(ctx, id::read("id", &id)?, None).await?.map(Node::Project),
+            "reg" => Region::find(ctx, id::read("id", &id)?, None).await?.map(Node::Region),
+            "ws" => Workspace::find(ctx, id::read("id", &id)?, None).await?.map(Node::Workspace),
+            _ => return Err(Fault::bad_input("id", "must be an id as an earlier answer gave it").into()),
+        })
+    }
+
+    async fn workspace(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Workspace>> {
+        by_id!(ctx, id, at_least_position, Workspace)
+    }
+
+    async fn project(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Project>> {
+        by_id!(ctx, id, at_least_position, Project)
+    }
+
+    async fn app(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<App>> {
+        by_id!(ctx, id, at_least_position, App)
+    }
+
+    async fn environment(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Environment>> {
+        by_id!(ctx, id, at_least_position, Environment)
+    }
+
+    async fn deployment(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Deployment>> {
+        by_id!(ctx, id, at_least_position, Deployment)
+    }
+
+    async fn artifact(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Artifact>> {
+        by_id!(ctx, id, at_least_position, Artifact)
+    }
+
+    /// Never stale: an operation is written together with each of its stages.
+    async fn operation(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Operation>> {
+        Ok(Operation::find(ctx, id::read("id", &id)?, None).await?)
+    }
+
+    /// The caller's workspaces.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn workspaces(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Workspace>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Workspace::KIND, None, pages, Workspace::of).await?)
+    }
+
+    /// Every region.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn regions(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Region>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Region::KIND, None, pages, Region::of).await?)
+    }
+}

@@ -1,0 +1,46 @@
+//! Refusals: a rule said no. Data in the payload, with a stable code and what was expected and what is so.
+
+use super::operation::Gate;
+use async_graphql::SimpleObject;
+use rhone_domain::aggregate::Rejection;
+use serde::{Deserialize, Serialize};
+
+/// Why a mutation was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
+pub(crate) struct UserError {
+    /// A stable code, such as STALE_EPOCH.
+    pub(crate) code: String,
+    /// The input field it is about.
+    pub(crate) field: Option<String>,
+    /// The rule, in words.
+    pub(crate) message: String,
+    /// What the caller expected.
+    pub(crate) expected: Option<String>,
+    /// What is so.
+    pub(crate) actual: Option<String>,
+    /// The gates that were judged.
+    #[serde(default)]
+    pub(crate) gates: Vec<Gate>,
+}
+
+impl<R: Rejection> From<&R> for UserError {
+    fn from(rejection: &R) -> Self {
+        let (expected, actual) = rejection.expected_and_actual().unzip();
+        Self {
+            code: rejection.code().to_owned(),
+            field: rejection.field().map(ToOwned::to_owned),
+            message: rejection.to_string(),
+            expected,
+            actual,
+            gates: Vec::new(),
+        }
+    }
+}
+
+impl UserError {
+    /// The same refusal about this field of the input.
+    pub(crate) fn about(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+}

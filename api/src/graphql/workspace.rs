@@ -1,0 +1,209 @@
+//! Workspaces: the tenants. Whoever creates one becomes its owner; who does not belong to it cannot tell that it exists.
+
+use super::{
+    change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
+    connection::{Pages, Rows},
+    context::Ask,
+    id,
+    loaders::CatalogueKey,
+    place::{claim_slug, name, page_of, slug},
+    project::Project,
+};
+use crate::{fault::Fault, page};
+use async_graphql::{Context, ID, InputObject, Object};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    actor::Writer,
+    aggregate::Aggregate,
+    claim,
+    ids::{CorrelationId, SubjectId, WorkspaceId},
+    personal::Sealed,
+    text::{InvalidText, Name, Slug},
+    workspace,
+};
+use rhone_eventstore::Position;
+use rhone_projections::{catalogue, catalogue::Catalogue, projection};
+use uuid::Uuid;
+
+/// A tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    id: WorkspaceId,
+    slug: Slug,
+    name: Name,
+    contact: Option<Sealed>,
+    version: i64,
+    created_at: DateTime<Utc>,
+}
+
+impl Workspace {
+    pub(crate) const KIND: &'static str = workspace::Workspace::CATEGORY;
+
+    pub(crate) fn of(entry: &catalogue::Entry) -> Result<Self, Fault> {
+        #[derive(serde::Deserialize)]
+        struct Created {
+            id: WorkspaceId,
+            slug: Slug,
+            name: Name,
+            contact_email: Option<Sealed>,
+        }
+        let created: Created = entry.created().map_err(Fault::internal)?;
+        Ok(Self {
+            id: created.id,
+            slug: created.slug,
+            name: created.name,
+            contact: created.contact_email,
+            version: entry.version,
+            created_at: entry.created_at,
+        })
+    }
+
+    pub(crate) async fn find(
+        ctx: &Context<'_>,
+        id: WorkspaceId,
+        position: Option<Position>,
+    ) -> Result<Option<Self>, Fault> {
+        super::context::wait_for(ctx, projection::key::<Catalogue>(), position).await?;
+        let row = ctx.loaders().catalogue.load_one(CatalogueKey(Self::KIND, id.0)).await.map_err(Fault::internal)?;
+        row.as_ref().map(Self::of).transpose()
+    }
+}
+
+#[Object]
+impl Workspace {
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.id)
+    }
+
+    /// Globally unique.
+    async fn slug(&self) -> &str {
+        self.slug.as_str()
+    }
+
+    async fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Whom to write to; null when there is none, or once it has been erased.
+    async fn contact_email(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        let Some(sealed) = &self.contact else { return Ok(None) };
+        Ok(ctx.platform().subjects.open(sealed).await.map_err(Fault::internal)?)
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Its projects.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn projects(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Project>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Project::KIND, Some(self.id.0), pages, Project::of).await?)
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct WorkspaceCreateInput {
+    /// 3 to 63 of a-z, 0-9 and -; globally unique.
+    slug: String,
+    name: String,
+    /// Kept sealed under a key of its own, so that it can be erased.
+    contact_email: Option<String>,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of workspaceCreate.
+    WorkspaceCreatePayload { workspace: Workspace }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct WorkspaceMutation;
+
+#[Object]
+impl WorkspaceMutation {
+    /// Opens a workspace, with the caller as its owner.
+    async fn workspace_create(
+        &self,
+        ctx: &Context<'_>,
+        input: WorkspaceCreateInput,
+    ) -> async_graphql::Result<WorkspaceCreatePayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let create = Create {
+            slug: slug(&input.slug)?,
+            name: name(&input.name)?,
+            contact_email: input.contact_email.as_deref().map(email).transpose()?,
+        };
+        Ok(WorkspaceCreatePayload(change(ctx, manner, create).await?))
+    }
+}
+
+fn email(text: &str) -> Result<String, Fault> {
+    const RULE: &str = "an e-mail address of at most 254 characters";
+    let plain = Name::parse("contactEmail", &text.chars().take(64).collect::<String>()).is_ok();
+    let sound = text.len() <= 254
+        && plain
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+    if sound {
+        Ok(text.to_owned())
+    } else {
+        let InvalidText { field, rule } = InvalidText::new("contactEmail", RULE);
+        Err(Fault::bad_input(field, rule))
+    }
+}
+
+struct Create {
+    slug: Slug,
+    name: Name,
+    contact_email: Option<String>,
+}
+
+impl Change for Create {
+    const KEY_SCOPE: KeyScope = KeyScope::Caller;
+
+    fn name(&self) -> &'static str {
+        "workspaceCreate"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}\n{:?}", self.slug, self.name, self.contact_email)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let id: WorkspaceId = bench.new_id();
+        let mut unit = bench.unit(Writer::Api, id, CorrelationId(id.0));
+        claim_slug(bench, &mut unit, (claim::Kind::WorkspaceSlug, Uuid::nil()), &self.slug, id.0).await?;
+        let mut workspace = bench.load::<workspace::Workspace>(id).await?;
+        let contact_email = match &self.contact_email {
+            Some(email) => Some(seal(bench, id, email).await?),
+            None => None,
+        };
+        let owner = bench.principal.actor;
+        let (slug, name) = (self.slug.clone(), self.name.clone());
+        let create = workspace::Command::Create { id, slug, name, contact_email, owner };
+        decide(&mut unit, &mut workspace, create)?;
+        Ok(Judged { unit, object: id.0, operation: None })
+    }
+}
+
+/// The subject is the workspace's contact: erasing it leaves the workspace as it is.
+async fn seal(bench: &Bench<'_>, id: WorkspaceId, email: &str) -> Result<Sealed, No> {
+    let subjects = &bench.ctx.platform().subjects;
+    let sealed = subjects.seal(id, SubjectId(id.0), "workspace.contact_email", email).await;
+    Ok(sealed.map_err(Fault::internal)?)
+}

@@ -1,0 +1,80 @@
+//! The endpoints of edges, runners and uploads: plain JSON over HTTP, a bearer token each. Adapters only: what is asked comes
+//! from the projections, what is reported goes through the dispatcher. The trap avoided: an answer that grows old while it
+//! is held; a long-poll reads again at every ring of the bell and at least ten times a second.
+
+mod artifacts;
+mod caller;
+mod edge;
+mod refusal;
+mod runner;
+mod waiting;
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    routing::{get, post, put},
+};
+use ed25519_dalek::SigningKey;
+use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake};
+use rhone_projections::inline::AuthorityRows;
+use rhone_providers::artifact_store::ArtifactStore;
+use sqlx::PgPool;
+
+use crate::identity::Tokens;
+
+pub use edge::Seen;
+
+/// What these endpoints work with.
+pub struct Infrastructure {
+    /// As role `rhone_worker`.
+    pub pool: PgPool,
+    /// Who calls.
+    pub tokens: Tokens,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Rung when something was appended; wakes those who wait for an answer.
+    pub bell: Bell,
+    /// Tells the other processes that something was appended or seen.
+    pub wake: Arc<dyn Wake>,
+    /// Signs the feed.
+    pub feed_key: Arc<SigningKey>,
+    /// Where artifacts are kept.
+    pub artifacts: ArtifactStore,
+    /// What each edge said last, so that only news wakes the workers.
+    pub seen: Seen,
+}
+
+impl fmt::Debug for Infrastructure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Infrastructure").finish_non_exhaustive()
+    }
+}
+
+impl Infrastructure {
+    /// The door for what runners report.
+    fn door(&self) -> Dispatcher<PgLog, AuthorityRows> {
+        Dispatcher::new(PgLog::new(self.pool.clone()), self.clock.clone(), AuthorityRows)
+            .waking(Arc::new(self.bell.clone()))
+            .waking(self.wake.clone())
+    }
+
+    /// Something was seen that is no event: whoever waits for it looks again.
+    fn nudge(&self) {
+        self.bell.ring();
+        self.wake.appended(Position::START, &[]);
+    }
+}
+
+/// `/edge/v1`, `/runner/v1` and `/v1/artifacts`.
+pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
+    Router::new()
+        .route("/edge/v1/snapshot", get(edge::snapshot))
+        .route("/edge/v1/events", get(edge::events))
+        .route("/edge/v1/status", post(edge::status))
+        .route("/runner/v1/desired", get(runner::desired))
+        .route("/runner/v1/artifacts/{digest}", get(artifacts::fetch))
+        .route("/runner/v1/reports", post(runner::reports))
+        .route("/v1/artifacts/{digest}", put(artifacts::put))
+        .with_state(infrastructure)
+}

@@ -1,0 +1,150 @@
+//! The bytes of artifacts: uploaded by users, fetched by the runners that need them. The trap avoided: an upload's answer
+//! that says whether somebody else had stored the same bytes; it is the same either way.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{Stream, StreamExt, stream};
+use rhone_domain::digest::Digest;
+use rhone_projections::authority::allocations;
+use rhone_providers::artifact_store::{StoreError, Stored};
+use serde::Serialize;
+
+use super::{
+    Infrastructure,
+    caller::{self, within},
+    refusal::Refusal,
+};
+
+/// No artifact is larger.
+const LARGEST: u64 = 1 << 30;
+/// An upload that brings nothing for so long is given up.
+const STALL: Duration = Duration::from_secs(30);
+
+/// The answer to an upload.
+#[derive(Debug, Serialize)]
+pub(super) struct Kept {
+    digest: Digest,
+    size: u64,
+}
+
+/// Keeps the bytes under their digest.
+pub(super) async fn put(
+    State(infrastructure): State<Arc<Infrastructure>>,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Kept>, Refusal> {
+    caller::user(&infrastructure, &headers).await?;
+    let digest = digest_in(&digest)?;
+    if declared(&headers).is_some_and(|length| length > LARGEST) {
+        return Err(too_large());
+    }
+    let (Stored::Now { size } | Stored::Before { size }) =
+        infrastructure.artifacts.put_stream(digest, LARGEST, parts(body)).await.map_err(|error| refused(&error))?;
+    metrics::counter!("rhone_artifacts_uploaded_total").increment(1);
+    Ok(Json(Kept { digest, size }))
+}
+
+/// The bytes, for a runner whose host needs them.
+pub(super) async fn fetch(
+    State(infrastructure): State<Arc<Infrastructure>>,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let (host, _) = caller::runner(&infrastructure, &headers).await?;
+    let digest = digest_in(&digest)?;
+    let needed = within(async {
+        let mut connection = infrastructure.pool.acquire().await?;
+        Ok(allocations::needs(&mut connection, host, digest).await?)
+    });
+    if !needed.await? {
+        return Err(Refusal::not_found("no allocation of this host needs such an artifact"));
+    }
+    let size = infrastructure.artifacts.head(digest).await.map_err(|error| refused(&error))?;
+    let bytes = infrastructure.artifacts.get(digest).await.map_err(|error| refused(&error))?;
+    let mut response = Body::from_stream(bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-tar"));
+    if let Some(size) = size {
+        headers.insert(header::CONTENT_LENGTH, size.into());
+    }
+    metrics::counter!("rhone_artifacts_fetched_total").increment(1);
+    Ok(response)
+}
+
+fn digest_in(text: &str) -> Result<Digest, Refusal> {
+    text.parse().map_err(|error| Refusal::bad_input(format!("digest: {error}")))
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The body's parts, each in time.
+fn parts(body: Body) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    stream::unfold(Some(body.into_data_stream()), |body| async move {
+        let mut body = body?;
+        match tokio::time::timeout(STALL, body.next()).await {
+            Ok(Some(Ok(part))) => Some((Ok(part), Some(body))),
+            Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
+        }
+    })
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", format!("an artifact has at most {LARGEST} bytes"))
+}
+
+fn refused(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Absent { .. } => Refusal::not_found("there is no such artifact"),
+        StoreError::Differs { .. } => {
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "DIGEST_MISMATCH", error.to_string())
+        }
+        StoreError::TooLarge { .. } => too_large(),
+        StoreError::Interrupted { .. } => {
+            Refusal::new(StatusCode::BAD_REQUEST, "INTERRUPTED", "the artifact's bytes did not all arrive")
+        }
+        StoreError::Folder { .. } | StoreError::Failed { .. } => Refusal::unavailable("keeping artifacts", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! How the store's answers leave the house.
+    use super::*;
+
+    #[test]
+    fn a_digest_in_a_path_is_read_or_refused_by_name() {
+        let digest = Digest::of(&[b"blue"]);
+        assert_eq!(digest_in(&digest.to_string()).expect("it is one"), digest);
+        let refusal = digest_in("sha256:xyz").expect_err("it is none");
+        assert_eq!((refusal.status, refusal.code), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"));
+    }
+
+    #[test]
+    fn other_bytes_than_named_are_unprocessable_and_too_many_too_large() {
+        let (expected, actual) = (Digest::of(&[b"blue"]), Digest::of(&[b"green"]));
+        let refusal = refused(&StoreError::Differs { expected, actual });
+        assert_eq!((refusal.status, refusal.code), (StatusCode::UNPROCESSABLE_ENTITY, "DIGEST_MISMATCH"));
+        let refusal = refused(&StoreError::TooLarge { limit: 1 });
+        assert_eq!((refusal.status, refusal.code), (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"));
+    }
+
+    #[tokio::test]
+    async fn a_body_arrives_part_by_part() {
+        let body = Body::from_stream(stream::iter(["bl", "ue"].map(|part| Ok::<_, io::Error>(part.to_owned()))));
+        let parts: Vec<_> = parts(body).collect().await;
+        let parts: Result<Vec<_>, _> = parts.into_iter().collect();
+        assert_eq!(parts.expect("none is broken").concat(), b"blue");
+    }
+}

@@ -1,0 +1,68 @@
+//! Who calls, and as what: each endpoint serves one kind of caller. The trap avoided: a region or a host taken from the
+//! request; both come from the token, and a body that names another one is refused.
+
+use std::time::Duration;
+
+use axum::{body::Body, http::HeaderMap, http::StatusCode};
+use rhone_domain::ids::{HostId, RegionId};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    authenticate::{Authenticator, bearer_of},
+    identity::{Principal, PrincipalKind},
+    infrastructure::{Infrastructure, refusal::Refusal},
+};
+
+/// Time for everything but waiting: looking up a token, reading a body, one reading of the database.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The region whose edge calls.
+pub(super) async fn edge(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<RegionId, Refusal> {
+    match principal(infrastructure, headers).await?.kind {
+        PrincipalKind::Edge(region) => Ok(region),
+        PrincipalKind::User(_) | PrincipalKind::Runner(_) => Err(Refusal::forbidden("this endpoint is for edges")),
+    }
+}
+
+/// The host whose runner calls.
+pub(super) async fn runner(
+    infrastructure: &Infrastructure,
+    headers: &HeaderMap,
+) -> Result<(HostId, Principal), Refusal> {
+    let principal = principal(infrastructure, headers).await?;
+    match principal.kind {
+        PrincipalKind::Runner(host) => Ok((host, principal)),
+        PrincipalKind::User(_) | PrincipalKind::Edge(_) => Err(Refusal::forbidden("this endpoint is for runners")),
+    }
+}
+
+/// The user or program that calls.
+pub(super) async fn user(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<Principal, Refusal> {
+    let principal = principal(infrastructure, headers).await?;
+    match principal.kind {
+        PrincipalKind::User(_) => Ok(principal),
+        PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => Err(Refusal::forbidden("this endpoint is for users")),
+    }
+}
+
+async fn principal(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<Principal, Refusal> {
+    let bearer = bearer_of(headers)?;
+    within(async { Ok(infrastructure.tokens.authenticate(bearer).await?) }).await
+}
+
+/// A bounded piece of work.
+pub(super) async fn within<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(Refusal::late()))
+}
+
+/// A JSON body of at most `limit` bytes that arrives in time.
+pub(super) async fn json_of<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T, Refusal> {
+    let bytes = tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, limit))
+        .await
+        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the body did not arrive in time"))?
+        .map_err(|_| {
+            let message = format!("the body is larger than {limit} bytes, or broke off");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", message)
+        })?;
+    serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_input(format!("body: {error}")))
+}

@@ -1,0 +1,129 @@
+//! Serves the API: GraphQL behind its guard, and the endpoints of edges and runners. Wired up by the command line.
+
+use crate::{
+    IdSource, Origins, Readiness, ReadinessCheck, Settings, Shell,
+    graphql::{self, Platform, request_context},
+    identity::Tokens,
+    infrastructure::{self, Infrastructure},
+    router,
+    settings::Exposure,
+};
+use ed25519_dalek::SigningKey;
+use futures_util::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusHandle;
+use rhone_eventstore::{
+    Bell, Clock, Wake,
+    boot::{self, BootError},
+    subjects::Subjects,
+};
+use rhone_providers::artifact_store::ArtifactStore;
+use sqlx::PgPool;
+use std::{fmt, future::Future, sync::Arc};
+use tokio::net::TcpListener;
+
+/// What the API is given.
+pub struct Config {
+    /// As role `rhone_api`.
+    pub api_pool: PgPool,
+    /// As role `rhone_worker`, for the endpoints of edges and runners.
+    pub worker_pool: PgPool,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Rung when something was appended.
+    pub bell: Bell,
+    /// Told after every append of this process.
+    pub wake: Arc<dyn Wake>,
+    /// Signs the feed.
+    pub feed_key: Arc<SigningKey>,
+    /// Artifacts.
+    pub artifacts: ArtifactStore,
+    /// Personal fields.
+    pub subjects: Subjects,
+    /// Whom the server is shown to.
+    pub exposure: Exposure,
+    /// The pages that may call from a browser.
+    pub origins: Vec<String>,
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// What `/metrics` renders.
+    pub metrics: PrometheusHandle,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("exposure", &self.exposure).finish_non_exhaustive()
+    }
+}
+
+/// Why the API does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The log is not fit to be written.
+    #[error("the log is not fit to be written")]
+    Boot(#[from] BootError),
+    /// The socket failed.
+    #[error("serving failed")]
+    Socket(#[from] std::io::Error),
+}
+
+/// Serves until `shutdown`, then lets open requests end.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    boot::check(&config.worker_pool).await?;
+    let readiness = Arc::new(Readiness::new(checks(&config)));
+    let platform = Arc::new(Platform {
+        pool: config.api_pool.clone(),
+        clock: config.clock.clone(),
+        bell: config.bell.clone(),
+        wake: config.wake.clone(),
+        artifacts: config.artifacts.clone(),
+        subjects: config.subjects.clone(),
+        tokens: Tokens::new(config.api_pool.clone()),
+    });
+    let infrastructure = Arc::new(Infrastructure {
+        pool: config.worker_pool.clone(),
+        tokens: Tokens::new(config.worker_pool.clone()),
+        clock: config.clock.clone(),
+        bell: config.bell.clone(),
+        wake: config.wake.clone(),
+        feed_key: config.feed_key.clone(),
+        artifacts: config.artifacts.clone(),
+        seen: infrastructure::Seen::default(),
+    });
+    let origins = Origins::new(&config.origins);
+    let clock = config.clock.clone();
+    let shell = Arc::new(Shell {
+        executor: graphql::builder(config.exposure).finish(),
+        authenticator: Tokens::new(config.api_pool.clone()),
+        settings: Settings::new(config.exposure, origins),
+        context: Box::new(move |principal, info, data| request_context(&platform, principal, info, data)),
+        ids: IdSource::new(move || clock.new_id()),
+        readiness: readiness.clone(),
+        metrics: config.metrics,
+    });
+    let app = router(shell).merge(infrastructure::router(infrastructure));
+    let drained = async move {
+        shutdown.await;
+        readiness.drain();
+    };
+    Ok(axum::serve(config.listener, app).with_graceful_shutdown(drained).await?)
+}
+
+fn checks(config: &Config) -> Vec<Box<dyn ReadinessCheck>> {
+    vec![Box::new(Database(config.api_pool.clone()))]
+}
+
+/// The database answers.
+struct Database(PgPool);
+
+impl ReadinessCheck for Database {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let asked = sqlx::query("SELECT 1").execute(&self.0).await;
+            asked.map(drop).map_err(|_| "the database does not answer".to_owned())
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! One complete event of every type, in the catalogue's order: every optional field is there, so that golden files and
+//! catalogue show it. A sample may grow with its type; the golden file it once wrote may not.
+
+use crate::{
+    aggregate::{Encoded, Event, encode},
+    allocation, app, artifact, cell, claim, deployment,
+    digest::Digest,
+    envelope::StreamId,
+    environment,
+    feed::Drain,
+    host,
+    ids::ArtifactId,
+    numbers::{Epoch, FeedSeq, Fence},
+    operation,
+    personal::Sealed,
+    project, refusal, region, route_owner,
+    story::{
+        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES, THIRD,
+        allocation, at, because, created, facts, host as hostname, name, opened, owner, planned, ready, requested,
+        slug, validated,
+    },
+    workspace,
+};
+
+/// One of each.
+pub(super) fn samples() -> Vec<Encoded> {
+    [
+        written(allocations()),
+        written([app::Event::Created(app::Created {
+            id: SHOP,
+            workspace: ACME,
+            project: SITES,
+            slug: slug("shop"),
+            name: name("Shop"),
+        })]),
+        written([artifact::Event::Created(artifact::Created {
+            id: ArtifactId::of(ACME, GREEN_BYTES),
+            workspace: ACME,
+            digest: GREEN_BYTES,
+            size: 4_096,
+            facts: facts(),
+        })]),
+        written([cell::Event::Created(cell::Created { id: CELL_1, region: LYON, slug: slug("cell-1") })]),
+        written([
+            claim::Event::Claimed {
+                kind: claim::Kind::Hostname,
+                value: "shop.example.com".into(),
+                holder: PRODUCTION.0,
+            },
+            claim::Event::Released { holder: PRODUCTION.0 },
+        ]),
+        written([
+            deployment::Event::Created(created(GREEN)),
+            deployment::Event::Validated(validated(GREEN)),
+            deployment::Event::Failed { reason: "the artifact names no process to start".into() },
+        ]),
+        written([environment::Event::Created(production())]),
+        written([host::Event::Created(host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") })]),
+        written(operations()),
+        written([project::Event::Created(project::Created {
+            id: SITES,
+            workspace: ACME,
+            slug: slug("sites"),
+            name: name("Sites"),
+        })]),
+        written([refusal::Event::Recorded { refused: refused(), at: at(1) }]),
+        written([region::Event::Created(region::Created { id: LYON, slug: slug("lyon"), name: name("Lyon") })]),
+        written(routes()),
+        written(workspaces()),
+    ]
+    .concat()
+}
+
+fn written<E: Event>(events: impl IntoIterator<Item = E>) -> Vec<Encoded> {
+    events.into_iter().map(|event| encode(&event).expect("a sample is a payload")).collect()
+}
+
+fn allocations() -> [allocation::Event; 8] {
+    [
+        allocation::Event::Planned(planned(allocation(1), GREEN, Epoch(1))),
+        allocation::Event::Pulling {},
+        allocation::Event::Starting { digest: GREEN_BYTES },
+        ready(GREEN),
+        allocation::Event::Restarted { restarts: 1, exit: "signal 9".into() },
+        allocation::Event::Draining { reason: "its standby is over".into() },
+        allocation::Event::Stopped {},
+        allocation::Event::Failed { reason: "exit 1".into() },
+    ]
+}
+
+fn production() -> environment::Created {
+    environment::Created {
+        id: PRODUCTION,
+        workspace: ACME,
+        project: SITES,
+        app: SHOP,
+        slug: slug("production"),
+        kind: environment::Kind::Production,
+        region: LYON,
+        cell: CELL_1,
+        drain: environment::DrainPolicy::default(),
+    }
+}
+
+fn operations() -> [operation::Event; 6] {
+    let evidence = operation::Evidence {
+        gates: vec![operation::Gate {
+            kind: "artifact".into(),
+            verdict: operation::Verdict::Pass,
+            reason: "exactly these bytes were validated".into(),
+            evidence: "the store holds exactly these bytes".into(),
+        }],
+        epoch: Some(Epoch(2)),
+        digest: Some(GREEN_BYTES),
+        edges: vec![operation::EdgeProof {
+            edge: NORTH_EDGE,
+            applied: FeedSeq(9),
+            allocation: Some(allocation(1)),
+            digest: GREEN_BYTES,
+        }],
+    };
+    [
+        operation::Event::Requested(requested(operation::Kind::Rollback, Epoch(2))),
+        operation::Event::StageEntered { stage: operation::Stage::Healthy, evidence },
+        operation::Event::Failed(operation::Failure {
+            code: "STALE_EPOCH".into(),
+            message: "the route has changed".into(),
+            expected: Some("1".into()),
+            actual: Some("2".into()),
+            route_changed: false,
+        }),
+        operation::Event::CancelRequested { reason: because("too early") },
+        operation::Event::Cancelled { reason: because("too early") },
+        operation::Event::LateReportRecorded { attempt: Fence(3), report: "the route has changed".into() },
+    ]
+}
+
+fn refused() -> refusal::Refused {
+    refusal::Refused {
+        command: "deploymentPromote".into(),
+        target: StreamId::new("route_owner", PRODUCTION.0),
+        app: Some(SHOP),
+        environment: Some(PRODUCTION),
+        code: "STALE_EPOCH".into(),
+        message: "the route has changed: expected epoch 1, it is at 2".into(),
+        expected: Some("1".into()),
+        actual: Some("2".into()),
+        actor: ALICE,
+    }
+}
+
+fn routes() -> [route_owner::Event; 12] {
+    let (reason, drain) = (because("checkout is broken"), |deployment| Some(Drain { deployment, deadline: at(131) }));
+    let digest: Digest = GREEN_BYTES;
+    [
+        route_owner::Event::Opened(opened()),
+        route_owner::Event::HostAttached { host: hostname("shop.example.com") },
+        route_owner::Event::HostDetached { host: hostname("shop.example.com") },
+        route_owner::Event::Promoted {
+            by: FIRST,
+            epoch: Epoch(2),
+            owner: owner(GREEN),
+            at: at(101),
+            drain: drain(BLUE),
+        },
+        route_owner::Event::RolledBack {
+            by: THIRD,
+            epoch: Epoch(3),
+            owner: owner(BLUE),
+            at: at(101),
+            drain: drain(GREEN),
+            reason: reason.clone(),
+        },
+        route_owner::Event::Pinned(route_owner::Pin { deployment: BLUE, by: THIRD, reason: reason.clone() }),
+        route_owner::Event::PinReleased { reason: because("fixed") },
+        route_owner::Event::Quarantined { digest, reason },
+        route_owner::Event::QuarantineLifted { digest, reason: because("patched") },
+        route_owner::Event::Frozen { reason: because("sale") },
+        route_owner::Event::Unfrozen { reason: because("the sale is over") },
+        route_owner::Event::EpochRaised { epoch: Epoch(9), reason: because("restored from a backup") },
+    ]
+}
+
+fn workspaces() -> [workspace::Event; 2] {
+    let contact_email = Sealed {
+        subject: ALICE.0.into(),
+        field: "workspace.contact_email".into(),
+        nonce: "AAAAAAAAAAAAAAAA".into(),
+        ciphertext: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+    };
+    [
+        workspace::Event::Created {
+            id: ACME,
+            slug: slug("acme"),
+            name: name("Acme"),
+            contact_email: Some(contact_email),
+            owner: ALICE,
+        },
+        workspace::Event::MemberAdded { actor: ALICE, role: workspace::Role::Owner },
+    ]
+}

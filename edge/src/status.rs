@@ -1,0 +1,60 @@
+//! What the edge reports of itself: every second, and at once when an owner changed or answered. Observation, not truth.
+//! The trap: a report that waits its turn while a promotion waits for it, so a change wakes this loop.
+
+use crate::{clock, control::Control, core::Core, stop};
+use chrono::TimeDelta;
+use rhone_domain::{digest::Digest, edge_status::EdgeStatus};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, time::timeout};
+
+/// How often a report is due when nothing happens.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long an observation is repeated; far beyond the deadline of any operation that waits for it.
+const OBSERVATION: TimeDelta = TimeDelta::minutes(15);
+/// How many observations one report carries.
+const OBSERVATIONS_LIMIT: usize = 4096;
+
+/// Reports until told to stop, and once more then.
+pub(crate) async fn report(core: Arc<Core>, control: Arc<Control>, mut stop: watch::Receiver<bool>) {
+    loop {
+        send(&core, &control).await;
+        tokio::select! {
+            _ = timeout(EVERY, core.report.notified()) => {}
+            () = stop::requested(&mut stop) => break,
+        }
+    }
+    let _ = timeout(EVERY, send(&core, &control)).await;
+}
+
+async fn send(core: &Core, control: &Control) {
+    match control.report(&status(core)).await {
+        Ok(()) => core.counters.status_sent.up(),
+        Err(error) => {
+            core.counters.control_failed.up();
+            tracing::debug!(error = &error as &dyn std::error::Error, "a report was not taken");
+        }
+    }
+}
+
+/// The report of this moment.
+pub(crate) fn status(core: &Core) -> EdgeStatus {
+    let standing = *core.standing.borrow();
+    let now = clock::now();
+    let observations = core.observations();
+    let recent = observations.into_iter().take_while(|observation| now - observation.at < OBSERVATION);
+    EdgeStatus {
+        edge: core.identity.edge,
+        boot: core.identity.boot,
+        region: core.config.region,
+        incarnation: standing.position.map(|at| at.incarnation),
+        applied: standing.applied(),
+        digest: standing.position.map_or(Digest::ZERO, |at| at.digest),
+        mode: standing.mode(clock::millis(), &core.config.timing),
+        public_url: core.identity.public_url.clone(),
+        sessions: core.allocations.sessions(),
+        lost_sessions: core.identity.lost_sessions,
+        quarantined: core.quarantined.borrow().clone(),
+        observations: recent.take(OBSERVATIONS_LIMIT).collect(),
+        at: now,
+    }
+}

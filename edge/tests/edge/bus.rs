@@ -1,0 +1,157 @@
+//! The bus as a hint, with a real server: fast when it is honest, harmless when it is not. Needs `RHONE_NATS_SERVER`, the path
+//! of a nats-server; without it these tests say so and end.
+
+use crate::{
+    app::App,
+    control::REGION,
+    world::{BLUE, GREEN, PRODUCTION, World, counter, ready, route, shop, table, until},
+};
+use ed25519_dalek::SigningKey;
+use rhone_domain::{
+    feed::{Content, Entry, Heartbeat, Message, subject},
+    ids::Incarnation,
+    numbers::FeedSeq,
+};
+use rhone_edge::{Running, Secret};
+use std::net::TcpListener;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+struct Bus {
+    server: Child,
+    port: u16,
+}
+
+impl Bus {
+    /// None without a server to start.
+    async fn start() -> Option<Self> {
+        let Ok(binary) = std::env::var("RHONE_NATS_SERVER") else {
+            eprintln!("skipped: RHONE_NATS_SERVER is not set");
+            return None;
+        };
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let mut bus = Self { server: spawn(&binary, port), port };
+        until("the bus listens", async || {
+            assert!(bus.server.try_wait().expect("a child").is_none(), "nats-server ended");
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
+        })
+        .await;
+        Some(bus)
+    }
+
+    async fn client(&self) -> async_nats::Client {
+        async_nats::connect(format!("127.0.0.1:{}", self.port)).await.expect("the bus")
+    }
+}
+
+fn spawn(binary: &str, port: u16) -> Child {
+    let port = port.to_string();
+    Command::new(binary).args(["-a", "127.0.0.1", "-p", &port]).kill_on_drop(true).spawn().expect("nats-server")
+}
+
+/// An edge whose repair path is dead after its boot: only the bus can move it.
+async fn on_bus(bus: &Bus) -> (World, App, App, Running, async_nats::Client) {
+    let (mut world, blue, edge) = World::serving().await;
+    edge.stop().await;
+    world.config.nats_url = Some(Secret::new(format!("nats://127.0.0.1:{}", bus.port)));
+    let edge = world.start().await;
+    let green = App::start("green", 0xa2, PRODUCTION, GREEN).await;
+    world.control.append(&ready(&green));
+    world.applied(&edge, 3).await;
+    world.control.kill().await;
+    let client = bus.client().await;
+    // Heard at all? A word that cannot be read is counted.
+    until("the bus is heard", async || {
+        client.publish(subject(REGION), "hello".into()).await.expect("published");
+        (counter(&edge, "feed_unread").await > 0).then_some(())
+    })
+    .await;
+    (world, blue, green, edge, client)
+}
+
+async fn publish(client: &async_nats::Client, message: &Message) {
+    let bytes = serde_json::to_vec(message).expect("JSON");
+    client.publish(subject(REGION), bytes.into()).await.expect("published");
+    client.flush().await.expect("flushed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bus_alone_moves_a_route_and_keeps_the_edge_in_step() {
+    let Some(bus) = Bus::start().await else { return };
+    let (world, _blue, _green, edge, client) = on_bus(&bus).await;
+    let entry = world.control.append(&Content::Route(route(2, GREEN)));
+    publish(&client, &Message::Entry(entry.clone())).await;
+    world.applied(&edge, 4).await;
+    assert_eq!(shop(&edge).await.app(), "green");
+    publish(&client, &Message::Entry(entry)).await;
+    until("the repetition was counted", async || (counter(&edge, "feed_duplicate").await > 0).then_some(())).await;
+    publish(&client, &Message::Heartbeat(world.control.with(|plane| plane.heartbeat()))).await;
+    until("it is in step", async || (table(&edge).await["mode"] == "synced").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_the_bus_moves_no_route() {
+    let Some(bus) = Bus::start().await else { return };
+    let (world, _blue, _green, edge, client) = on_bus(&bus).await;
+    let wicked = SigningKey::from_bytes(&[66; 32]);
+    let content = Content::Route(route(9, GREEN));
+    let honest = world.control.with(|plane| plane.entry(&plane.key, &content));
+    let (forged, another_life, heartbeat) = world.control.with(|plane| {
+        let life = (Incarnation(Uuid::from_u128(0x99)), REGION);
+        let forged = plane.entry(&wicked, &content);
+        let another = Entry::signed(&plane.key, life, (honest.seq, honest.prev), honest.content.clone());
+        let at = crate::control::now();
+        (forged, another, Heartbeat::signed(&wicked, (plane.incarnation, REGION), (FeedSeq(900), honest.digest), at))
+    });
+    let changed = Entry { content: honest.content.replace("\"epoch\":9", "\"epoch\":8"), ..honest.clone() };
+    for message in [
+        Message::Entry(forged),
+        Message::Entry(changed),
+        Message::Heartbeat(heartbeat),
+        // Signed by the right key, but a new life comes from the endpoint or not at all.
+        Message::Entry(another_life),
+    ] {
+        publish(&client, &message).await;
+    }
+    until("all were judged", async || {
+        (counter(&edge, "feed_forged").await >= 3 && counter(&edge, "feed_rebuild").await >= 1).then_some(())
+    })
+    .await;
+    let reply = shop(&edge).await;
+    assert_eq!((reply.app().as_str(), reply.header("rhone-epoch")), ("blue", "1"));
+    assert_eq!(table(&edge).await["applied"], 3);
+    publish(&client, &Message::Entry(honest)).await;
+    until("the honest one moves it", async || (shop(&edge).await.app() == "green").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bus_lost_is_fetched() {
+    let Some(bus) = Bus::start().await else { return };
+    let (world, _blue, _green, edge, client) = on_bus(&bus).await;
+    world.control.append(&Content::Route(route(2, BLUE)));
+    let last = world.control.append(&Content::Route(route(3, GREEN)));
+    publish(&client, &Message::Entry(last)).await;
+    until("the gap is seen", async || (table(&edge).await["mode"] == "gap").then_some(())).await;
+    assert_eq!(shop(&edge).await.app(), "blue");
+    world.control.revive().await;
+    world.applied(&edge, 5).await;
+    assert_eq!(shop(&edge).await.app(), "green");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_died_and_came_back_is_heard_again() {
+    let Some(mut bus) = Bus::start().await else { return };
+    let (world, _blue, _green, edge, _client) = on_bus(&bus).await;
+    bus.server.kill().await.expect("killed");
+    assert_eq!(shop(&edge).await.app(), "blue", "nobody misses it");
+    bus.server = spawn(&std::env::var("RHONE_NATS_SERVER").expect("set"), bus.port);
+    let entry = world.control.append(&Content::Route(route(2, GREEN)));
+    let client =
+        until("the bus is back", async || async_nats::connect(format!("127.0.0.1:{}", bus.port)).await.ok()).await;
+    until("it is heard again", async || {
+        publish(&client, &Message::Entry(entry.clone())).await;
+        (shop(&edge).await.app() == "green").then_some(())
+    })
+    .await;
+    assert_eq!(shop(&edge).await.header("rhone-epoch"), "2");
+}
