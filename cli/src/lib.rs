@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The one binary `rhone`: configuration and wiring. A list without logic.
+
+pub mod args;
+pub mod config;
+pub mod data;
+pub mod run;
+pub mod telemetry;
+pub mod wake;
+
+mod admin_http;
+mod doctor;
+mod log_commands;
+mod migrate;
+mod output;
+mod parts;
+mod private_file;
+mod processes;
+mod rebuild;
+mod replay;
+mod shutdown;
+mod up;
+
+pub use output::error as output_error;
+pub use processes::Process;
+pub use up::report::{Facts, Ids, PartReport, Report, Stage, Urls};

@@ -32,6 +32,10 @@ pub(crate) fn key(core: &Core, book: &Book, key: Key) {
                 if let Some(found) = table.environment(endpoint.environment) {
                     tell_fate(&found.lane.route, &target);
                 }
+                if endpoint.state == EndpointState::Draining {
+                    // Nobody new comes; a connection kept for them would only keep the app from ending.
+                    target.allocation.forget_idle();
+                }
                 table.set_target(target);
             }
         }

@@ -28,7 +28,8 @@ WHERE rolname = $1 AND rolname IN ('rhone_api', 'rhone_worker', 'rhone_projector
 /// Brings a database up to date, as its administrator; two runs at once wait for each other.
 pub async fn migrate(admin_url: &str) -> Result<(), MigrateError> {
     let mut admin = PgConnection::connect(admin_url).await?;
-    MIGRATOR.run(&mut admin).await?;
+    // Not `run`: its future cannot be moved between threads.
+    MIGRATOR.run_direct(None, &mut admin, false).await?;
     close_database(&mut admin).await?;
     admin.close().await?;
     Ok(())

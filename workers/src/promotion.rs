@@ -126,21 +126,14 @@ async fn read(
     #[expect(clippy::cast_precision_loss, reason = "fifteen")]
     let live = EDGE_LIVE.num_seconds() as f64;
     let edges = edges::live(&mut connection, requested.region, live).await?;
-    // Allocations of earlier operations that have ended say nothing about this one; ids order by time.
-    let began = requested.id.0;
     let allocations = rows
         .into_iter()
-        .filter(|(state, _)| !state.state.is_some_and(State::is_final) || planned_after(state, began))
         .filter_map(|(state, version)| {
             let stream = StreamId::new(Allocation::CATEGORY, state.planned.as_ref()?.id.0);
             Some(Loaded { stream, version, state, last_event: None })
         })
         .collect();
     Ok(Read { operation, owner, deployment, allocations, hosts, edges })
-}
-
-fn planned_after(allocation: &Allocation, began: uuid::Uuid) -> bool {
-    allocation.planned.as_ref().is_some_and(|planned| planned.id.0 > began)
 }
 
 fn carry_out(
@@ -156,6 +149,7 @@ fn carry_out(
     unit.place(Some(requested.region), Some(requested.cell));
     match step {
         Step::Enter(stage, evidence) => {
+            unit.assert(&read.owner);
             unit.assert(&read.deployment);
             decide(&mut unit, &mut read.operation, operation::Command::Enter { stage, evidence })?;
         }

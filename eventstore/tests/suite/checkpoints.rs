@@ -69,3 +69,18 @@ async fn an_event_it_stopped_at_is_named_until_it_is_tried_again() {
     assert_eq!(stands.position, Position::START, "nothing is skipped");
     assert_eq!(take(&mut connection, KEY, Fence(1)).await.expect("takes").failure, None);
 }
+
+/// Projections run on any thread: what is awaited may move between them.
+#[tokio::test]
+async fn its_futures_move_between_threads() {
+    let database = Database::new().await;
+    let pool = database.role(PROJECTOR, 1).await;
+    let moved = tokio::spawn(async move {
+        let mut transaction = pool.begin().await?;
+        take(&mut transaction, KEY, Fence(1)).await?;
+        advance(&mut transaction, KEY, Fence(1), at(1, 1, 1)).await?;
+        fail(&mut transaction, KEY, Fence(1), clock().new_id(), "x").await?;
+        load(&mut transaction, KEY).await
+    });
+    assert_eq!(moved.await.expect("ends").expect("works").map(|checkpoint| checkpoint.position), Some(at(1, 1, 1)));
+}

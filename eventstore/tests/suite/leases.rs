@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 const LONG: Duration = Duration::from_mins(1);
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(1_500);
 
 #[tokio::test]
 async fn whoever_takes_an_expired_lease_over_fences_the_former_holder_off() {

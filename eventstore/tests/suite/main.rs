@@ -9,6 +9,7 @@ mod dispatch;
 mod envelope;
 mod idempotency;
 mod leases;
+mod migrations;
 mod order;
 mod plans;
 mod races;

@@ -11,7 +11,7 @@ use rhone_eventstore::{
 };
 use rhone_migrations::ROLES;
 use rhone_providers::servers::Postgres;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::process::{Command, Output};
 
 /// A dump, as text.
@@ -51,7 +51,7 @@ async fn a_restored_log_is_refused_until_resealed_and_then_goes_on_where_it_was(
 
     let folder = tempfile::tempdir().expect("a folder");
     let fresh = Postgres::start_for_test(folder.path()).await.expect("a fresh cluster");
-    let restored = restored_on(&fresh, &dump(&original.url())).await;
+    let restored = restored_on(&fresh, &original).await;
     let log = restored.log().await;
     assert_eq!(log.read_all(Position::START, 100).await.expect("reads"), [], "the trap: it reads as empty");
     let refused = boot::check(log.pool()).await;
@@ -78,16 +78,34 @@ async fn a_restored_log_is_refused_until_resealed_and_then_goes_on_where_it_was(
     fresh.stop().await;
 }
 
-async fn restored_on(fresh: &Postgres, dump: &[u8]) -> Database {
+async fn restored_on(fresh: &Postgres, original: &Database) -> Database {
     let mut admin = PgConnection::connect(&fresh.url("postgres")).await.expect("the administrator connects");
     sqlx::raw_sql(ROLES).execute(&mut admin).await.expect("the roles");
+    // The administrator of the original owns the record of its migrations.
+    let owner: String =
+        sqlx::query_scalar("SELECT current_user").fetch_one(&mut original.admin().await).await.expect("a name");
+    let make = format!("DO $$ BEGIN CREATE ROLE {owner}; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut admin).await.expect("the original's administrator");
     allow_roles(&mut admin).await;
     sqlx::raw_sql("CREATE DATABASE restored").execute(&mut admin).await.expect("a database");
     admin.close().await.expect("closes");
     let restored = Database::on(fresh, "restored");
-    restore(dump, &restored.url());
+    restore(&dump(&original.url()), &restored.url());
     restored.close().await;
     restored
+}
+
+/// How many wait for a lock on the events of this database.
+macro_rules! waiting_for {
+    ($mode:literal) => {
+        concat!(
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+             WHERE d.datname = current_database() AND l.relation = 'log.events'::regclass AND NOT l.granted
+               AND l.mode = '",
+            $mode,
+            "'"
+        )
+    };
 }
 
 #[tokio::test]
@@ -100,17 +118,14 @@ async fn an_open_append_keeps_a_reseal_waiting_and_none_begins_meanwhile() {
         .expect("an append's lock");
     let pool = database.admin_pool().await;
     let reseal = tokio::spawn(async move { boot::reseal(&pool, "while one is open", crate::story::ALICE).await });
-    crate::database::until("it waits", async || {
-        database.number("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ExclusiveLock'").await == 1
-    })
-    .await;
+    crate::database::until("it waits", async || database.number(waiting_for!("ExclusiveLock")).await == 1).await;
     let log = database.log().await;
     let late = tokio::spawn({
         let log = log.clone();
         async move { log.append(append(&stream(), 0, 1)).await }
     });
     crate::database::until("the append waits behind it", async || {
-        database.number("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'RowExclusiveLock'").await == 1
+        database.number(waiting_for!("RowExclusiveLock")).await == 1
     })
     .await;
     sqlx::raw_sql("COMMIT").execute(&mut open).await.expect("ends");

@@ -6,7 +6,7 @@ use crate::{
     story::{ACME, ALICE, BOB, GLOBEX, append, event_in, stream},
 };
 use rhone_domain::{envelope::StreamId, ids::ActorId, numbers::Version};
-use rhone_eventstore::{Append, Log as _, PgLog, Position, StreamWrite};
+use rhone_eventstore::{Append, AppendError, Log as _, PgLog, Position, StreamWrite};
 use sqlx::{Connection as _, PgConnection};
 
 async fn two_tenants() -> (Database, StreamId, StreamId, StreamId) {
@@ -92,4 +92,23 @@ async fn a_query_that_forgot_its_tenant_finds_nothing_of_another_but_a_role_that
     assert_eq!(forgetful(&mut admin, GLOBEX_HEADS).await, 1);
     assert_eq!(forgetful(&mut admin, OWN_EVENTS).await, 3);
     database.run(format!("DROP ROLE {mutant}")).await;
+}
+
+#[tokio::test]
+async fn an_actor_cannot_append_in_a_workspace_it_does_not_belong_to() {
+    let (database, ..) = two_tenants().await;
+    let api = PgLog::new(database.role(API, 1).await);
+    let new = stream();
+    let intrusion = Append {
+        writes: vec![StreamWrite {
+            stream: new.clone(),
+            expected: Version(0),
+            events: vec![event_in(GLOBEX, &new, 1)],
+        }],
+        ..Append::new(GLOBEX)
+    };
+    let refused = api.append(intrusion.clone()).await;
+    assert!(matches!(&refused, Err(AppendError::Refused { code, .. }) if code == "RH007"), "{refused:?}");
+    api.append(append(&stream(), 0, 1)).await.expect("in her own she may");
+    database.log().await.append(intrusion).await.expect("the control plane's own roles may");
 }

@@ -100,7 +100,11 @@ impl ServerChild {
     }
 
     /// Polls until the server answers as ours, or has ended, or the time is over.
-    pub(super) async fn ready(&self, patience: Duration, answers: impl AsyncFn() -> bool) -> Result<(), ServerError> {
+    pub(super) async fn ready<A: Future<Output = bool> + Send>(
+        &self,
+        patience: Duration,
+        answers: impl Fn() -> A + Send,
+    ) -> Result<(), ServerError> {
         let poll = async {
             while !answers().await {
                 if self.has_ended() {

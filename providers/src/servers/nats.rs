@@ -67,7 +67,7 @@ impl Nats {
             user: None,
         };
         let child = ServerChild::spawn(launch, on_drop)?;
-        child.ready(PATIENCE, async || greets_as(port, &name).await).await?;
+        child.ready(PATIENCE, || greets_as(port, &name)).await?;
         Ok(Self { child, port, password, _lock: lock })
     }
 

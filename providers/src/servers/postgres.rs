@@ -67,7 +67,9 @@ impl Postgres {
         };
         let child = ServerChild::spawn(launch, on_drop)?;
         let pid = child.pid();
-        child.ready(PATIENCE, async || files.names_as_ready(pid, port) && speaks_postgres(port).await).await?;
+        let ours = &files;
+        let answers = move || async move { ours.names_as_ready(pid, port) && speaks_postgres(port).await };
+        child.ready(PATIENCE, answers).await?;
         Ok(Self { child, port, password, _lock: lock })
     }
 

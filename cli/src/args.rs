@@ -1,0 +1,173 @@
+//! The command line: words and options, nothing else. The trap avoided: a secret among the arguments, where every user of the
+//! machine reads it; secrets come from files or the environment.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::{net::IpAddr, path::PathBuf};
+
+/// Control plane of a hosting platform for stateful web apps.
+#[derive(Debug, Parser)]
+#[command(name = "rhone", version, about)]
+pub struct Args {
+    /// Where configuration, keys and everything private are kept.
+    #[arg(long, env = "RHONE_DATA", global = true, default_value = ".rhone/data")]
+    pub data: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything: private servers, API, worker, edge and runner, until Ctrl-C.
+    Up(UpArgs),
+    /// Bring a database up to date and let the programs' roles in.
+    Migrate {
+        /// The administrator's URL; better in the environment than here.
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+    },
+    /// Run the API.
+    Serve,
+    /// Run a worker.
+    Work,
+    /// Run an edge.
+    Edge {
+        /// Which section of the configuration is its own.
+        #[arg(long, default_value = "edge")]
+        name: String,
+    },
+    /// Run the runner of this host.
+    Runner {
+        /// What an agent starts.
+        #[command(subcommand)]
+        command: Option<RunnerCommand>,
+    },
+    /// Say what is wrong, and what mends it.
+    Doctor,
+    /// Print an aggregate as it is or was, or what changed between two moments.
+    Replay(ReplayArgs),
+    /// Judge every hash and version of the log, or of an export.
+    Verify {
+        /// An export; without one, the log itself.
+        file: Option<PathBuf>,
+    },
+    /// Write the log as lines of JSON.
+    Export {
+        /// Where to; without one, standard output.
+        file: Option<PathBuf>,
+    },
+    /// Build a projection anew beside the live one, compare both and swap them.
+    Rebuild {
+        /// Which.
+        projection: String,
+    },
+    /// What only the administrator does.
+    Admin {
+        /// What.
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+}
+
+/// What a runner's agent starts.
+#[derive(Debug, Subcommand)]
+pub enum RunnerCommand {
+    /// Run the gate of one allocation.
+    #[command(hide = true)]
+    Gate {
+        /// The file that describes it.
+        spec: PathBuf,
+    },
+}
+
+/// What only the administrator does.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Open the next era of a log that was restored on another cluster.
+    Reseal {
+        /// Why; it is kept.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// How everything is run.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct UpArgs {
+    /// Where API and edges listen.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// How many edges.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub edges: u16,
+    /// A port for the API; without one, one is chosen once and kept.
+    #[arg(long)]
+    pub api_port: Option<u16>,
+    /// A port for the first edge; without one, one is chosen once and kept.
+    #[arg(long)]
+    pub edge_port: Option<u16>,
+}
+
+/// What is replayed.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ReplayArgs {
+    /// `category:uuid`.
+    pub stream: String,
+    /// A version or a time (RFC 3339); without one, now.
+    #[arg(long, conflicts_with = "diff")]
+    pub at: Option<String>,
+    /// Two versions or times: print what changed in between.
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+    pub diff: Option<Vec<String>>,
+    /// Print JSON only.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How much is logged unless `RHONE_LOG` says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// A part that runs for long.
+    Part,
+    /// A command for people.
+    Quiet,
+}
+
+impl Command {
+    /// How much it logs.
+    pub fn verbosity(&self) -> Verbosity {
+        match self {
+            Self::Serve | Self::Work | Self::Edge { .. } | Self::Runner { .. } => Verbosity::Part,
+            Self::Up(_)
+            | Self::Migrate { .. }
+            | Self::Doctor
+            | Self::Replay(_)
+            | Self::Verify { .. }
+            | Self::Export { .. }
+            | Self::Rebuild { .. }
+            | Self::Admin { .. } => Verbosity::Quiet,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The command line is one.
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_gate_is_started_with_the_spec_as_last_word() {
+        let args = Args::try_parse_from(["rhone", "runner", "gate", "/spec.json"]).expect("it is understood");
+        let Command::Runner { command: Some(RunnerCommand::Gate { spec }) } = args.command else {
+            panic!("{:?}", args.command)
+        };
+        assert_eq!(spec, PathBuf::from("/spec.json"));
+    }
+}

@@ -1,0 +1,184 @@
+//! What each part is told, from its own section of `rhone.json`, each value of which the environment may replace: `RHONE_`,
+//! the section, the key, such as `RHONE_EDGE_TOKEN`. A host that runs one part needs one section. The trap avoided: secrets
+//! in arguments or in a `Debug`; no type here has one.
+
+use crate::{data::Data, private_file};
+use anyhow::{Context as _, Result, bail};
+use ed25519_dalek::SigningKey;
+use rhone_domain::ids::RegionId;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+/// Section `database`: one URL per role.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Database {
+    /// Role `rhone_api`.
+    pub(crate) api_url: Option<String>,
+    /// Role `rhone_worker`.
+    pub(crate) worker_url: Option<String>,
+    /// Role `rhone_projector`.
+    pub(crate) projector_url: Option<String>,
+    /// May do everything; only `migrate`, `rebuild`, `doctor` and `admin` use it.
+    pub(crate) admin_url: Option<String>,
+}
+
+/// Section `bus`.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Bus {
+    /// NATS; without it everything works a little later.
+    pub(crate) url: Option<String>,
+}
+
+/// Section `keys`: 64 hex digits each.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Keys {
+    /// Signs the feed (Ed25519).
+    pub(crate) feed: String,
+    /// Wraps the keys of persons' data.
+    pub(crate) kek: Option<String>,
+}
+
+/// Section `serve`.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Serve {
+    /// Where the API listens.
+    pub(crate) listen: SocketAddr,
+    /// Where artifacts are kept.
+    pub(crate) artifacts: PathBuf,
+    /// The pages that may call it from a browser.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// Whom it is shown to.
+    #[serde(default)]
+    pub(crate) exposure: Exposure,
+}
+
+/// Whom the API is shown to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Exposure {
+    /// Everybody: no introspection, no suggestions.
+    #[default]
+    Production,
+    /// Ourselves.
+    Development,
+}
+
+/// Section `work`.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Work {
+    /// Where it answers for itself.
+    pub(crate) admin: SocketAddr,
+}
+
+/// Section `edge`, or one of another name.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Edge {
+    /// Its own folder.
+    pub(crate) data_dir: PathBuf,
+    /// Where it serves.
+    pub(crate) listen: SocketAddr,
+    /// Where it answers for itself.
+    pub(crate) admin: SocketAddr,
+    /// Where clients reach it, if elsewhere.
+    pub(crate) public_url: Option<String>,
+    /// The API.
+    pub(crate) control_url: String,
+    /// Who it is.
+    pub(crate) token: String,
+    /// Whose feed it applies.
+    pub(crate) region: RegionId,
+    /// The public half of the feed's key: 64 hex digits or base64.
+    pub(crate) feed_key: String,
+    /// NATS.
+    pub(crate) nats_url: Option<String>,
+}
+
+impl Keys {
+    /// The feed's key.
+    pub(crate) fn feed(&self) -> Result<Arc<SigningKey>> {
+        Ok(Arc::new(SigningKey::from_bytes(&bytes("keys.feed", &self.feed)?)))
+    }
+
+    /// The key of keys.
+    pub(crate) fn kek(&self) -> Result<[u8; 32]> {
+        bytes("keys.kek", self.kek.as_deref().unwrap_or_default())
+    }
+}
+
+fn bytes(name: &str, text: &str) -> Result<[u8; 32]> {
+    // The error of the decoder would quote the key.
+    let bytes = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.with_context(|| format!("{name} is 64 hex digits"))
+}
+
+/// A value that a command cannot do without.
+pub(crate) fn required<'a>(name: &str, value: Option<&'a String>) -> Result<&'a str> {
+    let variable = name.to_uppercase().replace(['.', '-'], "_");
+    value.map(String::as_str).with_context(|| format!("{name} is missing: set it in rhone.json or as RHONE_{variable}"))
+}
+
+/// A section of the configuration as the part that owns it reads it.
+pub(crate) fn section<T: DeserializeOwned>(data: &Data, name: &str) -> Result<T> {
+    let file: Option<Map<String, Value>> = private_file::read(&data.config())?;
+    let section = file.and_then(|mut file| file.remove(name)).unwrap_or_else(|| Value::Object(Map::new()));
+    let Value::Object(section) = section else { bail!("section `{name}` of {} is no object", data.config().display()) };
+    let section = overlaid(section, name, std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
+    serde_json::from_value(Value::Object(section))
+        .with_context(|| format!("section `{name}` of {} with the environment", data.config().display()))
+}
+
+/// The section with what the environment replaces.
+fn overlaid(
+    mut section: Map<String, Value>,
+    name: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Map<String, Value> {
+    let prefix = format!("RHONE_{}_", name.to_uppercase().replace('-', "_"));
+    for (variable, text) in environment {
+        if let Some(key) = variable.strip_prefix(&prefix) {
+            // Lists and objects are JSON; everything else is text, whatever it looks like: a key of digits is no number.
+            let value = if text.starts_with(['[', '{']) { serde_json::from_str(&text).ok() } else { None };
+            section.insert(key.to_lowercase(), value.unwrap_or(Value::String(text)));
+        }
+    }
+    section
+}
+
+#[cfg(test)]
+mod tests {
+    //! What the environment replaces.
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        let Value::Object(object) = value else { panic!("{value}") };
+        object
+    }
+
+    #[test]
+    fn the_environment_replaces_values_of_its_section_only() {
+        let section = object(json!({ "listen": "127.0.0.1:1", "origins": [] }));
+        let environment = [
+            ("RHONE_SERVE_LISTEN", "127.0.0.1:2"),
+            ("RHONE_SERVE_ORIGINS", r#"["http://a"]"#),
+            ("RHONE_WORK_ADMIN", "127.0.0.1:3"),
+        ];
+        let environment = environment.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let expected = object(json!({ "listen": "127.0.0.1:2", "origins": ["http://a"] }));
+        assert_eq!(overlaid(section, "serve", environment), expected);
+    }
+
+    #[test]
+    fn a_key_of_digits_stays_text() {
+        let environment = [("RHONE_KEYS_FEED".to_owned(), "12e4".to_owned())].into_iter();
+        assert_eq!(overlaid(Map::new(), "keys", environment), object(json!({ "feed": "12e4" })));
+    }
+
+    #[test]
+    fn a_missing_value_is_named_with_its_variable() {
+        let error = required("database.worker_url", None).expect_err("it is missing");
+        assert!(error.to_string().contains("RHONE_DATABASE_WORKER_URL"), "{error}");
+    }
+}

@@ -1,0 +1,159 @@
+//! `rhone doctor`: what is wrong, and the one line that mends it. Reads only. The trap avoided: a first failure that hides
+//! the others; every question is asked, and those that need the database say so when it is away.
+
+use crate::{
+    config::{Bus, Database, Edge, required, section},
+    data::Data,
+    output::line,
+    private_file,
+};
+use anyhow::{Context as _, Result};
+use rhone_domain::ids::{CellId, RegionId};
+use rhone_eventstore::{boot, checkpoint, postgres::connect};
+use rhone_projections::{
+    authority::allocations, catalogue::Catalogue, deployments::Deployments, edges, projection, projection::Projection,
+    timeline::Timeline,
+};
+use sqlx::{Connection as _, PgConnection, PgPool};
+use std::{process::ExitCode, time::Duration};
+
+/// Nothing that works takes longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Edges and runners report every second or so.
+const HEARD_WITHIN: f64 = 15.0;
+
+/// What an examination found.
+struct Finding {
+    name: &'static str,
+    verdict: Result<String, (String, &'static str)>,
+}
+
+/// `rhone doctor`.
+pub(crate) async fn run(data: &Data) -> Result<ExitCode> {
+    let database: Result<Database> = section(data, "database");
+    let worker = match database.as_ref().map(|database| database.worker_url.as_ref()) {
+        Ok(url) => reach(url).await,
+        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+    };
+    let mut findings = vec![Finding {
+        name: "database",
+        verdict: match &worker {
+            Ok(_) => Ok("reachable as rhone_worker".to_owned()),
+            Err(error) => Err((format!("{error:#}"), "start it, or `rhone up`; then `rhone migrate`")),
+        },
+    }];
+    if let Ok(database) = &database {
+        findings.push(within("migrations", "rhone migrate", migrations(database)).await);
+    }
+    if let Ok(pool) = &worker {
+        findings.push(within("log", "rhone admin reseal --reason '...'", log(pool)).await);
+        findings.push(within("watermark", "end the transaction of the pid named here", watermark(pool)).await);
+        findings.push(within("catalogue", STOPPED, follows::<Catalogue>(pool)).await);
+        findings.push(within("deployments", STOPPED, follows::<Deployments>(pool)).await);
+        findings.push(within("timeline", STOPPED, follows::<Timeline>(pool)).await);
+        findings.push(within("edges", "start `rhone edge`; its log says more", live_edges(data, pool)).await);
+        findings.push(within("runners", "start `rhone runner`; its log says more", runners(data, pool)).await);
+    }
+    findings.push(within("nats", "start it; until then edges hear by HTTP alone", nats(data)).await);
+    let sound = findings.iter().all(|finding| finding.verdict.is_ok());
+    for Finding { name, verdict } in findings {
+        match verdict {
+            Ok(detail) => line(format_args!("ok   {name}: {detail}")),
+            Err((what, mends)) => line(format_args!("bad  {name}: {what}; mend: {mends}")),
+        }
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";
+
+async fn within(name: &'static str, mends: &'static str, work: impl Future<Output = Result<String>>) -> Finding {
+    let verdict = match tokio::time::timeout(PATIENCE, work).await {
+        Ok(outcome) => outcome.map_err(|error| (format!("{error:#}"), mends)),
+        Err(_) => Err((format!("no answer within {} s", PATIENCE.as_secs()), mends)),
+    };
+    Finding { name, verdict }
+}
+
+async fn reach(url: Option<&String>) -> Result<PgPool> {
+    let url = required("database.worker_url", url)?;
+    let connecting = tokio::time::timeout(PATIENCE, connect(url, "rhone doctor", 2)).await;
+    connecting.context("no answer in time")?.context("connecting")
+}
+
+async fn migrations(database: &Database) -> Result<String> {
+    let url = required("database.admin_url", database.admin_url.as_ref())?;
+    let mut admin = PgConnection::connect(url).await.context("connecting as the administrator")?;
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&mut admin).await?;
+    let missing = rhone_migrations::MIGRATOR.iter().filter(|known| !applied.contains(&known.version)).count();
+    anyhow::ensure!(missing == 0, "{missing} are missing");
+    Ok(format!("all {} applied", applied.len()))
+}
+
+async fn log(pool: &PgPool) -> Result<String> {
+    boot::check(pool).await?;
+    Ok("its order fits this cluster".to_owned())
+}
+
+async fn watermark(pool: &PgPool) -> Result<String> {
+    let mark = boot::watermark(pool).await?;
+    let lag = mark.lag_seconds;
+    if lag <= 2.0 {
+        return Ok(format!("{lag:.1} s behind"));
+    }
+    let holder = mark.holder.unwrap_or_default();
+    let pid = mark.pid.map_or_else(|| "a prepared transaction".to_owned(), |pid| format!("pid {pid}"));
+    anyhow::bail!("{lag:.1} s behind, held by {pid}: {holder}")
+}
+
+async fn follows<P: Projection>(pool: &PgPool) -> Result<String> {
+    let mut connection = pool.acquire().await?;
+    let checkpoint = checkpoint::load(&mut connection, projection::key::<P>()).await?;
+    let checkpoint = checkpoint.context("it has never run")?;
+    if let Some((event, reason)) = checkpoint.failure {
+        anyhow::bail!("stopped at event {event}: {reason}");
+    }
+    let behind: i64 = sqlx::query_scalar("SELECT count(*) FROM log.read_all($1, $2::text::xid8, $3, 1000)")
+        .bind(i32::try_from(checkpoint.position.era)?)
+        .bind(checkpoint.position.tx.to_string())
+        .bind(i64::try_from(checkpoint.position.pos)?)
+        .fetch_one(&mut *connection)
+        .await?;
+    anyhow::ensure!(behind < 1_000, "at least 1000 events behind");
+    Ok(format!("at {}, {behind} events behind", checkpoint.position))
+}
+
+async fn live_edges(data: &Data, pool: &PgPool) -> Result<String> {
+    let region = region(data)?;
+    let mut connection = pool.acquire().await?;
+    let live = edges::live(&mut connection, region, HEARD_WITHIN).await?;
+    anyhow::ensure!(!live.is_empty(), "none of region {region} reported within {HEARD_WITHIN} s");
+    let modes: Vec<String> = live.iter().map(|edge| format!("{:?} at {}", edge.mode, edge.applied)).collect();
+    Ok(format!("{} live ({})", live.len(), modes.join(", ")))
+}
+
+fn region(data: &Data) -> Result<RegionId> {
+    if let Some(report) = private_file::read::<crate::Report>(&data.report())? {
+        return Ok(report.facts.ids.region);
+    }
+    Ok(section::<Edge>(data, "edge")?.region)
+}
+
+async fn runners(data: &Data, pool: &PgPool) -> Result<String> {
+    let report: Option<crate::Report> = private_file::read(&data.report())?;
+    let cell: CellId = report.context("no up.json names a cell")?.facts.ids.cell;
+    let mut connection = pool.acquire().await?;
+    let hosts = allocations::hosts_of_cell(&mut connection, cell, HEARD_WITHIN).await?;
+    anyhow::ensure!(!hosts.is_empty(), "none of cell {cell} was heard within {HEARD_WITHIN} s");
+    Ok(format!("{} of cell {cell} heard", hosts.len()))
+}
+
+async fn nats(data: &Data) -> Result<String> {
+    let bus: Bus = section(data, "bus")?;
+    let Some(url) = bus.url else { return Ok("not configured".to_owned()) };
+    // Its error may quote the URL, which holds a password.
+    let client = async_nats::connect(url).await.map_err(|error| anyhow::anyhow!("{:?}", error.kind()))?;
+    client.flush().await.context("asking for an answer")?;
+    Ok(format!("version {}", client.server_info().version))
+}

@@ -1,0 +1,49 @@
+//! `rhone serve`: the API.
+
+use crate::{
+    config::{Bus, Database, Exposure, Keys, Serve, required, section},
+    data::Data,
+    parts::bus,
+    shutdown, telemetry, wake,
+};
+use anyhow::{Context as _, Result};
+use rhone_eventstore::{Bell, Clock, postgres::connect, subjects};
+use rhone_providers::artifact_store::ArtifactStore;
+use tokio::net::TcpListener;
+
+/// The name under which the key of keys is found again.
+const KEK: &str = "local-1";
+
+/// Runs the API until it is asked to end.
+pub(crate) async fn run(data: &Data) -> Result<()> {
+    let shutdown = shutdown::requested()?;
+    let metrics = telemetry::metrics()?;
+    let (serve, database): (Serve, Database) = (section(data, "serve")?, section(data, "database")?);
+    let (keys, bus): (Keys, Bus) = (section(data, "keys")?, section(data, "bus")?);
+    let connecting = "connecting to the database";
+    let api_url = required("database.api_url", database.api_url.as_ref())?;
+    let api_pool = connect(api_url, "rhone serve", 24).await.context(connecting)?;
+    let worker_url = required("database.worker_url", database.worker_url.as_ref())?;
+    let worker_pool = connect(worker_url, "rhone serve", 24).await.context(connecting)?;
+    let nats = bus::connect(&bus, "rhone serve").await?;
+    let bell = Bell::default();
+    let config = rhone_api::serve::Config {
+        subjects: subjects::Subjects::new(worker_pool.clone(), subjects::Kek::new(KEK, keys.kek()?)),
+        clock: Clock::system(),
+        wake: wake::over(nats.as_ref(), &bell),
+        bell,
+        feed_key: keys.feed()?,
+        artifacts: ArtifactStore::local(&serve.artifacts).context("opening the artifact store")?,
+        exposure: match serve.exposure {
+            Exposure::Production => rhone_api::Exposure::Production,
+            Exposure::Development => rhone_api::Exposure::Development,
+        },
+        origins: serve.origins,
+        listener: TcpListener::bind(serve.listen).await.with_context(|| format!("listening on {}", serve.listen))?,
+        metrics,
+        api_pool,
+        worker_pool,
+    };
+    tracing::info!(address = %serve.listen, "the API serves");
+    rhone_api::serve::run(config, shutdown).await.context("serving the API")
+}

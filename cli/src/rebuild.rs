@@ -1,0 +1,41 @@
+//! `rhone rebuild`: a projection from zero, beside the live one.
+
+use crate::{
+    config::{Database, required, section},
+    data::Data,
+    output::line,
+};
+use anyhow::{Context as _, Result, bail};
+use rhone_eventstore::{Clock, postgres::connect};
+use rhone_projections::{
+    catalogue::Catalogue, deployments::Deployments, projection::Projection, rebuild::rebuild, timeline::Timeline,
+};
+use sqlx::{Connection as _, PgConnection, PgPool};
+use uuid::Uuid;
+
+/// `rhone rebuild`.
+pub(crate) async fn run(data: &Data, projection: &str) -> Result<()> {
+    let database: Database = section(data, "database")?;
+    let admin_url = required("database.admin_url", database.admin_url.as_ref())?;
+    let mut admin = PgConnection::connect(admin_url).await.context("connecting as the administrator")?;
+    let projector_url = required("database.projector_url", database.projector_url.as_ref())?;
+    let projector = connect(projector_url, "rhone rebuild", 4).await.context("connecting as the projector")?;
+    match projection {
+        Catalogue::NAME => one::<Catalogue>(&mut admin, &projector).await,
+        Deployments::NAME => one::<Deployments>(&mut admin, &projector).await,
+        Timeline::NAME => one::<Timeline>(&mut admin, &projector).await,
+        other => {
+            bail!("there is no projection `{other}`: {}, {}, {}", Catalogue::NAME, Deployments::NAME, Timeline::NAME)
+        }
+    }
+}
+
+async fn one<P: Projection>(admin: &mut PgConnection, projector: &PgPool) -> Result<()> {
+    let owner = Clock::system().new_id::<Uuid>().to_string();
+    let rebuilt = rebuild::<P>(admin, projector, &owner).await.with_context(|| format!("rebuilding {}", P::NAME))?;
+    line(format_args!("{}: {} events in {:.1} s, the same rows as live", P::NAME, rebuilt.events, rebuilt.seconds));
+    for (table, rows) in rebuilt.tables {
+        line(format_args!("  {table}: {rows} rows"));
+    }
+    Ok(())
+}

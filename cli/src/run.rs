@@ -1,0 +1,39 @@
+//! Which command is whose.
+
+use crate::{
+    args::{AdminCommand, Args, Command, RunnerCommand},
+    data::Data,
+    doctor, log_commands, migrate,
+    output::line,
+    parts, rebuild, replay, up,
+};
+use anyhow::Result;
+use std::process::ExitCode;
+
+/// Does what the command line says.
+pub async fn run(args: Args) -> Result<ExitCode> {
+    let data = Data::at(&args.data);
+    match args.command {
+        Command::Up(how) => up::run(&data, how).await.map(done),
+        Command::Migrate { database_url } => migrate::run(&data, &database_url).await.map(done),
+        Command::Serve => parts::serve::run(&data).await.map(done),
+        Command::Work => parts::work::run(&data).await.map(done),
+        Command::Edge { name } => parts::edge::run(&data, &name).await.map(done),
+        Command::Runner { command: None } => parts::runner::run(&data).await.map(done),
+        Command::Runner { command: Some(RunnerCommand::Gate { spec }) } => parts::runner::gate(&spec).await.map(done),
+        Command::Doctor => doctor::run(&data).await,
+        Command::Replay(asked) => replay::run(&data, &asked).await.map(done),
+        Command::Verify { file } => log_commands::verify(&data, file.as_deref()).await,
+        Command::Export { file } => log_commands::export(&data, file.as_deref()).await.map(done),
+        Command::Rebuild { projection } => rebuild::run(&data, &projection).await.map(done),
+        Command::Admin { command: AdminCommand::Reseal { reason } } => {
+            let era = log_commands::reseal(&data, &reason).await?;
+            line(format_args!("era {era} is open"));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}

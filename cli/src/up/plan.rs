@@ -1,0 +1,170 @@
+//! What will run and how: `rhone.json` for the parts, their command lines, and where to ask whether they are ready. The trap
+//! avoided: a section of somebody else's in `rhone.json` that is lost; only those of the parts are replaced.
+
+use super::{
+    ports::Ports,
+    report::{Facts, Ids, Urls},
+    secrets::{RUNNER, Secrets, USER, edge},
+};
+use crate::{
+    args::UpArgs,
+    config::{Bus, Database, Edge, Exposure, Serve, Work},
+    data::Data,
+    private_file,
+};
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::{
+    env,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// Where the servers are, ours or the caller's.
+pub(super) struct ServerUrls {
+    pub(super) database_url: String,
+    pub(super) nats_url: String,
+}
+
+/// What a plan is made from.
+pub(super) struct Known {
+    pub(super) servers: ServerUrls,
+    pub(super) database: Database,
+    pub(super) secrets: Secrets,
+    pub(super) ids: Ids,
+}
+
+/// What will run.
+pub(super) struct Plan {
+    pub(super) facts: Facts,
+    /// In the order in which they are stopped.
+    pub(super) parts: Vec<Part>,
+    /// Whom to ask at which address.
+    pub(super) readiness: Vec<(String, String)>,
+}
+
+/// One process to be.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) log: PathBuf,
+    /// What it gets to end in order.
+    pub(super) grace: Duration,
+}
+
+/// Writes `rhone.json` and says what to start.
+pub(super) fn make(data: &Data, how: &UpArgs, known: Known) -> Result<Plan> {
+    let program = env::current_exe().context("finding this program")?;
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut ports = Ports::of(data)?;
+    let api = ports.address("serve", how.host, how.api_port)?;
+    let work = Work { admin: ports.address("work", local, None)? };
+    let runner_admin = ports.address("runner", local, None)?;
+    let mut edges = Vec::new();
+    for number in 1..=how.edges {
+        let asked = how.edge_port.filter(|_| number == 1);
+        let listen = ports.address(&edge(number), how.host, asked)?;
+        let admin = ports.address(&format!("{}-admin", edge(number)), local, None)?;
+        edges.push((edge(number), listen, admin));
+    }
+    let mut file: Map<String, Value> = private_file::read(&data.config())?.unwrap_or_default();
+    let mut put = |name: &str, section: Value| file.insert(name.to_owned(), section);
+    put("database", value(&known.database)?);
+    put("bus", value(&Bus { url: Some(known.servers.nats_url.clone()) })?);
+    put("keys", value(&known.secrets.keys)?);
+    put("work", value(&work)?);
+    put("serve", value(&serve(data, api))?);
+    put("runner", runner(data, &program, (api, runner_admin), &known)?);
+    for (name, listen, admin) in &edges {
+        let section = Edge {
+            data_dir: data.edge(name),
+            listen: *listen,
+            admin: *admin,
+            public_url: None,
+            control_url: url(reachable(api)),
+            token: known.secrets.token(name)?.to_owned(),
+            region: known.ids.region,
+            feed_key: known.secrets.feed_public()?,
+            nats_url: Some(known.servers.nats_url.clone()),
+        };
+        put(name, value(&section)?);
+    }
+    private_file::write(&data.config(), &file)?;
+    let urls = Urls {
+        api: url(reachable(api)),
+        work_admin: url(work.admin),
+        edges: edges.iter().map(|(_, listen, _)| url(reachable(*listen))).collect(),
+        edge_admins: edges.iter().map(|(_, _, admin)| url(*admin)).collect(),
+        runner_admin: url(runner_admin),
+    };
+    let names: Vec<String> = edges.into_iter().map(|(name, _, _)| name).collect();
+    let readiness = readiness(&urls, &names);
+    let token = known.secrets.token(USER)?.to_owned();
+    let facts = Facts { urls, ids: known.ids, token, data: data.path().to_owned() };
+    Ok(Plan { facts, parts: parts(data, &program, &names)?, readiness })
+}
+
+fn value(section: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(section).context("a section of rhone.json is JSON")
+}
+
+fn serve(data: &Data, listen: SocketAddr) -> Serve {
+    let origins = vec![url(reachable(listen)), format!("http://localhost:{}", listen.port())];
+    Serve { listen, artifacts: data.artifacts(), origins, exposure: Exposure::Development }
+}
+
+fn runner(data: &Data, program: &PathBuf, addresses: (SocketAddr, SocketAddr), known: &Known) -> Result<Value> {
+    let (api, admin) = addresses;
+    Ok(json!({
+        "data_dir": data.runner(),
+        "control_url": url(reachable(api)),
+        "token": known.secrets.token(RUNNER)?,
+        "host": known.ids.host,
+        "gate_command": [program, "runner", "gate"],
+        "admin": admin,
+    }))
+}
+
+/// In the order in which they are stopped: first who lets traffic in.
+fn parts(data: &Data, program: &PathBuf, edges: &[String]) -> Result<Vec<Part>> {
+    let part = |name: &str, words: &[&str], seconds| -> Result<Part> {
+        let folder = data.path().to_str().context("the data folder's path is no UTF-8")?;
+        let words = [&[words[0], "--data", folder], &words[1..]].concat();
+        Ok(Part {
+            name: name.to_owned(),
+            program: program.clone(),
+            arguments: words.into_iter().map(str::to_owned).collect(),
+            log: data.log(name)?,
+            grace: Duration::from_secs(seconds),
+        })
+    };
+    let mut parts = Vec::new();
+    for name in edges {
+        parts.push(part(name, &["edge", "--name", name], 6)?);
+    }
+    parts.push(part("serve", &["serve"], 3)?);
+    parts.push(part("work", &["work"], 3)?);
+    parts.push(part(RUNNER, &["runner"], 2)?);
+    Ok(parts)
+}
+
+fn readiness(urls: &Urls, edges: &[String]) -> Vec<(String, String)> {
+    let at = |name: &str, base: &str| (name.to_owned(), format!("{base}/readyz"));
+    let mut asked =
+        vec![at("serve", &urls.api), at("work", &urls.work_admin), at(RUNNER, &urls.runner_admin)];
+    asked.extend(edges.iter().zip(&urls.edge_admins).map(|(name, admin)| at(name, admin)));
+    asked
+}
+
+/// Where we ourselves reach something that may listen everywhere.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()) } else { address }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
