@@ -223,7 +223,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     life record;
 BEGIN
-    SELECT i.system_identifier::text AS system_identifier, i.timeline::text AS timeline, i.era::text AS era
+    SELECT i.system AS system_identifier, i.timeline::text AS timeline, i.era::text AS era
     INTO life FROM log.incarnation() i;
     LOCK TABLE authority.feed_identity IN EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM authority.feed_identity f

@@ -13,6 +13,8 @@ use std::{fmt, sync::Arc};
 
 use axum::{
     Router,
+    http::StatusCode,
+    response::IntoResponse,
     routing::{get, post, put},
 };
 use ed25519_dalek::SigningKey;
@@ -20,8 +22,9 @@ use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake};
 use rhone_projections::inline::AuthorityRows;
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
+use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::identity::Tokens;
+use crate::{identity::Tokens, readiness::Readiness};
 
 pub use edge::Seen;
 
@@ -41,6 +44,8 @@ pub struct Infrastructure {
     pub feed_key: Arc<SigningKey>,
     /// Where artifacts are kept.
     pub artifacts: ArtifactStore,
+    /// Whether this process is about to end: then nobody is kept waiting.
+    pub readiness: Arc<Readiness>,
     /// What each edge said last, so that only news wakes the workers.
     pub seen: Seen,
 }
@@ -77,4 +82,5 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/runner/v1/reports", post(runner::reports))
         .route("/v1/artifacts/{digest}", put(artifacts::put))
         .with_state(infrastructure)
+        .layer(CatchPanicLayer::custom(|_panic| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
 }

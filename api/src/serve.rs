@@ -87,6 +87,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         wake: config.wake.clone(),
         feed_key: config.feed_key.clone(),
         artifacts: config.artifacts.clone(),
+        readiness: readiness.clone(),
         seen: infrastructure::Seen::default(),
     });
     let origins = Origins::new(&config.origins);

@@ -5,6 +5,7 @@ use crate::{
     config::{Bus, Database, Edge, required, section},
     data::Data,
     output::line,
+    parts::bus,
     private_file,
 };
 use anyhow::{Context as _, Result};
@@ -152,8 +153,7 @@ async fn runners(data: &Data, pool: &PgPool) -> Result<String> {
 async fn nats(data: &Data) -> Result<String> {
     let bus: Bus = section(data, "bus")?;
     let Some(url) = bus.url else { return Ok("not configured".to_owned()) };
-    // Its error may quote the URL, which holds a password.
-    let client = async_nats::connect(url).await.map_err(|error| anyhow::anyhow!("{:?}", error.kind()))?;
+    let client = bus::connect_now(&url, "rhone doctor").await?;
     client.flush().await.context("asking for an answer")?;
     Ok(format!("version {}", client.server_info().version))
 }

@@ -3,7 +3,7 @@
 //! nothing but poll and hand on, and drops what cannot be taken: the repair path brings it.
 
 use crate::{applier::Word, core::Core};
-use async_nats::ConnectOptions;
+use async_nats::{ConnectOptions, ServerAddr};
 use futures_util::StreamExt;
 use rhone_domain::feed::{Message, subject};
 use std::{sync::Arc, time::Duration};
@@ -39,7 +39,13 @@ async fn subscribe(
         .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(|attempts| Duration::from_millis(50 << attempts.clamp(0, 6)));
-    let client = options.connect(url).await?;
+    // The client reads no credentials from a URL by itself.
+    let address: ServerAddr = url.parse()?;
+    let options = match (address.username(), address.password()) {
+        (Some(user), Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        _ => options,
+    };
+    let client = options.connect(address).await?;
     let mut messages = client.subscribe(subject(core.config.region)).await?;
     while let Some(message) = messages.next().await {
         if message.payload.len() > MESSAGE_LIMIT {

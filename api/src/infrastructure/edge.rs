@@ -72,7 +72,7 @@ pub(super) async fn events(
     let region = caller::edge(&infrastructure, &headers).await?;
     let Query(asked) = query.map_err(|rejection| bad_query(&rejection))?;
     let limit = asked.limit.unwrap_or(MOST).clamp(1, MOST);
-    let mut waiting = Waiting::new(&infrastructure.bell, asked.wait_ms);
+    let mut waiting = Waiting::of(&infrastructure, asked.wait_ms);
     loop {
         waiting.look();
         let (position, now) = ((asked.incarnation, asked.after), infrastructure.clock.now());

@@ -55,7 +55,7 @@ pub(super) async fn desired(
 ) -> Result<Response, Refusal> {
     let (host, _) = caller::runner(&infrastructure, &headers).await?;
     let Query(known) = query.map_err(|rejection| Refusal::bad_input(format!("query: {}", rejection.body_text())))?;
-    let mut waiting = Waiting::new(&infrastructure.bell, known.wait_ms);
+    let mut waiting = Waiting::of(&infrastructure, known.wait_ms);
     let mut seen_at = None::<Instant>;
     loop {
         waiting.look();

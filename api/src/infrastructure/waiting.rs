@@ -1,10 +1,13 @@
 //! Waiting for news on behalf of a caller: until the bell rings or a tenth of a second has passed, whichever is first, and
-//! no longer than the caller asked. The trap avoided: a ring between the reading and the waiting; the bell is looked at first.
+//! no longer than the caller asked, nor once this process is about to end. The trap avoided: a ring between the reading and the waiting; the bell is looked at first.
 
 use std::time::Duration;
 
 use rhone_eventstore::Bell;
 use tokio::{sync::watch, time::Instant};
+
+use super::Infrastructure;
+use crate::readiness::Readiness;
 
 /// Nobody is kept waiting longer, whatever is asked.
 const LONGEST: Duration = Duration::from_secs(25);
@@ -12,15 +15,20 @@ const LONGEST: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(100);
 
 /// One caller's patience.
-pub(super) struct Waiting {
+pub(super) struct Waiting<'a> {
+    readiness: &'a Readiness,
     bell: watch::Receiver<u64>,
     until: Instant,
 }
 
-impl Waiting {
-    pub(super) fn new(bell: &Bell, wait_ms: u64) -> Self {
+impl<'a> Waiting<'a> {
+    pub(super) fn of(infrastructure: &'a Infrastructure, wait_ms: u64) -> Self {
+        Self::new(&infrastructure.bell, &infrastructure.readiness, wait_ms)
+    }
+
+    fn new(bell: &Bell, readiness: &'a Readiness, wait_ms: u64) -> Self {
         let wait = Duration::from_millis(wait_ms).min(LONGEST);
-        Self { bell: bell.listen(), until: Instant::now() + wait }
+        Self { readiness, bell: bell.listen(), until: Instant::now() + wait }
     }
 
     /// Call before each reading: what rings from here on is heard.
@@ -34,8 +42,12 @@ impl Waiting {
         if now >= self.until {
             return false;
         }
-        let _ = tokio::time::timeout_at((now + POLL).min(self.until), self.bell.changed()).await;
-        true
+        tokio::select! {
+            // First: who is to end must not wait for a poll.
+            biased;
+            () = self.readiness.drained() => false,
+            _ = tokio::time::timeout_at((now + POLL).min(self.until), self.bell.changed()) => true,
+        }
     }
 }
 
@@ -44,18 +56,32 @@ mod tests {
     //! Patience has an end, and a ring is heard.
     use super::*;
 
+    fn ready() -> Readiness {
+        Readiness::new(vec![])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_to_end_keeps_nobody_waiting() {
+        let (bell, readiness) = (Bell::default(), ready());
+        let mut waiting = Waiting::new(&bell, &readiness, 10_000);
+        assert!(waiting.again().await);
+        readiness.drain();
+        assert!(!waiting.again().await);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_the_limit() {
+        let (bell, readiness) = (Bell::default(), ready());
         let begun = Instant::now();
-        let mut waiting = Waiting::new(&Bell::default(), u64::MAX);
+        let mut waiting = Waiting::new(&bell, &readiness, u64::MAX);
         while waiting.again().await {}
         assert_eq!(begun.elapsed(), LONGEST);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_ring_between_reading_and_waiting_is_heard() {
-        let bell = Bell::default();
-        let mut waiting = Waiting::new(&bell, 10_000);
+        let (bell, readiness) = (Bell::default(), ready());
+        let mut waiting = Waiting::new(&bell, &readiness, 10_000);
         waiting.look();
         bell.ring();
         let begun = Instant::now();
@@ -65,6 +91,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_patience_there_is_one_reading() {
-        assert!(!Waiting::new(&Bell::default(), 0).again().await);
+        assert!(!Waiting::new(&Bell::default(), &ready(), 0).again().await);
     }
 }

@@ -1,0 +1,127 @@
+//! GraphQL over HTTP, as any client speaks it. The trap avoided: an answer with errors taken for a good one; whoever expects
+//! data says so and gets a panic with the whole answer otherwise.
+
+use crate::schema::Schema;
+use reqwest::header::AUTHORIZATION;
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Once,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+/// What every mutation answers besides its object.
+const PAYLOAD: &str = "replayed position operation { id } userErrors { code field message expected actual gates { kind state reason } } plannedEvents { type }";
+
+/// Somebody at the API.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    /// With this token.
+    pub fn new(url: &str, token: &str) -> Self {
+        Self { http: http(), url: url.to_owned(), token: token.to_owned() }
+    }
+
+    /// The answer, whatever it says; an error when there was none.
+    pub async fn try_ask(&self, query: &str, variables: Value) -> Result<Value, reqwest::Error> {
+        self.try_send(&json!({ "query": query, "variables": variables })).await
+    }
+
+    /// As it is.
+    pub async fn try_send(&self, body: &Value) -> Result<Value, reqwest::Error> {
+        self.http
+            .post(format!("{}/graphql", self.url))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+            .header("accept", "application/graphql-response+json")
+            .json(body)
+            .send()
+            .await?
+            .json()
+            .await
+    }
+
+    /// The answer, whatever it says.
+    pub async fn ask(&self, query: &str, variables: Value) -> Value {
+        self.try_ask(query, variables).await.unwrap_or_else(|error| panic!("the API does not answer: {error:?}"))
+    }
+
+    /// The data of an answer without errors.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let answer = self.ask(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query}: {answer:#}");
+        answer["data"].clone()
+    }
+
+    /// The answer of a mutation, whatever it says.
+    pub async fn try_mutate(&self, name: &str, object: &str, input: &Value) -> Result<Value, reqwest::Error> {
+        self.try_ask(&mutation(name, object), json!({ "input": input })).await
+    }
+
+    /// The payload of a mutation that may be refused; `object` selects what it made, such as `app { id }`.
+    pub async fn mutate(&self, name: &str, object: &str, input: Value) -> Value {
+        self.data(&mutation(name, object), json!({ "input": input })).await[name].clone()
+    }
+
+    /// The payload of a mutation that is not refused.
+    pub async fn done(&self, name: &str, object: &str, input: Value) -> Value {
+        let payload = self.mutate(name, object, input.clone()).await;
+        assert_eq!(payload["userErrors"], json!([]), "{name} {input}");
+        payload
+    }
+
+    /// The first refusal of a mutation.
+    pub async fn refused(&self, name: &str, object: &str, input: Value) -> Value {
+        let payload = self.mutate(name, object, input.clone()).await;
+        assert!(payload["userErrors"][0].is_object(), "{name} {input} was not refused: {payload:#}");
+        payload["userErrors"][0].clone()
+    }
+
+    /// Stores bytes under their digest.
+    pub async fn upload(&self, digest: &str, bytes: Vec<u8>) {
+        let sent = self
+            .http
+            .put(format!("{}/v1/artifacts/{digest}", self.url))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+            .timeout(Duration::from_secs(60))
+            .body(bytes)
+            .send()
+            .await
+            .expect("the API takes uploads");
+        let status = sent.status();
+        assert!(status.is_success(), "{status}: {}", sent.text().await.unwrap_or_default());
+    }
+}
+
+/// The document of a mutation.
+pub fn mutation(name: &str, object: &str) -> String {
+    let schema = Schema::checked_in();
+    let input = &schema.mutation(name).arguments[0].kind;
+    format!("mutation($input: {input}) {{ {name}(input: $input) {{ {object} {PAYLOAD} }} }}")
+}
+
+/// A client of HTTP.
+pub fn http() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(20))
+        .build()
+        .expect("a provider of cryptography is installed")
+}
+
+/// A word that nobody used before, short enough for a slug.
+pub fn unique(word: &str) -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::UNIX_EPOCH.elapsed().expect("the clock is after 1970");
+    format!("{word}-{:x}-{:x}", since.as_millis(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}

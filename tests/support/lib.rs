@@ -1,0 +1,15 @@
+//! The harness of the end-to-end tests: it starts the real platform and drives it from outside, as customers and disasters
+//! do. Nothing here is a fake of any part. The trap avoided: a harness that knows the insides and proves only itself.
+
+pub mod artifacts;
+pub mod database;
+pub mod edge;
+pub mod graphql;
+pub mod platform;
+pub mod program;
+pub mod report;
+pub mod schema;
+pub mod signals;
+pub mod sockets;
+pub mod story;
+pub mod wait;

@@ -1,0 +1,182 @@
+//! A whole platform: `rhone up` on a folder of its own, and what tests do to it. It ends with the test process, however that
+//! ends. The trap avoided: servers left behind by a test that panicked; a shell waits for this process' end and stops them.
+
+use crate::{
+    graphql::Client,
+    program,
+    report::{self, Addresses, Report},
+    signals::{self, Paused},
+    wait::{PATIENCE, until},
+};
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+
+/// A running platform.
+#[derive(Debug)]
+pub struct Platform {
+    folder: PathBuf,
+    /// Its end is the shell's sign to stop everything.
+    guard: Child,
+    /// At most so many at a time.
+    _place: Option<SemaphorePermit<'static>>,
+}
+
+/// Postgres, NATS and six processes each: two cores carry no more at a time.
+static PLACES: Semaphore = Semaphore::const_new(1);
+
+/// Starts `rhone up`, waits until this process is gone or wants it stopped, stops it, and removes its folder.
+const SHELL: &str = r#"
+folder=$1; shift
+"$@" >"$folder/up.out" 2>&1 </dev/null &
+up=$!
+read -r _
+kill -CONT "$up" 2>/dev/null
+kill -TERM "$up" 2>/dev/null
+wait "$up"
+[ -n "$RHONE_E2E_KEEP" ] || rm -rf -- "$folder"
+"#;
+
+impl Platform {
+    /// The one that all tests share which break nothing.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Platform> = OnceCell::const_new();
+        SHARED.get_or_init(async || Self::start_in(new_folder(), None).await).await
+    }
+
+    /// One of its own, for a test that breaks things.
+    pub async fn start() -> Self {
+        let place = PLACES.acquire().await.expect("never closed");
+        Self::start_in(new_folder(), Some(place)).await
+    }
+
+    async fn start_in(folder: PathBuf, place: Option<SemaphorePermit<'static>>) -> Self {
+        let guard = Command::new("sh")
+            .args(["-c", SHELL, "e2e"])
+            .arg(&folder)
+            .arg(program::path("rhone"))
+            .args(["up", "--data"])
+            .arg(folder.join("data"))
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        let platform = Self { folder, guard, _place: place };
+        platform.ready().await;
+        platform
+    }
+
+    /// Waits until everything answers.
+    pub async fn ready(&self) {
+        let ready = async || self.look().filter(|report| report.stage == "ready");
+        if crate::wait::within(PATIENCE, ready).await.is_none() {
+            panic!("the platform is not up; it said: {}", self.said());
+        }
+    }
+
+    /// What it printed.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("up.out")).unwrap_or_default()
+    }
+
+    /// The log of a part.
+    pub fn log(&self, part: &str) -> String {
+        fs::read_to_string(self.data().join("logs").join(format!("{part}.log"))).unwrap_or_default()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn look(&self) -> Option<Report> {
+        report::read(&self.data().join("up.json"))
+    }
+
+    /// What runs now.
+    pub fn report(&self) -> Report {
+        self.look().expect("a platform that started has reported")
+    }
+
+    /// Where its servers are.
+    pub fn addresses(&self) -> Addresses {
+        report::read(&self.data().join("rhone.json")).expect("a platform that started is configured")
+    }
+
+    /// The development user at the API.
+    pub fn developer(&self) -> Client {
+        self.client(&self.report().token)
+    }
+
+    /// Somebody at the API.
+    pub fn client(&self, token: &str) -> Client {
+        Client::new(&self.report().urls.api, token)
+    }
+
+    /// The pid of a part that runs now.
+    pub fn pid(&self, part: &str) -> u32 {
+        self.report().parts.get(part).unwrap_or_else(|| panic!("there is no part {part}")).pid
+    }
+
+    /// Kills a part and returns once it is dead. Who it was.
+    pub async fn kill(&self, part: &str) -> u32 {
+        let pid = self.pid(part);
+        signals::kill(pid);
+        until(&format!("{part} is dead"), PATIENCE, async || (!signals::is_alive(pid)).then_some(())).await;
+        pid
+    }
+
+    /// Waits until a part runs again that had this pid.
+    pub async fn runs_again(&self, part: &str, old: u32) {
+        let again = async || {
+            let new = self.look()?.parts.get(part)?.pid;
+            (new != old && signals::is_alive(new)).then_some(())
+        };
+        until(&format!("{part} was started again"), PATIENCE, again).await;
+    }
+
+    /// While the answer lives, nothing that dies is started again.
+    pub fn unsupervised(&self) -> Paused {
+        Paused::new(self.report().up.pid)
+    }
+
+    /// Runs `rhone` on this platform's folder.
+    pub async fn rhone(&self, words: &[&str]) -> std::process::Output {
+        program::rhone(&self.data(), words).await
+    }
+
+    /// The processes of the apps that run on it.
+    pub fn apps(&self) -> Vec<u32> {
+        signals::running_from(&self.data().join("runner"))
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// Whether the database is somebody else's, so that it cannot be killed.
+pub fn database_is_foreign() -> bool {
+    env::var_os("DATABASE_URL").is_some()
+}
+
+/// PostgreSQL's own user must be able to enter it, and no other test run may have it.
+fn new_folder() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("rhone-e2e-{}-{number}-", std::process::id());
+    let folder = tempfile::Builder::new().prefix(&name).tempdir_in("/var/tmp").expect("/var/tmp takes a folder").keep();
+    open(&folder);
+    folder
+}
+
+fn open(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).expect("it is ours");
+}

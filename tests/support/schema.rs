@@ -1,0 +1,114 @@
+//! The checked-in schema, as far as tests go by it: its mutations, their arguments, the fields of its inputs. The trap
+//! avoided: a mutation that nobody tested because nobody remembered it.
+
+use crate::program;
+use std::{collections::BTreeMap, fs, sync::OnceLock};
+
+/// The schema.
+#[derive(Debug)]
+pub struct Schema {
+    /// In the schema's order.
+    pub mutations: Vec<Mutation>,
+    /// Fields of every input object.
+    pub inputs: BTreeMap<String, Vec<Field>>,
+}
+
+/// A mutation.
+#[derive(Debug)]
+pub struct Mutation {
+    /// Its name.
+    pub name: String,
+    /// What it takes.
+    pub arguments: Vec<Field>,
+    /// What it answers.
+    pub answer: String,
+}
+
+/// An argument, or a field of an input object.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Such as `ID!`.
+    pub kind: String,
+    /// Whether it may be left out.
+    pub optional: bool,
+}
+
+impl Schema {
+    /// Read once.
+    pub fn checked_in() -> &'static Self {
+        static SCHEMA: OnceLock<Schema> = OnceLock::new();
+        SCHEMA.get_or_init(|| {
+            let path = program::root().join("api/schema.graphql");
+            Self::parse(&fs::read_to_string(path).expect("the schema is checked in"))
+        })
+    }
+
+    /// A mutation that there is.
+    pub fn mutation(&self, name: &str) -> &Mutation {
+        self.mutations.iter().find(|mutation| mutation.name == name).unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// Everything a mutation takes: the fields of its input, or its arguments when it has none.
+    pub fn fields(&self, mutation: &Mutation) -> Vec<Field> {
+        let input = mutation.arguments[0].kind.trim_end_matches('!');
+        self.inputs.get(input).unwrap_or(&mutation.arguments).clone()
+    }
+
+    fn parse(text: &str) -> Self {
+        let (mut mutations, mut inputs) = (Vec::new(), BTreeMap::new());
+        for block in plain(text).split("\n}") {
+            let Some((head, body)) = block.trim().split_once('{') else { continue };
+            let lines = body.lines().map(str::trim).filter(|line| !line.is_empty());
+            match head.split_whitespace().collect::<Vec<_>>()[..] {
+                ["type", "Mutation"] => mutations = lines.map(mutation).collect(),
+                ["input", name] => {
+                    inputs.insert(name.to_owned(), lines.map(field).collect());
+                }
+                _ => {}
+            }
+        }
+        Self { mutations, inputs }
+    }
+}
+
+/// Without descriptions.
+fn plain(text: &str) -> String {
+    text.split("\"\"\"").step_by(2).collect()
+}
+
+fn mutation(line: &str) -> Mutation {
+    let (name, rest) = line.split_once('(').expect("every mutation takes something");
+    let (arguments, answer) = rest.split_once(')').expect("brackets are closed");
+    Mutation {
+        name: name.to_owned(),
+        arguments: arguments.split(", ").map(field).collect(),
+        answer: answer.trim_start_matches(": ").to_owned(),
+    }
+}
+
+fn field(line: &str) -> Field {
+    let (name, kind) = line.split_once(": ").expect("every field has a type");
+    let (kind, default) = kind.split_once(" = ").map_or((kind, None), |(kind, default)| (kind, Some(default)));
+    Field { name: name.to_owned(), kind: kind.to_owned(), optional: default.is_some() || !kind.ends_with('!') }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is read is what is written there.
+    use super::*;
+
+    #[test]
+    fn mutations_and_inputs_are_read_without_their_descriptions() {
+        let schema = Schema::parse(
+            "type Mutation {\n\t\"\"\"\n\tOpens: { it }\n\t\"\"\"\n\topen(input: OpenInput!): OpenPayload!\n\tend(id: String!): Boolean!\n}\ninput OpenInput {\n\tid: ID!\n\twhy: String\n\tdryRun: Boolean! = false\n}\n",
+        );
+        let names: Vec<_> = schema.mutations.iter().map(|mutation| mutation.name.as_str()).collect();
+        assert_eq!(names, ["open", "end"]);
+        let fields = schema.fields(schema.mutation("open"));
+        let optional: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.optional)).collect();
+        assert_eq!(optional, [("id", false), ("why", true), ("dryRun", true)]);
+        assert_eq!(schema.fields(schema.mutation("end"))[0].kind, "String!");
+    }
+}
