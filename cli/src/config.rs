@@ -12,6 +12,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// Section `database`: one URL per role.
 #[derive(Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are keys of a file, and what they name are URLs")]
 pub(crate) struct Database {
     /// Role `rhone_api`.
     pub(crate) api_url: Option<String>,
@@ -124,7 +125,11 @@ pub(crate) fn section<T: DeserializeOwned>(data: &Data, name: &str) -> Result<T>
     let file: Option<Map<String, Value>> = private_file::read(&data.config())?;
     let section = file.and_then(|mut file| file.remove(name)).unwrap_or_else(|| Value::Object(Map::new()));
     let Value::Object(section) = section else { bail!("section `{name}` of {} is no object", data.config().display()) };
-    let section = overlaid(section, name, std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
+    let section = overlaid(
+        section,
+        name,
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
+    );
     serde_json::from_value(Value::Object(section))
         .with_context(|| format!("section `{name}` of {} with the environment", data.config().display()))
 }

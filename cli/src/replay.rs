@@ -66,9 +66,8 @@ fn as_of(text: Option<&str>) -> Result<AsOf> {
     if let Ok(version) = text.parse() {
         return Ok(AsOf::Version(Version(version)));
     }
-    let time = DateTime::parse_from_rfc3339(text).with_context(|| {
-        format!("`{text}` is neither a version nor a time such as 2026-11-20T12:00:00Z")
-    })?;
+    let time = DateTime::parse_from_rfc3339(text)
+        .with_context(|| format!("`{text}` is neither a version nor a time such as 2026-11-20T12:00:00Z"))?;
     Ok(AsOf::Time(time.with_timezone(&Utc)))
 }
 
@@ -131,8 +130,8 @@ fn leaves(path: String, value: &Value, found: &mut BTreeMap<String, Value>) {
         Value::Array(items) if !items.is_empty() => {
             items.iter().enumerate().for_each(|(index, item)| leaves(below(&index.to_string()), item, found));
         }
-        leaf => {
-            found.insert(path, leaf.clone());
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            found.insert(path, value.clone());
         }
     }
 }

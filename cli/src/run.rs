@@ -21,7 +21,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         Command::Edge { name } => parts::edge::run(&data, &name).await.map(done),
         Command::Runner { command: None } => parts::runner::run(&data).await.map(done),
         Command::Runner { command: Some(RunnerCommand::Gate { spec }) } => parts::runner::gate(&spec).await.map(done),
-        Command::Doctor => doctor::run(&data).await,
+        Command::Doctor => Box::pin(doctor::run(&data)).await,
         Command::Replay(asked) => replay::run(&data, &asked).await.map(done),
         Command::Verify { file } => log_commands::verify(&data, file.as_deref()).await,
         Command::Export { file } => log_commands::export(&data, file.as_deref()).await.map(done),

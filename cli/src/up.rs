@@ -63,7 +63,8 @@ fn when_asked_to_end() -> Result<watch::Receiver<bool>> {
 
 /// Each step leaves in `kept` what it started, so that it is stopped whatever happens in the next one.
 async fn start(data: &Data, how: &UpArgs, kept: &mut Kept, asked_to_end: &mut watch::Receiver<bool>) -> Result<()> {
-    let interrupted = |asked: &watch::Receiver<bool>| if *asked.borrow() { Err(anyhow!("interrupted")) } else { Ok(()) };
+    let interrupted =
+        |asked: &watch::Receiver<bool>| if *asked.borrow() { Err(anyhow!("interrupted")) } else { Ok(()) };
     let servers = kept.start_servers().await?;
     interrupted(asked_to_end)?;
     let database = crate::migrate::migrate(data, &servers.database_url).await?;
@@ -71,7 +72,7 @@ async fn start(data: &Data, how: &UpArgs, kept: &mut Kept, asked_to_end: &mut wa
     let secrets = secrets::kept(data, how.edges)?;
     let ids = bootstrap::bootstrap(&database, &secrets, how.edges).await?;
     interrupted(asked_to_end)?;
-    let plan = plan::make(data, how, plan::Known { servers, database, secrets, ids })?;
+    let plan = plan::make(data, how, &plan::Known { servers, database, secrets, ids })?;
     kept.report.know(plan.facts.clone());
     kept.start_parts(&plan)?;
     tokio::select! {

@@ -71,6 +71,8 @@ pub struct Unit {
 }
 
 struct Written {
+    /// The how manieth stream of the unit: events are appended in the order in which streams were first decided on.
+    nth: usize,
     expected: Version,
     events: Vec<NewEvent>,
     state: Box<dyn Any + Send + Sync>,
@@ -153,7 +155,9 @@ impl Unit {
                 Err(error) => self.broken = Some(error),
             }
         }
+        let nth = self.written.len();
         let written = self.written.entry(loaded.stream.clone()).or_insert_with(|| Written {
+            nth,
             expected: before,
             events: Vec::new(),
             state: Box::new(()),
@@ -204,7 +208,9 @@ impl Unit {
             asserts: self.asserted.into_iter().collect(),
             ..Append::new(self.context.workspace)
         };
-        for (stream, written) in self.written {
+        let mut written = self.written.into_iter().collect::<Vec<_>>();
+        written.sort_by_key(|(_, written)| written.nth);
+        for (stream, written) in written {
             append.inline.extend(inline.rows(&stream, &*written.state, &written.events));
             append.writes.push(StreamWrite { stream, expected: written.expected, events: written.events });
         }

@@ -233,7 +233,7 @@ pub async fn page(
          WHERE ($1::int IS NULL OR (era, tx, pos) {operator} ($1, $2::text::xid8, $3))
            AND ($4::uuid IS NULL OR app = $4) AND ($5::uuid IS NULL OR environment = $5)
            AND ($6::uuid IS NULL OR correlation = $6)
-         ORDER BY era {order}, tx {order}, pos {order} LIMIT $7"
+         ORDER BY entries.era {order}, entries.tx {order}, entries.pos {order} LIMIT $7"
     );
     let era = keyset.from.map(|from| i32::try_from(from.era)).transpose();
     let pos = keyset.from.map(|from| i64::try_from(from.pos)).transpose();

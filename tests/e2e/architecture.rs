@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("rhone-api", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-workers", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-edge", &["rhone-domain"]),
-    ("rhone-runner", &["rhone-domain", "rhone-providers"]),
+    ("rhone-runner", &["rhone-domain"]),
 ];
 
 /// What each must not even reach through others.
@@ -103,11 +103,13 @@ fn uses() -> Uses {
     uses
 }
 
+/// For this platform only: what others would need was never fetched.
 fn metadata() -> cargo_metadata::Metadata {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     MetadataCommand::new()
         .manifest_path(program::root().join("Cargo.toml"))
         .features(CargoOpt::SomeFeatures(Vec::new()))
-        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .other_options(["--locked", "--offline", "--filter-platform", &platform].map(str::to_owned))
         .exec()
         .expect("cargo knows this workspace")
 }

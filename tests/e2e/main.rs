@@ -2,3 +2,4 @@
 //! it lie. One binary, so that it links once and most tests share one platform.
 
 mod architecture;
+mod story;

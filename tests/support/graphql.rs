@@ -89,7 +89,7 @@ impl Client {
             .http
             .put(format!("{}/v1/artifacts/{digest}", self.url))
             .header(AUTHORIZATION, format!("Bearer {}", self.token))
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .body(bytes)
             .send()
             .await

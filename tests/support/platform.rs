@@ -6,7 +6,7 @@ use crate::{
     program,
     report::{self, Addresses, Report},
     signals::{self, Paused},
-    wait::{PATIENCE, until},
+    wait::{PATIENCE, until, within},
 };
 use std::{
     env, fs,
@@ -73,9 +73,8 @@ impl Platform {
     /// Waits until everything answers.
     pub async fn ready(&self) {
         let ready = async || self.look().filter(|report| report.stage == "ready");
-        if crate::wait::within(PATIENCE, ready).await.is_none() {
-            panic!("the platform is not up; it said: {}", self.said());
-        }
+        let is_ready = within(PATIENCE, ready).await.is_some();
+        assert!(is_ready, "the platform is not up; it said: {}", self.said());
     }
 
     /// What it printed.

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Long enough for anything that is not broken, even on a slow machine under load.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks until there is something, and returns it; panics with `what` when it takes too long.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, most: Duration, look: impl FnMut() -> F) -> T {

@@ -69,8 +69,7 @@ async fn first_records(door: &Door, ids: Ids) -> Result<Unit> {
     if !loaded.exists() {
         let slug = Slug::parse("slug", PLATFORM_SLUG)?;
         let name = Name::parse("name", "Platform")?;
-        let create =
-            workspace::Command::Create { id: ids.platform, slug, name, contact_email: None, owner: ids.user };
+        let create = workspace::Command::Create { id: ids.platform, slug, name, contact_email: None, owner: ids.user };
         unit.decide(&mut loaded, create)?;
     }
     claim(door, &mut unit, (Kind::WorkspaceSlug, global, PLATFORM_SLUG), ids.platform.0).await?;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use std::{
     env,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -57,55 +57,89 @@ pub(super) struct Part {
 }
 
 /// Writes `rhone.json` and says what to start.
-pub(super) fn make(data: &Data, how: &UpArgs, known: Known) -> Result<Plan> {
+pub(super) fn make(data: &Data, how: &UpArgs, known: &Known) -> Result<Plan> {
     let program = env::current_exe().context("finding this program")?;
-    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let mut ports = Ports::of(data)?;
-    let api = ports.address("serve", how.host, how.api_port)?;
-    let work = Work { admin: ports.address("work", local, None)? };
-    let runner_admin = ports.address("runner", local, None)?;
-    let mut edges = Vec::new();
-    for number in 1..=how.edges {
-        let asked = how.edge_port.filter(|_| number == 1);
-        let listen = ports.address(&edge(number), how.host, asked)?;
-        let admin = ports.address(&format!("{}-admin", edge(number)), local, None)?;
-        edges.push((edge(number), listen, admin));
-    }
+    let places = Places::choose(data, how)?;
     let mut file: Map<String, Value> = private_file::read(&data.config())?.unwrap_or_default();
-    let mut put = |name: &str, section: Value| file.insert(name.to_owned(), section);
-    put("database", value(&known.database)?);
-    put("bus", value(&Bus { url: Some(known.servers.nats_url.clone()) })?);
-    put("keys", value(&known.secrets.keys)?);
-    put("work", value(&work)?);
-    put("serve", value(&serve(data, api))?);
-    put("runner", runner(data, &program, (api, runner_admin), &known)?);
-    for (name, listen, admin) in &edges {
+    for (name, section) in sections(data, &program, &places, known)? {
+        file.insert(name, section);
+    }
+    private_file::write(&data.config(), &file)?;
+    let urls = places.urls();
+    let names: Vec<String> = places.edges.into_iter().map(|edge| edge.name).collect();
+    let readiness = readiness(&urls, &names);
+    let token = known.secrets.token(USER)?.to_owned();
+    let facts = Facts { urls, ids: known.ids, token, data: data.path().to_owned() };
+    Ok(Plan { facts, parts: parts(data, &program, &names)?, readiness })
+}
+
+/// Where everything listens.
+struct Places {
+    api: SocketAddr,
+    work: SocketAddr,
+    runner: SocketAddr,
+    edges: Vec<EdgePlace>,
+}
+
+struct EdgePlace {
+    name: String,
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Places {
+    fn choose(data: &Data, how: &UpArgs) -> Result<Self> {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let mut ports = Ports::of(data)?;
+        let api = ports.address("serve", how.host, how.api_port)?;
+        let work = ports.address("work", local, None)?;
+        let runner = ports.address("runner", local, None)?;
+        let mut edges = Vec::new();
+        for number in 1..=how.edges {
+            let name = edge(number);
+            let listen = ports.address(&name, how.host, how.edge_port.filter(|_| number == 1))?;
+            let admin = ports.address(&format!("{name}-admin"), local, None)?;
+            edges.push(EdgePlace { name, listen, admin });
+        }
+        Ok(Self { api, work, runner, edges })
+    }
+
+    fn urls(&self) -> Urls {
+        Urls {
+            api: url(reachable(self.api)),
+            work_admin: url(self.work),
+            edges: self.edges.iter().map(|edge| url(reachable(edge.listen))).collect(),
+            edge_admins: self.edges.iter().map(|edge| url(edge.admin)).collect(),
+            runner_admin: url(self.runner),
+        }
+    }
+}
+
+fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Result<Vec<(String, Value)>> {
+    let nats_url = Some(known.servers.nats_url.clone());
+    let mut sections = vec![
+        ("database".to_owned(), value(&known.database)?),
+        ("bus".to_owned(), value(&Bus { url: nats_url.clone() })?),
+        ("keys".to_owned(), value(&known.secrets.keys)?),
+        ("work".to_owned(), value(&Work { admin: places.work })?),
+        ("serve".to_owned(), value(&serve(data, places.api))?),
+        ("runner".to_owned(), runner(data, program, places, known)?),
+    ];
+    for EdgePlace { name, listen, admin } in &places.edges {
         let section = Edge {
             data_dir: data.edge(name),
             listen: *listen,
             admin: *admin,
             public_url: None,
-            control_url: url(reachable(api)),
+            control_url: url(reachable(places.api)),
             token: known.secrets.token(name)?.to_owned(),
             region: known.ids.region,
             feed_key: known.secrets.feed_public()?,
-            nats_url: Some(known.servers.nats_url.clone()),
+            nats_url: nats_url.clone(),
         };
-        put(name, value(&section)?);
+        sections.push((name.clone(), value(&section)?));
     }
-    private_file::write(&data.config(), &file)?;
-    let urls = Urls {
-        api: url(reachable(api)),
-        work_admin: url(work.admin),
-        edges: edges.iter().map(|(_, listen, _)| url(reachable(*listen))).collect(),
-        edge_admins: edges.iter().map(|(_, _, admin)| url(*admin)).collect(),
-        runner_admin: url(runner_admin),
-    };
-    let names: Vec<String> = edges.into_iter().map(|(name, _, _)| name).collect();
-    let readiness = readiness(&urls, &names);
-    let token = known.secrets.token(USER)?.to_owned();
-    let facts = Facts { urls, ids: known.ids, token, data: data.path().to_owned() };
-    Ok(Plan { facts, parts: parts(data, &program, &names)?, readiness })
+    Ok(sections)
 }
 
 fn value(section: &impl Serialize) -> Result<Value> {
@@ -117,26 +151,25 @@ fn serve(data: &Data, listen: SocketAddr) -> Serve {
     Serve { listen, artifacts: data.artifacts(), origins, exposure: Exposure::Development }
 }
 
-fn runner(data: &Data, program: &PathBuf, addresses: (SocketAddr, SocketAddr), known: &Known) -> Result<Value> {
-    let (api, admin) = addresses;
+fn runner(data: &Data, program: &Path, places: &Places, known: &Known) -> Result<Value> {
     Ok(json!({
         "data_dir": data.runner(),
-        "control_url": url(reachable(api)),
+        "control_url": url(reachable(places.api)),
         "token": known.secrets.token(RUNNER)?,
         "host": known.ids.host,
-        "gate_command": [program, "runner", "gate"],
-        "admin": admin,
+        "gate_command": [program, Path::new("runner"), Path::new("gate")],
+        "admin": places.runner,
     }))
 }
 
 /// In the order in which they are stopped: first who lets traffic in.
-fn parts(data: &Data, program: &PathBuf, edges: &[String]) -> Result<Vec<Part>> {
+fn parts(data: &Data, program: &Path, edges: &[String]) -> Result<Vec<Part>> {
     let part = |name: &str, words: &[&str], seconds| -> Result<Part> {
         let folder = data.path().to_str().context("the data folder's path is no UTF-8")?;
         let words = [&[words[0], "--data", folder], &words[1..]].concat();
         Ok(Part {
             name: name.to_owned(),
-            program: program.clone(),
+            program: program.to_owned(),
             arguments: words.into_iter().map(str::to_owned).collect(),
             log: data.log(name)?,
             grace: Duration::from_secs(seconds),
@@ -154,8 +187,7 @@ fn parts(data: &Data, program: &PathBuf, edges: &[String]) -> Result<Vec<Part>> 
 
 fn readiness(urls: &Urls, edges: &[String]) -> Vec<(String, String)> {
     let at = |name: &str, base: &str| (name.to_owned(), format!("{base}/readyz"));
-    let mut asked =
-        vec![at("serve", &urls.api), at("work", &urls.work_admin), at(RUNNER, &urls.runner_admin)];
+    let mut asked = vec![at("serve", &urls.api), at("work", &urls.work_admin), at(RUNNER, &urls.runner_admin)];
     asked.extend(edges.iter().zip(&urls.edge_admins).map(|(name, admin)| at(name, admin)));
     asked
 }

@@ -30,20 +30,21 @@ impl<'a> Ports<'a> {
             if !is_free(host, port) {
                 bail!("port {port} is taken on {host}: stop what listens there, or ask for another");
             }
-            return self.keep(part, host, port);
+            return self.keep(part, SocketAddr::new(host, port));
         }
         if let Some(port) = self.kept.get(part).copied().filter(|port| is_free(host, *port)) {
             return Ok(SocketAddr::new(host, port));
         }
         let others: Vec<u16> = self.kept.values().copied().collect();
         let found = (0..500).map(|_| random_port()).find(|port| !others.contains(port) && is_free(host, *port));
-        self.keep(part, host, found.context("no free port between 30000 and 32000: stop something that listens there")?)
+        let found = found.context("no free port between 30000 and 32000: stop something that listens there")?;
+        self.keep(part, SocketAddr::new(host, found))
     }
 
-    fn keep(&mut self, part: &str, host: IpAddr, port: u16) -> Result<SocketAddr> {
-        self.kept.insert(part.to_owned(), port);
+    fn keep(&mut self, part: &str, address: SocketAddr) -> Result<SocketAddr> {
+        self.kept.insert(part.to_owned(), address.port());
         private_file::write(&self.data.ports(), &self.kept)?;
-        Ok(SocketAddr::new(host, port))
+        Ok(address)
     }
 }
 

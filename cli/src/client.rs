@@ -1,0 +1,22 @@
+//! `rhone <noun> <verb>`: the API's client on the command line. Data goes to standard output, progress to standard error. The
+//! trap avoided: a rule of the house decided here; the client asks, waits and shows, and the exit code says how it went.
+
+pub mod args;
+mod connection;
+mod documents;
+mod failure;
+mod follow;
+mod mutation;
+mod plan;
+mod push;
+mod run;
+mod show;
+
+pub use connection::Connection;
+pub use failure::{Failure, Refusal};
+pub use follow::{Progress, follow};
+pub use mutation::{Mutation, Payload};
+pub use push::{Pushed, push};
+pub(crate) use documents::{self as queries};
+pub(crate) use mutation as mutations;
+pub(crate) use run::run;

@@ -1,0 +1,61 @@
+//! The questions as they are sent, and which fields are asked of which thing. The trap avoided: an answer that grows with the
+//! tenant; lists are asked for in pages.
+
+/// Of an operation.
+pub(crate) const OPERATION: &str = "id kind stage ended environment { id } deployment { id } artifactDigest reason \
+     expectedRouteEpoch epoch gates { kind state reason evidence } healthyDigest \
+     edges { edge appliedSeq allocationId digest } failure { code message expected actual routeChanged } cancelReason \
+     deadline version";
+
+/// Of a deployment.
+pub(crate) const DEPLOYMENT: &str =
+    "id artifactDigest status checks failureReason source { repository commit } createdAt version";
+
+/// Of a route owner.
+pub(crate) const ROUTE_OWNER: &str = "epoch revision version deploymentId artifactDigest operationId since hosts frozen \
+     pin { deploymentId operationId reason } quarantined { digest reason } drain { deploymentId deadline } \
+     formerDeploymentIds";
+
+/// Of an environment.
+pub(crate) const ENVIRONMENT: &str = "id slug kind drainSeconds standbySeconds createdAt version \
+     routeOwner { epoch revision deploymentId artifactDigest hosts frozen pin { deploymentId operationId reason } \
+     quarantined { digest reason } formerDeploymentIds }";
+
+/// Of an allocation.
+pub(crate) const ALLOCATION: &str =
+    "id state artifactDigest verifiedDigest hostId regionId cellId restarts deployment { id }";
+
+/// Of a line of a timeline.
+const TIMELINE: &str = "position eventId stream version type schemaVersion actor actorKind onBehalfOf writer correlation \
+     causation traceId reason summary payload occurredAt recordedAt";
+
+pub(crate) const WORKSPACES: &str = "query($first: Int, $after: String) { workspaces(first: $first, after: $after) { \
+     nodes { id slug name createdAt } pageInfo { hasNextPage endCursor } } }";
+
+pub(crate) const APP: &str = "query($id: ID!) { app(id: $id) { id slug name createdAt version \
+     project { id workspace { id } } environments(first: 20) { nodes { id slug kind \
+     routeOwner { epoch deploymentId artifactDigest hosts frozen } } } } }";
+
+pub(crate) const FOLLOW: &str = "subscription($id: ID!, $after: String) { operation(id: $id, after: $after) { __typename \
+     ... on OperationProgress { cursor type stage ended summary occurredAt } ... on Resync { reason } } }";
+
+pub(crate) fn environment() -> String {
+    format!("query($id: ID!) {{ environment(id: $id) {{ {ENVIRONMENT} allocations {{ {ALLOCATION} }} }} }}")
+}
+
+pub(crate) fn operation() -> String {
+    format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} }} }}")
+}
+
+pub(crate) fn timeline() -> String {
+    format!(
+        "query($id: ID!, $first: Int, $after: String, $environment: ID, $position: String) {{ app(id: $id) {{ \
+         timeline(first: $first, after: $after, environmentId: $environment, atLeastPosition: $position) {{ \
+         nodes {{ {TIMELINE} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"
+    )
+}
+
+/// The bodies of the tokens' mutations, which have no payload like the others.
+pub(crate) const TOKEN_CREATE: &str =
+    "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret } }";
+pub(crate) const TOKEN_REVOKE: &str = "mutation($id: String!) { tokenRevoke(tokenId: $id) }";

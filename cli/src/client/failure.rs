@@ -1,0 +1,171 @@
+//! How an asking may fail, and the exit code of each way. The trap avoided: a refusal that a script cannot tell from a broken
+//! network; the codes are a contract: 1 failure, 2 usage, 3 not authenticated, 4 refused, 5 conflict, 6 timed out waiting.
+
+use serde_json::Value;
+use std::fmt;
+
+/// Why nothing came of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Nobody said who we are.
+    #[error("there is no token: set RHONE_URL and RHONE_TOKEN, or start `rhone up` on this data folder")]
+    NoToken,
+    /// The token is not accepted.
+    #[error("not authenticated: {0}")]
+    Unauthenticated(String),
+    /// Something on our side of the wire.
+    #[error("{doing}")]
+    Local {
+        /// What was being done.
+        doing: String,
+        /// What lay underneath.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No answer, however often it was tried.
+    #[error("asking {url}")]
+    Unreachable {
+        /// Whom.
+        url: String,
+        /// What lay underneath.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// A fault: the question was wrong, or something broke.
+    #[error("{code}: {message}")]
+    Fault {
+        /// Of the API's closed list.
+        code: String,
+        /// In words.
+        message: String,
+    },
+    /// A rule said no.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// An operation began and did not end well.
+    #[error("the operation {operation} ended as {stage}: {refusal}")]
+    Ended {
+        /// Which.
+        operation: String,
+        /// Where it ended.
+        stage: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It takes longer than we wait.
+    #[error("the operation {operation} goes on; it was waited for long enough")]
+    TimedOut {
+        /// Which.
+        operation: String,
+    },
+    /// An answer that is none.
+    #[error("the API answered something else than was asked: {0}")]
+    Unexpected(String),
+}
+
+/// What a rule said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// A stable code.
+    pub code: String,
+    /// The rule, in words.
+    pub message: String,
+    /// What the caller expected.
+    pub expected: Option<String>,
+    /// What is so.
+    pub actual: Option<String>,
+}
+
+impl Refusal {
+    /// As the API writes it.
+    pub(crate) fn read(value: &Value) -> Self {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        Self {
+            code: text("code").unwrap_or_default(),
+            message: text("message").unwrap_or_default(),
+            expected: text("expected"),
+            actual: text("actual"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        if let (Some(expected), Some(actual)) = (&self.expected, &self.actual) {
+            write!(f, " (expected {expected}, actual {actual})")?;
+        }
+        Ok(())
+    }
+}
+
+impl Failure {
+    /// Something on our side of the wire.
+    pub(crate) fn local(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Local { doing: doing.into(), source: source.into() }
+    }
+
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoToken | Self::Unauthenticated(_) => 3,
+            Self::Local { .. } | Self::Unreachable { .. } | Self::Unexpected(_) => 1,
+            Self::Fault { code, .. } => match code.as_str() {
+                "UNAUTHENTICATED" => 3,
+                "CONFLICT" => 5,
+                "BAD_USER_INPUT" => 2,
+                _ => 1,
+            },
+            Self::Refused(refusal) => {
+                if is_conflict(&refusal.code) {
+                    5
+                } else {
+                    4
+                }
+            }
+            Self::Ended { refusal, .. } => match refusal.code.as_str() {
+                code if is_conflict(code) => 5,
+                "FROZEN" | "PINNED" | "QUARANTINED" | "NOT_VALIDATED" => 4,
+                _ => 1,
+            },
+            Self::TimedOut { .. } => 6,
+        }
+    }
+}
+
+fn is_conflict(code: &str) -> bool {
+    matches!(code, "STALE_EPOCH" | "SUPERSEDED" | "IDEMPOTENCY_KEY_REUSED" | "CONFLICT")
+}
+
+#[cfg(test)]
+mod tests {
+    //! Each way to fail has its exit code.
+    use super::*;
+
+    fn refused(code: &str) -> u8 {
+        Failure::Refused(Refusal { code: code.into(), ..Refusal::default() }).exit_code()
+    }
+
+    fn fault(code: &str) -> u8 {
+        Failure::Fault { code: code.into(), message: String::new() }.exit_code()
+    }
+
+    #[test]
+    fn a_gate_a_conflict_and_a_fault_end_differently() {
+        assert_eq!([refused("PINNED"), refused("STALE_EPOCH"), refused("NAME_TAKEN")], [4, 5, 4]);
+        assert_eq!([fault("BAD_USER_INPUT"), fault("CONFLICT"), fault("INTERNAL"), fault("UNAUTHENTICATED")], [2, 5, 1, 3]);
+        assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
+        assert_eq!(Failure::NoToken.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_refusal_shows_expected_and_actual() {
+        let refusal = Refusal::read(&serde_json::json!({
+            "code": "STALE_EPOCH", "message": "the route has moved on", "expected": "1", "actual": "2"
+        }));
+        assert_eq!(refusal.to_string(), "STALE_EPOCH: the route has moved on (expected 1, actual 2)");
+    }
+}

@@ -1,0 +1,198 @@
+//! Following an operation to its end: by subscription, taken up again where it broke off, and by asking while it is broken.
+//! The trap avoided: a wait that ends because the server was restarted; only the operation's own end, or patience, ends it.
+
+use super::{connection::Connection, documents, failure::{Failure, Refusal}};
+use chrono::{DateTime, Utc};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::{net::TcpStream, time::{Instant, sleep, timeout, timeout_at}};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The server pings more often than that.
+const SILENCE: Duration = Duration::from_secs(40);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// One thing an operation did.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Where to go on after it.
+    pub cursor: String,
+    /// `operation.verbed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where it stands by now.
+    pub stage: Option<String>,
+    /// Whether nothing follows.
+    pub ended: bool,
+    /// One sentence.
+    pub summary: String,
+    /// By the writer's clock.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// Follows an operation until it has ended, and gives it as it is then; a bad end is a failure.
+pub async fn follow(
+    connection: &Connection,
+    operation: &str,
+    patience: Duration,
+    mut told: impl FnMut(&Progress),
+) -> Result<Value, Failure> {
+    let mut following = Following { connection, operation, cursor: None };
+    let ended = timeout_at(Instant::now() + patience, following.to_the_end(&mut told)).await;
+    let operation = ended.map_err(|_| Failure::TimedOut { operation: operation.to_owned() })??;
+    well(operation)
+}
+
+/// The operation, if it ended as it should.
+pub(crate) fn well(operation: Value) -> Result<Value, Failure> {
+    match operation["stage"].as_str() {
+        Some("HEALTHY" | "ROLLED_BACK") => Ok(operation),
+        stage => {
+            let refusal = match &operation["failure"] {
+                Value::Null => Refusal {
+                    code: stage.unwrap_or("UNKNOWN").to_owned(),
+                    message: operation["cancelReason"].as_str().unwrap_or("it ended early").to_owned(),
+                    ..Refusal::default()
+                },
+                failure => Refusal::read(failure),
+            };
+            let id = operation["id"].as_str().unwrap_or_default().to_owned();
+            Err(Failure::Ended { operation: id, stage: stage.unwrap_or("UNKNOWN").to_owned(), refusal })
+        }
+    }
+}
+
+/// The operation as it is now.
+pub(crate) async fn shown(connection: &Connection, operation: &str) -> Result<Value, Failure> {
+    let mut data = connection.query(&documents::operation(), json!({ "id": operation })).await?;
+    match data["operation"].take() {
+        Value::Null => Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such operation".into() }),
+        operation => Ok(operation),
+    }
+}
+
+struct Following<'a> {
+    connection: &'a Connection,
+    operation: &'a str,
+    cursor: Option<String>,
+}
+
+/// Why a subscription ended.
+enum Cut {
+    /// The operation has ended.
+    Over,
+    /// The connection has.
+    Broken,
+}
+
+impl Following<'_> {
+    async fn to_the_end(&mut self, told: &mut impl FnMut(&Progress)) -> Result<Value, Failure> {
+        loop {
+            let cut = self.listen(told).await;
+            let operation = match shown(self.connection, self.operation).await {
+                // However long the API is away: it is the patience of the caller that counts.
+                Err(Failure::Unreachable { .. }) => continue,
+                other => other?,
+            };
+            if operation["ended"] == true {
+                return Ok(operation);
+            }
+            if matches!(cut, Cut::Broken) {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn listen(&mut self, told: &mut impl FnMut(&Progress)) -> Cut {
+        let Some(mut socket) = self.subscribed().await else { return Cut::Broken };
+        while let Ok(Some(Ok(frame))) = timeout(SILENCE, socket.next()).await {
+            let Message::Text(text) = frame else { continue };
+            let Ok(mut message) = serde_json::from_str::<Value>(&text) else { return Cut::Broken };
+            match message["type"].as_str() {
+                Some("next") => {
+                    if let Some(cut) = self.take(message["payload"]["data"]["operation"].take(), told) {
+                        return cut;
+                    }
+                }
+                Some("ping") => {
+                    if socket.send(said(&json!({ "type": "pong" }))).await.is_err() {
+                        return Cut::Broken;
+                    }
+                }
+                Some("complete" | "error") => return Cut::Broken,
+                _ => {}
+            }
+        }
+        Cut::Broken
+    }
+
+    fn take(&mut self, item: Value, told: &mut impl FnMut(&Progress)) -> Option<Cut> {
+        let Ok(progress) = serde_json::from_value::<Progress>(item) else {
+            // What was followed is not there any more: from the beginning, then.
+            self.cursor = None;
+            return Some(Cut::Broken);
+        };
+        told(&progress);
+        let ended = progress.ended;
+        self.cursor = Some(progress.cursor);
+        ended.then_some(Cut::Over)
+    }
+
+    /// A connection that has been asked.
+    async fn subscribed(&self) -> Option<Socket> {
+        let url = self.connection.at("/graphql").replacen("http", "ws", 1);
+        let mut request = url.into_client_request().ok()?;
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+        let (mut socket, _) = timeout(Duration::from_secs(3), connect_async(request)).await.ok()?.ok()?;
+        let authorization = format!("Bearer {}", self.connection.token());
+        let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
+        let variables = json!({ "id": self.operation, "after": self.cursor });
+        let payload = json!({ "query": documents::FOLLOW, "variables": variables });
+        socket.send(said(&init)).await.ok()?;
+        let acknowledged = timeout(Duration::from_secs(5), socket.next()).await.ok()??.ok()?;
+        if !acknowledged.to_text().is_ok_and(|text| text.contains("connection_ack")) {
+            return None;
+        }
+        socket.send(said(&json!({ "type": "subscribe", "id": "1", "payload": payload }))).await.ok()?;
+        Some(socket)
+    }
+}
+
+fn said(message: &Value) -> Message {
+    Message::text(message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    //! How an end is judged.
+    use super::*;
+
+    #[test]
+    fn only_healthy_and_rolled_back_are_good_ends() {
+        assert!(well(json!({ "id": "op_1", "stage": "HEALTHY" })).is_ok());
+        assert!(well(json!({ "id": "op_1", "stage": "ROLLED_BACK" })).is_ok());
+        let stale = json!({ "id": "op_1", "stage": "FAILED", "failure": { "code": "STALE_EPOCH", "message": "moved on" } });
+        assert_eq!(well(stale).expect_err("it failed").exit_code(), 5);
+        let cancelled = json!({ "id": "op_1", "stage": "CANCELLED", "failure": null, "cancelReason": "wrong button" });
+        assert!(well(cancelled).expect_err("it was cancelled").to_string().contains("wrong button"));
+    }
+
+    #[test]
+    fn a_step_is_read_as_the_api_writes_it() {
+        let item = json!({
+            "__typename": "OperationProgress", "cursor": "2", "type": "operation.stage_entered", "stage": "POLICY_CHECK",
+            "ended": false, "summary": "It was judged.", "occurredAt": "2026-11-20T12:00:00Z"
+        });
+        let progress: Progress = serde_json::from_value(item).expect("a step");
+        assert_eq!((progress.cursor.as_str(), progress.stage.as_deref()), ("2", Some("POLICY_CHECK")));
+    }
+}

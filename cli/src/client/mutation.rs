@@ -1,0 +1,175 @@
+//! The mutations by name, and what their payloads are asked for. The trap avoided: a field asked for here and not there; every
+//! payload is asked for the same, and its object for what `documents` says.
+
+use super::{
+    documents::{DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER},
+    failure::{Failure, Refusal},
+};
+use serde_json::Value;
+
+/// A mutation of the schema.
+#[derive(Debug)]
+pub struct Mutation {
+    /// As in the schema.
+    pub name: &'static str,
+    /// The type of its input.
+    pub input: &'static str,
+    /// The payload's field with what was changed.
+    pub object: &'static str,
+    /// What is asked of that.
+    pub selection: &'static str,
+}
+
+impl Mutation {
+    const fn of(name: &'static str, input: &'static str, object: &'static str, selection: &'static str) -> Self {
+        Self { name, input, object, selection }
+    }
+
+    /// As it is sent.
+    pub(crate) fn document(&self) -> String {
+        let Self { name, input, object, selection } = self;
+        format!(
+            "mutation($input: {input}!) {{ {name}(input: $input) {{ {object} {{ {selection} }} operation {{ {OPERATION} }} \
+             replayed position plannedEvents {{ stream version type payload }} \
+             userErrors {{ code field message expected actual gates {{ kind state reason evidence }} }} }} }}"
+        )
+    }
+}
+
+const NAMED: &str = "id slug name createdAt version";
+const PLACED: &str = "id slug createdAt version";
+
+pub(crate) const REGION_CREATE: Mutation = Mutation::of("regionCreate", "RegionCreateInput", "region", NAMED);
+pub(crate) const CELL_CREATE: Mutation = Mutation::of("cellCreate", "CellCreateInput", "cell", PLACED);
+pub(crate) const HOST_CREATE: Mutation = Mutation::of("hostCreate", "HostCreateInput", "host", PLACED);
+pub(crate) const WORKSPACE_CREATE: Mutation =
+    Mutation::of("workspaceCreate", "WorkspaceCreateInput", "workspace", NAMED);
+pub(crate) const PROJECT_CREATE: Mutation = Mutation::of("projectCreate", "ProjectCreateInput", "project", NAMED);
+pub(crate) const APP_CREATE: Mutation = Mutation::of("appCreate", "AppCreateInput", "app", NAMED);
+pub(crate) const ENVIRONMENT_CREATE: Mutation =
+    Mutation::of("environmentCreate", "EnvironmentCreateInput", "environment", ENVIRONMENT);
+pub(crate) const ARTIFACT_REGISTER: Mutation =
+    Mutation::of("artifactRegister", "ArtifactRegisterInput", "artifact", "id digest size facts createdAt version");
+pub(crate) const DEPLOYMENT_CREATE: Mutation =
+    Mutation::of("deploymentCreate", "DeploymentCreateInput", "deployment", DEPLOYMENT);
+pub(crate) const DEPLOYMENT_PROMOTE: Mutation =
+    Mutation::of("deploymentPromote", "DeploymentPromoteInput", "deployment", DEPLOYMENT);
+pub(crate) const ROLL_BACK: Mutation =
+    Mutation::of("environmentRollBack", "EnvironmentRollBackInput", "deployment", DEPLOYMENT);
+pub(crate) const HOST_ATTACH: Mutation =
+    Mutation::of("environmentHostAttach", "EnvironmentHostInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const HOST_DETACH: Mutation =
+    Mutation::of("environmentHostDetach", "EnvironmentHostInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const FREEZE: Mutation =
+    Mutation::of("environmentFreeze", "EnvironmentReasonInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const UNFREEZE: Mutation =
+    Mutation::of("environmentUnfreeze", "EnvironmentReasonInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const PIN_RELEASE: Mutation =
+    Mutation::of("environmentPinRelease", "EnvironmentReasonInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const QUARANTINE_LIFT: Mutation =
+    Mutation::of("environmentQuarantineLift", "EnvironmentQuarantineLiftInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const OPERATION_CANCEL: Mutation =
+    Mutation::of("operationCancel", "OperationCancelInput", "cancelled", "id stage ended cancelReason");
+
+#[cfg(test)]
+pub(crate) const ALL: [&Mutation; 18] = [
+    &REGION_CREATE,
+    &CELL_CREATE,
+    &HOST_CREATE,
+    &WORKSPACE_CREATE,
+    &PROJECT_CREATE,
+    &APP_CREATE,
+    &ENVIRONMENT_CREATE,
+    &ARTIFACT_REGISTER,
+    &DEPLOYMENT_CREATE,
+    &DEPLOYMENT_PROMOTE,
+    &ROLL_BACK,
+    &HOST_ATTACH,
+    &HOST_DETACH,
+    &FREEZE,
+    &UNFREEZE,
+    &PIN_RELEASE,
+    &QUARANTINE_LIFT,
+    &OPERATION_CANCEL,
+];
+
+/// The answer of a mutation.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    whole: Value,
+    object: &'static str,
+}
+
+impl Payload {
+    pub(crate) fn new(whole: Value, object: &'static str) -> Self {
+        Self { whole, object }
+    }
+
+    /// As the API answered.
+    pub fn whole(&self) -> &Value {
+        &self.whole
+    }
+
+    /// What was created or changed; null when it was refused.
+    pub fn object(&self) -> &Value {
+        &self.whole[self.object]
+    }
+
+    /// The id of that.
+    pub fn id(&self) -> Result<String, Failure> {
+        let id = self.object()["id"].as_str().map(str::to_owned);
+        id.ok_or_else(|| Failure::Unexpected(format!("no id of the {} in the payload", self.object)))
+    }
+
+    /// The operation that carries it on.
+    pub fn operation(&self) -> Option<&str> {
+        self.whole["operation"]["id"].as_str()
+    }
+
+    /// Whether it is the answer of an earlier request under the same key.
+    pub fn is_replayed(&self) -> bool {
+        self.whole["replayed"] == true
+    }
+
+    /// Where the log stands with it.
+    pub fn position(&self) -> Option<&str> {
+        self.whole["position"].as_str()
+    }
+
+    /// What the first rule that said no said.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.whole["userErrors"].get(0).map(Refusal::read)
+    }
+
+    /// The payload, unless a rule said no.
+    pub fn accepted(self) -> Result<Self, Failure> {
+        match self.refusal() {
+            Some(refusal) => Err(Failure::Refused(refusal)),
+            None => Ok(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is sent is what the schema has; what is answered is told apart.
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_mutation_is_in_the_schema_with_that_input() {
+        let schema = include_str!("../../../api/schema.graphql");
+        for Mutation { name, input, .. } in ALL {
+            assert!(schema.contains(&format!("\t{name}(input: {input}!):")), "{name}({input})");
+        }
+    }
+
+    #[test]
+    fn a_payload_with_user_errors_is_a_refusal() {
+        let refused = json!({ "region": null, "userErrors": [{ "code": "NAME_TAKEN", "message": "taken" }] });
+        let failure = Payload::new(refused, "region").accepted().expect_err("it was refused");
+        assert_eq!(failure.exit_code(), 4);
+        let payload = Payload::new(json!({ "region": { "id": "reg_1" }, "userErrors": [] }), "region");
+        assert_eq!(payload.accepted().expect("accepted").id().expect("an id"), "reg_1");
+    }
+}
