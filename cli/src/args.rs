@@ -1,6 +1,7 @@
 //! The command line: words and options, nothing else. The trap avoided: a secret among the arguments, where every user of the
 //! machine reads it; secrets come from files or the environment.
 
+use crate::{client::args::Noun, demo::DemoArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::{net::IpAddr, path::PathBuf};
 
@@ -68,6 +69,11 @@ pub enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// Tell the story of an artifact that becomes traffic, on the real parts.
+    Demo(DemoArgs),
+    /// Ask the API.
+    #[command(flatten)]
+    Client(Noun),
 }
 
 /// What a runner's agent starts.
@@ -146,7 +152,9 @@ impl Command {
             | Self::Verify { .. }
             | Self::Export { .. }
             | Self::Rebuild { .. }
-            | Self::Admin { .. } => Verbosity::Quiet,
+            | Self::Admin { .. }
+            | Self::Demo(_)
+            | Self::Client(_) => Verbosity::Quiet,
         }
     }
 }

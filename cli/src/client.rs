@@ -3,10 +3,10 @@
 
 pub mod args;
 mod connection;
-mod documents;
+pub(crate) mod documents;
 mod failure;
 mod follow;
-mod mutation;
+pub(crate) mod mutation;
 mod plan;
 mod push;
 mod run;
@@ -17,6 +17,5 @@ pub use failure::{Failure, Refusal};
 pub use follow::{Progress, follow};
 pub use mutation::{Mutation, Payload};
 pub use push::{Pushed, push};
-pub(crate) use documents::{self as queries};
-pub(crate) use mutation as mutations;
-pub(crate) use run::run;
+pub(crate) use run::{cell, region, run, timeline};
+pub(crate) use show::told;

@@ -3,8 +3,8 @@
 
 use anyhow::{Context as _, Result};
 use std::{
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt as _,
+    fs::{self, DirBuilder},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -78,6 +78,16 @@ impl Data {
 
     pub(crate) fn runner(&self) -> PathBuf {
         self.0.join("runner")
+    }
+
+    /// Closes to everybody else what only the parts themselves enter; makes it if need be.
+    pub(crate) fn close(&self, folders: &[PathBuf]) -> Result<()> {
+        for path in folders {
+            folder(path)?;
+            let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+            closed.with_context(|| format!("closing {} to others", path.display()))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn log(&self, part: &str) -> Result<PathBuf> {

@@ -1,8 +1,10 @@
 //! The one binary `rhone`: configuration and wiring. A list without logic.
 
 pub mod args;
+pub mod client;
 pub mod config;
 pub mod data;
+pub mod demo;
 pub mod run;
 pub mod telemetry;
 pub mod wake;

@@ -2,8 +2,9 @@
 
 use crate::{
     args::{AdminCommand, Args, Command, RunnerCommand},
+    client,
     data::Data,
-    doctor, log_commands, migrate,
+    demo, doctor, log_commands, migrate,
     output::line,
     parts, rebuild, replay, up,
 };
@@ -31,6 +32,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             line(format_args!("era {era} is open"));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Demo(how) => demo::run(&data, how).await.map(done),
+        Command::Client(noun) => Ok(client::run(&data, noun).await),
     }
 }
 

@@ -96,7 +96,10 @@ fn uses() -> Uses {
     let mut uses = Uses::new();
     for node in resolve.nodes {
         let to = node.deps.iter().filter(|dependency| {
-            dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal || kind.kind == DependencyKind::Build)
+            dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal || kind.kind == DependencyKind::Build)
         });
         uses.entry(name_of[&node.id].clone()).or_default().extend(to.map(|to| name_of[&to.pkg].clone()));
     }

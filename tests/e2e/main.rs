@@ -2,4 +2,6 @@
 //! it lie. One binary, so that it links once and most tests share one platform.
 
 mod architecture;
+mod bad_input;
+mod isolation;
 mod story;

@@ -146,7 +146,10 @@ async fn rolled_back(tenant: &Tenant, (blue, blue_digest): (&str, &str), green_d
     let owner = tenant.owner().await;
     assert_eq!((&owner["deploymentId"], &owner["artifactDigest"]), (&json!(blue), &json!(blue_digest)), "{owner:#}");
     assert_eq!(owner["epoch"], json!(3));
-    assert_eq!((&owner["pin"]["deploymentId"], &owner["pin"]["reason"]), (&json!(blue), &json!("green loses visitors")));
+    assert_eq!(
+        (&owner["pin"]["deploymentId"], &owner["pin"]["reason"]),
+        (&json!(blue), &json!("green loses visitors"))
+    );
     assert_eq!(owner["quarantined"][0]["digest"], green_digest);
 }
 
@@ -173,7 +176,8 @@ async fn tell_the_timeline(tenant: &Tenant, first: &str) {
     let viewer = tenant.client.data("{ viewer { actor } }", json!({})).await["viewer"]["actor"].clone();
     let look = async || {
         let entries = tenant.timeline(None).await;
-        let healthy = |entry: &&Value| entry["payload"]["stage"] == "healthy" || entry["payload"]["stage"] == "rolled_back";
+        let healthy =
+            |entry: &&Value| entry["payload"]["stage"] == "healthy" || entry["payload"]["stage"] == "rolled_back";
         // Two previews, three promotions, one rollback.
         (entries.iter().filter(healthy).count() >= 6).then_some(entries)
     };

@@ -28,10 +28,11 @@ pub struct Person {
 /// Makes a person who belongs to nothing yet.
 pub async fn person(platform: &Platform) -> Person {
     let mut database = administrator(platform).await;
-    let row = sqlx::query("SELECT gen_random_uuid() AS actor, gen_random_uuid() AS token, gen_random_uuid()::text AS word")
-        .fetch_one(&mut database)
-        .await
-        .expect("PostgreSQL makes ids");
+    let row =
+        sqlx::query("SELECT gen_random_uuid() AS actor, gen_random_uuid() AS token, gen_random_uuid()::text AS word")
+            .fetch_one(&mut database)
+            .await
+            .expect("PostgreSQL makes ids");
     let (actor, token, word): (Uuid, Uuid, String) = (row.get("actor"), row.get("token"), row.get("word"));
     let secret = format!("rhone_{word}");
     sqlx::query("SELECT identity.issue($1, $2, 'user', $3, NULL, NULL, NULL, 'a person of the tests', NULL)")

@@ -61,7 +61,9 @@ impl Client {
 
     /// The answer of a mutation, whatever it says.
     pub async fn try_mutate(&self, name: &str, object: &str, input: &Value) -> Result<Value, reqwest::Error> {
-        self.try_ask(&mutation(name, object), json!({ "input": input })).await
+        let argument = &Schema::checked_in().mutation(name).arguments[0];
+        let variables = if argument.name == "input" { json!({ "input": input }) } else { input.clone() };
+        self.try_ask(&mutation(name, object), variables).await
     }
 
     /// The payload of a mutation that may be refused; `object` selects what it made, such as `app { id }`.
@@ -99,11 +101,17 @@ impl Client {
     }
 }
 
-/// The document of a mutation.
+/// The document of a mutation; its variables are its arguments.
 pub fn mutation(name: &str, object: &str) -> String {
-    let schema = Schema::checked_in();
-    let input = &schema.mutation(name).arguments[0].kind;
-    format!("mutation($input: {input}) {{ {name}(input: $input) {{ {object} {PAYLOAD} }} }}")
+    let mutation = Schema::checked_in().mutation(name);
+    let argument = &mutation.arguments[0];
+    let (variable, kind) = (&argument.name, &argument.kind);
+    let answer = match mutation.answer.as_str() {
+        "Boolean!" => String::new(),
+        "TokenPayload!" => "{ tokenId }".to_owned(),
+        _ => format!("{{ {object} {PAYLOAD} }}"),
+    };
+    format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")
 }
 
 /// A client of HTTP.

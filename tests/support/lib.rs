@@ -4,7 +4,9 @@
 pub mod artifacts;
 pub mod database;
 pub mod edge;
+pub mod figure;
 pub mod graphql;
+pub mod inputs;
 pub mod platform;
 pub mod program;
 pub mod report;

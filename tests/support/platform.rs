@@ -46,22 +46,29 @@ impl Platform {
     /// The one that all tests share which break nothing.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Platform> = OnceCell::const_new();
-        SHARED.get_or_init(async || Self::start_in(new_folder(), None).await).await
+        SHARED.get_or_init(async || Self::start_in(new_folder(), None, &[]).await).await
     }
 
     /// One of its own, for a test that breaks things.
     pub async fn start() -> Self {
         let place = PLACES.acquire().await.expect("never closed");
-        Self::start_in(new_folder(), Some(place)).await
+        Self::start_in(new_folder(), Some(place), &[]).await
     }
 
-    async fn start_in(folder: PathBuf, place: Option<SemaphorePermit<'static>>) -> Self {
+    /// One of its own, started with these options.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let place = PLACES.acquire().await.expect("never closed");
+        Self::start_in(new_folder(), Some(place), options).await
+    }
+
+    async fn start_in(folder: PathBuf, place: Option<SemaphorePermit<'static>>, options: &[&str]) -> Self {
         let guard = Command::new("sh")
             .args(["-c", SHELL, "e2e"])
             .arg(&folder)
             .arg(program::path("rhone"))
             .args(["up", "--data"])
             .arg(folder.join("data"))
+            .args(options)
             .stdin(Stdio::piped())
             .spawn()
             .expect("there is a shell");

@@ -40,9 +40,9 @@ struct Shared {
 impl Watched {
     /// Opens one through an edge.
     pub async fn open(edge: &str, host: &str) -> Result<Self, Error> {
-        let (mut socket, greeting) = timeout(Duration::from_secs(20), greeted(edge, host)).await.map_err(|_| {
-            Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no greeting came"))
-        })??;
+        let (mut socket, greeting) = timeout(Duration::from_secs(20), greeted(edge, host))
+            .await
+            .map_err(|_| Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no greeting came")))??;
         let shared = Arc::new(Shared::default());
         let (say, mut said) = mpsc::unbounded_channel::<String>();
         let watched = Arc::clone(&shared);
@@ -125,5 +125,10 @@ pub async fn all_answer(sockets: &[Watched], after: &str) {
     for socket in sockets {
         silent += usize::from(!socket.answers().await);
     }
-    assert_eq!((silent, ended(sockets)), (0, 0), "sockets that are silent, sockets that ended, of {} {after}", sockets.len());
+    assert_eq!(
+        (silent, ended(sockets)),
+        (0, 0),
+        "sockets that are silent, sockets that ended, of {} {after}",
+        sockets.len()
+    );
 }

@@ -6,7 +6,7 @@ use std::{process::Command, time::Duration};
 
 /// One figure.
 #[derive(Debug, Serialize)]
-pub(crate) struct Figure<'a> {
+pub struct Figure<'a> {
     suite: &'a str,
     name: String,
     value: f64,
@@ -20,23 +20,27 @@ pub(crate) struct Figure<'a> {
 
 /// What a figure should stay below.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Below(pub(crate) f64);
+pub struct Below(
+    /// In the figure's unit.
+    pub f64,
+);
 
 /// Prints the figures of one suite.
 #[derive(Debug)]
-pub(crate) struct Printer {
+pub struct Printer {
     suite: &'static str,
     commit: String,
     machine: String,
 }
 
 impl Printer {
-    pub(crate) fn new(suite: &'static str) -> Self {
+    /// Of this suite.
+    pub fn new(suite: &'static str) -> Self {
         Self { suite, commit: commit(), machine: machine() }
     }
 
     /// Prints one figure.
-    pub(crate) fn figure(&self, name: &str, value: f64, unit: &str, samples: usize, goal: Option<Below>) {
+    pub fn figure(&self, name: &str, value: f64, unit: &str, samples: usize, goal: Option<Below>) {
         let figure = Figure {
             suite: self.suite,
             name: name.to_owned(),
@@ -53,7 +57,7 @@ impl Printer {
     }
 
     /// Prints median, 99th percentile and maximum of some durations.
-    pub(crate) fn distribution(&self, name: &str, mut samples: Vec<Duration>, p99: Option<Below>) {
+    pub fn distribution(&self, name: &str, mut samples: Vec<Duration>, p99: Option<Below>) {
         samples.sort_unstable();
         let at = |share: f64| milliseconds(quantile(&samples, share));
         self.figure(&format!("{name} p50"), at(0.5), "ms", samples.len(), None);
@@ -79,10 +83,9 @@ fn milliseconds(duration: Duration) -> f64 {
 
 fn commit() -> String {
     let said = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output();
-    said.ok().filter(|said| said.status.success()).map_or_else(
-        || "unknown".to_owned(),
-        |said| String::from_utf8_lossy(&said.stdout).trim().to_owned(),
-    )
+    said.ok()
+        .filter(|said| said.status.success())
+        .map_or_else(|| "unknown".to_owned(), |said| String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
 fn machine() -> String {

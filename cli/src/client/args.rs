@@ -1,0 +1,358 @@
+//! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
+//! comes from `RHONE_TOKEN` or from the `rhone up` of the data folder.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What every verb understands.
+#[derive(Clone, Debug, Default, Args)]
+pub struct How {
+    /// Print JSON with the names of the API.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Follow the operation to its end.
+    #[arg(long, global = true)]
+    pub wait: bool,
+    /// How many seconds to wait at most.
+    #[arg(long, global = true, default_value_t = 180)]
+    pub timeout: u64,
+    /// Show what would happen, and change nothing.
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// A key of your own, so that asking again does nothing twice.
+    #[arg(long, global = true)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A noun with its verbs.
+#[derive(Debug, Args)]
+pub struct Verbs<V: Subcommand> {
+    /// What is done.
+    #[command(subcommand)]
+    pub verb: V,
+    /// In which manner.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// What is talked about.
+#[derive(Debug, Subcommand)]
+pub enum Noun {
+    /// Regions of the platform.
+    Region(Verbs<RegionVerb>),
+    /// Cells of a region.
+    Cell(Verbs<CellVerb>),
+    /// Hosts of a cell.
+    Host(Verbs<HostVerb>),
+    /// Workspaces.
+    Workspace(Verbs<WorkspaceVerb>),
+    /// Projects of a workspace.
+    Project(Verbs<ProjectVerb>),
+    /// Apps of a project.
+    App(Verbs<AppVerb>),
+    /// Environments of an app, and who owns their traffic.
+    Environment(Verbs<EnvironmentVerb>),
+    /// The bytes of a release.
+    Artifact(Verbs<ArtifactVerb>),
+    /// Candidate releases.
+    Deployment(Verbs<DeploymentVerb>),
+    /// Promotions and rollbacks under way.
+    Operation(Verbs<OperationVerb>),
+    /// API tokens.
+    Token(Verbs<TokenVerb>),
+}
+
+/// Of regions.
+#[derive(Debug, Subcommand)]
+pub enum RegionVerb {
+    /// Open a region.
+    Create(Named),
+}
+
+/// A slug, and a name for people.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// 3 to 63 of a-z, 0-9 and -.
+    #[arg(long)]
+    pub slug: String,
+    /// For people; the slug when omitted.
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// Of cells.
+#[derive(Debug, Subcommand)]
+pub enum CellVerb {
+    /// Open a cell.
+    Create {
+        /// Its region.
+        #[arg(long)]
+        region: String,
+        /// Unique in the region.
+        #[arg(long)]
+        slug: String,
+    },
+}
+
+/// Of hosts.
+#[derive(Debug, Subcommand)]
+pub enum HostVerb {
+    /// Register a host.
+    Create {
+        /// Its cell.
+        #[arg(long)]
+        cell: String,
+        /// Unique in the cell.
+        #[arg(long)]
+        slug: String,
+    },
+}
+
+/// Of workspaces.
+#[derive(Debug, Subcommand)]
+pub enum WorkspaceVerb {
+    /// Create a workspace; you are its owner.
+    Create {
+        /// How it is called.
+        #[command(flatten)]
+        named: Named,
+        /// Whom to write to; kept sealed, and erasable.
+        #[arg(long)]
+        contact_email: Option<String>,
+    },
+    /// List yours.
+    List,
+}
+
+/// Of projects.
+#[derive(Debug, Subcommand)]
+pub enum ProjectVerb {
+    /// Create a project.
+    Create {
+        /// Its workspace.
+        #[arg(long)]
+        workspace: String,
+        /// How it is called.
+        #[command(flatten)]
+        named: Named,
+    },
+}
+
+/// Of apps.
+#[derive(Debug, Subcommand)]
+pub enum AppVerb {
+    /// Create an app.
+    Create {
+        /// Its project.
+        #[arg(long)]
+        project: String,
+        /// How it is called.
+        #[command(flatten)]
+        named: Named,
+    },
+    /// Show it with its environments.
+    Show {
+        /// Which.
+        app: String,
+    },
+    /// Every event of it, in order.
+    Timeline {
+        /// Which.
+        app: String,
+        /// Of this environment only.
+        #[arg(long)]
+        environment: Option<String>,
+    },
+}
+
+/// What an environment is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EnvironmentKind {
+    /// To look at.
+    Preview,
+    /// To rehearse.
+    Staging,
+    /// For everybody.
+    Production,
+}
+
+/// Of environments.
+#[derive(Debug, Subcommand)]
+pub enum EnvironmentVerb {
+    /// Open an environment and its route.
+    Create {
+        /// Its app.
+        #[arg(long)]
+        app: String,
+        /// Unique in the app.
+        #[arg(long)]
+        slug: String,
+        /// What it is for.
+        #[arg(long)]
+        kind: EnvironmentKind,
+        /// Where it runs; the region of `rhone up` when omitted.
+        #[arg(long)]
+        region: Option<String>,
+        /// Where in the region; the cell of `rhone up` when omitted.
+        #[arg(long)]
+        cell: Option<String>,
+        /// How long open sockets of a former owner live on.
+        #[arg(long)]
+        drain_seconds: Option<u64>,
+        /// How long a former owner's allocations are kept.
+        #[arg(long)]
+        standby_seconds: Option<u64>,
+    },
+    /// Show it with its owner and allocations.
+    Show {
+        /// Which.
+        environment: String,
+    },
+    /// Let a hostname lead to it.
+    HostAttach(Hostname),
+    /// Let a hostname lead to it no longer.
+    HostDetach(Hostname),
+    /// Hold promotions back.
+    Freeze(Reasoned),
+    /// Hold them back no longer.
+    Unfreeze(Reasoned),
+    /// Let go of a rollback's hold.
+    PinRelease(Reasoned),
+    /// Let quarantined bytes come back.
+    QuarantineLift {
+        /// Where, and why.
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// Which bytes.
+        #[arg(long)]
+        digest: String,
+    },
+    /// Give the traffic back to an earlier owner.
+    Rollback {
+        /// Where, and why.
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// The earlier owner.
+        #[arg(long)]
+        deployment: String,
+        /// The epoch this was decided on.
+        #[arg(long)]
+        expected_epoch: Option<u64>,
+    },
+}
+
+/// A hostname of an environment.
+#[derive(Debug, Args)]
+pub struct Hostname {
+    /// Which environment.
+    pub environment: String,
+    /// A DNS name.
+    pub host: String,
+}
+
+/// An environment and a reason.
+#[derive(Debug, Args)]
+pub struct Reasoned {
+    /// Which environment.
+    pub environment: String,
+    /// Why; it is kept.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Of artifacts.
+#[derive(Debug, Subcommand)]
+pub enum ArtifactVerb {
+    /// Pack a folder or an OCI layout and say its digest; nothing is sent.
+    Pack {
+        /// The folder.
+        folder: PathBuf,
+        /// Where to put what was packed; nowhere when omitted.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Pack, upload and register.
+    Push {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose it is.
+        #[arg(long)]
+        workspace: String,
+    },
+}
+
+/// Of deployments.
+#[derive(Debug, Subcommand)]
+pub enum DeploymentVerb {
+    /// Make a candidate release, and show it in an environment first.
+    Create {
+        /// Of which app.
+        #[arg(long)]
+        app: String,
+        /// Registered bytes.
+        #[arg(long, conflicts_with = "dir", required_unless_present = "dir")]
+        digest: Option<String>,
+        /// A folder to be packed, uploaded and registered first.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// The environment that shows it first.
+        #[arg(long)]
+        environment: Option<String>,
+    },
+    /// Give an environment's traffic to it.
+    Promote {
+        /// Which.
+        deployment: String,
+        /// Where.
+        #[arg(long)]
+        environment: String,
+        /// The epoch this was decided on.
+        #[arg(long)]
+        expected_epoch: Option<u64>,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// Of operations.
+#[derive(Debug, Subcommand)]
+pub enum OperationVerb {
+    /// Show it as it is.
+    Show {
+        /// Which.
+        operation: String,
+    },
+    /// Follow it to its end.
+    Watch {
+        /// Which.
+        operation: String,
+    },
+    /// Ask for an early end.
+    Cancel {
+        /// Which.
+        operation: String,
+        /// Why; it is kept.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Of tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenVerb {
+    /// Make a token that acts as you; it is shown once.
+    Create {
+        /// For people.
+        #[arg(long)]
+        name: String,
+        /// The only workspace it may touch.
+        #[arg(long)]
+        workspace: Option<String>,
+    },
+    /// End a token.
+    Revoke {
+        /// Its id.
+        token: String,
+    },
+}

@@ -1,0 +1,206 @@
+//! From words to what is asked: each verb is a mutation with its input, a question, or work with a folder. Pure.
+
+use super::{
+    args::{
+        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname, How, Named,
+        Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
+    },
+    mutation::{self, Mutation},
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// A mutation.
+    Change(&'static Mutation, Value),
+    /// An environment, in the place of `rhone up` where none is named.
+    Environment(Value),
+    /// All the caller's workspaces.
+    Workspaces,
+    /// One app.
+    App(String),
+    /// An app's timeline.
+    Timeline { app: String, environment: Option<String> },
+    /// One environment.
+    ShowEnvironment(String),
+    /// Packing only.
+    Pack { folder: PathBuf, out: Option<PathBuf> },
+    /// Packing, uploading, registering.
+    Push { folder: PathBuf, workspace: String },
+    /// The same, then a deployment.
+    Deploy { app: String, folder: PathBuf, environment: Option<String> },
+    /// One operation.
+    Operation(String),
+    /// One operation, to its end.
+    Watch(String),
+    /// A new token.
+    TokenCreate { name: String, workspace: Option<String> },
+    /// No token any more.
+    TokenRevoke(String),
+}
+
+/// What the words mean.
+pub(super) fn of(noun: Noun) -> (Plan, How) {
+    use Plan::{Change, Operation, TokenCreate, TokenRevoke, Watch};
+    match noun {
+        Noun::Region(verbs) => {
+            let RegionVerb::Create(named) = verbs.verb;
+            (Change(&mutation::REGION_CREATE, called(named, json!({}))), verbs.how)
+        }
+        Noun::Cell(verbs) => {
+            let CellVerb::Create { region, slug } = verbs.verb;
+            (Change(&mutation::CELL_CREATE, json!({ "regionId": region, "slug": slug })), verbs.how)
+        }
+        Noun::Host(verbs) => {
+            let HostVerb::Create { cell, slug } = verbs.verb;
+            (Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug })), verbs.how)
+        }
+        Noun::Workspace(verbs) => (workspace(verbs.verb), verbs.how),
+        Noun::Project(verbs) => {
+            let ProjectVerb::Create { workspace, named } = verbs.verb;
+            (Change(&mutation::PROJECT_CREATE, called(named, json!({ "workspaceId": workspace }))), verbs.how)
+        }
+        Noun::App(verbs) => (app(verbs.verb), verbs.how),
+        Noun::Environment(verbs) => (environment(verbs.verb), verbs.how),
+        Noun::Artifact(verbs) => match verbs.verb {
+            ArtifactVerb::Pack { folder, out } => (Plan::Pack { folder, out }, verbs.how),
+            ArtifactVerb::Push { folder, workspace } => (Plan::Push { folder, workspace }, verbs.how),
+        },
+        Noun::Deployment(verbs) => (deployment(verbs.verb), verbs.how),
+        Noun::Operation(verbs) => match verbs.verb {
+            OperationVerb::Show { operation } => (Operation(operation), verbs.how),
+            OperationVerb::Watch { operation } => (Watch(operation), verbs.how),
+            OperationVerb::Cancel { operation, reason } => {
+                let input = json!({ "operationId": operation, "reason": reason });
+                (Change(&mutation::OPERATION_CANCEL, input), verbs.how)
+            }
+        },
+        Noun::Token(verbs) => match verbs.verb {
+            TokenVerb::Create { name, workspace } => (TokenCreate { name, workspace }, verbs.how),
+            TokenVerb::Revoke { token } => (TokenRevoke(token), verbs.how),
+        },
+    }
+}
+
+fn called(Named { slug, name }: Named, mut input: Value) -> Value {
+    input["name"] = json!(name.unwrap_or_else(|| slug.clone()));
+    input["slug"] = json!(slug);
+    input
+}
+
+fn workspace(verb: WorkspaceVerb) -> Plan {
+    match verb {
+        WorkspaceVerb::Create { named, contact_email } => {
+            Plan::Change(&mutation::WORKSPACE_CREATE, called(named, json!({ "contactEmail": contact_email })))
+        }
+        WorkspaceVerb::List => Plan::Workspaces,
+    }
+}
+
+fn app(verb: AppVerb) -> Plan {
+    match verb {
+        AppVerb::Create { project, named } => {
+            Plan::Change(&mutation::APP_CREATE, called(named, json!({ "projectId": project })))
+        }
+        AppVerb::Show { app } => Plan::App(app),
+        AppVerb::Timeline { app, environment } => Plan::Timeline { app, environment },
+    }
+}
+
+fn environment(verb: EnvironmentVerb) -> Plan {
+    let hosted = |Hostname { environment, host }| json!({ "environmentId": environment, "host": host });
+    let reasoned = |Reasoned { environment, reason }| json!({ "environmentId": environment, "reason": reason });
+    match verb {
+        EnvironmentVerb::Create { app, slug, kind, region, cell, drain_seconds, standby_seconds } => {
+            let kind = match kind {
+                EnvironmentKind::Preview => "PREVIEW",
+                EnvironmentKind::Staging => "STAGING",
+                EnvironmentKind::Production => "PRODUCTION",
+            };
+            Plan::Environment(json!({
+                "appId": app, "slug": slug, "kind": kind, "regionId": region, "cellId": cell,
+                "drainSeconds": drain_seconds, "standbySeconds": standby_seconds,
+            }))
+        }
+        EnvironmentVerb::Show { environment } => Plan::ShowEnvironment(environment),
+        EnvironmentVerb::HostAttach(host) => Plan::Change(&mutation::HOST_ATTACH, hosted(host)),
+        EnvironmentVerb::HostDetach(host) => Plan::Change(&mutation::HOST_DETACH, hosted(host)),
+        EnvironmentVerb::Freeze(why) => Plan::Change(&mutation::FREEZE, reasoned(why)),
+        EnvironmentVerb::Unfreeze(why) => Plan::Change(&mutation::UNFREEZE, reasoned(why)),
+        EnvironmentVerb::PinRelease(why) => Plan::Change(&mutation::PIN_RELEASE, reasoned(why)),
+        EnvironmentVerb::QuarantineLift { reasoned: why, digest } => {
+            let mut input = reasoned(why);
+            input["digest"] = json!(digest);
+            Plan::Change(&mutation::QUARANTINE_LIFT, input)
+        }
+        EnvironmentVerb::Rollback { reasoned: why, deployment, expected_epoch } => {
+            let mut input = reasoned(why);
+            input["deploymentId"] = json!(deployment);
+            input["expectedRouteEpoch"] = json!(expected_epoch);
+            Plan::Change(&mutation::ROLL_BACK, input)
+        }
+    }
+}
+
+fn deployment(verb: DeploymentVerb) -> Plan {
+    match verb {
+        DeploymentVerb::Create { app, digest, dir, environment } => match dir {
+            Some(folder) => Plan::Deploy { app, folder, environment },
+            None => {
+                let input = json!({ "appId": app, "artifactDigest": digest, "environmentId": environment });
+                Plan::Change(&mutation::DEPLOYMENT_CREATE, input)
+            }
+        },
+        DeploymentVerb::Promote { deployment, environment, expected_epoch, reason } => {
+            let input = json!({
+                "deploymentId": deployment, "environmentId": environment,
+                "expectedRouteEpoch": expected_epoch, "reason": reason,
+            });
+            Plan::Change(&mutation::DEPLOYMENT_PROMOTE, input)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Words mean what they say.
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        noun: Noun,
+    }
+
+    fn plan(words: &str) -> (Plan, How) {
+        let line = Line::try_parse_from(std::iter::once("rhone").chain(words.split(' ')));
+        of(line.unwrap_or_else(|error| panic!("{error}")).noun)
+    }
+
+    #[test]
+    fn a_promotion_carries_its_epoch_and_waits_when_asked_to() {
+        let (plan, how) =
+            plan("deployment promote dep_1 --environment env_1 --expected-epoch 3 --reason ready --wait --json");
+        let Plan::Change(mutation, input) = plan else { panic!("{plan:?}") };
+        assert_eq!(mutation.name, "deploymentPromote");
+        assert_eq!(input["expectedRouteEpoch"], 3);
+        assert_eq!((how.wait, how.json, how.timeout), (true, true, 180));
+    }
+
+    #[test]
+    fn a_name_is_the_slug_unless_it_is_given() {
+        let (plan, _) = plan("region create --slug eu-west");
+        let Plan::Change(_, input) = plan else { panic!("{plan:?}") };
+        assert_eq!(input, json!({ "slug": "eu-west", "name": "eu-west" }));
+    }
+
+    #[test]
+    fn a_deployment_is_of_a_folder_or_of_a_digest() {
+        assert!(Line::try_parse_from(["rhone", "deployment", "create", "--app", "app_1"]).is_err());
+        assert!(matches!(plan("deployment create --app app_1 --dir d").0, Plan::Deploy { .. }));
+        assert!(matches!(plan("deployment create --app app_1 --digest sha256:1").0, Plan::Change(..)));
+    }
+}

@@ -1,0 +1,239 @@
+//! Doing what the words say. The exit code is the failure's own; see `failure`.
+
+use super::{
+    args::{How, Noun},
+    connection::{Again, Connection},
+    documents,
+    failure::Failure,
+    follow::{self, follow},
+    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload},
+    plan::{self, Plan},
+    push, show,
+};
+use crate::{Report, data::Data, output, private_file};
+use rhone_domain::ids::{CellId, RegionId};
+use serde_json::{Value, json};
+use std::{fs::File, io, path::Path, process::ExitCode, time::Duration};
+use tokio::time::Instant;
+
+/// `rhone <noun> <verb>`.
+pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
+    let (plan, how) = plan::of(noun);
+    match done(data, plan, &how).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            output::error(&failure.into());
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
+    if let Plan::Pack { folder, out } = plan {
+        return pack(&folder, out.as_deref(), how);
+    }
+    let connection = Connection::configured(data)?;
+    let asking = Asking { connection, how };
+    match plan {
+        Plan::Pack { .. } => Ok(()),
+        Plan::Change(mutation, input) => asking.change(mutation, input).await,
+        Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
+        Plan::Workspaces => asking.workspaces().await,
+        Plan::App(id) => asking.one(documents::APP, &id, "app").await,
+        Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
+        Plan::Operation(id) => asking.one(&documents::operation(), &id, "operation").await,
+        Plan::Timeline { app, environment } => asking.timeline(&app, environment.as_deref()).await,
+        Plan::Push { folder, workspace } => {
+            let pushed = push::push(&asking.connection, &workspace, &folder, how.idempotency_key.as_deref()).await?;
+            asking.shown(&pushed.payload)
+        }
+        Plan::Deploy { app, folder, environment } => asking.deploy(&app, &folder, environment.as_deref()).await,
+        Plan::Watch(id) => {
+            let operation = asking.followed(&id, Instant::now()).await?;
+            show::data(&operation, how.json);
+            Ok(())
+        }
+        Plan::TokenCreate { name, workspace } => asking.token(&name, workspace.as_deref()).await,
+        Plan::TokenRevoke(id) => {
+            let answer = asking.connection.query(documents::TOKEN_REVOKE, json!({ "id": id })).await?;
+            show::data(&answer, how.json);
+            Ok(())
+        }
+    }
+}
+
+fn pack(folder: &Path, out: Option<&Path>, how: &How) -> Result<(), Failure> {
+    let packed = match out {
+        Some(path) => {
+            let doing = || format!("writing {}", path.display());
+            let mut file = File::create(path).map_err(|error| Failure::local(doing(), error))?;
+            push::pack(folder, &mut file)?
+        }
+        None => push::pack(folder, &mut io::sink())?,
+    };
+    if how.json {
+        let digest = packed.digest.to_string();
+        show::data(&json!({ "digest": digest, "size": packed.size, "files": packed.files }), true);
+    } else {
+        output::line(packed.digest);
+    }
+    Ok(())
+}
+
+/// Where environments go when nothing is said: the place that `rhone up` made.
+fn placed(data: &Data, mut input: Value) -> Result<Value, Failure> {
+    if !input["regionId"].is_null() && !input["cellId"].is_null() {
+        return Ok(input);
+    }
+    let report: Option<Report> =
+        private_file::read(&data.report()).map_err(|error| Failure::local("looking for a place", error))?;
+    let Some(report) = report else {
+        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message: "--region and --cell are needed".into() });
+    };
+    let ids = report.facts.ids;
+    if input["regionId"].is_null() {
+        input["regionId"] = json!(region(ids.region));
+    }
+    if input["cellId"].is_null() {
+        input["cellId"] = json!(cell(ids.cell));
+    }
+    Ok(input)
+}
+
+/// A region's id as clients see it.
+pub(crate) fn region(id: RegionId) -> String {
+    format!("reg_{}", id.0.simple())
+}
+
+/// A cell's id as clients see it.
+pub(crate) fn cell(id: CellId) -> String {
+    format!("cell_{}", id.0.simple())
+}
+
+struct Asking<'a> {
+    connection: Connection,
+    how: &'a How,
+}
+
+impl Asking<'_> {
+    async fn change(&self, mutation: &Mutation, mut input: Value) -> Result<(), Failure> {
+        input["idempotencyKey"] = json!(self.how.idempotency_key);
+        input["dryRun"] = json!(self.how.dry_run);
+        let sent = Instant::now();
+        let payload = self.connection.mutate(mutation, input).await?;
+        let (true, Some(operation), None) = (self.how.wait, payload.operation(), payload.refusal()) else {
+            return self.shown(&payload);
+        };
+        let mut whole = payload.whole().clone();
+        whole["operation"] = self.followed(operation, sent).await?;
+        show::data(&whole, self.how.json);
+        Ok(())
+    }
+
+    /// The payload; a refusal too, before it becomes the exit code.
+    fn shown(&self, payload: &Payload) -> Result<(), Failure> {
+        if self.how.json || payload.refusal().is_none() {
+            show::data(payload.whole(), self.how.json);
+        }
+        payload.clone().accepted().map(drop)
+    }
+
+    /// To its end, however it ends; a bad end is shown too, before it becomes the exit code.
+    async fn followed(&self, operation: &str, since: Instant) -> Result<Value, Failure> {
+        let patience = Duration::from_secs(self.how.timeout);
+        let ended = follow(&self.connection, operation, patience, |step| show::progress(step, since.elapsed())).await;
+        if let (true, Err(Failure::Ended { .. })) = (self.how.json, &ended) {
+            show::data(&json!({ "operation": follow::shown(&self.connection, operation).await? }), true);
+        }
+        ended
+    }
+
+    async fn deploy(&self, app: &str, folder: &Path, environment: Option<&str>) -> Result<(), Failure> {
+        let found = self.found(documents::APP, app, "app").await?;
+        let workspace = found["project"]["workspace"]["id"].as_str();
+        let workspace = workspace.ok_or_else(|| Failure::Unexpected("an app without a workspace".into()))?;
+        // The caller's key is the deployment's; registering the same bytes again changes nothing.
+        let pushed = push::push(&self.connection, workspace, folder, None).await?;
+        pushed.payload.accepted()?;
+        let input = json!({ "appId": app, "artifactDigest": pushed.digest, "environmentId": environment });
+        self.change(&DEPLOYMENT_CREATE, input).await
+    }
+
+    async fn one(&self, document: &str, id: &str, field: &str) -> Result<(), Failure> {
+        show::data(&self.found(document, id, field).await?, self.how.json);
+        Ok(())
+    }
+
+    async fn found(&self, document: &str, id: &str, field: &str) -> Result<Value, Failure> {
+        let mut data = self.connection.query(document, json!({ "id": id })).await?;
+        match data[field].take() {
+            Value::Null => Err(not_found(field)),
+            found => Ok(found),
+        }
+    }
+
+    async fn workspaces(&self) -> Result<(), Failure> {
+        let variables = |after: Option<String>| json!({ "first": 100, "after": after });
+        let mut after = None;
+        loop {
+            let data = self.connection.query(documents::WORKSPACES, variables(after)).await?;
+            let page = &data["workspaces"];
+            show::list(page["nodes"].as_array().map_or(&[], Vec::as_slice), self.how.json);
+            after = next(page);
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn timeline(&self, app: &str, environment: Option<&str>) -> Result<(), Failure> {
+        for entry in timeline(&self.connection, app, environment, None).await? {
+            if self.how.json {
+                output::line(&entry);
+            } else {
+                output::line(show::told(&entry));
+            }
+        }
+        Ok(())
+    }
+
+    async fn token(&self, name: &str, workspace: Option<&str>) -> Result<(), Failure> {
+        let input = json!({ "input": { "name": name, "workspaceId": workspace } });
+        let answer = self.connection.ask(documents::TOKEN_CREATE, input, Again::MustNot).await?;
+        show::data(&answer["tokenCreate"], self.how.json);
+        Ok(())
+    }
+}
+
+/// Every line of an app's timeline, once it has come as far as `position`.
+pub(crate) async fn timeline(
+    connection: &Connection,
+    app: &str,
+    environment: Option<&str>,
+    position: Option<&str>,
+) -> Result<Vec<Value>, Failure> {
+    let document = documents::timeline();
+    let (mut entries, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let variables =
+            json!({ "id": app, "first": 100, "after": after, "environment": environment, "position": position });
+        let mut data = connection.query(&document, variables).await?;
+        let mut page = data["app"]["timeline"].take();
+        let Value::Array(nodes) = page["nodes"].take() else { return Err(not_found("app")) };
+        entries.extend(nodes);
+        after = next(&page);
+        if after.is_none() {
+            return Ok(entries);
+        }
+    }
+}
+
+fn next(page: &Value) -> Option<String> {
+    let more = page["pageInfo"]["hasNextPage"] == true;
+    page["pageInfo"]["endCursor"].as_str().filter(|_| more).map(str::to_owned)
+}
+
+fn not_found(noun: &str) -> Failure {
+    Failure::Fault { code: "NOT_FOUND".into(), message: format!("there is no such {noun}") }
+}

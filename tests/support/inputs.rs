@@ -1,0 +1,194 @@
+//! One good input for every mutation, and what can be wrong with each field. A mutation without a good input, or a field
+//! without bad ones, fails the tests that go by this table. The trap avoided: a new mutation that nobody tried to fool.
+
+use crate::{
+    artifacts::{self, Version},
+    database::{Person, make_operator, person},
+    graphql::unique,
+    platform::Platform,
+    schema::Field,
+    story::{Tenant, text},
+};
+use serde_json::{Value, json};
+
+/// Somebody who may do everything, with one of everything.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// Who.
+    pub person: Person,
+    /// What is theirs.
+    pub tenant: Tenant,
+    digest: String,
+    deployment: String,
+    operation: String,
+    region: String,
+    cell: String,
+    host: String,
+}
+
+impl Owner {
+    /// Somebody new.
+    pub async fn new(platform: &Platform) -> Self {
+        let person = person(platform).await;
+        make_operator(platform, person.actor).await;
+        let tenant = Tenant::open(platform, person.client.clone()).await;
+        let digest = artifacts::push(&tenant.client, &tenant.workspace, Version::Blue).await;
+        let input = json!({ "appId": tenant.app, "artifactDigest": digest, "environmentId": tenant.preview.id });
+        let made = tenant.client.done("deploymentCreate", "deployment { id }", input).await;
+        let operation = text(&made["operation"]["id"]);
+        tenant.succeeds(&operation).await;
+        let ids = platform.report().ids;
+        Self {
+            person,
+            tenant,
+            digest,
+            deployment: text(&made["deployment"]["id"]),
+            operation,
+            region: format!("reg_{}", ids.region.simple()),
+            cell: format!("cell_{}", ids.cell.simple()),
+            host: format!("host_{}", ids.host.simple()),
+        }
+    }
+
+    /// Their id for this field; none for a field that is no id of a tenant's thing.
+    pub fn id(&self, field: &str) -> Option<&str> {
+        Some(match field {
+            "workspaceId" => &self.tenant.workspace,
+            "projectId" => &self.tenant.project,
+            "appId" => &self.tenant.app,
+            "environmentId" => &self.tenant.preview.id,
+            "deploymentId" => &self.deployment,
+            "operationId" => &self.operation,
+            _ => return None,
+        })
+    }
+
+    fn good_value(&self, field: &str) -> Value {
+        if let Some(id) = self.id(field) {
+            return json!(id);
+        }
+        match field {
+            "regionId" => json!(self.region),
+            "cellId" => json!(self.cell),
+            "hostId" => json!(self.host),
+            "slug" => json!(unique("s")),
+            "name" => json!("A name"),
+            "contactEmail" => json!("ada@example.org"),
+            "kind" => json!("STAGING"),
+            "drainSeconds" => json!(10),
+            "standbySeconds" => json!(100),
+            "artifactDigest" | "digest" => json!(self.digest),
+            "expectedRouteEpoch" => json!(1),
+            "reason" => json!("because of a test"),
+            "host" => json!(format!("{}.test", unique("h"))),
+            "tokenId" => json!("00000000-0000-7000-8000-000000000009"),
+            "idempotencyKey" => json!(unique("key")),
+            "dryRun" => json!(false),
+            other => panic!("the field `{other}` has no good value in {}", file!()),
+        }
+    }
+
+    /// An input that breaks no rule of form.
+    pub fn good_input(&self, fields: &[Field]) -> Value {
+        let mut input = json!({});
+        for field in fields.iter().filter(|field| field.name != "idempotencyKey" && field.name != "dryRun") {
+            input[&field.name] = self.good_value(&field.name);
+        }
+        input
+    }
+}
+
+/// A text larger than any field takes, and smaller than any body.
+fn oversized() -> String {
+    "x".repeat(20_000)
+}
+
+/// An id of this prefix that nobody was given.
+pub fn unknown_id(like: &str) -> String {
+    let prefix = like.split_once('_').map_or("", |(prefix, _)| prefix);
+    format!("{prefix}_0190000000007000800000000000dead")
+}
+
+/// What can be wrong with a field, each with a word for it.
+pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
+    let mut bad = match field.kind.trim_end_matches('!') {
+        "ID" => bad_id(),
+        "Int" => vec![
+            ("text", json!("one")),
+            ("negative", json!(-1)),
+            ("fraction", json!(1.5)),
+            ("beyond 64 bits", json!(1e30)),
+        ],
+        "Boolean" => vec![("text", json!("yes")), ("number", json!(1))],
+        "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
+        "String" => [bad_text(&field.name), all_text()].concat(),
+        other => panic!("no bad values are known for the type `{other}` in {}", file!()),
+    };
+    if field.name == "drainSeconds" || field.name == "standbySeconds" {
+        bad.push(("for ever", json!(4_000_000_000_000_u64)));
+    }
+    if !field.optional {
+        bad.push(("null", Value::Null));
+    }
+    bad
+}
+
+fn bad_id() -> Vec<(&'static str, Value)> {
+    vec![
+        ("empty", json!("")),
+        ("malformed", json!("nonsense")),
+        ("of another kind", json!("zzz_0190000000007000800000000000dead")),
+        ("cut off", json!("app_01900000000070008000")),
+        ("not hexadecimal", json!("app_zzzz000000007000800000000000dead")),
+        ("NUL", json!("app_019000000000700080000000000\u{0}dead")),
+        ("oversized", json!(oversized())),
+        ("a list", json!([7])),
+    ]
+}
+
+fn all_text() -> Vec<(&'static str, Value)> {
+    vec![
+        ("empty", json!("")),
+        ("NUL", json!("a\u{0}b")),
+        ("oversized", json!(oversized())),
+        ("a number", json!(7)),
+        ("an object", json!({ "a": 1 })),
+    ]
+}
+
+fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
+    let digits = "0".repeat(63);
+    let of = |values: Vec<String>| values.into_iter().map(|value| ("malformed", json!(value))).collect();
+    let plain = |values: &[&str]| of(values.iter().map(|value| (*value).to_owned()).collect());
+    match field {
+        "slug" => of(vec![
+            "ab".into(),
+            "-abc".into(),
+            "abc-".into(),
+            "a--b".into(),
+            "UPPER".into(),
+            "größe".into(),
+            "a b".into(),
+            "a".repeat(64),
+        ]),
+        "name" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
+        "reason" => of(vec!["   ".into(), "two\nlines".into(), "r".repeat(501)]),
+        "contactEmail" => {
+            of(vec!["nobody".into(), "a b@example.org".into(), format!("{}@example.org", "e".repeat(300))])
+        }
+        "host" => {
+            plain(&["localhost", "a..test", "-a.test", "1.2.3.4", "a.test:80", "*.a.test", "a b.test", "http://a.test"])
+        }
+        "artifactDigest" | "digest" => of(vec![
+            "sha256:".into(),
+            format!("sha256:{digits}"),
+            format!("sha256:{digits}z"),
+            format!("sha256:{digits}A"),
+            format!("md5:{digits}0"),
+            format!("{digits}0"),
+        ]),
+        "idempotencyKey" => of(vec!["two words".into(), "schlüssel".into(), "k".repeat(256)]),
+        "tokenId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
+        other => panic!("no bad values are known for the text `{other}` in {}", file!()),
+    }
+}
