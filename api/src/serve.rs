@@ -12,7 +12,7 @@ use ed25519_dalek::SigningKey;
 use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rhone_eventstore::{
-    Bell, Clock, Wake,
+    Bell, Clock, Log as _, PgLog, ReadError, Wake,
     boot::{self, BootError},
     subjects::Subjects,
 };
@@ -61,6 +61,9 @@ pub enum ServeError {
     /// The log is not fit to be written.
     #[error("the log is not fit to be written")]
     Boot(#[from] BootError),
+    /// The log does not say which life it is in.
+    #[error("the log does not say which life it is in")]
+    Log(#[from] ReadError),
     /// The socket failed.
     #[error("serving failed")]
     Socket(#[from] std::io::Error),
@@ -69,6 +72,7 @@ pub enum ServeError {
 /// Serves until `shutdown`, then lets open requests end.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
     boot::check(&config.worker_pool).await?;
+    let incarnation = PgLog::new(config.worker_pool.clone()).incarnation().await?;
     let readiness = Arc::new(Readiness::new(checks(&config)));
     let platform = Arc::new(Platform {
         pool: config.api_pool.clone(),
@@ -78,6 +82,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         artifacts: config.artifacts.clone(),
         subjects: config.subjects.clone(),
         tokens: Tokens::new(config.api_pool.clone()),
+        incarnation,
     });
     let infrastructure = Arc::new(Infrastructure {
         pool: config.worker_pool.clone(),

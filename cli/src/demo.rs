@@ -2,9 +2,29 @@
 //! epochs and times of this very run. One file per step. The trap avoided: a demonstration that goes on after a lie; every
 //! claim is checked, and the first that does not hold ends it.
 
-use anyhow::{Result, bail};
+mod crowd;
+mod s1_platform;
+mod s2_deployment;
+mod s3_allocation;
+mod s4_visit;
+mod s5_promotion;
+mod s6_rollback;
+mod s7_timeline;
+mod s8_crash;
+mod s8_edge;
+mod s8_kills;
+mod s9_index;
+mod story;
+mod teller;
+mod upstairs;
+mod visitor;
+
+use crate::data::Data;
+use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use story::Story;
+use upstairs::Upstairs;
 
 /// How it is told.
 #[derive(Clone, Debug, Args)]
@@ -14,9 +34,32 @@ pub struct DemoArgs {
     pub examples: PathBuf,
     /// Rows of the table whose index is built in step 9.
     #[arg(long, default_value_t = 3_000_000)]
-    pub rows: u64,
+    pub rows: u32,
 }
 
-pub(crate) async fn run(_: &crate::data::Data, _: DemoArgs) -> Result<()> {
-    bail!("soon")
+/// `rhone demo`. Uses the `rhone up` of this folder if one runs; otherwise starts one, and stops it at the end.
+pub(crate) async fn run(data: &Data, how: DemoArgs) -> Result<()> {
+    let data = data.created()?;
+    let upstairs = Upstairs::found_or_started(&data).await?;
+    let told = tell(&data, &how, &upstairs).await;
+    upstairs.leave().await;
+    told
+}
+
+async fn tell(data: &Data, how: &DemoArgs, upstairs: &Upstairs) -> Result<()> {
+    let mut story = Story::begin(data, how, upstairs)?;
+    let lanes = s1_platform::tell(&mut story).await?;
+    let blue = s2_deployment::tell(&mut story, &lanes).await?;
+    s3_allocation::tell(&mut story, &lanes, &blue).await?;
+    s4_visit::tell(&mut story, &lanes).await?;
+    let green = s5_promotion::tell(&mut story, &lanes, &blue).await?;
+    s6_rollback::tell(&mut story, &lanes, &blue, &green).await?;
+    s7_timeline::tell(&mut story, &lanes).await?;
+    let mut crowd = crowd::Crowd::gathered(story.edge()?, &lanes.production.host, crowd::SIZE).await?;
+    s8_kills::tell(&mut story, &lanes, [&green, &blue], &mut crowd).await?;
+    s8_edge::tell(&mut story, &lanes, crowd).await?;
+    s8_crash::tell(&mut story, &lanes).await?;
+    s9_index::tell(&mut story, &lanes, [&blue, &green], how.rows).await?;
+    story.teller.end();
+    Ok(())
 }

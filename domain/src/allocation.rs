@@ -269,6 +269,10 @@ impl Aggregate for Allocation {
                 self.verified = Some(*digest);
             }
             Event::Ready { digest, address } => {
+                // Edges order what they hear of an allocation by generation: a new address is a new one.
+                if self.address.as_ref().is_some_and(|before| before != address) {
+                    self.generation = self.generation.next();
+                }
                 self.state = Some(State::Ready);
                 self.verified = Some(*digest);
                 self.address = Some(address.clone());

@@ -110,6 +110,9 @@ pub enum Rejection {
     /// It ended.
     #[error("this deployment has failed: {0}")]
     Failed(String),
+    /// These bytes may not be promoted.
+    #[error("this deployment may not be promoted: {0}")]
+    NotValidated(String),
 }
 
 impl aggregate::Rejection for Rejection {
@@ -118,6 +121,7 @@ impl aggregate::Rejection for Rejection {
             Self::Exists => "ALREADY_EXISTS",
             Self::NotFound => "NOT_FOUND",
             Self::Failed(_) => "DEPLOYMENT_FAILED",
+            Self::NotValidated(_) => "NOT_VALIDATED",
         }
     }
 }

@@ -157,8 +157,9 @@ fn change_route(world: &World<'_>, requested: &Requested) -> Step {
         drain_until: world.now + TimeDelta::seconds(seconds),
     };
     Step::ChangeRoute(match (requested.kind, &requested.reason) {
+        (Kind::Promotion, _) => route_owner::Command::Promote(change),
         (Kind::Rollback, Some(reason)) => route_owner::Command::RollBack { change, reason: reason.clone() },
-        _ => route_owner::Command::Promote(change),
+        (Kind::Rollback, None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
     })
 }
 
@@ -217,12 +218,11 @@ pub fn gates(requested: &Requested, owner: &RouteOwner, deployment: &Deployment)
     let mut gates = vec![artifact_gate(artifact, deployment)];
     let epoch = format!("expected {expected}, the route is at {}", owner.epoch);
     let stale = matches!(route, Err(route_owner::Rejection::StaleEpoch { .. } | route_owner::Rejection::NotFound));
-    gates.push(gate(
-        "route_epoch",
-        Verdict::pass_if(!stale),
-        "the route's predecessor is the one this was decided on",
-        &epoch,
-    ));
+    let said = match &route {
+        Err(rejection) if stale => rejection.to_string(),
+        Ok(()) | Err(_) => "the route is still the one this was decided on".to_owned(),
+    };
+    gates.push(gate("route_epoch", Verdict::pass_if(!stale), &said, &epoch));
     if !stale {
         let reason = route.as_ref().err().map_or_else(|| "nothing holds the route".to_owned(), ToString::to_string);
         let evidence = route.as_ref().err().map_or("OPEN", |rejection| rejection.code());

@@ -1,26 +1,30 @@
 //! Refusal: what an authorised actor asked for and did not get, with expected and actual. A stream of its own per target, so
 //! that a refusal can never contend with the aggregate that refused. Writer: the API. Trap: a caller that retries for ever
-//! fills the log; the same refusal of the same actor within a minute is one event.
+//! fills the log; the same refusal of the same actor within a minute is one event, and a target has at most 30 a minute.
 
 use crate::{
     aggregate::{self, Aggregate},
     envelope::StreamId,
-    ids::{ActorId, AppId, EnvironmentId, derived},
+    ids::{ActorId, AppId, EnvironmentId, WorkspaceId, derived},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use uuid::Uuid;
 
-/// The stream of the refusals that concern `target`.
-pub fn id(target: &StreamId) -> Uuid {
-    derived(&["refusal", target.as_str()])
+/// The stream of the refusals that concern `target`, within one tenant: what one is refused is not the next one's to see.
+pub fn id(workspace: WorkspaceId, target: &StreamId) -> Uuid {
+    derived(&["refusal", &workspace.to_string(), target.as_str()])
 }
 
 /// The refusals of one target, as later ones see them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Refusals {
-    last: Option<(Refused, DateTime<Utc>)>,
+    recent: VecDeque<(Refused, DateTime<Utc>)>,
 }
+
+/// The most that are put on record for one target within a minute.
+const MOST_A_MINUTE: usize = 30;
 
 /// What was refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,14 +92,16 @@ impl Aggregate for Refusals {
     type Rejection = Rejection;
 
     fn decide(&self, Command::Record { refused, at }: Command) -> Result<Vec<Event>, Rejection> {
-        match &self.last {
-            Some((same, when)) if *same == refused && at - *when < TimeDelta::minutes(1) => Ok(vec![]),
-            _ => Ok(vec![Event::Recorded { refused, at }]),
-        }
+        let mut lately = self.recent.iter().filter(|(_, when)| at - *when < TimeDelta::minutes(1));
+        let enough = lately.clone().count() >= MOST_A_MINUTE || lately.any(|(same, _)| *same == refused);
+        Ok(if enough { vec![] } else { vec![Event::Recorded { refused, at }] })
     }
 
     fn apply(&mut self, Event::Recorded { refused, at }: &Event) {
-        self.last = Some((refused.clone(), *at));
+        self.recent.push_back((refused.clone(), *at));
+        if self.recent.len() > MOST_A_MINUTE {
+            self.recent.pop_front();
+        }
     }
 }
 

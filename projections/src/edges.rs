@@ -36,3 +36,17 @@ pub async fn live(
     .map(|row| row.try_get("body").map(|Json(status)| status))
     .collect()
 }
+
+/// The same as any user may see it: without what it says of tenants.
+pub async fn shown(
+    connection: &mut PgConnection,
+    region: RegionId,
+    seconds: f64,
+) -> Result<Vec<EdgeStatus>, sqlx::Error> {
+    let rows: Vec<Json<EdgeStatus>> = sqlx::query_scalar("SELECT status.live_edges($1, $2)")
+        .bind(region.0)
+        .bind(seconds)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|Json(status)| status).collect())
+}

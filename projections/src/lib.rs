@@ -8,6 +8,7 @@ pub mod inline;
 pub mod catalogue;
 pub mod deployments;
 pub mod timeline;
+pub mod uploads;
 
 pub mod edges;
 pub mod hosts_seen;

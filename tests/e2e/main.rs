@@ -3,5 +3,9 @@
 
 mod architecture;
 mod bad_input;
+mod feed;
+mod index_build;
 mod isolation;
+mod kills;
+mod rebuild;
 mod story;

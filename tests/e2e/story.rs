@@ -119,8 +119,8 @@ async fn promotion_is_repeated_and_answered_alike(tenant: &Tenant, (blue, digest
     assert_eq!(after["operation"], asked["operation"], "long after its end it is still the same operation");
     let mut other = input;
     other["expectedRouteEpoch"] = json!(7);
-    let answer = tenant.client.try_mutate("deploymentPromote", "deployment { id }", &other).await.expect("an answer");
-    assert_eq!(answer["errors"][0]["extensions"]["field"], "idempotencyKey", "a key is for one request: {answer:#}");
+    let reused = tenant.client.refused("deploymentPromote", "deployment { id }", other).await;
+    assert_eq!(reused["code"], "IDEMPOTENCY_KEY_REUSED", "a key is for one request: {reused:#}");
     operation
 }
 

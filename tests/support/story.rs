@@ -56,6 +56,11 @@ const OPERATION: &str = "id kind stage ended expectedRouteEpoch epoch healthyDig
 impl Tenant {
     /// Opens everything that a deployment needs, owned by whom this client is.
     pub async fn open(platform: &Platform, client: Client) -> Self {
+        Self::open_draining(platform, client, 30).await
+    }
+
+    /// The same; a former owner's sockets and allocations are kept for so many seconds.
+    pub async fn open_draining(platform: &Platform, client: Client, seconds: u32) -> Self {
         let report = platform.report();
         let name = unique("t");
         let made = client.done("workspaceCreate", "workspace { id }", json!({ "slug": name, "name": "Tenant" })).await;
@@ -64,9 +69,10 @@ impl Tenant {
         let project = text(&client.done("projectCreate", "project { id }", input).await["project"]["id"]);
         let input = json!({ "projectId": project, "slug": "counter", "name": "Counter" });
         let app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
-        let place = (format!("reg_{}", report.ids.region.simple()), format!("cell_{}", report.ids.cell.simple()));
-        let preview = environment(&client, &app, ("preview", "PREVIEW"), &place, &name).await;
-        let production = environment(&client, &app, ("production", "PRODUCTION"), &place, &name).await;
+        let input = json!({ "appId": app, "regionId": format!("reg_{}", report.ids.region.simple()),
+            "cellId": format!("cell_{}", report.ids.cell.simple()), "drainSeconds": seconds, "standbySeconds": seconds });
+        let preview = environment(&client, input.clone(), ("preview", "PREVIEW"), &name).await;
+        let production = environment(&client, input, ("production", "PRODUCTION"), &name).await;
         Self { client, edge: report.urls.edges[0].clone(), workspace, project, app, preview, production }
     }
 
@@ -156,21 +162,20 @@ impl Tenant {
 
     /// The allocations of an environment, ended ones included.
     pub async fn allocations(&self, environment: &Environment) -> Vec<Value> {
+        self.allocations_now(environment).await.expect("the API answers")
+    }
+
+    /// The same; none while the API does not answer.
+    pub async fn allocations_now(&self, environment: &Environment) -> Option<Vec<Value>> {
         let query = "query($id: ID!) { environment(id: $id) { allocations(ended: true) { id state artifactDigest verifiedDigest \
             restarts hostId regionId cellId } } }";
-        let data = self.client.data(query, json!({ "id": environment.id })).await;
-        data["environment"]["allocations"].as_array().cloned().unwrap_or_default()
+        let answer = self.client.try_ask(query, json!({ "id": environment.id })).await.ok()?;
+        answer["data"]["environment"]["allocations"].as_array().cloned()
     }
 }
 
-async fn environment(
-    client: &Client,
-    app: &str,
-    (slug, kind): (&str, &str),
-    (region, cell): &(String, String),
-    name: &str,
-) -> Environment {
-    let input = json!({ "appId": app, "slug": slug, "kind": kind, "regionId": region, "cellId": cell });
+async fn environment(client: &Client, mut input: Value, (slug, kind): (&str, &str), name: &str) -> Environment {
+    (input["slug"], input["kind"]) = (json!(slug), json!(kind));
     let made = client.done("environmentCreate", "environment { id }", input).await;
     let (id, host) = (text(&made["environment"]["id"]), format!("{slug}.{name}.test"));
     let input = json!({ "environmentId": id, "host": host });

@@ -3,7 +3,7 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
-    context::{begin, belongs_to, position, wait_for},
+    context::{begin, belongs_to, position, shown, wait_for},
     deployment::Deployment,
     environment::Environment,
     id,
@@ -125,13 +125,17 @@ impl App {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<TimelineEntry>> {
         let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
-        let target = position("atLeastPosition", at_least_position.as_deref())?;
+        let target = position(ctx, "atLeastPosition", at_least_position.as_deref())?;
         wait_for(ctx, projection::key::<timeline::Timeline>(), target).await?;
+        let plain = |field, cursor: Option<String>| {
+            position(ctx, field, cursor.as_deref()).map(|position| position.map(|position| position.to_string()))
+        };
+        let (after, before) = (plain("after", after)?, plain("before", before)?);
         let wanted = Pages { first, after, last, before }.wanted::<Position>()?;
         let mut transaction = begin(ctx).await?;
         let filter = timeline::Filter { app: Some(self.created.id), environment, correlation: None };
         let rows = timeline::page(&mut transaction, &filter, &wanted.keyset).await.map_err(Fault::internal)?;
-        let rows = rows.into_iter().map(|row| (row.position.to_string(), TimelineEntry(row)));
+        let rows = rows.into_iter().map(|row| (shown(ctx, row.position), TimelineEntry(row)));
         Ok(wanted.connection(rows.collect()))
     }
 }

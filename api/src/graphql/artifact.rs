@@ -3,7 +3,7 @@
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
-    context::{Ask, belongs_to},
+    context::{Ask, begin, belongs_to},
     id,
     place::noun,
 };
@@ -18,6 +18,7 @@ use rhone_domain::{
     digest::Digest,
     ids::{ArtifactId, CorrelationId, WorkspaceId},
 };
+use rhone_projections::uploads;
 use rhone_providers::{artifact_facts::read_facts, artifact_store::ArtifactStore};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
@@ -89,6 +90,7 @@ impl ArtifactMutation {
         if !belongs_to(ctx, workspace).await? {
             return Err(id::not_found::<WorkspaceId>("workspaceId").into());
         }
+        sent_by_caller(ctx, digest).await?;
         let (size, facts) = facts_of(&ctx.platform().artifacts, digest).await?;
         Ok(ArtifactRegisterPayload(change(ctx, manner, Register { workspace, digest, size, facts }).await?))
     }
@@ -99,13 +101,20 @@ pub(crate) fn digest(field: &'static str, text: &str) -> Result<Digest, Fault> {
     text.parse().map_err(|_| Fault::bad_input(field, "must be `sha256:` followed by 64 lower-case hex digits"))
 }
 
+/// Bytes that somebody else sent are as good as none.
+async fn sent_by_caller(ctx: &Context<'_>, digest: Digest) -> Result<(), Fault> {
+    let mut transaction = begin(ctx).await?;
+    if uploads::exists(&mut transaction, digest).await.map_err(Fault::internal)? { Ok(()) } else { Err(missing()) }
+}
+
+fn missing() -> Fault {
+    let mut fault = Fault::new(Code::NotFound, "digest: no such bytes were uploaded");
+    fault.field = Some("digest".into());
+    fault
+}
+
 /// What the stored bytes say, read back from the store.
 pub(crate) async fn facts_of(store: &ArtifactStore, digest: Digest) -> Result<(u64, ArtifactFacts), Fault> {
-    let missing = || {
-        let mut fault = Fault::new(Code::NotFound, "digest: no such bytes were uploaded");
-        fault.field = Some("digest".into());
-        fault
-    };
     let size = store.head(digest).await.map_err(Fault::internal)?.ok_or_else(missing)?;
     let bytes = store.get(digest).await.map_err(Fault::internal)?;
     let reader = StreamReader::new(bytes.map_err(std::io::Error::other));

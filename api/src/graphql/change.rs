@@ -216,6 +216,7 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
         };
         match outcome {
             Err(AppendError::Conflict { .. }) => {}
+            Err(AppendError::KeyReused { .. }) => return Ok(Answer::refused(key_reused())),
             Err(error) => return Err(fault_of(error)),
             Ok(answer) => return Ok(answer),
         }
@@ -244,7 +245,12 @@ async fn put_on_record<C: Change>(
     refusal: Refusal,
 ) -> Result<Answer, AppendError> {
     let Refusal { error, target, workspace, app, environment } = refusal;
-    let mut loaded = match bench.door.load::<Refusals>(refusal::id(&target)).await {
+    if C::KEY_SCOPE == KeyScope::Caller {
+        // There is no workspace in whose timeline it could stand.
+        let unit = bench.unit(Writer::Api, workspace, CorrelationId(bench.id));
+        return commit(bench, C::KEY_SCOPE, fingerprint, unit, Answer::refused(error)).await;
+    }
+    let mut loaded = match bench.door.load::<Refusals>(refusal::id(workspace, &target)).await {
         Ok(loaded) => loaded,
         Err(ReadError::Unavailable(error)) => return Err(AppendError::Unavailable(error)),
         Err(error) => return Err(AppendError::Malformed(error.to_string())),
@@ -311,16 +317,23 @@ impl Answer {
     }
 }
 
+fn key_reused() -> UserError {
+    UserError {
+        code: "IDEMPOTENCY_KEY_REUSED".to_owned(),
+        field: Some("idempotencyKey".to_owned()),
+        message: "the idempotency key was used for another request".to_owned(),
+        expected: None,
+        actual: None,
+        gates: Vec::new(),
+    }
+}
+
 fn fault_of(error: AppendError) -> Fault {
     match error {
-        AppendError::KeyReused { .. } => {
-            let mut fault = Fault::bad_input("idempotencyKey", "was used for another request");
-            fault.message = "IDEMPOTENCY_KEY_REUSED: the idempotency key was used for another request".into();
-            fault
-        }
         // The stream belongs to somebody else: no word about it.
         AppendError::ForeignStream { .. } => Fault::new(Code::NotFound, "there is no such thing"),
         error @ (AppendError::Conflict { .. }
+        | AppendError::KeyReused { .. }
         | AppendError::StaleFence { .. }
         | AppendError::Refused { .. }
         | AppendError::Invalid(_)
@@ -364,8 +377,8 @@ macro_rules! payload {
             }
 
             /// Where the log stands with it; hand it to a query as `atLeastPosition`.
-            async fn position(&self) -> Option<String> {
-                self.0.position.map(|position| position.to_string())
+            async fn position(&self, ctx: &async_graphql::Context<'_>) -> Option<String> {
+                self.0.position.map(|position| $crate::graphql::context::shown(ctx, position))
             }
 
             /// Why it was refused; empty when it was not.

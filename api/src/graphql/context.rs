@@ -8,7 +8,10 @@ use crate::{
 };
 use async_graphql::{Context, Data};
 use rhone_domain::ids::{PLATFORM, WorkspaceId};
-use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake, checkpoint::Key, subjects::Subjects};
+use rhone_eventstore::{
+    Bell, Clock, Cursor, CursorError, Dispatcher, LogIncarnation, PgLog, Position, Wake, checkpoint::Key,
+    subjects::Subjects,
+};
 use rhone_projections::{authority::members, inline::AuthorityRows, projection, session::Session};
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::{PgPool, PgTransaction};
@@ -34,6 +37,8 @@ pub struct Platform {
     pub subjects: Subjects,
     /// Tokens.
     pub tokens: Tokens,
+    /// Which life of the log positions belong to.
+    pub incarnation: LogIncarnation,
 }
 
 impl std::fmt::Debug for Platform {
@@ -89,6 +94,10 @@ pub(crate) async fn begin(ctx: &Context<'_>) -> Result<PgTransaction<'static>, F
 /// The door, with the caller's eyes.
 pub(crate) fn door(platform: &Platform, principal: &Principal) -> Door {
     let log = PgLog::acting(platform.pool.clone(), principal.actor);
+    let log = match principal.workspace {
+        Some(workspace) => log.within(workspace),
+        None => log,
+    };
     Dispatcher::new(log, platform.clock.clone(), AuthorityRows)
         .waking(Arc::new(platform.bell.clone()))
         .waking(platform.wake.clone())
@@ -122,9 +131,21 @@ pub(crate) async fn wait_for(ctx: &Context<'_>, projection: Key<'_>, position: O
     Ok(())
 }
 
-/// A position a client hands in.
-pub(crate) fn position(field: &'static str, text: Option<&str>) -> Result<Option<Position>, Fault> {
-    text.map(str::parse)
-        .transpose()
-        .map_err(|_| Fault::bad_input(field, "must be a position as an earlier answer gave it"))
+/// A position a client hands in; one from another life of the log is answered with a resync.
+pub(crate) fn position(ctx: &Context<'_>, field: &'static str, text: Option<&str>) -> Result<Option<Position>, Fault> {
+    let Some(text) = text else { return Ok(None) };
+    let position = text.parse::<Cursor>().and_then(|cursor| cursor.continue_in(ctx.platform().incarnation));
+    position.map(Some).map_err(|error| match error {
+        CursorError::Malformed => Fault::bad_input(field, "must be a position as an earlier answer gave it"),
+        CursorError::Resync { .. } => {
+            let mut fault = Fault::new(Code::Conflict, format!("{field}: {error}"));
+            (fault.field, fault.rule) = (Some(field.into()), Some("RESYNC".into()));
+            fault
+        }
+    })
+}
+
+/// A position as clients keep it.
+pub(crate) fn shown(ctx: &Context<'_>, position: Position) -> String {
+    Cursor { incarnation: ctx.platform().incarnation, position }.to_string()
 }

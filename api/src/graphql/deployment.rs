@@ -474,7 +474,7 @@ fn judge(requested: &Requested, owner: &Loaded<RouteOwner>, deployment: &deploym
     match gates.iter().find(|gate| gate.verdict == Verdict::Fail) {
         None => Ok(()),
         Some(closed) => {
-            let rejection = deployment::Rejection::Failed(closed.reason.clone());
+            let rejection = deployment::Rejection::NotValidated(closed.reason.clone());
             Err(with_gates(refused(&rejection, target, requested.workspace)).about("deploymentId"))
         }
     }

@@ -128,7 +128,7 @@ impl Region {
     #[graphql(complexity = "100 + child_complexity")]
     async fn live_edges(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Edge>> {
         let mut transaction = begin(ctx).await?;
-        let live = edges::live(&mut transaction, self.created.id, 15.0).await.map_err(Fault::internal)?;
+        let live = edges::shown(&mut transaction, self.created.id, 15.0).await.map_err(Fault::internal)?;
         Ok(live.into_iter().map(Edge).collect())
     }
 }

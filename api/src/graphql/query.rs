@@ -47,7 +47,7 @@ pub struct Query;
 macro_rules! by_id {
     ($ctx:ident, $id:ident, $at:ident, $noun:ident) => {{
         let id = id::read("id", &$id)?;
-        let at = position("atLeastPosition", $at.as_deref())?;
+        let at = position($ctx, "atLeastPosition", $at.as_deref())?;
         Ok($noun::find($ctx, id, at).await?)
     }};
 }

@@ -1,6 +1,7 @@
 //! The timeline's lines: every event with who, what, why, its cause and a sentence.
 
-use async_graphql::{Json, Object};
+use super::context::shown;
+use async_graphql::{Context, Json, Object};
 use chrono::{DateTime, Utc};
 use rhone_projections::timeline;
 
@@ -11,8 +12,8 @@ pub(crate) struct TimelineEntry(pub(crate) timeline::Entry);
 #[Object]
 impl TimelineEntry {
     /// Where in the log; opaque, in order.
-    async fn position(&self) -> String {
-        self.0.position.to_string()
+    async fn position(&self, ctx: &Context<'_>) -> String {
+        shown(ctx, self.0.position)
     }
 
     async fn event_id(&self) -> String {

@@ -1,7 +1,7 @@
 //! Tokens: what callers show. The secret is told once.
 
 use super::{
-    context::{Ask, belongs_to, platform_only},
+    context::{Ask, belongs_to, door, platform_only},
     id,
 };
 use crate::{
@@ -12,7 +12,9 @@ use crate::{
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use rhone_domain::{
     actor::ActorKind,
+    host::Host,
     ids::{ActorId, HostId, RegionId, WorkspaceId},
+    region::Region,
 };
 use rhone_eventstore::clock::secret;
 use uuid::Uuid;
@@ -35,6 +37,19 @@ pub(crate) struct RunnerTokenCreateInput {
 pub(crate) struct EdgeTokenCreateInput {
     region_id: ID,
     name: String,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct TokenRevokeInput {
+    /// As `tokenCreate` gave it.
+    token_id: String,
+}
+
+/// The answer of tokenRevoke.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct TokenRevokePayload {
+    /// Whether there was such a token of the caller, still valid.
+    revoked: bool,
 }
 
 /// A new token.
@@ -72,6 +87,9 @@ impl TokenMutation {
     ) -> async_graphql::Result<TokenPayload> {
         platform_only(ctx).await?;
         let host = id::read::<HostId>("hostId", &input.host_id)?;
+        if !door(ctx.platform(), ctx.principal()).load::<Host>(host).await.map_err(Fault::internal)?.exists() {
+            return Err(id::not_found::<HostId>("hostId").into());
+        }
         Ok(issue(ctx, PrincipalKind::Runner(host), ActorId(host.0), None, &input.name).await?)
     }
 
@@ -83,14 +101,23 @@ impl TokenMutation {
     ) -> async_graphql::Result<TokenPayload> {
         platform_only(ctx).await?;
         let region = id::read::<RegionId>("regionId", &input.region_id)?;
+        if !door(ctx.platform(), ctx.principal()).load::<Region>(region).await.map_err(Fault::internal)?.exists() {
+            return Err(id::not_found::<RegionId>("regionId").into());
+        }
         Ok(issue(ctx, PrincipalKind::Edge(region), ActorId(region.0), None, &input.name).await?)
     }
 
     /// Ends one of the caller's tokens; open connections of it end within a second.
-    async fn token_revoke(&self, ctx: &Context<'_>, token_id: String) -> async_graphql::Result<bool> {
+    async fn token_revoke(
+        &self,
+        ctx: &Context<'_>,
+        input: TokenRevokeInput,
+    ) -> async_graphql::Result<TokenRevokePayload> {
         let principal = user(ctx)?;
-        let token = Uuid::parse_str(&token_id).map_err(|_| Fault::bad_input("tokenId", "must be a token's id"))?;
-        Ok(ctx.platform().tokens.revoke(token, principal.actor).await.map_err(Fault::internal)?)
+        let token =
+            Uuid::parse_str(&input.token_id).map_err(|_| Fault::bad_input("tokenId", "must be a token's id"))?;
+        let revoked = ctx.platform().tokens.revoke(token, principal.actor).await.map_err(Fault::internal)?;
+        Ok(TokenRevokePayload { revoked })
     }
 }
 

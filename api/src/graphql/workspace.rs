@@ -9,7 +9,10 @@ use super::{
     place::{claim_slug, name, page_of, slug},
     project::Project,
 };
-use crate::{fault::Fault, page};
+use crate::{
+    fault::{Code, Fault},
+    page,
+};
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -142,6 +145,9 @@ impl WorkspaceMutation {
         ctx: &Context<'_>,
         input: WorkspaceCreateInput,
     ) -> async_graphql::Result<WorkspaceCreatePayload> {
+        if ctx.principal().workspace.is_some() {
+            return Err(Fault::new(Code::Forbidden, "a token of one workspace opens no other").into());
+        }
         let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
         let create = Create {
             slug: slug(&input.slug)?,

@@ -12,7 +12,7 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt, stream};
 use rhone_domain::digest::Digest;
-use rhone_projections::authority::allocations;
+use rhone_projections::{authority::allocations, uploads};
 use rhone_providers::artifact_store::{StoreError, Stored};
 use serde::Serialize;
 
@@ -41,13 +41,14 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Kept>, Refusal> {
-    caller::user(&infrastructure, &headers).await?;
+    let uploader = caller::user(&infrastructure, &headers).await?;
     let digest = digest_in(&digest)?;
     if declared(&headers).is_some_and(|length| length > LARGEST) {
         return Err(too_large());
     }
     let (Stored::Now { size } | Stored::Before { size }) =
         infrastructure.artifacts.put_stream(digest, LARGEST, parts(body)).await.map_err(|error| refused(&error))?;
+    within(async { Ok(uploads::record(&infrastructure.pool, uploader.actor, digest).await?) }).await?;
     metrics::counter!("rhone_artifacts_uploaded_total").increment(1);
     Ok(Json(Kept { digest, size }))
 }

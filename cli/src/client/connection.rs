@@ -49,11 +49,11 @@ enum Attempt {
 impl Connection {
     /// To the API at this URL, with this token.
     pub fn new(url: &str, token: &str) -> Result<Self, Failure> {
-        let http = Client::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .read_timeout(Duration::from_secs(15))
-            .build()
-            .map_err(|error| Failure::local("preparing to ask the API", error))?;
+        let builder = Client::builder().connect_timeout(Duration::from_secs(3)).read_timeout(Duration::from_secs(15));
+        let is_here = ["http://127.", "http://localhost"].iter().any(|here| url.starts_with(here));
+        // A proxy for the outside world has no business between us and this machine.
+        let builder = if is_here { builder.no_proxy() } else { builder };
+        let http = builder.build().map_err(|error| Failure::local("preparing to ask the API", error))?;
         let url = url.trim_end_matches('/').to_owned();
         Ok(Self { url, token: token.to_owned(), http, clock: Clock::system() })
     }

@@ -7,7 +7,7 @@ use crate::{processes, shutdown::told};
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt as _,
     process::{ExitStatus, Stdio},
@@ -24,8 +24,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Whoever ran for so long is not failing to start.
 const SETTLED: Duration = Duration::from_secs(10);
 
+/// A log that is larger when the part is first started is turned over; one older part is kept.
+const LARGE_LOG: u64 = 16 << 20;
+
 /// Starts the part now; afterwards it is kept until told to stop.
 pub(super) fn start(part: Part, report: Reporting, stop: watch::Receiver<bool>) -> Result<impl Future<Output = ()>> {
+    if fs::metadata(&part.log).is_ok_and(|log| log.len() > LARGE_LOG) {
+        let turned = fs::rename(&part.log, part.log.with_extension("log.1"));
+        turned.with_context(|| format!("turning over {}", part.log.display()))?;
+    }
     let child = spawn(&part).with_context(|| format!("starting {}", part.name))?;
     report.runs(&part.name, child.id().unwrap_or_default(), 0);
     Ok(keep(part, child, report, stop))

@@ -15,6 +15,7 @@ use std::{env, path::PathBuf, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 /// The private server's database.
@@ -41,10 +42,12 @@ struct Keeper {
 
 impl Keeper {
     async fn stop(self) {
+        let begun = Instant::now();
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {
             tracing::error!(part = self.name, %error, "its keeper ended badly");
         }
+        tracing::info!(part = self.name, ms = begun.elapsed().as_millis(), "ended");
     }
 }
 
@@ -114,8 +117,9 @@ impl Kept {
         for part in others {
             part.stop().await;
         }
-        if let Err(error) = rhone_runner::stop_all(&self.data.runner(), APPS).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "gates and apps may go on");
+        match rhone_runner::stop_all(&self.data.runner(), APPS).await {
+            Ok(gates) => tracing::info!(gates, "apps ended"),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "gates and apps may go on"),
         }
         for server in [self.nats, self.postgres].into_iter().flatten() {
             server.stop().await;

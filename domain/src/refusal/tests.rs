@@ -40,3 +40,24 @@ fn a_refusal_is_recorded_and_its_repetition_within_a_minute_is_not() {
 fn another_refusal_is_recorded_at_once() {
     given::<Refusals>([recorded("43", 0)]).when(record("44", 1)).then([recorded("44", 1)]);
 }
+
+#[test]
+fn alternating_refusals_are_still_one_event_each_within_a_minute() {
+    let both = [recorded("43", 0), recorded("44", 1)];
+    given::<Refusals>(both.clone()).when(record("43", 2)).then([]);
+    given::<Refusals>(both).when(record("44", 3)).then([]);
+}
+
+#[test]
+fn a_target_has_at_most_thirty_refusals_a_minute() {
+    let thirty = (0..30).map(|n| recorded(&n.to_string(), 0)).collect::<Vec<_>>();
+    given::<Refusals>(thirty.clone()).when(record("99", 59)).then([]);
+    given::<Refusals>(thirty).when(record("99", 60)).then([recorded("99", 60)]);
+}
+
+#[test]
+fn the_refusals_of_one_target_are_apart_by_tenant() {
+    let target = StreamId::new("claim", Uuid::from_u128(1));
+    let of = |tenant| id(WorkspaceId(Uuid::from_u128(tenant)), &target);
+    assert_ne!(of(1), of(2));
+}

@@ -46,7 +46,7 @@ impl Lane {
 
     /// The deployment that does not own production at this epoch, once it has moved.
     fn other(&self, epoch: u64) -> &Deployed {
-        &self.deployed[usize::from(epoch % 2 == 0)]
+        &self.deployed[usize::from(epoch.is_multiple_of(2))]
     }
 
     async fn serving(&self, epoch: u64) {

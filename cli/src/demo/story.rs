@@ -1,0 +1,122 @@
+//! What the steps share: who asks, who tells, and how an operation is followed. The trap avoided: an id copied from an earlier
+//! run; every name of this run ends with its own tag.
+
+use super::{DemoArgs, teller::Teller, upstairs::Upstairs, visitor::Visitor};
+use crate::{
+    Report,
+    client::{Connection, Progress, documents, follow, mutation::{DEPLOYMENT_PROMOTE, Mutation}, Payload},
+    data::Data,
+};
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::{path::PathBuf, time::Duration};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// The longest that any operation is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the steps share.
+pub(super) struct Story<'a> {
+    pub(super) teller: Teller,
+    pub(super) connection: Connection,
+    pub(super) data: &'a Data,
+    pub(super) examples: PathBuf,
+    pub(super) tag: String,
+    /// As it was at the beginning; pids change, the rest does not.
+    pub(super) report: Report,
+    upstairs: &'a Upstairs,
+}
+
+/// Where the app is shown.
+pub(super) struct Lanes {
+    pub(super) workspace: String,
+    pub(super) app: String,
+    pub(super) preview: Lane,
+    pub(super) production: Lane,
+}
+
+/// An environment and the hostname that leads to it.
+pub(super) struct Lane {
+    pub(super) environment: String,
+    pub(super) host: String,
+}
+
+/// A deployment, and how it answers.
+pub(super) struct Release {
+    pub(super) deployment: String,
+    pub(super) digest: String,
+    pub(super) version: &'static str,
+}
+
+/// An operation that ended as it should.
+pub(super) struct Done {
+    pub(super) operation: Value,
+    pub(super) steps: Vec<Progress>,
+}
+
+impl<'a> Story<'a> {
+    pub(super) fn begin(data: &'a Data, how: &DemoArgs, upstairs: &'a Upstairs) -> Result<Self> {
+        let report = upstairs.report()?;
+        let connection = Connection::new(&report.facts.urls.api, &report.facts.token)?;
+        let id: Uuid = connection.clock().new_id();
+        let tag = id.simple().to_string().split_off(24);
+        let examples = how.examples.clone();
+        Ok(Self { teller: Teller::new(), connection, data, examples, tag, report, upstairs })
+    }
+
+    /// Who runs, as of now.
+    pub(super) fn report_now(&self) -> Result<Report> {
+        self.upstairs.report()
+    }
+
+    /// The first edge.
+    pub(super) fn edge(&self) -> Result<&str> {
+        self.report.facts.urls.edges.first().map(String::as_str).context("`rhone up` runs no edge")
+    }
+
+    /// A visitor of this lane.
+    pub(super) fn visitor(&self, lane: &Lane) -> Result<Visitor> {
+        Visitor::new(self.edge()?, &lane.host)
+    }
+
+    /// A mutation that is to be accepted.
+    pub(super) async fn change(&self, mutation: &Mutation, input: Value) -> Result<Payload> {
+        let payload = self.connection.mutate(mutation, input).await?;
+        payload.accepted().with_context(|| format!("asking for {}", mutation.name))
+    }
+
+    /// The environment as it is now, with its route owner.
+    pub(super) async fn environment(&self, lane: &Lane) -> Result<Value> {
+        let asked = json!({ "id": lane.environment });
+        let mut data = self.connection.query(&documents::environment(), asked).await?;
+        Ok(data["environment"].take())
+    }
+
+    /// The route's epoch now.
+    pub(super) async fn epoch(&self, lane: &Lane) -> Result<u64> {
+        self.environment(lane).await?["routeOwner"]["epoch"].as_u64().context("a route has an epoch")
+    }
+
+    /// Asks for a promotion; whatever comes of it.
+    pub(super) async fn promote(&self, release: &Release, lane: &Lane, expected: u64, key: Option<&str>) -> Result<Payload> {
+        let input = json!({
+            "deploymentId": release.deployment, "environmentId": lane.environment, "expectedRouteEpoch": expected,
+            "reason": format!("{} is to serve", release.version), "idempotencyKey": key,
+        });
+        Ok(self.connection.mutate(&DEPLOYMENT_PROMOTE, input).await?)
+    }
+
+    /// Follows the operation of an accepted payload and tells each of its stages.
+    pub(super) async fn carried(&self, payload: &Payload, sent: Instant) -> Result<Done> {
+        let operation = payload.operation().context("an accepted change of a route has an operation")?;
+        let mut steps = Vec::new();
+        let operation = follow(&self.connection, operation, PATIENCE, |step| {
+            let stage = step.stage.as_deref().unwrap_or("-").to_lowercase();
+            self.teller.fact(format_args!("[+{:>6} ms] {stage:<16} {}", sent.elapsed().as_millis(), step.summary));
+            steps.push(step.clone());
+        })
+        .await?;
+        Ok(Done { operation, steps })
+    }
+}
