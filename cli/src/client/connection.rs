@@ -61,8 +61,8 @@ impl Connection {
     /// As `RHONE_URL` and `RHONE_TOKEN` say; what they do not say is taken from the `rhone up` of this data folder.
     pub(crate) fn configured(data: &Data) -> Result<Self, Failure> {
         let said = |name| env::var(name).ok().filter(|text| !text.is_empty());
-        let report: Option<Report> =
-            private_file::read(&data.report()).map_err(|error| Failure::local("looking for a running `rhone up`", error))?;
+        let report: Option<Report> = private_file::read(&data.report())
+            .map_err(|error| Failure::local("looking for a running `rhone up`", error))?;
         let facts = report.filter(|report| report.stage != Stage::Stopped).map(|report| report.facts);
         let (url, token) = match (said("RHONE_URL"), said("RHONE_TOKEN"), facts) {
             (Some(url), Some(token), _) => (url, token),
@@ -178,7 +178,8 @@ fn fault(code: &str, message: String) -> Failure {
 
 /// Whether it may go by itself: a server that is being started again, a database that recovers.
 fn is_passing(status: StatusCode, failure: &Failure) -> bool {
-    status.is_server_error() || matches!(failure, Failure::Fault { code, .. } if code == "INTERNAL" || code == "RATE_LIMITED")
+    status.is_server_error()
+        || matches!(failure, Failure::Fault { code, .. } if code == "INTERNAL" || code == "RATE_LIMITED")
 }
 
 #[cfg(test)]

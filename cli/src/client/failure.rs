@@ -101,10 +101,7 @@ impl fmt::Display for Refusal {
 
 impl Failure {
     /// Something on our side of the wire.
-    pub(crate) fn local(
-        doing: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub(crate) fn local(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Local { doing: doing.into(), source: source.into() }
     }
 
@@ -156,7 +153,10 @@ mod tests {
     #[test]
     fn a_gate_a_conflict_and_a_fault_end_differently() {
         assert_eq!([refused("PINNED"), refused("STALE_EPOCH"), refused("NAME_TAKEN")], [4, 5, 4]);
-        assert_eq!([fault("BAD_USER_INPUT"), fault("CONFLICT"), fault("INTERNAL"), fault("UNAUTHENTICATED")], [2, 5, 1, 3]);
+        assert_eq!(
+            [fault("BAD_USER_INPUT"), fault("CONFLICT"), fault("INTERNAL"), fault("UNAUTHENTICATED")],
+            [2, 5, 1, 3]
+        );
         assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
         assert_eq!(Failure::NoToken.exit_code(), 3);
     }

@@ -1,13 +1,20 @@
 //! Following an operation to its end: by subscription, taken up again where it broke off, and by asking while it is broken.
 //! The trap avoided: a wait that ends because the server was restarted; only the operation's own end, or patience, ends it.
 
-use super::{connection::Connection, documents, failure::{Failure, Refusal}};
+use super::{
+    connection::Connection,
+    documents,
+    failure::{Failure, Refusal},
+};
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::{net::TcpStream, time::{Instant, sleep, timeout, timeout_at}};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
@@ -180,7 +187,8 @@ mod tests {
     fn only_healthy_and_rolled_back_are_good_ends() {
         assert!(well(json!({ "id": "op_1", "stage": "HEALTHY" })).is_ok());
         assert!(well(json!({ "id": "op_1", "stage": "ROLLED_BACK" })).is_ok());
-        let stale = json!({ "id": "op_1", "stage": "FAILED", "failure": { "code": "STALE_EPOCH", "message": "moved on" } });
+        let stale =
+            json!({ "id": "op_1", "stage": "FAILED", "failure": { "code": "STALE_EPOCH", "message": "moved on" } });
         assert_eq!(well(stale).expect_err("it failed").exit_code(), 5);
         let cancelled = json!({ "id": "op_1", "stage": "CANCELLED", "failure": null, "cancelReason": "wrong button" });
         assert!(well(cancelled).expect_err("it was cancelled").to_string().contains("wrong button"));

@@ -2,8 +2,8 @@
 
 use super::{
     args::{
-        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname, How, Named,
-        Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
+        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname, How,
+        Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
     mutation::{self, Mutation},
 };

@@ -42,7 +42,12 @@ pub(crate) fn pack(folder: &Path, out: &mut impl io::Write) -> Result<Packed, Fa
 }
 
 /// Packs, uploads and registers.
-pub async fn push(connection: &Connection, workspace: &str, folder: &Path, key: Option<&str>) -> Result<Pushed, Failure> {
+pub async fn push(
+    connection: &Connection,
+    workspace: &str,
+    folder: &Path,
+    key: Option<&str>,
+) -> Result<Pushed, Failure> {
     let from = folder.to_owned();
     let packing = tokio::task::spawn_blocking(move || -> Result<(File, Packed), Failure> {
         let mut file = tempfile::tempfile().map_err(|error| Failure::local("making a temporary file", error))?;

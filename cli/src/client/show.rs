@@ -30,7 +30,9 @@ fn leaves(path: String, value: &Value) {
                 line(format_args!("{path}: {}", words.join(", ")));
             }
         }
-        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| leaves(below(&index.to_string()), item)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| leaves(below(&index.to_string()), item))
+        }
         leaf => line(format_args!("{path}: {}", word(leaf))),
     }
 }
@@ -88,7 +90,17 @@ mod tests {
             "type": "route_owner.promoted", "summary": "Blue serves.", "reason": "ready", "stream": "route_owner:1",
             "version": 3, "correlation": "aaaaaaaa-bbbb-cccc", "causation": "bbbbbbbb-cccc-dddd"
         }));
-        for part in ["12:34:56.789", "user", "01234567-89ab", "promoted", "Blue serves.", "Why: ready", "@3", "aaaaaaaa", "bbbbbbbb"] {
+        for part in [
+            "12:34:56.789",
+            "user",
+            "01234567-89ab",
+            "promoted",
+            "Blue serves.",
+            "Why: ready",
+            "@3",
+            "aaaaaaaa",
+            "bbbbbbbb",
+        ] {
             assert!(line.contains(part), "{part} in {line}");
         }
     }

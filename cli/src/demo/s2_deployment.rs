@@ -30,7 +30,12 @@ pub(super) async fn deployed(
         .with_context(|| format!("pushing {} (`./dev build` lays it out)", folder.display()))?;
     let artifact = pushed.payload.accepted()?;
     let took = begun.elapsed().as_millis();
-    story.teller.fact(format_args!("artifact   {} {} of {} bytes [{took} ms]", artifact.id()?, pushed.digest, pushed.size));
+    story.teller.fact(format_args!(
+        "artifact   {} {} of {} bytes [{took} ms]",
+        artifact.id()?,
+        pushed.digest,
+        pushed.size
+    ));
     story.teller.fact(format_args!("manifest   {}", artifact.object()["facts"]));
     let sent = Instant::now();
     let input = json!({ "appId": lanes.app, "artifactDigest": pushed.digest, "environmentId": lane.environment });
@@ -40,6 +45,9 @@ pub(super) async fn deployed(
     let done = story.carried(&payload, sent).await?;
     let healthy = done.operation["healthyDigest"] == json!(pushed.digest);
     let took = sent.elapsed().as_millis();
-    story.teller.holds(healthy, format_args!("{version} is healthy in preview with exactly {}, {took} ms after the request", pushed.digest))?;
+    story.teller.holds(
+        healthy,
+        format_args!("{version} is healthy in preview with exactly {}, {took} ms after the request", pushed.digest),
+    )?;
     Ok(Release { deployment, digest: pushed.digest, version })
 }

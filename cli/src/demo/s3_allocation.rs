@@ -11,7 +11,12 @@ pub(super) async fn tell(story: &mut Story<'_>, lanes: &Lanes, release: &Release
     let allocations = environment["allocations"].as_array().context("a list")?;
     let one = allocations.iter().find(|one| one["state"] == "READY").context("no allocation is ready")?;
     let id = one["id"].as_str().context("an id")?;
-    story.teller.fact(format_args!("allocation {id} on {} in {} / {}", word(&one["hostId"]), word(&one["regionId"]), word(&one["cellId"])));
+    story.teller.fact(format_args!(
+        "allocation {id} on {} in {} / {}",
+        word(&one["hostId"]),
+        word(&one["regionId"]),
+        word(&one["cellId"])
+    ));
     let verified = one["verifiedDigest"] == json!(release.digest) && one["artifactDigest"] == json!(release.digest);
     story.teller.holds(verified, format_args!("ordered, verified and executed: {}", release.digest))?;
     let entries = timeline(&story.connection, &lanes.app, Some(&lanes.preview.environment), None).await?;
@@ -21,7 +26,12 @@ pub(super) async fn tell(story: &mut Story<'_>, lanes: &Lanes, release: &Release
     };
     let steps: Vec<&Value> = entries.iter().filter(of_it).collect();
     for step in &steps {
-        story.teller.fact(format_args!("{} {:<22} {}", word(&step["occurredAt"]), word(&step["type"]), word(&step["summary"])));
+        story.teller.fact(format_args!(
+            "{} {:<22} {}",
+            word(&step["occurredAt"]),
+            word(&step["type"]),
+            word(&step["summary"])
+        ));
     }
     let types: Vec<&str> = steps.iter().filter_map(|step| step["type"].as_str()).collect();
     let order = ["allocation.planned", "allocation.pulling", "allocation.starting", "allocation.ready"];

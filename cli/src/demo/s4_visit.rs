@@ -12,11 +12,14 @@ pub(super) async fn tell(story: &mut Story<'_>, lanes: &Lanes) -> Result<()> {
     let took = begun.elapsed().as_millis();
     let blue = status.is_success() && page.contains("the blue version");
     let edge = story.edge()?.to_owned();
-    story.teller.holds(blue, format_args!("GET {edge}/ as {} is {status}, the blue page [{took} ms]", lanes.preview.host))?;
+    story
+        .teller
+        .holds(blue, format_args!("GET {edge}/ as {} is {status}, the blue page [{took} ms]", lanes.preview.host))?;
     let begun = Instant::now();
     let mut session = visitor.connect().await?;
     session.echo("hello from the other side").await?;
     let took = begun.elapsed().as_millis();
-    let greeted = format!("a WebSocket at /_vango/ws greets as {} of {} and echoes", session.version, session.allocation);
+    let greeted =
+        format!("a WebSocket at /_vango/ws greets as {} of {} and echoes", session.version, session.allocation);
     story.teller.holds(session.version == "blue", format_args!("{greeted} [{took} ms]"))
 }

@@ -4,7 +4,10 @@
 use super::{DemoArgs, teller::Teller, upstairs::Upstairs, visitor::Visitor};
 use crate::{
     Report,
-    client::{Connection, Progress, documents, follow, mutation::{DEPLOYMENT_PROMOTE, Mutation}, Payload},
+    client::{
+        Connection, Payload, Progress, documents, follow,
+        mutation::{DEPLOYMENT_PROMOTE, Mutation},
+    },
     data::Data,
 };
 use anyhow::{Context as _, Result};
@@ -99,7 +102,13 @@ impl<'a> Story<'a> {
     }
 
     /// Asks for a promotion; whatever comes of it.
-    pub(super) async fn promote(&self, release: &Release, lane: &Lane, expected: u64, key: Option<&str>) -> Result<Payload> {
+    pub(super) async fn promote(
+        &self,
+        release: &Release,
+        lane: &Lane,
+        expected: u64,
+        key: Option<&str>,
+    ) -> Result<Payload> {
         let input = json!({
             "deploymentId": release.deployment, "environmentId": lane.environment, "expectedRouteEpoch": expected,
             "reason": format!("{} is to serve", release.version), "idempotencyKey": key,

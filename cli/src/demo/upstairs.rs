@@ -1,13 +1,7 @@
 //! The `rhone up` below the story: the one that runs already, or one of our own, which is stopped at the end. The trap
 //! avoided: stopping somebody else's; only what was started here is.
 
-use crate::{
-    Process, Report, Stage,
-    data::Data,
-    output::line,
-    private_file,
-    processes::signal,
-};
+use crate::{Process, Report, Stage, data::Data, output::line, private_file, processes::signal};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 use std::{env, fs::File, process::Stdio, time::Duration};
@@ -67,7 +61,11 @@ impl Upstairs {
                 bail!("`rhone up` ended with {status}; its log is {}", self.data.log("up")?.display());
             }
             if Instant::now() >= until {
-                bail!("`rhone up` is not ready after {} s; its log is {}", PATIENCE.as_secs(), self.data.log("up")?.display());
+                bail!(
+                    "`rhone up` is not ready after {} s; its log is {}",
+                    PATIENCE.as_secs(),
+                    self.data.log("up")?.display()
+                );
             }
             sleep(Duration::from_millis(50)).await;
         }
