@@ -16,6 +16,7 @@ mod operation_progress;
 mod place;
 mod project;
 mod query;
+mod route_change;
 mod route_owner;
 mod timeline;
 mod token;

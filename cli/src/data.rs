@@ -80,21 +80,21 @@ impl Data {
         self.0.join("runner")
     }
 
-    /// Closes to everybody else what only the parts themselves enter; makes it if need be.
-    pub(crate) fn close(&self, folders: &[PathBuf]) -> Result<()> {
-        for path in folders {
-            folder(path)?;
-            let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
-            closed.with_context(|| format!("closing {} to others", path.display()))?;
-        }
-        Ok(())
-    }
-
     pub(crate) fn log(&self, part: &str) -> Result<PathBuf> {
         let logs = self.0.join("logs");
         folder(&logs)?;
         Ok(logs.join(format!("{part}.log")))
     }
+}
+
+/// Closes to everybody else what only the parts themselves enter; makes it if need be.
+pub(crate) fn close(folders: &[PathBuf]) -> Result<()> {
+    for path in folders {
+        folder(path)?;
+        let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+        closed.with_context(|| format!("closing {} to others", path.display()))?;
+    }
+    Ok(())
 }
 
 fn folder(path: &Path) -> Result<()> {

@@ -3,6 +3,7 @@
 //! claim is checked, and the first that does not hold ends it.
 
 mod crowd;
+mod running;
 mod s1_platform;
 mod s2_deployment;
 mod s3_allocation;
@@ -16,15 +17,14 @@ mod s8_kills;
 mod s9_index;
 mod story;
 mod teller;
-mod upstairs;
 mod visitor;
 
-use crate::data::Data;
-use anyhow::Result;
+use crate::{data::Data, shutdown};
+use anyhow::{Result, anyhow};
 use clap::Args;
+use running::Running;
 use std::path::PathBuf;
 use story::Story;
-use upstairs::Upstairs;
 
 /// How it is told.
 #[derive(Clone, Debug, Args)]
@@ -40,21 +40,25 @@ pub struct DemoArgs {
 /// `rhone demo`. Uses the `rhone up` of this folder if one runs; otherwise starts one, and stops it at the end.
 pub(crate) async fn run(data: &Data, how: DemoArgs) -> Result<()> {
     let data = data.created()?;
-    let upstairs = Upstairs::found_or_started(&data).await?;
-    let told = tell(&data, &how, &upstairs).await;
-    upstairs.leave().await;
+    let interrupted = shutdown::requested()?;
+    let running = Running::found_or_started(&data).await?;
+    let told = tokio::select! {
+        told = tell(&data, &how, &running) => told,
+        () = interrupted => Err(anyhow!("interrupted")),
+    };
+    running.leave().await;
     told
 }
 
-async fn tell(data: &Data, how: &DemoArgs, upstairs: &Upstairs) -> Result<()> {
-    let mut story = Story::begin(data, how, upstairs)?;
+async fn tell(data: &Data, how: &DemoArgs, running: &Running) -> Result<()> {
+    let mut story = Story::begin(data, how, running)?;
     let lanes = s1_platform::tell(&mut story).await?;
     let blue = s2_deployment::tell(&mut story, &lanes).await?;
     s3_allocation::tell(&mut story, &lanes, &blue).await?;
     s4_visit::tell(&mut story, &lanes).await?;
     let green = s5_promotion::tell(&mut story, &lanes, &blue).await?;
-    s6_rollback::tell(&mut story, &lanes, &blue, &green).await?;
-    s7_timeline::tell(&mut story, &lanes).await?;
+    let position = s6_rollback::tell(&mut story, &lanes, &blue, &green).await?;
+    s7_timeline::tell(&mut story, &lanes, &position).await?;
     let mut crowd = crowd::Crowd::gathered(story.edge()?, &lanes.production.host, crowd::SIZE).await?;
     s8_kills::tell(&mut story, &lanes, [&green, &blue], &mut crowd).await?;
     s8_edge::tell(&mut story, &lanes, crowd).await?;

@@ -5,11 +5,14 @@
 use crate::{
     actor::{UnknownWord, words},
     aggregate::{self, Aggregate},
+    deployment::Validated,
     digest::Digest,
-    feed::{Endpoint, EndpointState},
+    environment::DrainPolicy,
+    feed::{Endpoint, EndpointState, Owner},
     host_protocol::{Desired, Goal},
     ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, RegionId, WorkspaceId},
     numbers::{EnvSet, Epoch, Generation},
+    route_owner::Opened,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -91,6 +94,43 @@ pub struct Planned {
     pub ready_timeout_ms: u64,
     /// How long it may take to stop.
     pub drain_timeout_ms: u64,
+}
+
+/// How long an allocation may take to become ready.
+const READY_TIMEOUT_MS: u64 = 30_000;
+
+/// What one allocation has for itself; the rest follows from the lane and from who owns it.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement {
+    /// Its id.
+    pub id: AllocationId,
+    /// On which host.
+    pub host: HostId,
+    /// The lowest epoch under which it may be sent work.
+    pub min_epoch: Epoch,
+}
+
+impl Planned {
+    /// The order of an allocation that is to serve `owner`'s traffic in a lane: the one way in which orders are made.
+    pub fn of(lane: &Opened, owner: &Owner, validated: &Validated, drain: DrainPolicy, placement: Placement) -> Self {
+        Self {
+            id: placement.id,
+            workspace: lane.workspace,
+            app: lane.app,
+            environment: lane.environment,
+            deployment: owner.deployment,
+            env_set: owner.env_set,
+            artifact: owner.artifact,
+            region: lane.region,
+            cell: lane.cell,
+            host: placement.host,
+            min_epoch: placement.min_epoch,
+            command: validated.command.clone(),
+            health_path: validated.health_path.clone(),
+            ready_timeout_ms: READY_TIMEOUT_MS,
+            drain_timeout_ms: drain.drain_seconds.saturating_mul(1_000),
+        }
+    }
 }
 
 /// What may be asked.

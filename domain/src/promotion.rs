@@ -4,15 +4,15 @@
 
 use crate::{
     aggregate::Rejection as _,
-    allocation::{Allocation, Planned, State},
-    deployment::Deployment,
+    allocation::{Allocation, Placement, Planned, State},
+    deployment::{Deployment, Validated},
     digest::Digest,
     edge_status::EdgeStatus,
     feed::Owner,
     ids::{AllocationId, HostId},
     numbers::Epoch,
     operation::{EdgeProof, Evidence, Failure, Gate, Kind, Operation, Requested, Stage, Verdict},
-    route_owner::{self, Change, RouteOwner},
+    route_owner::{self, Change, Opened, RouteOwner},
     text::Reason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -113,23 +113,12 @@ fn start(world: &World<'_>, requested: &Requested) -> Step {
         return overdue(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
     }
     match (world.hosts.first(), world.deployment.validated.as_ref()) {
-        (Some(host), Some(validated)) => Step::Plan(Planned {
-            id: world.new_allocation,
-            workspace: requested.workspace,
-            app: requested.app,
-            environment: requested.environment,
-            deployment: requested.deployment,
-            env_set: requested.env_set,
-            artifact: requested.artifact,
-            region: requested.region,
-            cell: requested.cell,
-            host: *host,
-            min_epoch: requested.expected_epoch.next(),
-            command: validated.command.clone(),
-            health_path: validated.health_path.clone(),
-            ready_timeout_ms: 30_000,
-            drain_timeout_ms: requested.drain.drain_seconds.saturating_mul(1_000),
-        }),
+        (Some(host), Some(validated)) => {
+            let min_epoch = requested.expected_epoch.next();
+            let placement = Placement { id: world.new_allocation, host: *host, min_epoch };
+            let owner = future_owner(requested, validated);
+            Step::Plan(Planned::of(&lane_of(requested), &owner, validated, requested.drain, placement))
+        }
         _ => Step::Wait("no host of the cell has reported lately"),
     }
 }
@@ -147,12 +136,7 @@ fn change_route(world: &World<'_>, requested: &Requested) -> Step {
     let change = Change {
         by: requested.id,
         expected: requested.expected_epoch,
-        owner: Owner {
-            deployment: requested.deployment,
-            artifact: requested.artifact,
-            env_set: requested.env_set,
-            health_path: validated.health_path.clone(),
-        },
+        owner: future_owner(requested, validated),
         at: world.now,
         drain_until: world.now + TimeDelta::seconds(seconds),
     };
@@ -161,6 +145,26 @@ fn change_route(world: &World<'_>, requested: &Requested) -> Step {
         (Kind::Rollback, Some(reason)) => route_owner::Command::RollBack { change, reason: reason.clone() },
         (Kind::Rollback, None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
     })
+}
+
+/// Who will own the traffic.
+fn future_owner(requested: &Requested, validated: &Validated) -> Owner {
+    Owner {
+        deployment: requested.deployment,
+        artifact: requested.artifact,
+        env_set: requested.env_set,
+        health_path: validated.health_path.clone(),
+    }
+}
+
+fn lane_of(requested: &Requested) -> Opened {
+    Opened {
+        environment: requested.environment,
+        workspace: requested.workspace,
+        app: requested.app,
+        region: requested.region,
+        cell: requested.cell,
+    }
 }
 
 fn propagate(world: &World<'_>, requested: &Requested) -> Step {

@@ -1,5 +1,6 @@
 //! The scheduler: which allocations an environment should have, given who owns its traffic. Pure, without input of its own,
-//! idempotent. Trap: it follows the RouteOwner and never leads it; nothing here can change a route.
+//! idempotent. Trap: it follows the RouteOwner and never leads it; nothing here can change a route. Nor does it hammer: an
+//! owner whose allocations keep failing is replaced less and less often.
 
 use crate::{
     allocation::{Allocation, State},
@@ -8,6 +9,12 @@ use crate::{
     route_owner::RouteOwner,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+
+/// How long a failed allocation counts.
+pub const REMEMBERED: TimeDelta = TimeDelta::hours(1);
+
+/// The longest time between two attempts at an owner that keeps failing.
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(300);
 
 /// What the scheduler looks at.
 #[derive(Clone, Debug)]
@@ -20,6 +27,8 @@ pub struct Lane<'a> {
     pub drain: DrainPolicy,
     /// Every allocation of the environment that has not ended.
     pub allocations: &'a [Allocation],
+    /// When allocations of the owner's deployment failed here within [`REMEMBERED`], in any order.
+    pub failures: &'a [DateTime<Utc>],
     /// Deployments that a running operation is about to promote here.
     pub awaited: &'a [DeploymentId],
 }
@@ -41,10 +50,19 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
         one.planned.as_ref().map(|planned| planned.deployment) == owner
             && !matches!(one.state, None | Some(State::Draining | State::Stopped | State::Failed))
     };
-    if owner.is_some() && !lane.allocations.iter().any(runs) {
+    if owner.is_some() && !lane.allocations.iter().any(runs) && rested(lane) {
         orders.push(Order::ReplaceOwner);
     }
     orders
+}
+
+/// Whether the last failure is long enough ago: 2, 4, 8 … seconds after the first, second, third within the hour.
+fn rested(lane: &Lane<'_>) -> bool {
+    let lately = || lane.failures.iter().filter(|at| lane.now - **at < REMEMBERED);
+    let Some(last) = lately().max() else { return true };
+    // 2^9 is past the longest wait already.
+    let doublings = lately().count().min(9);
+    lane.now >= *last + TimeDelta::seconds(1 << doublings).min(LONGEST_WAIT)
 }
 
 fn retire(lane: &Lane<'_>, owner: Option<DeploymentId>, one: &Allocation) -> Option<Order> {

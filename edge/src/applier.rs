@@ -9,12 +9,12 @@ use crate::{
     config::Shrink,
     core::Core,
     disk::{Disk, Image, JOURNAL_LIMIT},
-    showing,
+    observe, showing,
     standing::{Standing, Wanted},
 };
 use rhone_domain::{
     feed::{Content, Endpoint, Entry, Events, Heartbeat, Message, Route, Snapshot},
-    ids::{EnvironmentId, Incarnation},
+    ids::Incarnation,
     numbers::{Epoch, FeedSeq},
 };
 use std::{
@@ -75,7 +75,7 @@ pub(crate) struct Applier {
     waiting: BTreeMap<FeedSeq, (Entry, Content)>,
     disk: blocking::Sender<Job>,
     journal: usize,
-    observe: mpsc::UnboundedSender<EnvironmentId>,
+    observe: mpsc::UnboundedSender<observe::Wanted>,
 }
 
 impl Applier {
@@ -84,7 +84,7 @@ impl Applier {
         core: Arc<Core>,
         book: Option<Book>,
         disk: blocking::Sender<Job>,
-        observe: mpsc::UnboundedSender<EnvironmentId>,
+        observe: mpsc::UnboundedSender<observe::Wanted>,
     ) -> Self {
         let mut applier = Self {
             core,
@@ -253,7 +253,7 @@ impl Applier {
         self.standing.note(clock::millis(), self.book.position);
         self.core.stand(self.standing);
         if self.epoch_of(content) != before {
-            let _ = self.observe.send(*environment);
+            let _ = self.observe.send(observe::Wanted::Fresh(*environment));
             self.core.report.notify_one();
         }
     }
@@ -385,8 +385,8 @@ impl Applier {
     }
 
     fn show_all(&self) {
-        for environment in showing::all(&self.core, &self.book) {
-            let _ = self.observe.send(environment);
+        for wanted in observe::Wanted::all(showing::all(&self.core, &self.book)) {
+            let _ = self.observe.send(wanted);
         }
     }
 

@@ -1,6 +1,7 @@
 //! After a change of owner the edge asks the owner itself, on the very path that traffic takes: who is behind the gate, and
 //! is it in good health. Written to the core's observations; it proves a promotion and changes no route. The trap: asking
-//! another allocation than traffic would reach, so the same rule picks.
+//! another allocation than traffic would reach, so the same rule picks. And a promotion that waits behind a thousand
+//! environments which nobody has just changed; those have places of their own.
 
 use crate::{
     body::Outgoing,
@@ -15,12 +16,14 @@ use hyper::{Method, Request, header::HOST, header::HeaderValue};
 use rhone_domain::{edge_status::Observation, feed::Owner, ids::EnvironmentId, numbers::Epoch};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, SemaphorePermit, mpsc},
     time::{Instant, sleep, timeout},
 };
 
-/// How many owners are asked at a time.
-const AT_ONCE: usize = 64;
+/// How many owners that have just changed are asked at a time.
+const FRESH_AT_ONCE: usize = 64;
+/// How many others are asked at a time: after a boot or a rebuild, and those that do not answer for long.
+const BACKLOG_AT_ONCE: usize = 32;
 /// How long an owner may take to answer for its health.
 const HEALTH: Duration = Duration::from_secs(2);
 const RETRY_FIRST: Duration = Duration::from_millis(20);
@@ -31,22 +34,63 @@ const RETRY_LEISURE: Duration = Duration::from_secs(2);
 /// After this long it is not asked again.
 const GIVE_UP: Duration = Duration::from_mins(5);
 
-/// Asks about every environment it is told of.
-pub(crate) async fn watch(core: Arc<Core>, mut changed: mpsc::UnboundedReceiver<EnvironmentId>) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    while let Some(environment) = changed.recv().await {
-        let (core, places) = (Arc::clone(&core), Arc::clone(&places));
-        tokio::spawn(async move { until_proven(&core, &places, environment).await });
+/// An environment to ask about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Somebody waits for it: its owner has just changed.
+    Fresh(EnvironmentId),
+    /// One of many that were taken over at once.
+    Backlog(EnvironmentId),
+}
+
+impl Wanted {
+    /// Environments whose owners changed together: a few are as urgent as one.
+    pub(crate) fn all(changed: Vec<EnvironmentId>) -> impl Iterator<Item = Self> {
+        let one = if changed.len() <= FRESH_AT_ONCE { Self::Fresh } else { Self::Backlog };
+        changed.into_iter().map(one)
     }
 }
 
-async fn until_proven(core: &Core, places: &Semaphore, environment: EnvironmentId) {
+/// Asks about every environment it is told of.
+pub(crate) async fn watch(core: Arc<Core>, mut changed: mpsc::UnboundedReceiver<Wanted>) {
+    let places = Arc::new(Places::default());
+    while let Some(wanted) = changed.recv().await {
+        let (core, places) = (Arc::clone(&core), Arc::clone(&places));
+        tokio::spawn(async move { until_proven(&core, &places, wanted).await });
+    }
+}
+
+/// Who may ask at the moment.
+struct Places {
+    fresh: Semaphore,
+    backlog: Semaphore,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { fresh: Semaphore::new(FRESH_AT_ONCE), backlog: Semaphore::new(BACKLOG_AT_ONCE) }
+    }
+}
+
+impl Places {
+    /// A place, in turn with those of the same urgency; who has not answered for long is not urgent any more.
+    async fn take(&self, wanted: Wanted, since: Duration) -> SemaphorePermit<'_> {
+        let places = match wanted {
+            Wanted::Fresh(_) if since <= EAGER => &self.fresh,
+            Wanted::Fresh(_) | Wanted::Backlog(_) => &self.backlog,
+        };
+        places.acquire().await.expect("the semaphores are never closed")
+    }
+}
+
+async fn until_proven(core: &Core, places: &Places, wanted: Wanted) {
+    let (Wanted::Fresh(environment) | Wanted::Backlog(environment)) = wanted;
     let Some((epoch, owner)) = owner_of(core, environment) else { return };
     let begun = Instant::now();
     let mut wait = RETRY_FIRST;
     let mut last: Option<Observation> = None;
     while owner_of(core, environment).as_ref() == Some(&(epoch, owner.clone())) && begun.elapsed() < GIVE_UP {
-        let place = places.acquire().await.expect("the semaphore is never closed");
+        let place = places.take(wanted, begun.elapsed()).await;
         let seen = ask(core, environment, epoch, &owner).await;
         drop(place);
         let proven = seen.proves(epoch, owner.artifact);
@@ -119,4 +163,46 @@ async fn health(lane: &Lane, target: &Target, path: &str) -> Option<u16> {
         Some(status)
     };
     timeout(HEALTH, call).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who is asked first.
+    use super::*;
+    use crate::apply::tests::{PREVIEW, PRODUCTION};
+
+    const NOW: Duration = Duration::ZERO;
+
+    async fn at_once(places: &Places, wanted: Wanted, since: Duration) -> bool {
+        timeout(Duration::ZERO, places.take(wanted, since)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_fresh_change_does_not_wait_behind_a_backlog() {
+        let places = Places::default();
+        let mut asked = Vec::new();
+        for _ in 0..BACKLOG_AT_ONCE {
+            asked.push(places.take(Wanted::Backlog(PREVIEW), NOW).await);
+        }
+        assert!(!at_once(&places, Wanted::Backlog(PREVIEW), NOW).await);
+        assert!(at_once(&places, Wanted::Fresh(PRODUCTION), NOW).await);
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_not_answered_for_long_joins_the_backlog() {
+        let places = Places::default();
+        let mut asked = Vec::new();
+        for _ in 0..FRESH_AT_ONCE {
+            asked.push(places.take(Wanted::Fresh(PREVIEW), NOW).await);
+        }
+        assert!(!at_once(&places, Wanted::Fresh(PRODUCTION), NOW).await);
+        assert!(at_once(&places, Wanted::Fresh(PRODUCTION), EAGER + Duration::from_secs(1)).await);
+    }
+
+    #[test]
+    fn a_few_changes_at_once_are_fresh_and_a_whole_table_is_not() {
+        let all = |n| Wanted::all(vec![PRODUCTION; n]).collect::<Vec<_>>();
+        assert_eq!(all(2), [Wanted::Fresh(PRODUCTION); 2]);
+        assert_eq!(all(FRESH_AT_ONCE + 1), [Wanted::Backlog(PRODUCTION); FRESH_AT_ONCE + 1]);
+    }
 }

@@ -10,6 +10,7 @@ pub mod deployments;
 pub mod timeline;
 pub mod uploads;
 
+pub mod contents;
 pub mod edges;
 pub mod hosts_seen;
 pub mod keyset;

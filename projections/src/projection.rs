@@ -10,7 +10,8 @@ use std::{future::Future, time::Duration};
 pub trait Projection: Send + Sync + 'static {
     /// Its name, which is also its schema's.
     const NAME: &'static str;
-    /// Raised when its rows mean something else; the new form is built beside the old one.
+    /// Raised when its rows mean something else. Until `rhone rebuild` has built the new form beside the old one and swapped
+    /// them, the old rows stay as they are, nothing is written onto them, and an alarm says so.
     const VERSION: i32;
     /// Its tables. Each has a column `workspace`: whoever belongs to it may read the row, everybody where it is null.
     const TABLES: &'static str;

@@ -1,20 +1,25 @@
 //! Builds a projection anew beside the live one, compares both at the same position, and swaps them in one transaction.
-//! Readers never see a half-built table; the live one goes on until the swap. The trap: tables that come without their
-//! policies; [`schema::create`] makes both forms.
+//! Readers never see a half-built table; the live one goes on until shortly before the swap. The trap: a lease that runs
+//! out unnoticed while somebody else already writes the live rows; the swap holds the live checkpoint locked under our own
+//! fence from the comparison to the commit, and whoever has a newer fence makes it fail instead of being lost.
 
 use crate::{
+    contents::{self, Rows},
     projection::{Projection, key},
     runner::{self, Pause},
-    schema,
+    schema::{self, Form},
 };
 use rhone_domain::numbers::Fence;
 use rhone_eventstore::{
-    Log, PgLog, Position,
+    Log as _, PgLog, Position,
     checkpoint::{self, Key},
     lease::Leases,
 };
-use sqlx::{Executor as _, PgConnection, PgPool, Row as _};
-use std::time::{Duration, Instant};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+use std::{
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 /// What came of a rebuild.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,9 +45,12 @@ pub enum RebuildError {
         /// Rows in the new one.
         rebuilt: i64,
     },
-    /// Another process kept the projection.
-    #[error("the projection's lease could not be had within a minute")]
+    /// It is being rebuilt, or its lease was claimed again and again by others.
+    #[error("another process rebuilds or keeps this projection")]
     Busy,
+    /// Another process took the live projection over before the swap.
+    #[error("another process took the projection over before the swap; nothing was swapped")]
+    Lost,
     /// It stopped on its way.
     #[error("the rebuild stopped")]
     Stopped(#[from] Pause),
@@ -52,121 +60,218 @@ pub enum RebuildError {
 }
 
 const LEASE: Duration = Duration::from_secs(30);
+const RENEW: Duration = Duration::from_secs(5);
+const BATCH: u32 = 2_000;
 
-/// Rebuilds a projection. `admin` may create schemas; `projector` writes rows.
+/// Rebuilds a projection. `admin` may create schemas and end leases; `projector` writes rows; `owner` names this rebuild.
+/// Rows of an older or newer [`Projection::VERSION`] than this program's are replaced without being compared.
 pub async fn rebuild<P: Projection>(
     admin: &mut PgConnection,
     projector: &PgPool,
     owner: &str,
 ) -> Result<Rebuilt, RebuildError> {
     let begun = Instant::now();
-    let next = format!("{}_next", P::NAME);
-    let drop_next = format!("DROP SCHEMA IF EXISTS {next} CASCADE");
-    admin.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(drop_next))).await?;
-    schema::create::<P>(admin, &next).await?;
-    let beside = Key { projection: &next, version: P::VERSION };
-    sqlx::query("DELETE FROM log.checkpoints WHERE projection = $1").bind(&next).execute(&mut *admin).await?;
-
-    let log = PgLog::new(projector.clone());
-    let mut build = Build::<P> {
-        projector,
-        log: &log,
-        schema: &next,
-        key: beside,
-        events: 0,
-        at: Position::START,
-        like: std::marker::PhantomData,
-    };
-    let mut connection = projector.acquire().await?;
-    checkpoint::take(&mut connection, beside, Fence(1)).await.map_err(Pause::from)?;
-    drop(connection);
-    build.follow(None).await?;
-
-    let leases = Leases::new(projector.clone());
-    let lease = runner::lease_name(P::NAME);
-    let fence = claim(&leases, &lease, owner).await?;
-    let mut connection = projector.acquire().await?;
-    let live = checkpoint::take(&mut connection, key::<P>(), fence).await.map_err(Pause::from)?.position;
-    drop(connection);
-    build.follow(Some(live)).await?;
-    let events = build.events;
-    let outcome = swap::<P>(admin, &next).await;
-    leases.release(&lease, owner, fence).await?;
-    Ok(Rebuilt { events, seconds: begun.elapsed().as_secs_f64(), tables: outcome? })
+    let lock = format!("rebuild:{}", P::NAME);
+    let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+        .bind(&lock)
+        .fetch_one(&mut *admin)
+        .await?;
+    if !free {
+        return Err(RebuildError::Busy);
+    }
+    let outcome = all::<P>(admin, projector, owner).await;
+    sqlx::query("SELECT pg_advisory_unlock(hashtextextended($1, 0))").bind(&lock).execute(admin).await?;
+    let (events, tables) = outcome?;
+    Ok(Rebuilt { events, seconds: begun.elapsed().as_secs_f64(), tables })
 }
 
-struct Build<'a, P> {
-    projector: &'a PgPool,
-    log: &'a PgLog,
-    schema: &'a str,
-    key: Key<'a>,
-    events: u64,
+async fn all<P: Projection>(
+    admin: &mut PgConnection,
+    projector: &PgPool,
+    owner: &str,
+) -> Result<(u64, Vec<(String, i64)>), RebuildError> {
+    let mut beside = Beside::<P>::begin(admin, projector).await?;
+    let held = beside.take_over(admin, owner).await?;
+    let swapped = held.while_held(async {
+        beside.catch_up(&held).await?;
+        beside.swap(admin, &held).await
+    });
+    let swapped = swapped.await;
+    held.give_back().await;
+    let tables = swapped?;
+    drop_schema(admin, &format!("{}_old", P::NAME)).await?;
+    Ok((beside.events, tables))
+}
+
+/// A projection that is built beside the live one. Steps in this order: `begin`, `take_over`, `catch_up`, `swap`.
+#[derive(Debug)]
+pub struct Beside<P> {
+    projector: PgPool,
+    log: PgLog,
+    schema: String,
+    /// Whether the live rows mean the same, and can be compared.
+    form: Form,
     at: Position,
-    like: std::marker::PhantomData<P>,
+    events: u64,
+    of: PhantomData<P>,
 }
 
-impl<P: Projection> Build<'_, P> {
-    /// Takes in what is there; up to and with `until`, if given.
-    async fn follow(&mut self, until: Option<Position>) -> Result<(), RebuildError> {
+impl<P: Projection> Beside<P> {
+    /// Builds it from the log's start to where the live one is, or to the log's end if that has another form. Nobody is
+    /// kept from anything meanwhile.
+    pub async fn begin(admin: &mut PgConnection, projector: &PgPool) -> Result<Self, RebuildError> {
+        let schema = format!("{}_next", P::NAME);
+        drop_schema(admin, &schema).await?;
+        drop_schema(admin, &format!("{}_old", P::NAME)).await?;
+        sqlx::query("DELETE FROM log.checkpoints WHERE projection = $1").bind(&schema).execute(&mut *admin).await?;
+        schema::create::<P>(admin, &schema).await?;
+        let form = schema::form::<P>(admin).await?;
+        let log = PgLog::new(projector.clone());
+        let (at, of) = (Position::START, PhantomData);
+        let mut beside = Self { projector: projector.clone(), log, schema, form, at, events: 0, of };
+        checkpoint::take(&mut *projector.acquire().await?, beside.key(), Fence(1)).await.map_err(Pause::from)?;
+        let live = checkpoint::load(&mut *projector.acquire().await?, key::<P>()).await.map_err(Pause::from)?;
+        beside.follow(live.map_or(Position::START, |live| live.position)).await?;
+        Ok(beside)
+    }
+
+    /// Ends the lease of whoever runs the live projection, and takes it and the checkpoint: from here on the live rows
+    /// stand still, unless a newer holder comes.
+    pub async fn take_over(&self, admin: &mut PgConnection, owner: &str) -> Result<Held, RebuildError> {
+        let (leases, name) = (Leases::new(self.projector.clone()), runner::lease_name(P::NAME));
+        let fence = seize(admin, &leases, &name, owner).await?;
+        let taken = checkpoint::take(&mut *self.projector.acquire().await?, key::<P>(), fence).await;
+        let live = taken.map_err(Pause::from)?.position;
+        Ok(Held { leases, name, owner: owner.to_owned(), fence, live })
+    }
+
+    /// Takes in what the live one has meanwhile taken in.
+    pub async fn catch_up(&mut self, held: &Held) -> Result<(), RebuildError> {
+        self.follow(held.live).await
+    }
+
+    /// Compares and swaps, in one transaction in which the live checkpoint cannot move; every table with its rows. What was
+    /// live is left in the schema `…_old`, for a writer that came too late to find out.
+    pub async fn swap(&self, admin: &mut PgConnection, held: &Held) -> Result<Vec<(String, i64)>, RebuildError> {
+        let mut transaction = admin.begin().await?;
+        let (name, next) = (P::NAME, &self.schema);
+        stand_still(&mut transaction, key::<P>(), held).await?;
+        let rebuilt = contents::of(&mut transaction, next).await?;
+        match self.form {
+            Form::Same => compare(&contents::of(&mut transaction, name).await?, &rebuilt)?,
+            Form::Other { live } => {
+                tracing::info!(projection = name, live, now = P::VERSION, "another form: not compared")
+            }
+        }
+        let rename = format!("ALTER SCHEMA {name} RENAME TO {name}_old; ALTER SCHEMA {next} RENAME TO {name};");
+        transaction.execute(sqlx::raw_sql(AssertSqlSafe(rename))).await?;
+        if self.at > held.live {
+            checkpoint::advance(&mut transaction, key::<P>(), held.fence, self.at).await.map_err(Pause::from)?;
+        }
+        sqlx::query("DELETE FROM log.checkpoints WHERE projection = $1").bind(next).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(rebuilt.into_iter().map(|table| (table.table, table.rows)).collect())
+    }
+
+    fn key(&self) -> Key<'_> {
+        Key { projection: &self.schema, version: P::VERSION }
+    }
+
+    /// Takes in what is there: as far as the live one is, or all of it when they are not compared.
+    async fn follow(&mut self, live: Position) -> Result<(), RebuildError> {
         loop {
-            let mut batch = self.log.read_all(self.at, 2_000).await.map_err(Pause::from)?;
-            if let Some(until) = until {
-                batch.retain(|event| event.position <= until);
+            let mut batch = self.log.read_all(self.at, BATCH).await.map_err(Pause::from)?;
+            if self.form == Form::Same {
+                batch.retain(|event| event.position <= live);
             }
             let Some(last) = batch.last().map(|last| last.position) else { return Ok(()) };
-            runner::write::<P>(self.projector, self.schema, self.key, Fence(1), &batch).await?;
+            runner::write::<P>(&self.projector, &self.schema, self.key(), Fence(1), &batch).await?;
             self.events += batch.len() as u64;
             self.at = last;
         }
     }
 }
 
-async fn claim(leases: &Leases, lease: &str, owner: &str) -> Result<Fence, RebuildError> {
+/// The live projection, held by a rebuild.
+#[derive(Debug)]
+pub struct Held {
+    leases: Leases,
+    name: String,
+    owner: String,
+    fence: Fence,
+    live: Position,
+}
+
+impl Held {
+    /// Does something while the lease is renewed. A lease that is lost stops nothing: the swap finds out.
+    async fn while_held<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            match tokio::time::timeout(RENEW, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.renew().await,
+            }
+        }
+    }
+
+    async fn renew(&self) {
+        match self.leases.renew(&self.name, &self.owner, self.fence, LEASE).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(lease = self.name, "the lease was lost during a rebuild"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "no renewal during a rebuild"),
+        }
+    }
+
+    /// Lets others go on; if that fails, they do when it runs out.
+    async fn give_back(&self) {
+        if let Err(error) = self.leases.release(&self.name, &self.owner, self.fence).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the lease was not given back");
+        }
+    }
+}
+
+/// Ends a lease that another holds, and claims it. Its holder writes nothing more: its fence is the lower one.
+async fn seize(admin: &mut PgConnection, leases: &Leases, name: &str, owner: &str) -> Result<Fence, RebuildError> {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_mins(1) {
-        if let Some(fence) = leases.claim(lease, owner, LEASE).await? {
+    while begun.elapsed() < LEASE {
+        sqlx::query("UPDATE log.leases SET until = '-infinity' WHERE name = $1 AND owner <> $2")
+            .bind(name)
+            .bind(owner)
+            .execute(&mut *admin)
+            .await?;
+        if let Some(fence) = leases.claim(name, owner, LEASE).await? {
             return Ok(fence);
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Err(RebuildError::Busy)
 }
 
-async fn swap<P: Projection>(admin: &mut PgConnection, next: &str) -> Result<Vec<(String, i64)>, RebuildError> {
-    let live = contents(admin, P::NAME).await?;
-    let rebuilt = contents(admin, next).await?;
-    for ((table, rows, sum), (_, new_rows, new_sum)) in live.iter().zip(&rebuilt) {
-        if (rows, sum) != (new_rows, new_sum) {
-            return Err(RebuildError::Differs { table: table.clone(), live: *rows, rebuilt: *new_rows });
-        }
-    }
-    let name = P::NAME;
-    let rename = format!(
-        "BEGIN; ALTER SCHEMA {name} RENAME TO {name}_old; ALTER SCHEMA {next} RENAME TO {name};
-         DROP SCHEMA {name}_old CASCADE; COMMIT;"
-    );
-    admin.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(rename))).await?;
-    Ok(rebuilt.into_iter().map(|(table, rows, _)| (table, rows)).collect())
+/// Locks the live checkpoint until the transaction ends. It is ours and where it was: nobody has written, and whoever
+/// comes now waits for it before its first row.
+async fn stand_still(transaction: &mut PgConnection, key: Key<'_>, held: &Held) -> Result<(), RebuildError> {
+    sqlx::query("SELECT FROM log.checkpoints WHERE projection = $1 AND version = $2 FOR UPDATE")
+        .bind(key.projection)
+        .bind(key.version)
+        .execute(&mut *transaction)
+        .await?;
+    let now = checkpoint::load(transaction, key).await.map_err(Pause::from)?;
+    let ours = now.is_some_and(|now| (now.fence, now.position) == (held.fence, held.live));
+    if ours { Ok(()) } else { Err(RebuildError::Lost) }
 }
 
-/// Every table of a schema with its rows counted and summed up, whatever their order.
-pub async fn contents(
-    admin: &mut PgConnection,
-    schema: &str,
-) -> Result<Vec<(String, i64, Option<String>)>, sqlx::Error> {
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY tablename")
-            .bind(schema)
-            .fetch_all(&mut *admin)
-            .await?;
-    let mut contents = Vec::with_capacity(tables.len());
-    for table in tables {
-        let sum = format!(
-            "SELECT count(*) AS rows, sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint)::text AS sum
-             FROM {schema}.{table} t"
-        );
-        let row = sqlx::query(sqlx::AssertSqlSafe(sum)).fetch_one(&mut *admin).await?;
-        contents.push((table, row.try_get("rows")?, row.try_get("sum")?));
+fn compare(live: &[Rows], rebuilt: &[Rows]) -> Result<(), RebuildError> {
+    for rows in live {
+        let anew = rebuilt.iter().find(|anew| anew.table == rows.table);
+        if anew != Some(rows) {
+            let rebuilt = anew.map_or(0, |anew| anew.rows);
+            return Err(RebuildError::Differs { table: rows.table.clone(), live: rows.rows, rebuilt });
+        }
     }
-    Ok(contents)
+    Ok(())
+}
+
+/// Outside of any transaction: it waits for readers, who must not wait for us.
+async fn drop_schema(admin: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+    admin.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.map(|_| ())
 }

@@ -1,7 +1,10 @@
 //! Runs a projection: claims it, reads what comes next, writes rows and checkpoint in one transaction under a fence, and
 //! stops with an alarm at an event it cannot read. Any number of processes may run it; one at a time does.
 
-use crate::projection::{ApplyError, Projection, key};
+use crate::{
+    projection::{ApplyError, Projection, key},
+    schema::{self, Form},
+};
 use metrics::{counter, gauge, histogram};
 use rhone_domain::{ids::EventId, numbers::Fence};
 use rhone_eventstore::{
@@ -22,6 +25,14 @@ pub enum Pause {
     /// Another process took it over.
     #[error("another process runs this projection")]
     Taken,
+    /// The live rows are of another version: nothing is written onto them.
+    #[error("the rows are of version {live}, this program writes version {wanted}: run `rhone rebuild`")]
+    OtherForm {
+        /// Of the rows.
+        live: i32,
+        /// This program's.
+        wanted: i32,
+    },
     /// An event cannot be read.
     #[error("stopped at event {event}: {reason}")]
     Poison {
@@ -53,7 +64,7 @@ pub async fn run<P: Projection>(pool: PgPool, owner: String, bell: Bell, clock: 
         let pause = turn::<P>(&pool, &owner, &bell, &clock).await;
         match &pause {
             Err(Pause::Taken) | Ok(()) => {}
-            Err(pause @ Pause::Poison { .. }) => {
+            Err(pause @ (Pause::Poison { .. } | Pause::OtherForm { .. })) => {
                 gauge!("rhone_projection_stopped", "projection" => P::NAME).set(1.0);
                 tracing::error!(projection = P::NAME, error = %pause, "a projection stopped; nothing is skipped");
             }
@@ -62,7 +73,7 @@ pub async fn run<P: Projection>(pool: PgPool, owner: String, bell: Bell, clock: 
                 tracing::warn!(projection = P::NAME, error, "a projection pauses");
             }
         }
-        let pause = if matches!(pause, Err(Pause::Poison { .. })) {
+        let pause = if matches!(pause, Err(Pause::Poison { .. } | Pause::OtherForm { .. })) {
             Duration::from_secs(10)
         } else {
             Duration::from_millis(500)
@@ -76,6 +87,10 @@ async fn turn<P: Projection>(pool: &PgPool, owner: &str, bell: &Bell, clock: &Cl
     let (leases, lease) = (Leases::new(pool.clone()), lease_name(P::NAME));
     let Some(fence) = leases.claim(&lease, owner, LEASE).await? else { return Ok(()) };
     let mut connection = pool.acquire().await?;
+    if let Form::Other { live } = schema::form::<P>(&mut connection).await? {
+        leases.release(&lease, owner, fence).await?;
+        return Err(Pause::OtherForm { live, wanted: P::VERSION });
+    }
     let from = checkpoint::take(&mut connection, key::<P>(), fence).await?.position;
     drop(connection);
     gauge!("rhone_projection_stopped", "projection" => P::NAME).set(0.0);

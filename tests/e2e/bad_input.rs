@@ -114,7 +114,7 @@ fn complaint(answer: &Value, mutation: &str, field: &str) -> Option<String> {
     }
     let payload = &answer["data"][mutation];
     // Revoking what is not there is no success, and says no more to whom it does not belong.
-    if payload == &json!(false) {
+    if payload == &json!({ "revoked": false }) {
         return None;
     }
     let refusal = &payload["userErrors"][0];

@@ -2,6 +2,7 @@
 //! while everybody else is dead. The trap avoided: a forgery that fails for another reason; the same words under the right
 //! key do move the route.
 
+use async_nats::{Client, ConnectOptions, ServerAddr};
 use ed25519_dalek::SigningKey;
 use rhone_domain::{
     feed::{Content, Entry, Heartbeat, Message, Route, subject},
@@ -26,7 +27,7 @@ use std::{fs, time::SystemTime};
 async fn whoever_may_publish_anything_moves_no_route() {
     let platform = Platform::shared().await;
     let (tenant, blue) = promoted(platform).await;
-    let bus = async_nats::connect(platform.addresses().bus.url).await.expect("NATS takes connections");
+    let bus = full_rights(platform).await;
     let before = edge::route(platform, &tenant.production.id).await;
     assert_eq!(before["route"]["owner"]["deployment"], uuid(&blue.id).to_string(), "{before:#}");
 
@@ -70,17 +71,25 @@ async fn a_lost_bus_loses_nothing_and_only_the_key_could_forge() {
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     converged(&platform).await;
 
-    let bus = async_nats::connect(platform.addresses().bus.url).await.expect("NATS takes connections");
+    let bus = full_rights(&platform).await;
     let route = edge::route(&platform, &tenant.production.id).await;
-    let forgeries = forged(&platform, &route, &feed_key(&platform)).await;
-    let words = serde_json::to_vec(&forgeries[0]).expect("a message is JSON");
-    bus.publish(subject(RegionId(platform.report().ids.region)), words.into()).await.expect("published");
-    bus.flush().await.expect("sent");
-    let moved = async || {
-        let now = edge::route(&platform, &tenant.production.id).await;
-        (now["route"]["epoch"] != route["route"]["epoch"] || now["trust"] != route["trust"]).then_some(())
+    let (key, before) = (feed_key(&platform), believed(&platform).await);
+    // The edge repairs it within milliseconds: what it believed is seen in its counts. It may not have joined the bus yet.
+    let deceived = async || {
+        let words = serde_json::to_vec(&forged(&platform, &route, &key).await[0]).expect("a message is JSON");
+        bus.publish(subject(RegionId(platform.report().ids.region)), words.into()).await.expect("published");
+        bus.flush().await.expect("sent");
+        (believed(&platform).await > before).then_some(())
     };
-    until("the same words under the right key do change something", PATIENCE, moved).await;
+    until("the same words under the right key are believed", PATIENCE, deceived).await;
+    converged(&platform).await;
+    edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
+}
+
+/// How often the edge met another history than its own: only words under the right key bring it there.
+async fn believed(platform: &Platform) -> u64 {
+    let table = edge::table(platform).await;
+    ["feed_rebuild", "feed_conflict"].iter().map(|name| counter(&table, name)).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,6 +115,15 @@ async fn promoted(platform: &Platform) -> (Tenant, Deployed) {
     tenant.succeeds(&tenant.promote(&blue).await).await;
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     (tenant, blue)
+}
+
+/// The user that may do everything on the bus.
+async fn full_rights(platform: &Platform) -> Client {
+    let url = platform.addresses().bus.url;
+    let address: ServerAddr = url.parse().expect("the bus has an address");
+    let (user, password) = (address.username().unwrap_or_default(), address.password().unwrap_or_default());
+    let options = ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
+    options.connect(address.clone()).await.expect("NATS takes connections")
 }
 
 /// The next entry would give the route to somebody else; a heartbeat proves a gap that is none.

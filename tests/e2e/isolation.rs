@@ -92,22 +92,27 @@ fn plain(answer: &Value, id: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_level_security_alone_hides_every_row_of_another_tenant() {
     let platform = Platform::shared().await;
-    let tenant = Tenant::open(platform, person(platform).await.client).await;
-    tenant.timeline(None).await;
+    let owner = Owner::new(platform).await;
     let stranger = person(platform).await;
     let mut api = connect(&platform.addresses().database.api_url).await;
     let mut transaction = api.begin().await.expect("a transaction begins");
     act_as(&mut transaction, stranger.actor).await;
-    let workspace = uuid(&tenant.workspace);
-    let seen = visible(&mut transaction, workspace).await;
-    assert_eq!(seen, Vec::<String>::new(), "rows of another tenant");
-    assert!(!readable(&mut transaction).await.is_empty(), "the role may read tables at all");
+    let whose = (uuid(&owner.tenant.workspace), owner.person.actor);
+    assert_eq!(visible(&mut transaction, whose).await, Vec::<String>::new(), "rows of another tenant");
+    act_as(&mut transaction, owner.person.actor).await;
+    let own = visible(&mut transaction, whose).await;
+    for table in
+        ["authority.route_owners", "authority.operations", "authority.allocations", "log.events", "timeline.entries"]
+    {
+        assert!(own.contains(&table.to_owned()), "one's own rows of {table} are seen: {own:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_without_its_policy_is_found() {
     let platform = Platform::shared().await;
-    let tenant = Tenant::open(platform, person(platform).await.client).await;
+    let owner = person(platform).await;
+    let tenant = Tenant::open(platform, owner.client.clone()).await;
     let stranger = person(platform).await;
     let mut admin = administrator(platform).await;
     let mut transaction = admin.begin().await.expect("a transaction begins");
@@ -115,7 +120,7 @@ async fn a_table_without_its_policy_is_found() {
     transaction.execute("ALTER TABLE authority.route_owners DISABLE ROW LEVEL SECURITY").await.expect("may do all");
     transaction.execute("SET LOCAL ROLE rhone_api").await.expect("may do all");
     act_as(&mut transaction, stranger.actor).await;
-    let seen = visible(&mut transaction, uuid(&tenant.workspace)).await;
+    let seen = visible(&mut transaction, (uuid(&tenant.workspace), owner.actor)).await;
     transaction.rollback().await.expect("nothing stays");
     assert_eq!(seen, ["authority.route_owners"], "the mutant must be found, and only it");
 }
@@ -132,11 +137,11 @@ async fn act_as(database: &mut PgConnection, actor: Uuid) {
 const NOBODYS: [&str; 6] =
     ["log.eras", "log.leases", "log.checkpoints", "status.edges", "status.hosts", "authority.feed_identity"];
 
-/// Every table and view that this role may read, with whether it has a column `workspace`.
-async fn readable(database: &mut PgConnection) -> Vec<(String, bool)> {
+/// Every table and view that this role may read, with the column that says whose a row is.
+async fn readable(database: &mut PgConnection) -> Vec<(String, Option<String>)> {
     sqlx::query_as(
-        "SELECT n.nspname || '.' || c.relname, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
-             AND a.attname = 'workspace' AND NOT a.attisdropped)
+        "SELECT n.nspname || '.' || c.relname, (SELECT max(a.attname::text) FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attname IN ('workspace', 'actor') AND NOT a.attisdropped)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
            AND has_schema_privilege(current_user, n.oid, 'USAGE') AND has_table_privilege(current_user, c.oid, 'SELECT')
@@ -147,22 +152,22 @@ async fn readable(database: &mut PgConnection) -> Vec<(String, bool)> {
     .expect("the catalogue can be read")
 }
 
-/// The tables in which this role sees rows of a workspace.
-async fn visible(database: &mut PgConnection, workspace: Uuid) -> Vec<String> {
+/// The tables in which this role sees rows of a workspace or of an actor.
+async fn visible(database: &mut PgConnection, (workspace, actor): (Uuid, Uuid)) -> Vec<String> {
     let mut seen = Vec::new();
-    for (table, has_workspace) in readable(database).await {
-        assert!(has_workspace || NOBODYS.contains(&table.as_str()), "{table} says of no row whose it is");
-        if !has_workspace {
+    for (table, column) in readable(database).await {
+        let Some(column) = column.filter(|_| !NOBODYS.contains(&table.as_str())) else {
+            assert!(NOBODYS.contains(&table.as_str()), "{table} says of no row whose it is");
             continue;
-        }
+        };
         // Claims are global by nature: a name that is taken is taken for everybody.
         let but = match table.as_str() {
             "log.events" | "log.heads" | "log.recorded" => "AND stream NOT LIKE 'claim:%'",
             _ => "",
         };
-        let count = format!("SELECT count(*) FROM {table} WHERE workspace = $1 {but}");
+        let count = format!("SELECT count(*) FROM {table} WHERE {column} = $1 {but}");
         let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count))
-            .bind(workspace)
+            .bind(if column == "workspace" { workspace } else { actor })
             .fetch_one(&mut *database)
             .await
             .unwrap_or_else(|error| panic!("{table}: {error}"));

@@ -107,8 +107,8 @@ pub fn mutation(name: &str, object: &str) -> String {
     let argument = &mutation.arguments[0];
     let (variable, kind) = (&argument.name, &argument.kind);
     let answer = match mutation.answer.as_str() {
-        "Boolean!" => String::new(),
         "TokenPayload!" => "{ tokenId }".to_owned(),
+        "TokenRevokePayload!" => "{ revoked }".to_owned(),
         _ => format!("{{ {object} {PAYLOAD} }}"),
     };
     format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")

@@ -3,6 +3,7 @@
 
 mod config;
 mod drive;
+mod housekeeping;
 mod operations;
 mod promotion;
 mod publisher;

@@ -4,15 +4,16 @@
 use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     context::{Ask, begin, belongs_to, wait_for},
     id,
     operation::Gate,
-    route_owner::{reason, route_of},
+    route_change::{MoveRoute, Wish},
+    route_owner::reason,
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     app, artifact,
@@ -22,10 +23,9 @@ use rhone_domain::{
     environment,
     ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
     numbers::{EnvSet, Epoch},
-    operation::{self, Kind, Requested, Verdict},
+    operation::{Kind, Verdict},
     promotion,
-    route_owner::RouteOwner,
-    text::{Commit, Reason, Repository},
+    text::{Commit, Repository},
 };
 use rhone_eventstore::{Loaded, Position, Unit};
 use rhone_projections::{
@@ -33,9 +33,6 @@ use rhone_projections::{
     deployments::{DeploymentRow, Deployments},
     projection,
 };
-
-/// How long an operation may take.
-const DEADLINE: TimeDelta = TimeDelta::seconds(120);
 
 /// A candidate release.
 #[derive(Clone, Debug)]
@@ -342,140 +339,4 @@ fn source(facts: &ArtifactFacts) -> Option<deployment::Source> {
     let source = facts.source.as_ref()?;
     let repository = Repository::parse("repository", &source.repository).ok()?;
     Some(deployment::Source { repository, commit: Commit::parse("commit", &source.commit).ok()? })
-}
-
-#[derive(Debug)]
-struct MoveRoute {
-    kind: Kind,
-    deployment: DeploymentId,
-    environment: EnvironmentId,
-    expected: Option<Epoch>,
-    reason: Option<Reason>,
-}
-
-impl Change for MoveRoute {
-    fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Promotion => "deploymentPromote",
-            Kind::Rollback => "environmentRollBack",
-        }
-    }
-
-    fn fingerprint(&self) -> String {
-        format!("{self:?}")
-    }
-
-    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        let deployment = bench.load::<deployment::Deployment>(self.deployment).await?;
-        let Some(created) = deployment.state.created.clone() else {
-            return Err(id::not_found::<DeploymentId>("deploymentId").into());
-        };
-        if !belongs_to(bench.ctx, created.workspace).await? {
-            return Err(id::not_found::<DeploymentId>("deploymentId").into());
-        }
-        let operation: OperationId = bench.new_id();
-        let mut unit = bench.unit(Writer::Api, created.workspace, operation);
-        let wish = Wish::of(bench, self.kind, self.environment, self.expected, self.reason.clone()).await?;
-        let operation = wish.request(bench, &mut unit, self.environment, &deployment).await?;
-        Ok(Judged { unit, object: self.deployment.0, operation: Some(operation) })
-    }
-}
-
-/// A change of route that somebody wishes for.
-struct Wish {
-    kind: Kind,
-    reason: Option<Reason>,
-    expected: Option<Epoch>,
-    drain: environment::DrainPolicy,
-}
-
-impl Wish {
-    async fn of(
-        bench: &Bench<'_>,
-        kind: Kind,
-        environment: EnvironmentId,
-        expected: Option<Epoch>,
-        reason: Option<Reason>,
-    ) -> Result<Self, No> {
-        let settings = bench.load::<environment::Environment>(environment).await?.state.created;
-        let drain = settings.map(|created| created.drain).unwrap_or_default();
-        Ok(Self { kind, reason, expected, drain })
-    }
-
-    /// Judges the gates that can be judged now and, if they are open, accepts the operation.
-    async fn request(
-        self,
-        bench: &Bench<'_>,
-        unit: &mut Unit,
-        environment: EnvironmentId,
-        deployment: &Loaded<deployment::Deployment>,
-    ) -> Result<OperationId, No> {
-        let (owner, opened) = route_of(bench, environment).await?;
-        let same_app = deployment.state.created.as_ref().is_some_and(|created| created.app == opened.app);
-        if !same_app {
-            return Err(Fault::bad_input("environmentId", "must be an environment of the deployment's app").into());
-        }
-        let id: OperationId = bench.new_id();
-        let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
-        let requested = self.requested(id, &owner.state, &deployment.state, unit.now()).ok_or_else(missing)?;
-        let concerning = |no: No| no.concerning(opened.app, Some(environment));
-        judge(&requested, &owner, &deployment.state).map_err(concerning)?;
-        unit.assert(&owner);
-        unit.assert(deployment);
-        unit.place(Some(opened.region), Some(opened.cell));
-        let mut operation = bench.load::<operation::Operation>(id).await?;
-        decide(unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(id)
-    }
-
-    fn requested(
-        &self,
-        id: OperationId,
-        owner: &RouteOwner,
-        deployment: &deployment::Deployment,
-        now: DateTime<Utc>,
-    ) -> Option<Requested> {
-        let (opened, created) = (owner.opened.as_ref()?, deployment.created.as_ref()?);
-        Some(Requested {
-            id,
-            kind: self.kind,
-            workspace: opened.workspace,
-            app: opened.app,
-            environment: opened.environment,
-            region: opened.region,
-            cell: opened.cell,
-            deployment: created.id,
-            artifact: created.digest,
-            env_set: created.env_set,
-            expected_epoch: self.expected.unwrap_or(owner.epoch),
-            reason: self.reason.clone(),
-            drain: self.drain,
-            deadline: now + DEADLINE,
-        })
-    }
-}
-
-/// A visibly closed gate is refused now; one that closes later ends the operation with the same words.
-fn judge(requested: &Requested, owner: &Loaded<RouteOwner>, deployment: &deployment::Deployment) -> Result<(), No> {
-    let gates = promotion::gates(requested, &owner.state, deployment);
-    let with_gates = |no: No| match no {
-        No::Refused(mut refusal) => {
-            refusal.error.gates = gates.iter().map(Into::into).collect();
-            No::Refused(refusal)
-        }
-        No::Fault(fault) => No::Fault(fault),
-    };
-    let (expected, target) = (requested.expected_epoch, owner.stream.clone());
-    let route = match requested.kind {
-        Kind::Promotion => owner.state.may_promote(expected, requested.artifact),
-        Kind::Rollback => owner.state.may_roll_back(expected, requested.deployment, requested.artifact),
-    };
-    route.map_err(|rejection| with_gates(refused(&rejection, target.clone(), requested.workspace)))?;
-    match gates.iter().find(|gate| gate.verdict == Verdict::Fail) {
-        None => Ok(()),
-        Some(closed) => {
-            let rejection = deployment::Rejection::NotValidated(closed.reason.clone());
-            Err(with_gates(refused(&rejection, target, requested.workspace)).about("deploymentId"))
-        }
-    }
 }

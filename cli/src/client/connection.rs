@@ -156,10 +156,9 @@ fn read(status: StatusCode, bytes: &[u8]) -> Result<Value, Failure> {
         return Err(fault(code, format!("status {status}")));
     };
     let Some(error) = answer["errors"].get(0) else {
-        return match answer["data"].take() {
-            Value::Null => Err(Failure::Unexpected(format!("status {status} without data"))),
-            data => Ok(data),
-        };
+        let data = answer["data"].take();
+        let nothing = || Failure::Unexpected(format!("status {status} without data"));
+        return if data.is_null() { Err(nothing()) } else { Ok(data) };
     };
     let code = error["extensions"]["code"].as_str().unwrap_or("HTTP").to_owned();
     let mut message = error["message"].as_str().unwrap_or_default().to_owned();

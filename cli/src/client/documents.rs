@@ -58,4 +58,20 @@ pub(crate) fn timeline() -> String {
 /// The bodies of the tokens' mutations, which have no payload like the others.
 pub(crate) const TOKEN_CREATE: &str =
     "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret } }";
-pub(crate) const TOKEN_REVOKE: &str = "mutation($id: String!) { tokenRevoke(tokenId: $id) }";
+pub(crate) const TOKEN_REVOKE: &str = "mutation($input: TokenRevokeInput!) { tokenRevoke(input: $input) { revoked } }";
+
+#[cfg(test)]
+mod tests {
+    //! The documents that no mutation's constant covers are in the schema too.
+    use super::*;
+
+    #[test]
+    fn the_tokens_mutations_are_in_the_schema_with_that_input() {
+        let schema = include_str!("../../../api/schema.graphql");
+        for (document, field) in [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke")] {
+            let input = document.split(['(', ')']).nth(1).and_then(|variable| variable.strip_prefix("$input: "));
+            let input = input.expect("it has an input");
+            assert!(schema.contains(&format!("\t{field}(input: {input}):")), "{field}({input})");
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub enum Failure {
     },
     /// A rule said no.
     #[error("refused: {0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// An operation began and did not end well.
     #[error("the operation {operation} ended as {stage}: {refusal}")]
     Ended {
@@ -50,7 +50,7 @@ pub enum Failure {
         /// Where it ended.
         stage: String,
         /// Why.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// It takes longer than we wait.
     #[error("the operation {operation} goes on; it was waited for long enough")]
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn refused(code: &str) -> u8 {
-        Failure::Refused(Refusal { code: code.into(), ..Refusal::default() }).exit_code()
+        Failure::Refused(Box::new(Refusal { code: code.into(), ..Refusal::default() })).exit_code()
     }
 
     fn fault(code: &str) -> u8 {

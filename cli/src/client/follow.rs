@@ -54,7 +54,7 @@ pub async fn follow(
     mut told: impl FnMut(&Progress),
 ) -> Result<Value, Failure> {
     let mut following = Following { connection, operation, cursor: None };
-    let ended = timeout_at(Instant::now() + patience, following.to_the_end(&mut told)).await;
+    let ended = timeout_at(Instant::now() + patience, following.ended(&mut told)).await;
     let operation = ended.map_err(|_| Failure::TimedOut { operation: operation.to_owned() })??;
     well(operation)
 }
@@ -64,14 +64,14 @@ pub(crate) fn well(operation: Value) -> Result<Value, Failure> {
     match operation["stage"].as_str() {
         Some("HEALTHY" | "ROLLED_BACK") => Ok(operation),
         stage => {
-            let refusal = match &operation["failure"] {
-                Value::Null => Refusal {
-                    code: stage.unwrap_or("UNKNOWN").to_owned(),
-                    message: operation["cancelReason"].as_str().unwrap_or("it ended early").to_owned(),
-                    ..Refusal::default()
-                },
-                failure => Refusal::read(failure),
+            let failure = &operation["failure"];
+            let refusal = if failure.is_null() {
+                let message = operation["cancelReason"].as_str().unwrap_or("it ended early").to_owned();
+                Refusal { code: stage.unwrap_or("UNKNOWN").to_owned(), message, ..Refusal::default() }
+            } else {
+                Refusal::read(failure)
             };
+            let refusal = Box::new(refusal);
             let id = operation["id"].as_str().unwrap_or_default().to_owned();
             Err(Failure::Ended { operation: id, stage: stage.unwrap_or("UNKNOWN").to_owned(), refusal })
         }
@@ -81,10 +81,11 @@ pub(crate) fn well(operation: Value) -> Result<Value, Failure> {
 /// The operation as it is now.
 pub(crate) async fn shown(connection: &Connection, operation: &str) -> Result<Value, Failure> {
     let mut data = connection.query(&documents::operation(), json!({ "id": operation })).await?;
-    match data["operation"].take() {
-        Value::Null => Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such operation".into() }),
-        operation => Ok(operation),
+    let operation = data["operation"].take();
+    if operation.is_null() {
+        return Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such operation".into() });
     }
+    Ok(operation)
 }
 
 struct Following<'a> {
@@ -102,7 +103,7 @@ enum Cut {
 }
 
 impl Following<'_> {
-    async fn to_the_end(&mut self, told: &mut impl FnMut(&Progress)) -> Result<Value, Failure> {
+    async fn ended(&mut self, told: &mut impl FnMut(&Progress)) -> Result<Value, Failure> {
         loop {
             let cut = self.listen(told).await;
             let operation = match shown(self.connection, self.operation).await {
@@ -130,12 +131,8 @@ impl Following<'_> {
                         return cut;
                     }
                 }
-                Some("ping") => {
-                    if socket.send(said(&json!({ "type": "pong" }))).await.is_err() {
-                        return Cut::Broken;
-                    }
-                }
-                Some("complete" | "error") => return Cut::Broken,
+                Some("ping") if socket.send(said(&json!({ "type": "pong" }))).await.is_ok() => {}
+                Some("ping" | "complete" | "error") => return Cut::Broken,
                 _ => {}
             }
         }

@@ -16,7 +16,7 @@ pub struct Mutation {
     pub input: &'static str,
     /// The payload's field with what was changed.
     pub object: &'static str,
-    /// What is asked of that.
+    /// What is asked of that; nothing where the operation says it all, for the object waits for the read models.
     pub selection: &'static str,
 }
 
@@ -28,8 +28,9 @@ impl Mutation {
     /// As it is sent.
     pub(crate) fn document(&self) -> String {
         let Self { name, input, object, selection } = self;
+        let object = if selection.is_empty() { String::new() } else { format!("{object} {{ {selection} }}") };
         format!(
-            "mutation($input: {input}!) {{ {name}(input: $input) {{ {object} {{ {selection} }} operation {{ {OPERATION} }} \
+            "mutation($input: {input}!) {{ {name}(input: $input) {{ {object} operation {{ {OPERATION} }} \
              replayed position plannedEvents {{ stream version type payload }} \
              userErrors {{ code field message expected actual gates {{ kind state reason evidence }} }} }} }}"
         )
@@ -53,9 +54,9 @@ pub(crate) const ARTIFACT_REGISTER: Mutation =
 pub(crate) const DEPLOYMENT_CREATE: Mutation =
     Mutation::of("deploymentCreate", "DeploymentCreateInput", "deployment", DEPLOYMENT);
 pub(crate) const DEPLOYMENT_PROMOTE: Mutation =
-    Mutation::of("deploymentPromote", "DeploymentPromoteInput", "deployment", DEPLOYMENT);
+    Mutation::of("deploymentPromote", "DeploymentPromoteInput", "deployment", "");
 pub(crate) const ROLL_BACK: Mutation =
-    Mutation::of("environmentRollBack", "EnvironmentRollBackInput", "deployment", DEPLOYMENT);
+    Mutation::of("environmentRollBack", "EnvironmentRollBackInput", "deployment", "");
 pub(crate) const HOST_ATTACH: Mutation =
     Mutation::of("environmentHostAttach", "EnvironmentHostInput", "routeOwner", ROUTE_OWNER);
 pub(crate) const HOST_DETACH: Mutation =
@@ -144,7 +145,7 @@ impl Payload {
     /// The payload, unless a rule said no.
     pub fn accepted(self) -> Result<Self, Failure> {
         match self.refusal() {
-            Some(refusal) => Err(Failure::Refused(refusal)),
+            Some(refusal) => Err(Failure::Refused(Box::new(refusal))),
             None => Ok(self),
         }
     }

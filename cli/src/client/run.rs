@@ -56,9 +56,14 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         }
         Plan::TokenCreate { name, workspace } => asking.token(&name, workspace.as_deref()).await,
         Plan::TokenRevoke(id) => {
-            let answer = asking.connection.query(documents::TOKEN_REVOKE, json!({ "id": id })).await?;
-            show::data(&answer, how.json);
-            Ok(())
+            let input = json!({ "input": { "tokenId": id } });
+            let answer = asking.connection.query(documents::TOKEN_REVOKE, input).await?;
+            show::data(&answer["tokenRevoke"], how.json);
+            if answer["tokenRevoke"]["revoked"] == true {
+                Ok(())
+            } else {
+                Err(not_found("token of yours, still valid"))
+            }
         }
     }
 }
@@ -167,10 +172,8 @@ impl Asking<'_> {
 
     async fn found(&self, document: &str, id: &str, field: &str) -> Result<Value, Failure> {
         let mut data = self.connection.query(document, json!({ "id": id })).await?;
-        match data[field].take() {
-            Value::Null => Err(not_found(field)),
-            found => Ok(found),
-        }
+        let found = data[field].take();
+        if found.is_null() { Err(not_found(field)) } else { Ok(found) }
     }
 
     async fn workspaces(&self) -> Result<(), Failure> {

@@ -15,25 +15,18 @@ pub(super) fn data(value: &Value, json: bool) {
         line(value);
         return;
     }
-    leaves(String::new(), value);
+    leaves("", value);
 }
 
 /// One line per leaf that says something.
-fn leaves(path: String, value: &Value) {
+fn leaves(path: &str, value: &Value) {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match value {
-        Value::Null => {}
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| leaves(below(name), value)),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            let words: Vec<String> = items.iter().map(word).collect();
-            if !words.is_empty() {
-                line(format_args!("{path}: {}", words.join(", ")));
-            }
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, item)| leaves(below(&index.to_string()), item))
-        }
-        leaf => line(format_args!("{path}: {}", word(leaf))),
+    if let Value::Object(fields) = value {
+        fields.iter().for_each(|(name, value)| leaves(&below(name), value));
+    } else if let Value::Array(items) = value {
+        items.iter().enumerate().for_each(|(index, item)| leaves(&below(&index.to_string()), item));
+    } else if !value.is_null() {
+        line(format_args!("{path}: {}", word(value)));
     }
 }
 
@@ -56,7 +49,9 @@ pub(super) fn list(nodes: &[Value], json: bool) {
 pub(crate) fn told(entry: &Value) -> String {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let short = |name: &str| text(name).chars().take(13).collect::<String>();
-    let why = entry["reason"].as_str().map(|reason| format!(" Why: {reason}.")).unwrap_or_default();
+    // Some sentences say it already.
+    let why = entry["reason"].as_str().filter(|reason| !text("summary").contains(reason));
+    let why = why.map(|reason| format!(" Why: {reason}.")).unwrap_or_default();
     let cause = entry["causation"].as_str().map(|_| format!(", after {}", short("causation"))).unwrap_or_default();
     format!(
         "{}  {:<8} {}  {:<28} {}{why} [{}@{}, part of {}{cause}]",

@@ -1,7 +1,7 @@
 //! What the steps share: who asks, who tells, and how an operation is followed. The trap avoided: an id copied from an earlier
 //! run; every name of this run ends with its own tag.
 
-use super::{DemoArgs, teller::Teller, upstairs::Upstairs, visitor::Visitor};
+use super::{DemoArgs, running::Running, teller::Teller, visitor::Visitor};
 use crate::{
     Report,
     client::{
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// The longest that any operation is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the steps share.
 pub(super) struct Story<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Story<'a> {
     pub(super) tag: String,
     /// As it was at the beginning; pids change, the rest does not.
     pub(super) report: Report,
-    upstairs: &'a Upstairs,
+    running: &'a Running,
 }
 
 /// Where the app is shown.
@@ -59,18 +59,18 @@ pub(super) struct Done {
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn begin(data: &'a Data, how: &DemoArgs, upstairs: &'a Upstairs) -> Result<Self> {
-        let report = upstairs.report()?;
+    pub(super) fn begin(data: &'a Data, how: &DemoArgs, running: &'a Running) -> Result<Self> {
+        let report = running.report()?;
         let connection = Connection::new(&report.facts.urls.api, &report.facts.token)?;
         let id: Uuid = connection.clock().new_id();
         let tag = id.simple().to_string().split_off(24);
         let examples = how.examples.clone();
-        Ok(Self { teller: Teller::new(), connection, data, examples, tag, report, upstairs })
+        Ok(Self { teller: Teller::new(), connection, data, examples, tag, report, running })
     }
 
     /// Who runs, as of now.
     pub(super) fn report_now(&self) -> Result<Report> {
-        self.upstairs.report()
+        self.running.report()
     }
 
     /// The first edge.

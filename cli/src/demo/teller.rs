@@ -10,11 +10,12 @@ use tokio::time::Instant;
 pub(super) struct Teller {
     begun: Instant,
     held: u32,
+    margin: &'static str,
 }
 
 impl Teller {
     pub(super) fn new() -> Self {
-        Self { begun: Instant::now(), held: 0 }
+        Self { begun: Instant::now(), held: 0, margin: "   " }
     }
 
     /// A step begins.
@@ -24,17 +25,17 @@ impl Teller {
 
     /// Something that is so.
     pub(super) fn fact(&self, text: impl std::fmt::Display) {
-        line(format_args!("   {text}"));
+        line(format_args!("{}{text}", self.margin));
     }
 
     /// A claim; the story ends if it does not hold.
     pub(super) fn holds(&mut self, is_so: bool, claim: impl std::fmt::Display) -> Result<()> {
         if !is_so {
-            line(format_args!("   FAIL {claim}"));
+            line(format_args!("{}FAIL {claim}", self.margin));
             bail!("this does not hold: {claim}");
         }
         self.held += 1;
-        line(format_args!("   PASS {claim}"));
+        line(format_args!("{}PASS {claim}", self.margin));
         Ok(())
     }
 

@@ -83,8 +83,8 @@ impl Visitor {
         let (socket, _) = opened.context("the edge did not open the socket in time")?.context("opening a socket")?;
         let mut session = Session { socket, version: String::new(), allocation: String::new() };
         let hello: Value = serde_json::from_str(&session.read().await?).context("a greeting is JSON")?;
-        session.version = hello["version"].as_str().unwrap_or_default().to_owned();
-        session.allocation = hello["allocation"].as_str().unwrap_or_default().to_owned();
+        let said = |name: &str| hello[name].as_str().unwrap_or_default().to_owned();
+        (session.version, session.allocation) = (said("version"), said("allocation"));
         Ok(session)
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     args::UpArgs,
     config::{Bus, Database, Edge, Exposure, Serve, Work},
-    data::Data,
+    data::{self, Data},
     private_file,
 };
 use anyhow::{Context as _, Result};
@@ -60,8 +60,8 @@ pub(super) struct Part {
 pub(super) fn make(data: &Data, how: &UpArgs, known: &Known) -> Result<Plan> {
     let program = env::current_exe().context("finding this program")?;
     let places = Places::choose(data, how)?;
-    data.close(&[data.artifacts(), data.runner()])?;
-    data.close(&places.edges.iter().map(|edge| data.edge(&edge.name)).collect::<Vec<_>>())?;
+    data::close(&[data.artifacts(), data.runner()])?;
+    data::close(&places.edges.iter().map(|edge| data.edge(&edge.name)).collect::<Vec<_>>())?;
     let mut file: Map<String, Value> = private_file::read(&data.config())?.unwrap_or_default();
     for (name, section) in sections(data, &program, &places, known)? {
         file.insert(name, section);

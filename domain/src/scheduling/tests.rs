@@ -30,7 +30,7 @@ fn after(n: u128, deployment: DeploymentId, then: &[Lived]) -> Allocation {
 }
 
 fn asked(now: i64, owner: &RouteOwner, allocations: &[Allocation], awaited: &[DeploymentId]) -> Vec<Order> {
-    orders(&Lane { now: at(now), owner, drain: POLICY, allocations, awaited })
+    orders(&Lane { now: at(now), owner, drain: POLICY, allocations, failures: &[], awaited })
 }
 
 fn retired(n: u128) -> Order {
@@ -70,7 +70,8 @@ fn a_drain_longer_than_the_standby_counts() {
     let owner = green_owns();
     let lane = [runs(1, BLUE), runs(2, GREEN)];
     let drain = DrainPolicy { drain_seconds: 900, standby_seconds: 300 };
-    let asked = |now| orders(&Lane { now: at(now), owner: &owner, drain, allocations: &lane, awaited: &[] });
+    let asked =
+        |now| orders(&Lane { now: at(now), owner: &owner, drain, allocations: &lane, failures: &[], awaited: &[] });
     assert_eq!((asked(999), asked(1_000)), (vec![], vec![retired(1)]));
 }
 
@@ -100,4 +101,27 @@ fn orders_carried_out_leave_nothing_to_order() {
     assert_eq!(asked(400, &green_owns(), &lane, &[]), [retired(1), Order::ReplaceOwner]);
     let obeyed = [after(1, BLUE, &[ready(BLUE), Lived::Draining { reason: "over".into() }]), after(2, GREEN, &[])];
     assert_eq!(asked(400, &green_owns(), &obeyed, &[]), []);
+}
+
+/// What is ordered at a moment for an owner with nothing that runs, whose allocations failed then.
+fn asked_after(failed: &[i64], now: i64) -> Vec<Order> {
+    let failures = failed.iter().map(|seconds| at(*seconds)).collect::<Vec<_>>();
+    let owner = green_owns();
+    orders(&Lane { now: at(now), owner: &owner, drain: POLICY, allocations: &[], failures: &failures, awaited: &[] })
+}
+
+#[test]
+fn an_owner_that_keeps_failing_is_replaced_less_and_less_often() {
+    for (failed, wait) in [(1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (40, 300)] {
+        let failures = (0..failed).map(|n| 1_000 - n).collect::<Vec<_>>();
+        assert_eq!(asked_after(&failures, 1_000 + wait - 1), [], "{failed} failures");
+        assert_eq!(asked_after(&failures, 1_000 + wait), [Order::ReplaceOwner], "{failed} failures");
+    }
+}
+
+#[test]
+fn failures_are_forgotten_after_an_hour() {
+    let failures = [0, 1, 2, 3, 3_599];
+    assert_eq!(asked_after(&failures, 3_602), [], "two within the hour wait 4 seconds");
+    assert_eq!(asked_after(&failures, 3_603), [Order::ReplaceOwner], "five would wait 32");
 }

@@ -1,5 +1,6 @@
 //! Allocations as they stand, written inline: what runners are told, and where edges reach them.
 
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::Allocation,
     digest::Digest,
@@ -63,6 +64,26 @@ pub async fn of_environment(
     .iter()
     .map(read)
     .collect()
+}
+
+/// When allocations of a deployment failed in an environment within `seconds`, the latest first; by the database's clock.
+pub async fn failures(
+    connection: &mut PgConnection,
+    environment: EnvironmentId,
+    deployment: DeploymentId,
+    seconds: f64,
+) -> Result<Vec<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT updated_at FROM authority.allocations
+         WHERE environment = $1 AND deployment = $2 AND state = 'failed'
+           AND updated_at > clock_timestamp() - make_interval(secs => $3)
+         ORDER BY updated_at DESC LIMIT 20",
+    )
+    .bind(environment.0)
+    .bind(deployment.0)
+    .bind(seconds)
+    .fetch_all(connection)
+    .await
 }
 
 /// Whether allocations that have ended are wanted.

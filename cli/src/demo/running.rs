@@ -13,12 +13,12 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What runs below.
-pub(super) struct Upstairs {
+pub(super) struct Running {
     data: Data,
     ours: Option<Child>,
 }
 
-impl Upstairs {
+impl Running {
     /// The `rhone up` of this folder, ready.
     pub(super) async fn found_or_started(data: &Data) -> Result<Self> {
         let mut found = Self { data: data.clone(), ours: None };

@@ -1,0 +1,161 @@
+//! Promotions and rollbacks as they are asked for: judged now as far as they can be, then accepted as an operation that the
+//! workers carry on. The trap: judging on a read model; what is judged is folded, and its versions are asserted.
+
+use super::{
+    change::{Bench, Change, Judged, No, decide, refused},
+    context::belongs_to,
+    id,
+    route_owner::route_of,
+};
+use crate::fault::Fault;
+use chrono::{DateTime, TimeDelta, Utc};
+use rhone_domain::{
+    actor::Writer,
+    deployment, environment,
+    ids::{DeploymentId, EnvironmentId, OperationId},
+    numbers::Epoch,
+    operation::{self, Kind, Requested, Verdict},
+    promotion,
+    route_owner::RouteOwner,
+    text::Reason,
+};
+use rhone_eventstore::{Loaded, Unit};
+
+/// How long an operation may take.
+const DEADLINE: TimeDelta = TimeDelta::seconds(120);
+
+#[derive(Debug)]
+pub(crate) struct MoveRoute {
+    pub(crate) kind: Kind,
+    pub(crate) deployment: DeploymentId,
+    pub(crate) environment: EnvironmentId,
+    pub(crate) expected: Option<Epoch>,
+    pub(crate) reason: Option<Reason>,
+}
+
+impl Change for MoveRoute {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Promotion => "deploymentPromote",
+            Kind::Rollback => "environmentRollBack",
+        }
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let deployment = bench.load::<deployment::Deployment>(self.deployment).await?;
+        let Some(created) = deployment.state.created.clone() else {
+            return Err(id::not_found::<DeploymentId>("deploymentId").into());
+        };
+        if !belongs_to(bench.ctx, created.workspace).await? {
+            return Err(id::not_found::<DeploymentId>("deploymentId").into());
+        }
+        let operation: OperationId = bench.new_id();
+        let mut unit = bench.unit(Writer::Api, created.workspace, operation);
+        let wish = Wish::of(bench, self.kind, self.environment, self.expected, self.reason.clone()).await?;
+        let operation = wish.request(bench, &mut unit, self.environment, &deployment).await?;
+        Ok(Judged { unit, object: self.deployment.0, operation: Some(operation) })
+    }
+}
+
+/// A change of route that somebody wishes for.
+pub(crate) struct Wish {
+    pub(crate) kind: Kind,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) expected: Option<Epoch>,
+    pub(crate) drain: environment::DrainPolicy,
+}
+
+impl Wish {
+    pub(crate) async fn of(
+        bench: &Bench<'_>,
+        kind: Kind,
+        environment: EnvironmentId,
+        expected: Option<Epoch>,
+        reason: Option<Reason>,
+    ) -> Result<Self, No> {
+        let settings = bench.load::<environment::Environment>(environment).await?.state.created;
+        let drain = settings.map(|created| created.drain).unwrap_or_default();
+        Ok(Self { kind, reason, expected, drain })
+    }
+
+    /// Judges the gates that can be judged now and, if they are open, accepts the operation.
+    pub(crate) async fn request(
+        self,
+        bench: &Bench<'_>,
+        unit: &mut Unit,
+        environment: EnvironmentId,
+        deployment: &Loaded<deployment::Deployment>,
+    ) -> Result<OperationId, No> {
+        let (owner, opened) = route_of(bench, environment).await?;
+        let same_app = deployment.state.created.as_ref().is_some_and(|created| created.app == opened.app);
+        if !same_app {
+            return Err(Fault::bad_input("environmentId", "must be an environment of the deployment's app").into());
+        }
+        let id: OperationId = bench.new_id();
+        let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
+        let requested = self.requested(id, &owner.state, &deployment.state, unit.now()).ok_or_else(missing)?;
+        let concerning = |no: No| no.concerning(opened.app, Some(environment));
+        judge(&requested, &owner, &deployment.state).map_err(concerning)?;
+        unit.assert(&owner);
+        unit.assert(deployment);
+        unit.place(Some(opened.region), Some(opened.cell));
+        let mut operation = bench.load::<operation::Operation>(id).await?;
+        decide(unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
+        Ok(id)
+    }
+
+    pub(crate) fn requested(
+        &self,
+        id: OperationId,
+        owner: &RouteOwner,
+        deployment: &deployment::Deployment,
+        now: DateTime<Utc>,
+    ) -> Option<Requested> {
+        let (opened, created) = (owner.opened.as_ref()?, deployment.created.as_ref()?);
+        Some(Requested {
+            id,
+            kind: self.kind,
+            workspace: opened.workspace,
+            app: opened.app,
+            environment: opened.environment,
+            region: opened.region,
+            cell: opened.cell,
+            deployment: created.id,
+            artifact: created.digest,
+            env_set: created.env_set,
+            expected_epoch: self.expected.unwrap_or(owner.epoch),
+            reason: self.reason.clone(),
+            drain: self.drain,
+            deadline: now + DEADLINE,
+        })
+    }
+}
+
+/// A visibly closed gate is refused now; one that closes later ends the operation with the same words.
+fn judge(requested: &Requested, owner: &Loaded<RouteOwner>, deployment: &deployment::Deployment) -> Result<(), No> {
+    let gates = promotion::gates(requested, &owner.state, deployment);
+    let with_gates = |no: No| match no {
+        No::Refused(mut refusal) => {
+            refusal.error.gates = gates.iter().map(Into::into).collect();
+            No::Refused(refusal)
+        }
+        No::Fault(fault) => No::Fault(fault),
+    };
+    let (expected, target) = (requested.expected_epoch, owner.stream.clone());
+    let route = match requested.kind {
+        Kind::Promotion => owner.state.may_promote(expected, requested.artifact),
+        Kind::Rollback => owner.state.may_roll_back(expected, requested.deployment, requested.artifact),
+    };
+    route.map_err(|rejection| with_gates(refused(&rejection, target.clone(), requested.workspace)))?;
+    match gates.iter().find(|gate| gate.verdict == Verdict::Fail) {
+        None => Ok(()),
+        Some(closed) => {
+            let rejection = deployment::Rejection::NotValidated(closed.reason.clone());
+            Err(with_gates(refused(&rejection, target, requested.workspace)).about("deploymentId"))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What the tailing projections promise, on a real Postgres: one server for all, a fresh database each.
+
+mod database;
+mod order;
+mod rebuild;
+mod versions;
+mod world;

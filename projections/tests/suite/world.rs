@@ -1,0 +1,94 @@
+//! What the tests write into the log: ACME's projects and deployments, each of them a validated one.
+
+use crate::database::Database;
+use rhone_domain::{
+    actor::{Actor, ActorKind, Writer},
+    aggregate::Aggregate,
+    artifact_facts::ArtifactFacts,
+    deployment::{self, Deployment},
+    digest::Digest,
+    ids::{ActorId, AppId, ArtifactId, CorrelationId, DeploymentId, ProjectId, WorkspaceId},
+    numbers::EnvSet,
+    project::{self, Project},
+    text::{Name, Slug},
+};
+use rhone_eventstore::{Bell, Clock, Context, Dispatcher, Loaded, PgLog, Position};
+use rhone_projections::{projection::Projection, runner};
+use sqlx::PgPool;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
+const ALICE: ActorId = ActorId(Uuid::from_u128(0xA11CE));
+const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
+
+/// A log and its readers.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) projector: PgPool,
+    bell: Bell,
+    door: Dispatcher<PgLog>,
+}
+
+impl World {
+    pub(crate) async fn of(database: &Database) -> Self {
+        let (clock, bell) = (Clock::system(), Bell::default());
+        let log = PgLog::new(database.role("rhone_worker").await);
+        let door = Dispatcher::new(log, clock.clone(), rhone_eventstore::NoInline).waking(Arc::new(bell.clone()));
+        Self { clock, projector: database.role("rhone_projector").await, bell, door }
+    }
+
+    /// Runs a projection as a worker would.
+    pub(crate) fn follow<P: Projection>(&self, owner: &str) -> JoinHandle<()> {
+        let (bell, clock) = (self.bell.clone(), self.clock.clone());
+        tokio::spawn(runner::run::<P>(self.projector.clone(), owner.to_owned(), bell, clock))
+    }
+
+    /// One event.
+    pub(crate) async fn project(&self) -> Position {
+        let id: ProjectId = self.clock.new_id();
+        let slug = Slug::parse("slug", &format!("p-{id}")).expect("a slug");
+        let name = Name::parse("name", "Shop").expect("a name");
+        let created = project::Created { id, workspace: ACME, slug, name };
+        let mut loaded = self.door.load::<Project>(id).await.expect("loads");
+        self.write(&mut loaded, [project::Command::Create(created)]).await
+    }
+
+    /// Two events in one append.
+    pub(crate) async fn deployment(&self) -> Position {
+        let (id, artifact): (DeploymentId, ArtifactId) = (self.clock.new_id(), self.clock.new_id());
+        let digest = Digest::of(&[b"BLUE"]);
+        let created =
+            deployment::Created { id, workspace: ACME, app: SHOP, artifact, digest, source: None, env_set: EnvSet(1) };
+        let facts =
+            ArtifactFacts { command: vec!["bin/shop".into()], health_path: "/health".into(), ..Default::default() };
+        let validate = deployment::Command::Validate { digest, facts: Box::new(facts) };
+        let mut loaded = self.door.load::<Deployment>(id).await.expect("loads");
+        self.write(&mut loaded, [deployment::Command::Create(created), validate]).await
+    }
+
+    async fn write<A: Aggregate>(
+        &self,
+        loaded: &mut Loaded<A>,
+        commands: impl IntoIterator<Item = A::Command>,
+    ) -> Position {
+        let mut unit = self.door.unit(Context {
+            actor: Actor { id: ALICE, kind: ActorKind::User, on_behalf_of: None },
+            writer: Writer::Api,
+            workspace: ACME,
+            correlation: CorrelationId(self.clock.new_id()),
+            causation: None,
+            idempotency_key: None,
+            traceparent: None,
+            region: None,
+            cell: None,
+        });
+        for command in commands {
+            assert!(unit.decide(loaded, command).is_ok(), "the command is not refused");
+        }
+        let committed = self.door.commit(unit, None, None).await.expect("appends");
+        committed.position.expect("it has events")
+    }
+}
