@@ -96,6 +96,15 @@ pub enum AdminCommand {
         #[arg(long)]
         reason: String,
     },
+    /// After a restore: lift every route above the epochs that edges have served since the backup.
+    RaiseEpochs {
+        /// By how much; more than there were promotions since.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+        by: u64,
+        /// Why; it stands in every timeline.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// How everything is run.

@@ -17,6 +17,7 @@ mod output;
 mod parts;
 mod private_file;
 mod processes;
+mod raise_epochs;
 mod rebuild;
 mod replay;
 mod shutdown;

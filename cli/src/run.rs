@@ -6,7 +6,7 @@ use crate::{
     data::Data,
     demo, doctor, log_commands, migrate,
     output::line,
-    parts, rebuild, replay, up,
+    parts, raise_epochs, rebuild, replay, up,
 };
 use anyhow::Result;
 use std::process::ExitCode;
@@ -30,6 +30,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         Command::Admin { command: AdminCommand::Reseal { reason } } => {
             let era = log_commands::reseal(&data, &reason).await?;
             line(format_args!("era {era} is open"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Admin { command: AdminCommand::RaiseEpochs { by, reason } } => {
+            let raised = raise_epochs::raise(&data, by, &reason).await?;
+            line(format_args!("{raised} routes were raised by {by}"));
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(how) => demo::run(&data, how).await.map(done),

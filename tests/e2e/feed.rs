@@ -82,8 +82,6 @@ async fn a_lost_bus_loses_nothing_and_only_the_key_could_forge() {
         (believed(&platform).await > before).then_some(())
     };
     until("the same words under the right key are believed", PATIENCE, deceived).await;
-    converged(&platform).await;
-    edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
 }
 
 /// How often the edge met another history than its own: only words under the right key bring it there.

@@ -15,6 +15,7 @@ use rhone_tests::{
 use serde_json::json;
 use std::{
     collections::BTreeSet,
+    fs,
     process::{Child, Command, Stdio},
     sync::{
         Mutex,
@@ -115,6 +116,9 @@ async fn a_crashed_app_and_a_killed_edge_come_back_while_everything_else_is_dead
     tenant.deploy(Version::Blue).await;
     let preview = &tenant.preview.host;
     let sockets = open_many(&tenant.edge, preview, SOCKETS).await;
+    // The count on the edge's disk may be a tenth of a second late.
+    let noted = async || fs::read_to_string(platform.data().join("edge-1/sockets")).ok()?.contains("100").then_some(());
+    until("the edge has noted its open sockets", PATIENCE, noted).await;
     let before = edge::table(&platform).await["lost_sessions"].as_u64().unwrap_or_default();
     let supervisor = platform.unsupervised();
     let others: &[&str] =

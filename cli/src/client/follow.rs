@@ -104,6 +104,8 @@ enum Cut {
 
 impl Following<'_> {
     async fn ended(&mut self, told: &mut impl FnMut(&Progress)) -> Result<Value, Failure> {
+        // It may end while nobody listens; what it did until then is still told, if somebody tells it.
+        let mut farewells = 3;
         loop {
             let cut = self.listen(told).await;
             let operation = match shown(self.connection, self.operation).await {
@@ -112,11 +114,12 @@ impl Following<'_> {
                 other => other?,
             };
             if operation["ended"] == true {
-                return Ok(operation);
+                farewells -= 1;
+                if matches!(cut, Cut::Over) || farewells == 0 {
+                    return Ok(operation);
+                }
             }
-            if matches!(cut, Cut::Broken) {
-                sleep(PAUSE).await;
-            }
+            sleep(PAUSE).await;
         }
     }
 
