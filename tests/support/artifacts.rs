@@ -1,9 +1,13 @@
 //! The example's two versions as artifacts: packed here, uploaded and registered as any customer does. The trap avoided:
 //! taking the platform's word for a digest; it is computed here from the files.
 
-use crate::{graphql::Client, program};
+use crate::{
+    graphql::{Client, unique},
+    program,
+};
 use rhone_providers::artifact_pack::pack_directory;
 use serde_json::json;
+use std::{fs, path::Path, process::Command};
 
 /// A version of the example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +30,38 @@ impl Version {
 
 /// Packs a version: its digest and its bytes.
 pub fn pack(version: Version) -> (String, Vec<u8>) {
+    pack_folder(&program::example(version.name()))
+}
+
+/// Packs a folder: its digest and its bytes.
+fn pack_folder(folder: &Path) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
-    let packed = pack_directory(&program::example(version.name()), &mut bytes).expect("the example can be packed");
+    let packed = pack_directory(folder, &mut bytes).expect("the example can be packed");
     (packed.digest.to_string(), bytes)
+}
+
+/// Packs a version with one file more, so that no host has these bytes yet.
+fn pack_as_never_before(version: Version) -> (String, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let from = program::example(version.name());
+    let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(folder.path()).status().expect("cp runs");
+    assert!(copied.success());
+    fs::write(folder.path().join("note.txt"), unique("note")).expect("the folder is ours");
+    pack_folder(folder.path())
 }
 
 /// Packs a version, uploads it and registers it in a workspace: its digest.
 pub async fn push(client: &Client, workspace: &str, version: Version) -> String {
-    let packed = tokio::task::spawn_blocking(move || pack(version)).await;
-    let (digest, bytes) = packed.expect("nothing panics there");
+    pushed(client, workspace, move || pack(version)).await
+}
+
+/// The same, of bytes that no host has yet.
+pub async fn push_as_never_before(client: &Client, workspace: &str, version: Version) -> String {
+    pushed(client, workspace, move || pack_as_never_before(version)).await
+}
+
+async fn pushed(client: &Client, workspace: &str, pack: impl FnOnce() -> (String, Vec<u8>) + Send + 'static) -> String {
+    let (digest, bytes) = tokio::task::spawn_blocking(pack).await.expect("nothing panics there");
     client.upload(&digest, bytes).await;
     client.done("artifactRegister", "artifact { digest }", json!({ "workspaceId": workspace, "digest": digest })).await;
     digest

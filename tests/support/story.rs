@@ -79,6 +79,11 @@ impl Tenant {
     /// Uploads a version, deploys it, and waits until the preview shows it.
     pub async fn deploy(&self, version: Version) -> Deployed {
         let digest = artifacts::push(&self.client, &self.workspace, version).await;
+        self.deploy_bytes(digest, version).await
+    }
+
+    /// Deploys registered bytes of a version, and waits until the preview shows them.
+    pub async fn deploy_bytes(&self, digest: String, version: Version) -> Deployed {
         let input = json!({ "appId": self.app, "artifactDigest": digest, "environmentId": self.preview.id });
         let made = self.client.done("deploymentCreate", "deployment { id status }", input).await;
         let operation = text(&made["operation"]["id"]);
@@ -90,13 +95,13 @@ impl Tenant {
     /// Asks for a promotion to production: its operation.
     pub async fn promote(&self, deployed: &Deployed) -> String {
         let input = json!({ "deploymentId": deployed.id, "environmentId": self.production.id });
-        text(&self.client.done("deploymentPromote", "deployment { id }", input).await["operation"]["id"])
+        text(&self.client.done("deploymentPromote", "__typename", input).await["operation"]["id"])
     }
 
     /// Asks for a rollback of production: its operation.
     pub async fn roll_back(&self, deployed: &Deployed, reason: &str) -> String {
         let input = json!({ "deploymentId": deployed.id, "environmentId": self.production.id, "reason": reason });
-        text(&self.client.done("environmentRollBack", "deployment { id }", input).await["operation"]["id"])
+        text(&self.client.done("environmentRollBack", "__typename", input).await["operation"]["id"])
     }
 
     /// Releases the pin, so that production can be promoted again.

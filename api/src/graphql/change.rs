@@ -346,6 +346,13 @@ fn fault_of(error: AppendError) -> Fault {
 /// Defines the payload of a mutation: its object, and what all payloads have.
 macro_rules! payload {
     ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty }) => {
+        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, as_of |answer| answer.position } }
+    };
+    // For a mutation that changes nothing about its object: there is nothing that the read models must take in first.
+    ($(#[$doc:meta])* $name:ident { $field:ident: unchanged $object:ty }) => {
+        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, as_of |_answer| None } }
+    };
+    ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty, as_of $as_of:expr }) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub(crate) struct $name(pub(crate) $crate::graphql::change::Answer);
@@ -355,7 +362,10 @@ macro_rules! payload {
             /// What was created or changed, as it is now; null when refused, on a dry run, or when the read models are late.
             async fn $field(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<$object>> {
                 match self.0.object {
-                    Some(id) => Ok(<$object>::find(ctx, id.into(), self.0.position).await?),
+                    Some(id) => {
+                        let as_of: fn(&$crate::graphql::change::Answer) -> Option<rhone_eventstore::Position> = $as_of;
+                        Ok(<$object>::find(ctx, id.into(), as_of(&self.0)).await?)
+                    }
                     None => Ok(None),
                 }
             }

@@ -204,12 +204,16 @@ pub(crate) struct EnvironmentRollBackInput {
 }
 
 payload! {
-    /// The answer of deploymentCreate and deploymentPromote.
-    DeploymentPayload { deployment: Deployment }
+    /// The answer of deploymentCreate.
+    DeploymentCreatePayload { deployment: Deployment }
+}
+payload! {
+    /// The answer of deploymentPromote.
+    DeploymentPromotePayload { deployment: unchanged Deployment }
 }
 payload! {
     /// The answer of environmentRollBack.
-    EnvironmentRollBackPayload { deployment: Deployment }
+    EnvironmentRollBackPayload { deployment: unchanged Deployment }
 }
 
 #[derive(Debug, Default)]
@@ -222,14 +226,14 @@ impl DeploymentMutation {
         &self,
         ctx: &Context<'_>,
         input: DeploymentCreateInput,
-    ) -> async_graphql::Result<DeploymentPayload> {
+    ) -> async_graphql::Result<DeploymentCreatePayload> {
         let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
         let create = Create {
             app: id::read("appId", &input.app_id)?,
             digest: digest("artifactDigest", &input.artifact_digest)?,
             environment: input.environment_id.map(|id| id::read("environmentId", &id)).transpose()?,
         };
-        Ok(DeploymentPayload(change(ctx, manner, create).await?))
+        Ok(DeploymentCreatePayload(change(ctx, manner, create).await?))
     }
 
     /// Gives an environment's traffic to a deployment.
@@ -237,7 +241,7 @@ impl DeploymentMutation {
         &self,
         ctx: &Context<'_>,
         input: DeploymentPromoteInput,
-    ) -> async_graphql::Result<DeploymentPayload> {
+    ) -> async_graphql::Result<DeploymentPromotePayload> {
         let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
         let move_route = MoveRoute {
             kind: Kind::Promotion,
@@ -246,7 +250,7 @@ impl DeploymentMutation {
             expected: input.expected_route_epoch.map(Epoch),
             reason: input.reason.as_deref().map(reason).transpose()?,
         };
-        Ok(DeploymentPayload(change(ctx, manner, move_route).await?))
+        Ok(DeploymentPromotePayload(change(ctx, manner, move_route).await?))
     }
 
     /// Gives an environment's traffic back to an earlier owner, pins it there, and quarantines the bytes it leaves.

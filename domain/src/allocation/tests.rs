@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     aggregate::{fold, given},
+    numbers::{EnvSet, Epoch},
     story::{ADDRESS, BLUE_BYTES, GREEN, GREEN_BYTES, allocation, planned, ready},
 };
 

@@ -1,5 +1,6 @@
 //! What the tailing projections promise, on a real Postgres: one server for all, a fresh database each.
 
+mod allocations;
 mod database;
 mod order;
 mod rebuild;

@@ -28,6 +28,7 @@ const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) projector: PgPool,
+    pub(crate) worker: PgPool,
     bell: Bell,
     door: Dispatcher<PgLog>,
 }
@@ -35,9 +36,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn of(database: &Database) -> Self {
         let (clock, bell) = (Clock::system(), Bell::default());
-        let log = PgLog::new(database.role("rhone_worker").await);
+        let worker = database.role("rhone_worker").await;
+        let log = PgLog::new(worker.clone());
         let door = Dispatcher::new(log, clock.clone(), rhone_eventstore::NoInline).waking(Arc::new(bell.clone()));
-        Self { clock, projector: database.role("rhone_projector").await, bell, door }
+        Self { clock, projector: database.role("rhone_projector").await, worker, bell, door }
     }
 
     /// Runs a projection as a worker would.
