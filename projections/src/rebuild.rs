@@ -160,7 +160,7 @@ impl<P: Projection> Beside<P> {
         match self.form {
             Form::Same => compare(&contents::of(&mut transaction, name).await?, &rebuilt)?,
             Form::Other { live } => {
-                tracing::info!(projection = name, live, now = P::VERSION, "another form: not compared")
+                tracing::info!(projection = name, live, now = P::VERSION, "another form: not compared");
             }
         }
         let rename = format!("ALTER SCHEMA {name} RENAME TO {name}_old; ALTER SCHEMA {next} RENAME TO {name};");

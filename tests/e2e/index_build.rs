@@ -91,5 +91,7 @@ async fn progress(looker: &mut PgConnection) -> Option<String> {
 }
 
 fn report(what: &str, begun: Instant) {
-    eprintln!("{what} asked for -> served by the edge during an index build: {} ms", begun.elapsed().as_millis());
+    let millis = begun.elapsed().as_millis();
+    eprintln!("{what} asked for -> served by the edge during an index build: {millis} ms");
+    assert!(millis < 1_000, "a {what} took {millis} ms");
 }

@@ -3,9 +3,12 @@
 
 mod architecture;
 mod bad_input;
+mod edges;
 mod feed;
 mod index_build;
 mod isolation;
 mod kills;
 mod rebuild;
 mod story;
+mod unknown_commit;
+mod up;

@@ -9,6 +9,7 @@ pub mod graphql;
 pub mod inputs;
 pub mod platform;
 pub mod program;
+pub mod proxy;
 pub mod report;
 pub mod schema;
 pub mod signals;

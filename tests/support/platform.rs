@@ -8,6 +8,7 @@ use crate::{
     signals::{self, Paused},
     wait::{PATIENCE, until, within},
 };
+use rustix::process::Signal;
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt as _,
@@ -62,19 +63,26 @@ impl Platform {
     }
 
     async fn start_in(folder: PathBuf, place: Option<SemaphorePermit<'static>>, options: &[&str]) -> Self {
-        let guard = Command::new("sh")
-            .args(["-c", SHELL, "e2e"])
-            .arg(&folder)
-            .arg(program::path("rhone"))
-            .args(["up", "--data"])
-            .arg(folder.join("data"))
-            .args(options)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("there is a shell");
+        let guard = up(&folder, options);
         let platform = Self { folder, guard, _place: place };
         platform.ready().await;
         platform
+    }
+
+    /// Ends it in order, as Ctrl-C does, and returns when it has ended.
+    pub async fn end(&self) {
+        let pid = self.report().up.pid;
+        signals::send(pid, Signal::TERM);
+        until("`rhone up` has ended", PATIENCE, async || (!signals::is_alive(pid)).then_some(())).await;
+    }
+
+    /// Starts it again, after its end, on the same folder.
+    pub async fn start_again(&mut self) {
+        // The shell that waits for this process' end would remove the folder.
+        self.guard.kill().expect("the shell waits");
+        self.guard.wait().expect("the shell was killed");
+        self.guard = up(&self.folder, &[]);
+        self.ready().await;
     }
 
     /// Waits until everything answers.
@@ -171,6 +179,13 @@ impl Drop for Platform {
 /// Whether the database is somebody else's, so that it cannot be killed.
 pub fn database_is_foreign() -> bool {
     env::var_os("DATABASE_URL").is_some()
+}
+
+fn up(folder: &Path, options: &[&str]) -> Child {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", SHELL, "e2e"]).arg(folder).arg(program::path("rhone"));
+    shell.args(["up", "--data"]).arg(folder.join("data")).args(options);
+    shell.stdin(Stdio::piped()).spawn().expect("there is a shell")
 }
 
 /// PostgreSQL's own user must be able to enter it, and no other test run may have it.

@@ -50,6 +50,20 @@ pub fn running_from(folder: &Path) -> Vec<u32> {
         .collect()
 }
 
+/// Every live process on whose command line this folder stands.
+pub fn that_mention(folder: &Path) -> Vec<u32> {
+    let folder = folder.to_string_lossy().into_owned();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&folder)
+        })
+        .filter(|pid| is_alive(*pid))
+        .collect()
+}
+
 fn raw(pid: u32) -> Pid {
     i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid is positive and fits")
 }

@@ -4,7 +4,7 @@ use crate::{
     database::{Database, until},
     world::World,
 };
-use rhone_eventstore::{Log as _, PgLog, Position, checkpoint, lease::Leases};
+use rhone_eventstore::{Position, checkpoint, lease::Leases};
 use rhone_projections::{
     catalogue::Catalogue,
     contents,
@@ -110,7 +110,8 @@ async fn a_rebuild_that_lost_its_lease_swaps_nothing_and_loses_nothing() {
     let fence = claimed.expect("it ran out");
     let mut connection = world.projector.acquire().await.expect("connects");
     let from = checkpoint::take(&mut connection, key::<Catalogue>(), fence).await.expect("takes").position;
-    let batch = PgLog::new(world.projector.clone()).read_all(from, 10).await.expect("reads");
+    assert_eq!(from, Position::START);
+    let batch = world.events(1).await;
     runner::write::<Catalogue>(&world.projector, "catalogue", key::<Catalogue>(), fence, &batch).await.expect("writes");
     let live = contents::of(&mut admin, "catalogue").await.expect("sums");
     assert_eq!(live[0].rows, 1, "the worker's row");
@@ -128,11 +129,11 @@ async fn a_former_holder_in_the_midst_of_a_batch_cannot_add_to_what_is_swapped_i
     let leases = Leases::new(world.projector.clone());
     let claimed = leases.claim(&runner::lease_name("catalogue"), "worker", LONG).await.expect("claims");
     let former = claimed.expect("it is free");
-    checkpoint::take(&mut *world.projector.acquire().await.expect("connects"), key::<Catalogue>(), former)
+    checkpoint::take(&mut world.projector.acquire().await.expect("connects"), key::<Catalogue>(), former)
         .await
         .expect("takes");
     world.project().await;
-    let batch = PgLog::new(world.projector.clone()).read_all(Position::START, 10).await.expect("reads");
+    let batch = world.events(1).await;
     let mut late = world.projector.begin().await.expect("begins");
     sqlx::query("SET LOCAL search_path TO catalogue").execute(&mut *late).await.expect("as the runner does");
     Catalogue::apply(&mut late, &batch).await.expect("writes its rows");

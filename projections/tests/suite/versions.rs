@@ -78,6 +78,7 @@ async fn rows_of_an_older_version_are_left_alone_until_a_rebuild_replaces_them()
     assert_eq!(database.number(SUM).await, 1);
     assert_eq!(database.number("SELECT count(*) FROM log.checkpoints WHERE projection = 'counted'").await, 1);
 
+    world.events(2).await;
     let rebuilt = rebuild::<Twos>(&mut admin, &world.projector, "rebuild").await.expect("rebuilds");
     assert_eq!((rebuilt.events, database.number(SUM).await), (2, 4));
     assert_eq!(schema::form::<Twos>(&mut admin).await.expect("asks"), Form::Same);

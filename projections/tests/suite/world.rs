@@ -1,6 +1,6 @@
 //! What the tests write into the log: ACME's projects and deployments, each of them a validated one.
 
-use crate::database::Database;
+use crate::database::{Database, until};
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     aggregate::Aggregate,
@@ -12,7 +12,7 @@ use rhone_domain::{
     project::{self, Project},
     text::{Name, Slug},
 };
-use rhone_eventstore::{Bell, Clock, Context, Dispatcher, Loaded, PgLog, Position};
+use rhone_eventstore::{Bell, Clock, Context, Dispatcher, Loaded, Log as _, PgLog, Position, Recorded};
 use rhone_projections::{projection::Projection, runner};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -69,6 +69,18 @@ impl World {
         let validate = deployment::Command::Validate { digest, facts: Box::new(facts) };
         let mut loaded = self.door.load::<Deployment>(id).await.expect("loads");
         self.write(&mut loaded, [deployment::Command::Create(created), validate]).await
+    }
+
+    /// The log's events, so many, once no transaction of another test holds its readers back any more.
+    pub(crate) async fn events(&self, so_many: usize) -> Vec<Recorded> {
+        let log = PgLog::new(self.projector.clone());
+        let mut events = Vec::new();
+        until("the events are seen", async || {
+            events = log.read_all(Position::START, 100).await.expect("reads");
+            events.len() == so_many
+        })
+        .await;
+        events
     }
 
     async fn write<A: Aggregate>(

@@ -1,0 +1,5 @@
+//! What a worker does by itself, on a real Postgres and a real NATS.
+
+mod housekeeping;
+mod publisher;
+mod world;
