@@ -4,17 +4,11 @@
 use crate::{
     aggregate::{self, Aggregate},
     artifact_facts::ArtifactFacts,
+    created_once::created_once,
     digest::Digest,
     ids::{ArtifactId, WorkspaceId},
 };
 use serde::{Deserialize, Serialize};
-
-/// An artifact, as later decisions see it.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Artifact {
-    /// What it was created as; none before it exists.
-    pub created: Option<Created>,
-}
 
 /// What is known of it from its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,59 +25,9 @@ pub struct Created {
     pub facts: ArtifactFacts,
 }
 
-/// What may be asked.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Bring it into being.
-    Create(Created),
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data")]
-pub enum Event {
-    /// It exists.
-    #[serde(rename = "artifact.registered")]
-    Created(Created),
-}
-
-impl aggregate::Event for Event {
-    const TYPES: &'static [(&'static str, u16)] = &[("artifact.registered", 1)];
-}
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The id is taken by something else.
-    #[error("this artifact exists already")]
-    Exists,
-}
-
-impl aggregate::Rejection for Rejection {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Exists => "ALREADY_EXISTS",
-        }
-    }
-}
-
-impl Aggregate for Artifact {
-    const CATEGORY: &'static str = "artifact";
-    type Command = Command;
-    type Event = Event;
-    type Rejection = Rejection;
-
-    fn decide(&self, Command::Create(created): Command) -> Result<Vec<Event>, Rejection> {
-        match &self.created {
-            None => Ok(vec![Event::Created(created)]),
-            Some(same) if *same == created => Ok(vec![]),
-            Some(_) => Err(Rejection::Exists),
-        }
-    }
-
-    fn apply(&mut self, Event::Created(created): &Event) {
-        self.created = Some(created.clone());
-    }
+created_once! {
+    /// An artifact, as later decisions see it.
+    Artifact, "artifact", "artifact.registered", "artifact"
 }
 
 #[cfg(test)]

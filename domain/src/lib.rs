@@ -5,6 +5,7 @@
 pub mod actor;
 pub mod aggregate;
 pub mod canonical;
+mod created_once;
 pub mod digest;
 pub mod envelope;
 pub mod ids;
