@@ -23,7 +23,7 @@ async fn it_leaves_nothing_behind_and_the_next_one_carries_on_from_disk() {
     let data = platform.data();
     assert!(that_mention(&data).len() > 6, "its processes are found: {:?}", that_mention(&data));
     platform.end().await;
-    // The shell of the harness names the folder above; apps are found by their program.
+    // Apps do not name the folder: they are found by their program.
     let nothing = async || (that_mention(&data).is_empty() && platform.apps().is_empty()).then_some(());
     until("nothing of it is left", PATIENCE, nothing).await;
 

@@ -50,7 +50,7 @@ pub fn running_from(folder: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// Every live process on whose command line this folder stands.
+/// Every live process on whose command line this folder stands, shells aside.
 pub fn that_mention(folder: &Path) -> Vec<u32> {
     let folder = folder.to_string_lossy().into_owned();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -58,7 +58,7 @@ pub fn that_mention(folder: &Path) -> Vec<u32> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|pid| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains(&folder)
+            !line.starts_with(b"sh\0") && String::from_utf8_lossy(&line).contains(&folder)
         })
         .filter(|pid| is_alive(*pid))
         .collect()

@@ -84,8 +84,14 @@ impl Tenant {
 
     /// Deploys registered bytes of a version, and waits until the preview shows them.
     pub async fn deploy_bytes(&self, digest: String, version: Version) -> Deployed {
-        let input = json!({ "appId": self.app, "artifactDigest": digest, "environmentId": self.preview.id });
-        let made = self.client.done("deploymentCreate", "deployment { id status }", input).await;
+        let input = json!({ "appId": self.app, "artifactDigest": digest, "environmentId": self.preview.id,
+            "idempotencyKey": unique("deploy") });
+        // Read models may be late, and then the object is null: the same key asks for the same answer.
+        let look = async || {
+            let made = self.client.done("deploymentCreate", "deployment { id status }", input.clone()).await;
+            made["deployment"]["id"].is_string().then_some(made)
+        };
+        let made = until("the deployment can be read", PATIENCE, look).await;
         let operation = text(&made["operation"]["id"]);
         self.succeeds(&operation).await;
         edge::serves(&self.edge, &self.preview.host, version.name()).await;
