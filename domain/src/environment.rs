@@ -93,23 +93,27 @@ pub enum Rejection {
     /// The id is taken by something else.
     #[error("this environment exists already")]
     Exists,
-    /// A drain longer than a week or a standby longer than a day is a mistake.
-    #[error("drainSeconds may be at most 604800 and standbySeconds at most 86400")]
-    DrainPolicy,
+    /// A drain longer than a week is a mistake.
+    #[error("drainSeconds may be at most 604800")]
+    DrainTooLong,
+    /// A standby longer than a day is a mistake.
+    #[error("standbySeconds may be at most 86400")]
+    StandbyTooLong,
 }
 
 impl aggregate::Rejection for Rejection {
     fn code(&self) -> &'static str {
         match self {
             Self::Exists => "ALREADY_EXISTS",
-            Self::DrainPolicy => "INVALID",
+            Self::DrainTooLong | Self::StandbyTooLong => "INVALID",
         }
     }
 
     fn field(&self) -> Option<&'static str> {
         match self {
             Self::Exists => None,
-            Self::DrainPolicy => Some("drain"),
+            Self::DrainTooLong => Some("drainSeconds"),
+            Self::StandbyTooLong => Some("standbySeconds"),
         }
     }
 }
@@ -123,7 +127,8 @@ impl Aggregate for Environment {
     fn decide(&self, Command::Create(created): Command) -> Result<Vec<Event>, Rejection> {
         let drain = created.drain;
         match &self.created {
-            _ if drain.drain_seconds > 604_800 || drain.standby_seconds > 86_400 => Err(Rejection::DrainPolicy),
+            _ if drain.drain_seconds > 604_800 => Err(Rejection::DrainTooLong),
+            _ if drain.standby_seconds > 86_400 => Err(Rejection::StandbyTooLong),
             None => Ok(vec![Event::Created(created)]),
             Some(same) if *same == created => Ok(vec![]),
             Some(_) => Err(Rejection::Exists),

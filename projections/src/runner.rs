@@ -15,8 +15,9 @@ use rhone_eventstore::{
 use sqlx::{PgConnection, PgPool};
 use std::time::{Duration, Instant};
 
-const LEASE: Duration = Duration::from_secs(10);
-const RENEW: Duration = Duration::from_secs(3);
+/// The longest time for which read models stand still after a worker has died.
+const LEASE: Duration = Duration::from_secs(5);
+const RENEW: Duration = Duration::from_millis(1_500);
 const BATCH: u32 = 1_000;
 
 /// Why a projection pauses.

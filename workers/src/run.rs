@@ -1,7 +1,10 @@
 //! Starts everything a worker does and waits for the end.
 
 use crate::{config::Config, housekeeping, operations, publisher, scheduler};
-use rhone_eventstore::boot::{self, BootError};
+use rhone_eventstore::{
+    boot::{self, BootError},
+    lease::Leases,
+};
 use rhone_projections::{authority::feed, catalogue::Catalogue, deployments::Deployments, runner, timeline::Timeline};
 use std::future::Future;
 use tokio::task::JoinSet;
@@ -24,8 +27,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         tracing::info!("the log has begun a new life: every feed has a new incarnation");
     }
     let mut tasks = JoinSet::new();
-    let (projector, owner) = (config.projector.clone(), config.owner());
-    let follow = (projector, owner, config.bell.clone(), config.clock.clone());
+    let (leases, owner) = (Leases::new(config.pool.clone()), config.owner());
+    let follow = (config.projector.clone(), owner.clone(), config.bell.clone(), config.clock.clone());
     let (a, b, c) = (follow.clone(), follow.clone(), follow);
     tasks.spawn(runner::run::<Catalogue>(a.0, a.1, a.2, a.3));
     tasks.spawn(runner::run::<Deployments>(b.0, b.1, b.2, b.3));
@@ -39,5 +42,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         Some(ended) = tasks.join_next() => tracing::error!(?ended, "a part of the worker ended by itself"),
     }
     tasks.shutdown().await;
+    if let Err(error) = leases.release_all(&owner).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the leases run out by themselves");
+    }
     Ok(())
 }

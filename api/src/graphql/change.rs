@@ -343,6 +343,11 @@ fn fault_of(error: AppendError) -> Fault {
     }
 }
 
+/// A number of the input that is not negative. GraphQL's integers are signed; a negative one names its field and the rule.
+pub(crate) fn natural(field: &'static str, number: Option<i64>) -> Result<Option<u64>, Fault> {
+    number.map(|number| u64::try_from(number).map_err(|_| Fault::bad_input(field, "must be 0 or more"))).transpose()
+}
+
 /// Defines the payload of a mutation: its object, and what all payloads have.
 macro_rules! payload {
     ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty }) => {

@@ -4,7 +4,7 @@
 use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
     context::{Ask, begin, belongs_to, wait_for},
     id,
     operation::Gate,
@@ -181,7 +181,7 @@ pub(crate) struct DeploymentPromoteInput {
     deployment_id: ID,
     environment_id: ID,
     /// The epoch this was decided on; captured once, at acceptance, when omitted.
-    expected_route_epoch: Option<u64>,
+    expected_route_epoch: Option<i64>,
     /// Why.
     reason: Option<String>,
     idempotency_key: Option<String>,
@@ -195,7 +195,7 @@ pub(crate) struct EnvironmentRollBackInput {
     /// An earlier owner of the environment.
     deployment_id: ID,
     /// The epoch this was decided on; captured once, at acceptance, when omitted.
-    expected_route_epoch: Option<u64>,
+    expected_route_epoch: Option<i64>,
     /// Why: 1 to 500 characters.
     reason: String,
     idempotency_key: Option<String>,
@@ -247,7 +247,7 @@ impl DeploymentMutation {
             kind: Kind::Promotion,
             deployment: id::read("deploymentId", &input.deployment_id)?,
             environment: id::read("environmentId", &input.environment_id)?,
-            expected: input.expected_route_epoch.map(Epoch),
+            expected: natural("expectedRouteEpoch", input.expected_route_epoch)?.map(Epoch),
             reason: input.reason.as_deref().map(reason).transpose()?,
         };
         Ok(DeploymentPromotePayload(change(ctx, manner, move_route).await?))
@@ -264,7 +264,7 @@ impl DeploymentMutation {
             kind: Kind::Rollback,
             deployment: id::read("deploymentId", &input.deployment_id)?,
             environment: id::read("environmentId", &input.environment_id)?,
-            expected: input.expected_route_epoch.map(Epoch),
+            expected: natural("expectedRouteEpoch", input.expected_route_epoch)?.map(Epoch),
             reason: Some(reason(&input.reason)?),
         };
         Ok(EnvironmentRollBackPayload(change(ctx, manner, move_route).await?))

@@ -3,7 +3,7 @@
 use super::{
     allocation::Allocation,
     app::App,
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
     context::{begin, belongs_to},
     id,
     place::{Cell, Region, claim_slug, noun, slug},
@@ -115,9 +115,9 @@ pub(crate) struct EnvironmentCreateInput {
     /// Where in the region.
     cell_id: ID,
     /// How long open sockets of a former owner live on; 30 unless said otherwise.
-    drain_seconds: Option<u64>,
+    drain_seconds: Option<i64>,
     /// How long a former owner's allocations are kept for a rollback; 300 unless said otherwise.
-    standby_seconds: Option<u64>,
+    standby_seconds: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -148,8 +148,8 @@ impl EnvironmentMutation {
             region: id::read("regionId", &input.region_id)?,
             cell: id::read("cellId", &input.cell_id)?,
             drain: DrainPolicy {
-                drain_seconds: input.drain_seconds.unwrap_or(usual.drain_seconds),
-                standby_seconds: input.standby_seconds.unwrap_or(usual.standby_seconds),
+                drain_seconds: natural("drainSeconds", input.drain_seconds)?.unwrap_or(usual.drain_seconds),
+                standby_seconds: natural("standbySeconds", input.standby_seconds)?.unwrap_or(usual.standby_seconds),
             },
         };
         Ok(EnvironmentCreatePayload(change(ctx, manner, create).await?))

@@ -29,12 +29,11 @@ fn an_environment_is_created_once_and_the_same_again_is_no_event() {
 
 #[test]
 fn a_drain_beyond_its_bounds_is_rejected() {
-    for drain in [
-        DrainPolicy { drain_seconds: 604_801, standby_seconds: 0 },
-        DrainPolicy { drain_seconds: 0, standby_seconds: 86_401 },
-    ] {
-        given::<Environment>([])
-            .when(Command::Create(Created { drain, ..created(1) }))
-            .then_rejected(&Rejection::DrainPolicy);
+    let cases = [
+        (DrainPolicy { drain_seconds: 604_801, standby_seconds: 0 }, Rejection::DrainTooLong),
+        (DrainPolicy { drain_seconds: 0, standby_seconds: 86_401 }, Rejection::StandbyTooLong),
+    ];
+    for (drain, rejection) in cases {
+        given::<Environment>([]).when(Command::Create(Created { drain, ..created(1) })).then_rejected(&rejection);
     }
 }
