@@ -57,6 +57,10 @@ fn refuse(refusal: Refusal, info: &RequestInfo, media: MediaType) -> Response {
     let headers = response.headers_mut();
     match refusal.status {
         StatusCode::METHOD_NOT_ALLOWED => headers.insert(header::ALLOW, HeaderValue::from_static("POST")),
+        // The rest of the body is not read, so the connection is of no use for another request.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"))
+        }
         StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         _ => None,
     };

@@ -37,6 +37,7 @@ async fn a_body_over_256_kib_is_refused_with_and_without_a_length() {
     assert_eq!(server.post(&GOOD, body(256 * 1024)).await.status, 200);
     let reply = server.post(&GOOD, body(256 * 1024 + 1)).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (413, "BAD_USER_INPUT"));
+    assert_eq!(reply.headers["connection"], "close", "the rest of the body is on this connection");
     let text = body(300 * 1024);
     let chunks: Vec<_> = text.as_bytes().chunks(1000).map(|chunk| Ok::<_, Infallible>(chunk.to_vec())).collect();
     let reply = server.post(&GOOD, Body::from_stream(stream::iter(chunks))).await;
