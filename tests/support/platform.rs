@@ -40,7 +40,7 @@ read -r _
 kill -CONT "$up" 2>/dev/null
 kill -TERM "$up" 2>/dev/null
 wait "$up"
-[ -n "$RHONE_E2E_KEEP" ] || rm -rf -- "$folder"
+[ -n "$RHONE_E2E_KEEP" ] || { chmod -R u+w -- "$folder"; rm -rf -- "$folder"; }
 "#;
 
 impl Platform {
