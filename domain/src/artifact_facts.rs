@@ -1,7 +1,7 @@
 //! What the files of an artifact say about it, read once, when it is packed. Writer: the build pipeline, into the artifact's
 //! first event. The trap avoided: asking an artifact again at promotion, when its files could be read differently.
 
-use crate::digest::Digest;
+use crate::{digest::Digest, provider::Needs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,9 @@ pub struct ArtifactFacts {
     /// Where it was built from; none when it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceFacts>,
+    /// What it needs outside its process.
+    #[serde(default, skip_serializing_if = "Needs::is_empty")]
+    pub needs: Needs,
 }
 
 /// The static files, by their manifest.

@@ -29,13 +29,16 @@ pub mod environment;
 pub mod host;
 pub mod operation;
 pub mod project;
+pub mod provider;
 pub mod refusal;
 pub mod region;
 pub mod route_owner;
+pub mod runtime_service;
 pub mod workspace;
 
 // What reacts: pure process managers.
 pub mod promotion;
+pub mod scale_readiness;
 pub mod scheduling;
 
 // What is generated from all of them.

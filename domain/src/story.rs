@@ -16,7 +16,9 @@ use crate::{
     },
     numbers::{EnvSet, Epoch, FeedSeq},
     operation::{Kind, Requested},
+    provider::{Needs, Resource, Vendor},
     route_owner,
+    runtime_service::Service,
     text::{Commit, Hostname, Name, Reason, Repository, Slug},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -87,6 +89,15 @@ pub(crate) fn facts() -> ArtifactFacts {
             session_keys: [("user".to_owned(), "fp:2".to_owned())].into(),
         }),
         source: Some(SourceFacts { repository: "https://example.com/shop".into(), commit: "a".repeat(40) }),
+        needs: Needs::default(),
+    }
+}
+
+/// What the shop says it needs.
+pub(crate) fn needs() -> Needs {
+    Needs {
+        providers: [(Resource::Database, Some(Vendor::Postgres))].into(),
+        services: [(Service::SessionStore, None)].into(),
     }
 }
 

@@ -1,8 +1,13 @@
 //! `rhone.toml`: how an app is run, written by a person. An unknown key is refused, for it is a known one misspelt.
 
 use super::{FactsError, RHONE, checked};
-use rhone_domain::artifact_facts::ArtifactFacts;
+use rhone_domain::{
+    artifact_facts::ArtifactFacts,
+    provider::{Needs, Resource},
+    runtime_service::Service,
+};
 use serde::Deserialize;
+use std::{collections::BTreeMap, str::FromStr};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +19,8 @@ struct RhoneToml {
     #[serde(default)]
     routes: Vec<String>,
     drain_seconds: Option<u32>,
+    #[serde(default)]
+    needs: BTreeMap<String, String>,
 }
 
 /// Reads and checks the file; everything but how it runs is left absent.
@@ -33,6 +40,7 @@ pub(super) fn read(content: &[u8]) -> Result<ArtifactFacts, FactsError> {
         socket_paths: each("sockets", &written.sockets, path)?,
         routes: each("routes", &written.routes, path)?,
         drain_seconds: written.drain_seconds,
+        needs: needs(&written.needs)?,
         ..ArtifactFacts::default()
     })
 }
@@ -45,6 +53,39 @@ fn field_of(text: &str, failure: &toml::de::Error) -> String {
     let missing = failure.message().strip_prefix("missing field ").map(|name| name.trim_matches('`'));
     let key = line.split_once('=').map(|(key, _)| key.trim());
     missing.or(key).filter(|key| !key.is_empty()).unwrap_or("-").to_owned()
+}
+
+/// `[needs]`: a resource or a runtime service, and what it is made of, or `any`.
+fn needs(written: &BTreeMap<String, String>) -> Result<Needs, FactsError> {
+    let mut needs = Needs::default();
+    for (what, made_of) in written {
+        if let Ok(resource) = what.parse::<Resource>() {
+            needs.providers.insert(resource, one_of(what, made_of, resource.vendors())?);
+        } else if let Ok(service) = what.parse::<Service>() {
+            needs.services.insert(service, one_of(what, made_of, service.backends())?);
+        } else {
+            let known = listed(Resource::ALL) + ", " + &listed(Service::ALL);
+            return Err(FactsError::field(RHONE, format!("needs.{what}"), format!("must be one of {known}")));
+        }
+    }
+    Ok(needs)
+}
+
+fn one_of<T: Copy + PartialEq + FromStr + ToString>(
+    what: &str,
+    made_of: &str,
+    allowed: &[T],
+) -> Result<Option<T>, FactsError> {
+    if made_of == "any" {
+        return Ok(None);
+    }
+    let known = made_of.parse::<T>().ok().filter(|word| allowed.contains(word));
+    let rule = || format!("must be any, {}", listed(allowed));
+    known.map(Some).ok_or_else(|| FactsError::field(RHONE, format!("needs.{what}"), rule()))
+}
+
+fn listed<T: ToString>(words: &[T]) -> String {
+    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 type Check = fn(&'static str, &str, &str) -> Result<String, FactsError>;

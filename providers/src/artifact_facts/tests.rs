@@ -1,7 +1,11 @@
 //! Facts as an app's files state them, and refusals that name file and field.
 use super::*;
 use crate::artifact_pack::pack_directory;
-use rhone_domain::artifact_facts::VangoFacts;
+use rhone_domain::{
+    artifact_facts::VangoFacts,
+    provider::{Needs, Resource, Vendor},
+    runtime_service::Service,
+};
 use std::fs;
 
 const RUN: &str = "process = [\"./counter\", \"--quiet\"]\nhealth = \"/health\"\nsockets = [\"/_vango/ws\"]\n\
@@ -54,8 +58,28 @@ fn every_file_adds_its_facts() {
             session_keys: [text(("cart", "cart")), text(("user", r#"{"key":"user","type":"int"}"#))].into(),
         }),
         source: Some(SourceFacts { repository: "https://rhone.example/counter".into(), commit: "0123".into() }),
+        needs: Needs::default(),
     };
     assert_eq!(found.unwrap(), expected);
+}
+
+#[test]
+fn needs_are_read_by_word_and_an_unknown_one_is_refused() {
+    let with = |needs: &str| format!("{RUN}[needs]\n{needs}\n");
+    let found = facts(&[("rhone.toml", &with("database = \"postgres\"\nbroadcast = \"any\""))]).unwrap();
+    let needs = Needs {
+        providers: [(Resource::Database, Some(Vendor::Postgres))].into(),
+        services: [(Service::Broadcast, None)].into(),
+    };
+    assert_eq!(found.needs, needs);
+    for (wrong, expected) in [
+        ("sessions = \"any\"", "rhone.toml: needs.sessions: must be one of database, email, api, session_store, "),
+        ("database = \"nats\"", "rhone.toml: needs.database: must be any, postgres"),
+        ("broadcast = \"postgres\"", "rhone.toml: needs.broadcast: must be any, redis, nats, memory"),
+    ] {
+        let refused = refusal(&[("rhone.toml", &with(wrong))]);
+        assert!(refused.starts_with(expected), "{refused}");
+    }
 }
 
 #[test]

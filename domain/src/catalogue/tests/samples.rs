@@ -3,7 +3,9 @@
 
 use crate::{
     aggregate::{Encoded, Event, encode},
-    allocation, app, artifact, cell, claim, deployment,
+    allocation, app, artifact,
+    artifact_facts::ArtifactFacts,
+    cell, claim, deployment,
     digest::Digest,
     envelope::StreamId,
     environment,
@@ -16,8 +18,8 @@ use crate::{
     project, refusal, region, route_owner,
     story::{
         ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES, THIRD,
-        allocation, at, because, created, facts, host as hostname, name, opened, owner, planned, ready, requested,
-        slug, validated,
+        allocation, at, because, created, facts, host as hostname, name, needs, opened, owner, planned, ready,
+        requested, slug, validated,
     },
     workspace,
 };
@@ -38,7 +40,7 @@ pub(super) fn samples() -> Vec<Encoded> {
             workspace: ACME,
             digest: GREEN_BYTES,
             size: 4_096,
-            facts: facts(),
+            facts: ArtifactFacts { needs: needs(), ..facts() },
         })]),
         written([cell::Event::Created(cell::Created { id: CELL_1, region: LYON, slug: slug("cell-1") })]),
         written([
