@@ -11,21 +11,16 @@ fn every_standing() -> Vec<Option<Standing>> {
 }
 
 /// Every way in which an artifact can need a service.
-fn every_need() -> Vec<Option<Option<Backend>>> {
+fn every_need(service: Service) -> Vec<Needed> {
     let some = std::iter::once(None).chain(Backend::ALL.iter().copied().map(Some));
-    std::iter::once(None).chain(some.map(Some)).collect()
+    std::iter::once(Needed::new()).chain(some.map(|backend| [(service, backend)].into())).collect()
 }
 
 /// The rule once more, in words that follow the study material: needed? proven? as needed? seen by all?
-fn expected(
-    replicas: u64,
-    service: Service,
-    need: Option<Option<Backend>>,
-    standing: Option<Standing>,
-) -> Option<Lack> {
+fn expected(replicas: u64, service: Service, needed: &Needed, standing: Option<Standing>) -> Option<Lack> {
     let several = replicas >= 2;
     let always = several && (service == Service::SessionStore || service == Service::Broadcast);
-    if replicas == 0 || (need.is_none() && !always) {
+    if replicas == 0 || (needed.is_empty() && !always) {
         return None;
     }
     let (backend, proven) = match standing {
@@ -36,7 +31,7 @@ fn expected(
     if !proven {
         return Some(Lack::Unproven(backend));
     }
-    if let Some(Some(needed)) = need
+    if let Some(Some(needed)) = needed.get(&service).copied()
         && needed != backend
     {
         return Some(Lack::Other { needed, bound: backend });
@@ -52,14 +47,13 @@ fn differences(judge: Judge) -> (usize, usize) {
     let (mut cases, mut wrong) = (0, 0);
     for service in Service::ALL.iter().copied() {
         for replicas in [0, 1, 2, 100] {
-            for need in every_need() {
+            for needed in every_need(service) {
                 for standing in every_standing() {
                     let mut standings: Standings =
                         Service::ALL.iter().map(|other| (*other, Standing::Verified(Backend::Redis))).collect();
                     standings.remove(&service);
                     standings.extend(standing.map(|standing| (service, standing)));
-                    let needed: Needed = need.map(|backend| (service, backend)).into_iter().collect();
-                    let lack = expected(replicas, service, need, standing);
+                    let lack = expected(replicas, service, &needed, standing);
                     let said = match judge(replicas, &needed, &standings) {
                         Readiness::Allowed(_) => vec![],
                         Readiness::Blocked(missing) => missing,
