@@ -44,6 +44,8 @@ pub mod scheduling;
 // What is generated from all of them.
 pub mod catalogue;
 
-// What the tests of all of them tell.
+// What the tests of all of them tell, and how they compare.
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod story;

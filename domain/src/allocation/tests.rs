@@ -1,5 +1,7 @@
 //! The life of an allocation, as one table: every state and everything that may be said to it.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::{fold, given},

@@ -1,5 +1,7 @@
 //! One holder at a time.
 
+mod model;
+
 use super::*;
 use crate::aggregate::given;
 

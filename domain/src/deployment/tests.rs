@@ -1,5 +1,7 @@
 //! A deployment is promotable only by evidence about its exact bytes.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::given,

@@ -1,5 +1,7 @@
 //! The life of an operation, as one table for each kind: every stage and everything that may be asked there.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::{Rejection as _, fold, given},

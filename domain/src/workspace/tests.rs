@@ -1,5 +1,7 @@
 //! A workspace is created once and knows its members.
 
+mod model;
+
 use super::*;
 use crate::aggregate::given;
 use uuid::Uuid;

@@ -261,7 +261,8 @@ impl Route for RouteOwner {
 
 #[test]
 fn random_commands_find_the_route_as_the_model_says() {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    let cases =
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(crate::model::SEQUENCES);
     run::<RouteOwner>(cases).expect("the route owner keeps its rules");
 }
 
