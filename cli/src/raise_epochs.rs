@@ -9,6 +9,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
+    authorization::Authority,
     ids::{ActorId, CorrelationId, derived},
     numbers::Epoch,
     route_owner::{Command, Opened, RouteOwner},
@@ -53,6 +54,7 @@ async fn raise_one(
         let mut unit = door.unit(Context {
             actor: Actor { id: ActorId(derived(&["administrator"])), kind: ActorKind::User, on_behalf_of: None },
             writer: Writer::Platform,
+            authority: Authority::itself(),
             workspace: opened.workspace,
             correlation,
             causation: owner.last_event,

@@ -89,5 +89,7 @@ words! {
         Platform = "platform",
         /// The control plane's own upkeep.
         System = "system",
+        /// A deployed app, under its runtime identity. It may issue nothing.
+        AppRuntime = "app_runtime",
     }
 }

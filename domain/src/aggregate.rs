@@ -10,7 +10,7 @@ pub trait Aggregate: Clone + Debug + Default + Send + Sync + 'static {
     /// The first half of its streams' names.
     const CATEGORY: &'static str;
     /// What may be asked.
-    type Command;
+    type Command: Command;
     /// What may have happened.
     type Event: Event;
     /// Why not.
@@ -22,6 +22,30 @@ pub trait Aggregate: Clone + Debug + Default + Send + Sync + 'static {
     /// Takes an event in.
     fn apply(&mut self, event: &Self::Event);
 }
+
+/// What may be asked of a noun. Who may ask stands in [`crate::authorization::TABLE`], by this name.
+pub trait Command {
+    /// Every name.
+    const NAMES: &'static [&'static str];
+
+    /// `noun.verb`.
+    fn name(&self) -> &'static str;
+}
+
+/// Names a noun's commands: `commands!(Command { Command::Create(_) => "app.create", })`. Every variant gets one, or it does
+/// not compile; every name gets a row in the table of authorization, or a test is red.
+macro_rules! commands {
+    ($command:ident { $($pattern:pat => $name:expr,)* }) => {
+        impl $crate::aggregate::Command for $command {
+            const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            fn name(&self) -> &'static str {
+                match self { $($pattern => $name,)* }
+            }
+        }
+    };
+}
+pub(crate) use commands;
 
 /// The events of a noun. Serialised as `{"type": "noun.verbed", "data": {...}}`; the log keeps both apart.
 pub trait Event: Clone + Debug + Serialize + DeserializeOwned + Send + Sync {

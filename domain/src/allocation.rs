@@ -101,6 +101,17 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Plan(_) => "allocation.plan",
+    Command::ReportPulling => "allocation.report_pulling",
+    Command::ReportStarting { .. } => "allocation.report_starting",
+    Command::ReportReady { .. } => "allocation.report_ready",
+    Command::ReportRestarted { .. } => "allocation.report_restarted",
+    Command::Drain { .. } => "allocation.drain",
+    Command::ReportStopped => "allocation.report_stopped",
+    Command::ReportFailed { .. } => "allocation.report_failed",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

@@ -1,7 +1,8 @@
-//! The catalogue of events, generated from the types themselves and compared with the checked-in file by a test.
+//! The catalogue of nouns with their events and commands, generated from the types themselves. Its events are compared with
+//! the checked-in file by a test, its commands with the table of authorization.
 
 use crate::{
-    aggregate::{Aggregate, Event},
+    aggregate::{Aggregate, Command, Event},
     allocation::Allocation,
     app::App,
     artifact::Artifact,
@@ -18,8 +19,30 @@ use crate::{
     workspace::Workspace,
 };
 
+/// What a noun has.
+#[derive(Clone, Copy, Debug)]
+pub struct Noun {
+    /// The first half of its streams' names.
+    pub category: &'static str,
+    /// Its types of events with their newest schema versions.
+    pub events: &'static [(&'static str, u16)],
+    /// The names of its commands.
+    pub commands: &'static [&'static str],
+}
+
 /// Every type of event with its category and newest schema version, in order.
 pub fn events() -> Vec<(&'static str, &'static str, u16)> {
+    let of = |noun: Noun| noun.events.iter().map(move |(event, version)| (noun.category, *event, *version));
+    nouns().into_iter().flat_map(of).collect()
+}
+
+/// The name of every command, in order.
+pub fn commands() -> Vec<&'static str> {
+    nouns().into_iter().flat_map(|noun| noun.commands.iter().copied()).collect()
+}
+
+/// Every noun, in order.
+pub fn nouns() -> Vec<Noun> {
     let mut all = Vec::new();
     add::<Allocation>(&mut all);
     add::<App>(&mut all);
@@ -38,8 +61,8 @@ pub fn events() -> Vec<(&'static str, &'static str, u16)> {
     all
 }
 
-fn add<A: Aggregate>(all: &mut Vec<(&'static str, &'static str, u16)>) {
-    all.extend(A::Event::TYPES.iter().map(|(event_type, version)| (A::CATEGORY, *event_type, *version)));
+fn add<A: Aggregate>(all: &mut Vec<Noun>) {
+    all.push(Noun { category: A::CATEGORY, events: A::Event::TYPES, commands: A::Command::NAMES });
 }
 
 #[cfg(test)]

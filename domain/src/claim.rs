@@ -64,6 +64,11 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Claim { .. } => "claim.claim",
+    Command::Release { .. } => "claim.release",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

@@ -18,6 +18,8 @@ macro_rules! created_once {
             Create(Created),
         }
 
+        aggregate::commands!(Command { Command::Create(_) => concat!($category, ".create"), });
+
         /// What happened.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(tag = "type", content = "data")]

@@ -77,6 +77,11 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Create(_) => "deployment.create",
+    Command::Validate { .. } => "deployment.validate",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

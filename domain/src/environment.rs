@@ -74,6 +74,10 @@ pub enum Command {
     Create(Created),
 }
 
+aggregate::commands!(Command {
+    Command::Create(_) => "environment.create",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

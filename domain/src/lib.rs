@@ -4,6 +4,7 @@
 // The kernel: what every noun is made of.
 pub mod actor;
 pub mod aggregate;
+pub mod authorization;
 pub mod canonical;
 mod created_once;
 pub mod digest;

@@ -156,6 +156,16 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Request(Requested { kind: Kind::Promotion, .. }) => "operation.request_promotion",
+    Command::Request(Requested { kind: Kind::Rollback, .. }) => "operation.request_rollback",
+    Command::Enter { .. } => "operation.enter",
+    Command::Fail(_) => "operation.fail",
+    Command::RequestCancel { .. } => "operation.request_cancel",
+    Command::Cancel => "operation.cancel",
+    Command::RecordLateReport { .. } => "operation.record_late_report",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

@@ -61,6 +61,10 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Record { .. } => "refusal.record",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

@@ -144,6 +144,19 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Open(_) => "route_owner.open",
+    Command::AttachHost { .. } => "route_owner.attach_host",
+    Command::DetachHost { .. } => "route_owner.detach_host",
+    Command::Promote(_) => "route_owner.promote",
+    Command::RollBack { .. } => "route_owner.roll_back",
+    Command::ReleasePin { .. } => "route_owner.release_pin",
+    Command::LiftQuarantine { .. } => "route_owner.lift_quarantine",
+    Command::Freeze { .. } => "route_owner.freeze",
+    Command::Unfreeze { .. } => "route_owner.unfreeze",
+    Command::RaiseEpoch { .. } => "route_owner.raise_epoch",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

@@ -59,6 +59,11 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Create { .. } => "workspace.create",
+    Command::AddMember { .. } => "workspace.add_member",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

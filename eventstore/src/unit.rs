@@ -1,6 +1,7 @@
 //! A unit of work: what one command brings about in one or more streams, judged on loaded states and appended together. The
 //! trap avoided: a stream that was judged but not written could change meanwhile; a decision without events and every
-//! stream named with `assert` is therefore asserted at the version that was read.
+//! stream named with `assert` is therefore asserted at the version that was read. Before a noun judges, the authority of the
+//! unit is asked whether the command may be issued at all: here, and nowhere else.
 
 use crate::{
     clock::Clock,
@@ -10,7 +11,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::{Actor, Writer},
-    aggregate::{Aggregate, encode},
+    aggregate::{Aggregate, Command, encode},
+    authorization::{Authority, Refused, Scope, Unauthorized},
     envelope::{Envelope, StreamId},
     ids::{CellId, CorrelationId, EventId, RegionId, WorkspaceId},
     numbers::Version,
@@ -24,6 +26,8 @@ pub struct Context {
     pub actor: Actor,
     /// In which capacity.
     pub writer: Writer,
+    /// By what right.
+    pub authority: Authority,
     /// The tenant.
     pub workspace: WorkspaceId,
     /// All that one cause brought about.
@@ -63,6 +67,7 @@ impl<A> Loaded<A> {
 /// Events on their way; see [`crate::Dispatcher::commit`].
 pub struct Unit {
     context: Context,
+    scope: Scope,
     clock: Clock,
     now: DateTime<Utc>,
     written: BTreeMap<StreamId, Written>,
@@ -86,7 +91,8 @@ impl Written {
 
 impl Unit {
     pub(crate) fn new(context: Context, clock: Clock) -> Self {
-        Self { now: clock.now(), context, clock, written: BTreeMap::new(), asserted: BTreeMap::new(), broken: None }
+        let (now, scope) = (clock.now(), Scope::default());
+        Self { context, scope, clock, now, written: BTreeMap::new(), asserted: BTreeMap::new(), broken: None }
     }
 
     /// The time of every event in it.
@@ -110,14 +116,25 @@ impl Unit {
         self.context.cell = cell;
     }
 
-    /// Judges a command; what follows is taken into the state and into the unit. A decision without events asserts the
-    /// version it was judged at.
+    /// What the commands that follow are about: who holds a grant only there may issue them.
+    pub fn about(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    /// Whether a command may be issued, before anything else is said about it.
+    pub fn permit(&self, command: &'static str) -> Result<(), Unauthorized> {
+        self.context.authority.permit(command, self.context.writer, self.scope)
+    }
+
+    /// Judges a command, if it may be issued; what follows is taken into the state and into the unit. A decision without
+    /// events asserts the version it was judged at.
     pub fn decide<A: Aggregate>(
         &mut self,
         loaded: &mut Loaded<A>,
         command: A::Command,
-    ) -> Result<Vec<A::Event>, A::Rejection> {
-        let events = loaded.state.decide(command)?;
+    ) -> Result<Vec<A::Event>, Refused<A::Rejection>> {
+        self.permit(command.name()).map_err(Refused::Unauthorized)?;
+        let events = loaded.state.decide(command).map_err(Refused::Rule)?;
         if events.is_empty() {
             self.assert(loaded);
         } else {

@@ -3,6 +3,7 @@
 use ed25519_dalek::SigningKey;
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
+    authorization::Authority,
     ids::{ActorId, CorrelationId, EventId, WorkspaceId},
 };
 use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake};
@@ -64,6 +65,7 @@ impl Config {
         Context {
             actor: Actor { id: self.actor, kind: ActorKind::Worker, on_behalf_of: None },
             writer,
+            authority: Authority::itself(),
             workspace,
             correlation,
             causation,

@@ -15,6 +15,7 @@ use async_graphql::{Context, SimpleObject};
 use rhone_domain::{
     actor::Writer,
     aggregate::{Aggregate, Rejection},
+    authorization::Authority,
     digest::Digest,
     envelope::StreamId,
     ids::{AppId, CorrelationId, EnvironmentId, OperationId, WorkspaceId},
@@ -143,6 +144,7 @@ impl Bench<'_> {
         self.door.unit(Cause {
             actor: self.principal.as_actor(),
             writer,
+            authority: Authority::itself(),
             workspace,
             correlation: correlation.into(),
             causation: None,
@@ -268,7 +270,8 @@ async fn put_on_record<C: Change>(
         actor: bench.principal.actor,
     };
     let at = unit.now();
-    let Ok(_) = unit.decide(&mut loaded, refusal::Command::Record { refused, at });
+    unit.decide(&mut loaded, refusal::Command::Record { refused, at })
+        .expect("the table lets every caller's refusal stand");
     commit(bench, C::KEY_SCOPE, fingerprint, unit, Answer::refused(error)).await
 }
 

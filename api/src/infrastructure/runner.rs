@@ -15,6 +15,7 @@ use rhone_domain::{
     actor::Writer,
     aggregate::Rejection as _,
     allocation::{Allocation, Command, Planned},
+    authorization::Authority,
     host_protocol::{DesiredSet, Report, Reports, Seen},
     ids::{AllocationId, CorrelationId, HostId},
 };
@@ -177,6 +178,7 @@ fn context(principal: &Principal, planned: &Planned, loaded: &Loaded<Allocation>
     Context {
         actor: principal.as_actor(),
         writer: Writer::Runner,
+        authority: Authority::itself(),
         workspace: planned.workspace,
         correlation: CorrelationId(planned.id.0),
         causation: loaded.last_event,

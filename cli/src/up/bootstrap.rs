@@ -12,6 +12,7 @@ use rhone_api::identity::{NewToken, PrincipalKind, Tokens};
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     aggregate::Aggregate,
+    authorization::Authority,
     cell::{self, Cell},
     claim::{self, Claim, Kind},
     host::{self, Host},
@@ -93,6 +94,7 @@ fn context(ids: Ids) -> Context {
     Context {
         actor: Actor { id: ids.user, kind: ActorKind::User, on_behalf_of: None },
         writer: Writer::Platform,
+        authority: Authority::itself(),
         workspace: ids.platform,
         correlation: CorrelationId(derived(&["up", "bootstrap"])),
         causation: None,

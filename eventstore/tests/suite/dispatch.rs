@@ -6,14 +6,16 @@ use crate::{
 };
 use chrono::Duration;
 use rhone_domain::{
+    actor::Writer,
+    authorization::{Authority, Refused},
     canonical::Payload,
     envelope::StreamId,
     ids::{CellId, EventId, RegionId},
     numbers::Version,
 };
 use rhone_eventstore::{
-    Append, AppendError, AsOf, Bell, Clock, Committed, Dispatcher, Inline, Loaded, Log as _, MemoryLog, NewEvent,
-    NoInline, StreamWrite,
+    Append, AppendError, AsOf, Bell, Clock, Committed, Context, Dispatcher, Inline, Loaded, Log as _, MemoryLog,
+    NewEvent, NoInline, StreamWrite,
 };
 use serde_json::{Value, json};
 use std::{any::Any, sync::Arc};
@@ -56,7 +58,7 @@ async fn story<L: rhone_eventstore::Log>(dispatcher: Dispatcher<L>) {
     let mut unit = dispatcher.unit(context());
     unit.decide(&mut tally, Command::Add(3)).expect("is allowed");
     unit.decide(&mut tally, Command::Add(4)).expect("is allowed");
-    assert_eq!(unit.decide(&mut tally, Command::Add(1000)), Err(TooMuch));
+    assert_eq!(unit.decide(&mut tally, Command::Add(1000)), Err(Refused::Rule(TooMuch)));
     let committed = dispatcher.commit(unit, None, None).await.expect("commits");
     assert!(committed.position.is_some());
 
@@ -68,6 +70,27 @@ async fn story<L: rhone_eventstore::Log>(dispatcher: Dispatcher<L>) {
     let never = clock().now() - Duration::hours(1);
     let before: Loaded<Tally> = dispatcher.load_at(id, AsOf::Time(never)).await.expect("loads");
     assert!(!before.exists());
+}
+
+#[tokio::test]
+async fn a_command_that_may_not_be_issued_is_refused_before_its_noun_is_asked_and_appends_nothing() {
+    let dispatcher = Dispatcher::new(MemoryLog::new(clock()), clock(), NoInline);
+    let id = id();
+    let mut tally: Loaded<Tally> = dispatcher.load(id).await.expect("loads");
+    for context in [
+        Context { writer: Writer::AppRuntime, ..context() },
+        Context { authority: Authority::itself().by(&[]), ..context() },
+    ] {
+        let mut unit = dispatcher.unit(context);
+        for command in [Command::Add(1), Command::Add(0), Command::Add(1000)] {
+            let refused = unit.decide(&mut tally, command);
+            assert!(matches!(&refused, Err(Refused::Unauthorized(_))), "{refused:?}");
+        }
+        assert_eq!(unit.events().count(), 0);
+        let committed = dispatcher.commit(unit, None, None).await.expect("there is nothing to append");
+        assert_eq!(committed.position, None);
+    }
+    assert!(!dispatcher.load::<Tally>(id).await.expect("loads").exists());
 }
 
 #[tokio::test]

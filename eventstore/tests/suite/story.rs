@@ -3,6 +3,7 @@
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     aggregate::{Aggregate, Event, Rejection, encode},
+    authorization::{Authority, Level, Need, Row},
     digest::Digest,
     envelope::{Envelope, StreamId},
     ids::{ActorId, CorrelationId, WorkspaceId},
@@ -31,6 +32,24 @@ pub(crate) enum Command {
     Add(i64),
     Note(String, Option<Sealed>),
 }
+
+impl rhone_domain::aggregate::Command for Command {
+    const NAMES: &'static [&'static str] = &["tally.add", "tally.note"];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Add(_) => "tally.add",
+            Self::Note(..) => "tally.note",
+        }
+    }
+}
+
+const fn row(command: &'static str) -> Row {
+    Row { command, writers: &[Writer::Api], need: Need::Nothing, level: Level::Workspace }
+}
+
+/// Who may issue them.
+pub(crate) const TALLY: &[Row] = &[row("tally.add"), row("tally.note")];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
@@ -109,6 +128,7 @@ pub(crate) fn context() -> Context {
     Context {
         actor: alice(),
         writer: Writer::Api,
+        authority: Authority::itself().by(TALLY),
         workspace: ACME,
         correlation: CorrelationId(clock().new_id()),
         causation: None,

@@ -5,6 +5,7 @@ use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     aggregate::Aggregate,
     artifact_facts::ArtifactFacts,
+    authorization::Authority,
     deployment::{self, Deployment},
     digest::Digest,
     ids::{ActorId, AppId, ArtifactId, CorrelationId, DeploymentId, ProjectId, WorkspaceId},
@@ -90,7 +91,8 @@ impl World {
     ) -> Position {
         let mut unit = self.door.unit(Context {
             actor: Actor { id: ALICE, kind: ActorKind::User, on_behalf_of: None },
-            writer: Writer::Api,
+            writer: if A::CATEGORY == Project::CATEGORY { Writer::Api } else { Writer::Pipeline },
+            authority: Authority::itself(),
             workspace: ACME,
             correlation: CorrelationId(self.clock.new_id()),
             causation: None,

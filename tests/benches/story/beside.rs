@@ -4,6 +4,7 @@
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     aggregate::Aggregate as _,
+    authorization::Authority,
     envelope::StreamId,
     ids::{ActorId, CorrelationId, PLATFORM},
     refusal::{Command, Refusals, Refused},
@@ -77,6 +78,7 @@ async fn append(door: &Door) {
     let mut unit = door.unit(Context {
         actor: Actor { id: actor, kind: ActorKind::Worker, on_behalf_of: None },
         writer: Writer::System,
+        authority: Authority::itself(),
         workspace: PLATFORM,
         correlation: CorrelationId(actor.0),
         causation: None,
@@ -97,7 +99,7 @@ async fn append(door: &Door) {
         actor,
     };
     let at = unit.now();
-    let Ok(_) = unit.decide(&mut loaded, Command::Record { refused, at });
+    unit.decide(&mut loaded, Command::Record { refused, at }).expect("recording is never refused");
     door.commit(unit, None, None).await.expect("an append succeeds");
 }
 

@@ -1,0 +1,341 @@
+//! Who may issue which command: one table, asked in one place (`Unit::decide` of the event store) before any rule of a noun is.
+//! Owner: Rhone; nothing of it is stored. The trap: a check beside each command, and the one command that has none; here a
+//! command without a row may be issued by nobody, and a test names it.
+
+use crate::{
+    actor::{Writer, words},
+    aggregate::Rejection,
+    environment,
+    ids::{EnvironmentId, ProjectId},
+    workspace::Role,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
+
+mod table;
+use crate::actor::UnknownWord;
+pub use table::TABLE;
+
+words! {
+    /// What a caller may be allowed to do. To read is no grant: whoever belongs to a workspace sees it.
+    Grant {
+        /// Change the workspace itself.
+        WorkspaceManage = "workspace_manage",
+        /// Let people in and out, and say what they may do.
+        MembersManage = "members_manage",
+        /// Let support act for oneself.
+        SupportGrant = "support_grant",
+        /// Create and change projects.
+        ProjectManage = "project_manage",
+        /// Create and change apps.
+        AppManage = "app_manage",
+        /// Create and change environments.
+        EnvironmentManage = "environment_manage",
+        /// Register artifacts and make candidate releases.
+        Deploy = "deploy",
+        /// Give the traffic of an environment other than production to a deployment.
+        PromotePreview = "promote_preview",
+        /// Give production's traffic to a deployment.
+        PromoteProduction = "promote_production",
+        /// Give it back to an earlier one.
+        RollBack = "roll_back",
+        /// Freeze a route, and let go of a freeze, a pin or a quarantine.
+        RouteHold = "route_hold",
+        /// Say which hostnames lead where.
+        Domains = "domains",
+        /// See the names and digests of variables.
+        VariablesRead = "variables_read",
+        /// Set, rotate and remove variables and secrets.
+        VariablesManage = "variables_manage",
+        /// Bind providers and runtime services.
+        BindingsManage = "bindings_manage",
+        /// Say how many allocations there are, put an app to sleep and wake it.
+        Scale = "scale",
+        /// Move data and schemas: migrations, failovers.
+        DataManage = "data_manage",
+        /// Say yes to what somebody else asked for.
+        Approve = "approve",
+        /// End operations early.
+        OperationsCancel = "operations_cancel",
+        /// Run the platform: regions, cells, hosts. Of the platform's own workspace alone.
+        PlatformManage = "platform_manage",
+    }
+}
+
+words! {
+    /// How far a grant must reach for a command.
+    Level {
+        /// All of the workspace.
+        Workspace = "workspace",
+        /// The project is enough.
+        Project = "project",
+        /// The environment is enough.
+        Environment = "environment",
+        /// The platform's own workspace.
+        Platform = "platform",
+    }
+}
+
+/// Which grant a caller needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// None that a caller can have: the platform's own programs alone issue it.
+    Nobody,
+    /// No grant: whoever is authenticated, or the command stands beside another one that needs it.
+    Nothing,
+    /// This one.
+    One(Grant),
+    /// The promotion's, which is another one where the environment is production. A role is for the whole workspace and
+    /// previews come and go, so a single grant would let members promote everywhere or nowhere.
+    Promote,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// `noun.verb`.
+    pub command: &'static str,
+    /// In which capacities it may be issued.
+    pub writers: &'static [Writer],
+    /// What a caller needs for it.
+    pub need: Need,
+    /// How far that must reach.
+    pub level: Level,
+}
+
+/// What a role may do.
+pub const fn grants_of(role: Role) -> &'static [Grant] {
+    match role {
+        Role::Owner => Grant::ALL,
+        Role::Admin => table::ADMIN,
+        Role::Member => table::MEMBER,
+    }
+}
+
+/// What support never does for anybody: pass rights on, say yes in somebody's place, change the tenant itself.
+pub const NEVER_SUPPORT: &[Grant] =
+    &[Grant::WorkspaceManage, Grant::MembersManage, Grant::SupportGrant, Grant::Approve, Grant::PlatformManage];
+
+/// Grants beside those of the role.
+pub type Custom<Id> = BTreeMap<Id, BTreeSet<Grant>>;
+
+/// What somebody is to a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The role, in all of it.
+    pub role: Role,
+    /// More, in single projects.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub projects: Custom<ProjectId>,
+    /// More, in single environments.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: Custom<EnvironmentId>,
+}
+
+/// What is about to be changed, as far as grants are concerned. Who says less needs grants that reach further.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// In which project.
+    pub project: Option<ProjectId>,
+    /// In which environment, and of what kind it is.
+    pub environment: Option<(EnvironmentId, environment::Kind)>,
+}
+
+/// By what right a unit of work is done.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    table: &'static [Row],
+    who: Who,
+}
+
+#[derive(Clone, Debug)]
+enum Who {
+    /// A program of the platform, in its own capacity.
+    Itself,
+    /// Somebody who calls the API, a member or not.
+    Caller(Option<Membership>),
+    /// Support, for a member who allowed it.
+    Support(Option<Membership>),
+}
+
+/// Why a command may not be issued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unauthorized {
+    /// Not in this capacity.
+    #[error("{command} is not for the writer {writer}")]
+    WrongWriter {
+        /// Which command.
+        command: &'static str,
+        /// In which capacity it was issued.
+        writer: Writer,
+        /// In which it may be.
+        allowed: String,
+    },
+    /// Not by this caller.
+    #[error("this needs the grant {grant}")]
+    GrantMissing {
+        /// Which one.
+        grant: Grant,
+        /// What the caller is.
+        held: String,
+    },
+}
+
+impl Rejection for Unauthorized {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::WrongWriter { .. } => "WRONG_WRITER",
+            Self::GrantMissing { .. } => "GRANT_MISSING",
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        Some(match self {
+            Self::WrongWriter { writer, allowed, .. } => (allowed.clone(), writer.to_string()),
+            Self::GrantMissing { grant, held } => (grant.to_string(), held.clone()),
+        })
+    }
+}
+
+/// Why a command came to nothing: nobody may issue it so, or the noun's own rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused<R> {
+    /// It may not be issued so.
+    Unauthorized(Unauthorized),
+    /// The noun says no.
+    Rule(R),
+}
+
+impl<R: fmt::Display> fmt::Display for Refused<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized(why) => why.fmt(f),
+            Self::Rule(why) => why.fmt(f),
+        }
+    }
+}
+
+impl<R: fmt::Debug + fmt::Display> std::error::Error for Refused<R> {}
+
+impl<R: Rejection> Rejection for Refused<R> {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized(why) => why.code(),
+            Self::Rule(why) => why.code(),
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized(_) => None,
+            Self::Rule(why) => why.field(),
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        match self {
+            Self::Unauthorized(why) => why.expected_and_actual(),
+            Self::Rule(why) => why.expected_and_actual(),
+        }
+    }
+}
+
+impl Authority {
+    /// A program of the platform in its own capacity: worker, scheduler, runner's door, administrator's tool.
+    pub const fn itself() -> Self {
+        Self { table: TABLE, who: Who::Itself }
+    }
+
+    /// Somebody who calls the API; none is who does not belong to the workspace.
+    pub const fn caller(membership: Option<Membership>) -> Self {
+        Self { table: TABLE, who: Who::Caller(membership) }
+    }
+
+    /// Support, on behalf of a member; none once that has ended, or the member is gone.
+    pub const fn support(membership: Option<Membership>) -> Self {
+        Self { table: TABLE, who: Who::Support(membership) }
+    }
+
+    /// The same by another table: for nouns of tests, and for tables with a sin that tests must catch.
+    #[must_use]
+    pub fn by(self, table: &'static [Row]) -> Self {
+        Self { table, ..self }
+    }
+
+    /// Whether a command may be issued in this capacity, about this.
+    pub fn permit(&self, command: &'static str, writer: Writer, scope: Scope) -> Result<(), Unauthorized> {
+        let row = self.table.iter().find(|row| row.command == command);
+        let writers = row.map_or(&[][..], |row| row.writers);
+        let foreign = !matches!(self.who, Who::Itself) && !table::OF_CALLERS.contains(&writer);
+        let Some(row) = row.filter(|row| row.writers.contains(&writer) && !foreign) else {
+            let allowed = writers.iter().map(|writer| writer.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Unauthorized::WrongWriter { command, writer, allowed });
+        };
+        match (&self.who, row.need) {
+            (Who::Itself, _) | (Who::Caller(_) | Who::Support(_), Need::Nothing) => Ok(()),
+            (Who::Caller(_) | Who::Support(_), Need::Nobody) => {
+                Err(Unauthorized::WrongWriter { command, writer, allowed: "the platform itself".to_owned() })
+            }
+            (Who::Caller(_) | Who::Support(_), Need::One(grant)) => self.needs(grant, row.level, scope),
+            (Who::Caller(_) | Who::Support(_), Need::Promote) => {
+                let grant = match scope.environment {
+                    Some((_, environment::Kind::Preview | environment::Kind::Staging)) => Grant::PromotePreview,
+                    Some((_, environment::Kind::Production)) | None => Grant::PromoteProduction,
+                };
+                self.needs(grant, row.level, scope)
+            }
+        }
+    }
+
+    fn needs(&self, grant: Grant, level: Level, scope: Scope) -> Result<(), Unauthorized> {
+        if self.holds(grant, level, scope) {
+            return Ok(());
+        }
+        let held = match &self.who {
+            Who::Itself => "the platform itself".to_owned(),
+            Who::Caller(member) => member.as_ref().map_or("no member".to_owned(), |one| one.role.to_string()),
+            Who::Support(member) => member.as_ref().map_or("support that has ended", |_| "support").to_owned(),
+        };
+        Err(Unauthorized::GrantMissing { grant, held })
+    }
+
+    /// Whether a grant is held as far as it must reach.
+    pub fn holds(&self, grant: Grant, level: Level, scope: Scope) -> bool {
+        match &self.who {
+            Who::Itself => true,
+            Who::Caller(member) => member.as_ref().is_some_and(|member| member.holds(grant, level, scope)),
+            Who::Support(member) => {
+                !NEVER_SUPPORT.contains(&grant) && member.as_ref().is_some_and(|one| one.holds(grant, level, scope))
+            }
+        }
+    }
+}
+
+impl Membership {
+    /// A role and nothing besides.
+    pub const fn of(role: Role) -> Self {
+        Self { role, projects: BTreeMap::new(), environments: BTreeMap::new() }
+    }
+
+    /// Whether a grant is held as far as it must reach.
+    pub fn holds(&self, grant: Grant, level: Level, scope: Scope) -> bool {
+        let project = || scope.project.and_then(|id| self.projects.get(&id)).is_some_and(|more| more.contains(&grant));
+        let environment = || {
+            let more = scope.environment.and_then(|(id, _)| self.environments.get(&id));
+            more.is_some_and(|more| more.contains(&grant))
+        };
+        grants_of(self.role).contains(&grant)
+            || match level {
+                Level::Workspace | Level::Platform => false,
+                Level::Project => project(),
+                Level::Environment => project() || environment(),
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! The table itself: every command, who may issue it, and what a caller needs for it. A new command gets a line here.
+
+use super::{Grant, Level, Need, Row};
+use crate::actor::Writer;
+use crate::actor::Writer::{Api, Pipeline, Platform, Promotion, Rollback, Runner, Scheduler, System};
+
+/// In which capacities somebody who calls the API may act. Everything else is a program of the platform.
+pub(super) const OF_CALLERS: &[Writer] = &[Api, Pipeline, Platform];
+
+/// Apps, members and everything that goes with them; not the workspace itself.
+pub(super) const ADMIN: &[Grant] = &[
+    Grant::MembersManage,
+    Grant::SupportGrant,
+    Grant::ProjectManage,
+    Grant::AppManage,
+    Grant::EnvironmentManage,
+    Grant::Deploy,
+    Grant::PromotePreview,
+    Grant::PromoteProduction,
+    Grant::RollBack,
+    Grant::RouteHold,
+    Grant::Domains,
+    Grant::VariablesRead,
+    Grant::VariablesManage,
+    Grant::BindingsManage,
+    Grant::Scale,
+    Grant::DataManage,
+    Grant::Approve,
+    Grant::OperationsCancel,
+];
+
+/// Deploys and previews; production and everything that outlives a deploy is given by project or environment.
+pub(super) const MEMBER: &[Grant] =
+    &[Grant::SupportGrant, Grant::Deploy, Grant::PromotePreview, Grant::VariablesRead, Grant::OperationsCancel];
+
+/// The processes that carry operations on.
+const OPERATIONS: &[Writer] = &[Promotion, Rollback];
+
+const fn row(command: &'static str, writers: &'static [Writer], need: Need, level: Level) -> Row {
+    Row { command, writers, need, level }
+}
+
+/// For callers with a grant.
+const fn needs(command: &'static str, writers: &'static [Writer], grant: Grant, level: Level) -> Row {
+    row(command, writers, Need::One(grant), level)
+}
+
+/// For no caller.
+const fn own(command: &'static str, writers: &'static [Writer]) -> Row {
+    row(command, writers, Need::Nobody, Level::Platform)
+}
+
+/// Every command. The commands of one noun stand together.
+pub const TABLE: &[Row] = &[
+    own("allocation.plan", &[Scheduler, Promotion, Rollback]),
+    own("allocation.drain", &[Scheduler]),
+    own("allocation.report_pulling", &[Runner]),
+    own("allocation.report_starting", &[Runner]),
+    own("allocation.report_ready", &[Runner]),
+    own("allocation.report_restarted", &[Runner]),
+    own("allocation.report_stopped", &[Runner]),
+    own("allocation.report_failed", &[Runner]),
+    needs("app.create", &[Api], Grant::AppManage, Level::Project),
+    needs("artifact.create", &[Pipeline], Grant::Deploy, Level::Workspace),
+    needs("cell.create", &[Platform], Grant::PlatformManage, Level::Platform),
+    // A claim stands beside the command that needs it, in the same append.
+    row("claim.claim", &[Api, Platform], Need::Nothing, Level::Workspace),
+    row("claim.release", &[Api, Platform], Need::Nothing, Level::Workspace),
+    needs("deployment.create", &[Pipeline], Grant::Deploy, Level::Project),
+    needs("deployment.validate", &[Pipeline], Grant::Deploy, Level::Project),
+    needs("environment.create", &[Api], Grant::EnvironmentManage, Level::Project),
+    needs("host.create", &[Platform], Grant::PlatformManage, Level::Platform),
+    row("operation.request_promotion", &[Api, Pipeline], Need::Promote, Level::Environment),
+    needs("operation.request_rollback", &[Api], Grant::RollBack, Level::Environment),
+    own("operation.enter", OPERATIONS),
+    own("operation.fail", OPERATIONS),
+    needs("operation.request_cancel", &[Api], Grant::OperationsCancel, Level::Environment),
+    own("operation.cancel", OPERATIONS),
+    own("operation.record_late_report", &[System]),
+    needs("project.create", &[Api], Grant::ProjectManage, Level::Workspace),
+    row("refusal.record", &[Api, System], Need::Nothing, Level::Workspace),
+    needs("region.create", &[Platform], Grant::PlatformManage, Level::Platform),
+    needs("route_owner.open", &[Api], Grant::EnvironmentManage, Level::Project),
+    needs("route_owner.attach_host", &[Api], Grant::Domains, Level::Environment),
+    needs("route_owner.detach_host", &[Api], Grant::Domains, Level::Environment),
+    own("route_owner.promote", &[Promotion]),
+    own("route_owner.roll_back", &[Rollback]),
+    needs("route_owner.release_pin", &[Api], Grant::RouteHold, Level::Environment),
+    needs("route_owner.lift_quarantine", &[Api], Grant::RouteHold, Level::Environment),
+    needs("route_owner.freeze", &[Api], Grant::RouteHold, Level::Environment),
+    needs("route_owner.unfreeze", &[Api], Grant::RouteHold, Level::Environment),
+    own("route_owner.raise_epoch", &[Platform]),
+    row("workspace.create", &[Api, Platform], Need::Nothing, Level::Workspace),
+    needs("workspace.add_member", &[Api], Grant::MembersManage, Level::Workspace),
+];

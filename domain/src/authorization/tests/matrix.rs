@@ -1,0 +1,48 @@
+//! The same question answered a second time, by hand and for reading: who may issue what. Not made from the table.
+//! `preview` in place of yes or no: yes, but not in production.
+
+/// What the columns are.
+pub(super) const COLUMNS: [&str; 4] = ["owner", "admin", "member", "outsider"];
+
+/// Command | writers | owner admin member outsider | the custom grant that suffices, and where.
+pub(super) const MATRIX: &str = "
+allocation.plan               | scheduler promotion rollback | no  no  no      no  | -
+allocation.drain              | scheduler                    | no  no  no      no  | -
+allocation.report_pulling     | runner                       | no  no  no      no  | -
+allocation.report_starting    | runner                       | no  no  no      no  | -
+allocation.report_ready       | runner                       | no  no  no      no  | -
+allocation.report_restarted   | runner                       | no  no  no      no  | -
+allocation.report_stopped     | runner                       | no  no  no      no  | -
+allocation.report_failed      | runner                       | no  no  no      no  | -
+app.create                    | api                          | yes yes no      no  | app_manage project
+artifact.create               | pipeline                     | yes yes yes     no  | deploy workspace
+cell.create                   | platform                     | yes no  no      no  | platform_manage platform
+claim.claim                   | api platform                 | yes yes yes     yes | -
+claim.release                 | api platform                 | yes yes yes     yes | -
+deployment.create             | pipeline                     | yes yes yes     no  | deploy project
+deployment.validate           | pipeline                     | yes yes yes     no  | deploy project
+environment.create            | api                          | yes yes no      no  | environment_manage project
+host.create                   | platform                     | yes no  no      no  | platform_manage platform
+operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
+operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
+operation.enter               | promotion rollback           | no  no  no      no  | -
+operation.fail                | promotion rollback           | no  no  no      no  | -
+operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment
+operation.cancel              | promotion rollback           | no  no  no      no  | -
+operation.record_late_report  | system                       | no  no  no      no  | -
+project.create                | api                          | yes yes no      no  | project_manage workspace
+refusal.record                | api system                   | yes yes yes     yes | -
+region.create                 | platform                     | yes no  no      no  | platform_manage platform
+route_owner.open              | api                          | yes yes no      no  | environment_manage project
+route_owner.attach_host       | api                          | yes yes no      no  | domains environment
+route_owner.detach_host       | api                          | yes yes no      no  | domains environment
+route_owner.promote           | promotion                    | no  no  no      no  | -
+route_owner.roll_back         | rollback                     | no  no  no      no  | -
+route_owner.release_pin       | api                          | yes yes no      no  | route_hold environment
+route_owner.lift_quarantine   | api                          | yes yes no      no  | route_hold environment
+route_owner.freeze            | api                          | yes yes no      no  | route_hold environment
+route_owner.unfreeze          | api                          | yes yes no      no  | route_hold environment
+route_owner.raise_epoch       | platform                     | no  no  no      no  | -
+workspace.create              | api platform                 | yes yes yes     yes | -
+workspace.add_member          | api                          | yes yes no      no  | members_manage workspace
+";
