@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     aggregate::Aggregate, allocation::Allocation, app::App, artifact::Artifact, cell::Cell, claim::Claim,
-    deployment::Deployment, envelope::StreamId, environment::Environment, host::Host, numbers::Version,
-    operation::Operation, project::Project, refusal::Refusals, region::Region, route_owner::RouteOwner,
-    workspace::Workspace,
+    deployment::Deployment, envelope::StreamId, environment::Environment, host::Host, migrations::Migrations,
+    numbers::Version, operation::Operation, project::Project, refusal::Refusals, region::Region,
+    route_owner::RouteOwner, workspace::Workspace,
 };
 use rhone_eventstore::{AsOf, Clock, Dispatcher, NoInline, PgLog, postgres::connect};
 use serde::Serialize;
@@ -81,6 +81,7 @@ async fn at(door: &Door, stream: &StreamId, as_of: AsOf) -> Result<Moment> {
         Deployment::CATEGORY => fold::<Deployment>(door, stream, as_of).await,
         Environment::CATEGORY => fold::<Environment>(door, stream, as_of).await,
         Host::CATEGORY => fold::<Host>(door, stream, as_of).await,
+        Migrations::CATEGORY => fold::<Migrations>(door, stream, as_of).await,
         Operation::CATEGORY => fold::<Operation>(door, stream, as_of).await,
         Project::CATEGORY => fold::<Project>(door, stream, as_of).await,
         Refusals::CATEGORY => fold::<Refusals>(door, stream, as_of).await,

@@ -1,7 +1,7 @@
 //! What the files of an artifact say about it, read once, when it is packed. Writer: the build pipeline, into the artifact's
 //! first event. The trap avoided: asking an artifact again at promotion, when its files could be read differently.
 
-use crate::{digest::Digest, provider::Needs};
+use crate::{database_impact::Impact, digest::Digest, provider::Needs, text::MigrationName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,6 +33,33 @@ pub struct ArtifactFacts {
     /// What it needs outside its process.
     #[serde(default, skip_serializing_if = "Needs::is_empty")]
     pub needs: Needs,
+    /// The migrations that its code counts on, in the order in which they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<MigrationFacts>,
+    /// Generated files by name: what was declared when it was built, and what is packed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generated: BTreeMap<String, GeneratedFacts>,
+}
+
+/// A migration that an artifact declares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationFacts {
+    /// Its name, for ever.
+    pub id: MigrationName,
+    /// Of the packed file that holds it.
+    pub digest: Digest,
+    /// What it does to the database, as its author says.
+    pub impact: Impact,
+}
+
+/// A generated file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratedFacts {
+    /// What its generator made.
+    pub declared: Digest,
+    /// What is in the artifact; none when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Digest>,
 }
 
 /// The static files, by their manifest.
@@ -60,6 +87,29 @@ pub struct VangoFacts {
     /// Keys of the session: by name, the fingerprint of their encoding, or the declaration itself where there is none.
     #[serde(default)]
     pub session_keys: BTreeMap<String, String>,
+    /// The form of the schema, such as `1.0`; none without a schema file, or as read by an older program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<String>,
+    /// What else is said of each persisted primitive, by the same id; absent as read by an older program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, PersistedFacts>,
+}
+
+/// What is said of a persisted primitive besides its encoding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersistedFacts {
+    /// Where it is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
+    /// Such as `signal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Which schema its value has, where it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_id: Option<String>,
+    /// Former ids and anchors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
 }
 
 /// Where an artifact was built from.

@@ -11,6 +11,7 @@ use crate::{
     deployment::Deployment,
     environment::Environment,
     host::Host,
+    migrations::Migrations,
     operation::Operation,
     project::Project,
     refusal::Refusals,
@@ -52,6 +53,7 @@ pub fn nouns() -> Vec<Noun> {
     add::<Deployment>(&mut all);
     add::<Environment>(&mut all);
     add::<Host>(&mut all);
+    add::<Migrations>(&mut all);
     add::<Operation>(&mut all);
     add::<Project>(&mut all);
     add::<Refusals>(&mut all);

@@ -28,6 +28,7 @@ pub mod claim;
 pub mod deployment;
 pub mod environment;
 pub mod host;
+pub mod migrations;
 pub mod operation;
 pub mod project;
 pub mod provider;
@@ -36,6 +37,12 @@ pub mod region;
 pub mod route_owner;
 pub mod runtime_service;
 pub mod workspace;
+
+// What a change of owner is judged by.
+pub mod database_impact;
+pub mod deploy_impact;
+pub mod generated;
+pub mod vango_state;
 
 // What reacts: pure process managers.
 pub mod promotion;

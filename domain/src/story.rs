@@ -4,7 +4,10 @@
 use crate::{
     aggregate::fold,
     allocation::{self, Allocation, Planned},
-    artifact_facts::{ArtifactFacts, AssetFacts, SourceFacts, VangoFacts},
+    artifact_facts::{
+        ArtifactFacts, AssetFacts, GeneratedFacts, MigrationFacts, PersistedFacts, SourceFacts, VangoFacts,
+    },
+    database_impact::Impact,
     deployment::{self, Deployment},
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
@@ -14,14 +17,16 @@ use crate::{
         ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
         ProjectId, RegionId, WorkspaceId,
     },
+    migrations,
     numbers::{EnvSet, Epoch, FeedSeq},
     operation::{Kind, Requested},
     provider::{Needs, Resource, Vendor},
     route_owner,
     runtime_service::Service,
-    text::{Commit, Hostname, Name, Reason, Repository, Slug},
+    text::{Commit, Hostname, MigrationName, Name, Proof, Reason, Repository, Slug},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xa11ce));
@@ -87,9 +92,11 @@ pub(crate) fn facts() -> ArtifactFacts {
             schema_hash: Some("sh:v1:1".into()),
             persisted: [("cart".to_owned(), "fp:1".to_owned())].into(),
             session_keys: [("user".to_owned(), "fp:2".to_owned())].into(),
+            schema_version: Some("1.0".into()),
+            details: [("cart".to_owned(), cart())].into(),
         }),
         source: Some(SourceFacts { repository: "https://example.com/shop".into(), commit: "a".repeat(40) }),
-        needs: Needs::default(),
+        ..ArtifactFacts::default()
     }
 }
 
@@ -224,4 +231,56 @@ pub(crate) fn edge(edge: EdgeId, observations: Vec<Observation>) -> EdgeStatus {
         observations,
         at: at(0),
     }
+}
+
+/// A migration as an artifact declares it.
+pub(crate) fn declared(id: &str, impact: Impact) -> MigrationFacts {
+    MigrationFacts { id: migration(id), digest: GREEN_BYTES, impact }
+}
+
+/// The same, as it ran while the route was at this epoch.
+pub(crate) fn ran(id: &str, impact: Impact, epoch: Epoch) -> migrations::Recorded {
+    migrations::Recorded {
+        environment: PRODUCTION,
+        id: migration(id),
+        digest: GREEN_BYTES,
+        impact,
+        epoch,
+        ran_by: migrations::RanBy::External,
+        evidence: proof("the migration tool said so"),
+        by: FIRST,
+    }
+}
+
+/// The data are what they were before these ran.
+pub(crate) fn restored(undone: &[&str]) -> migrations::Event {
+    migrations::Event::Restored {
+        undone: undone.iter().map(|id| migration(id)).collect(),
+        evidence: proof("backup 7 was restored"),
+        reason: because("orders are missing"),
+    }
+}
+
+pub(crate) fn migration(id: &str) -> MigrationName {
+    MigrationName::parse("migrationId", id).expect("a migration's name")
+}
+
+pub(crate) fn proof(text: &str) -> Proof {
+    Proof::parse("evidence", text).expect("a proof")
+}
+
+/// Where the shop declares its cart.
+pub(crate) fn cart() -> PersistedFacts {
+    PersistedFacts {
+        anchor: Some("github.com/acme/shop/app.Cart#setup0.shared.signal@0".into()),
+        kind: Some("signal".into()),
+        schema_id: Some("cart-1".into()),
+        aliases: vec!["basket".into()],
+    }
+}
+
+/// What was generated for the shop, as it is packed.
+pub(crate) fn generated() -> BTreeMap<String, GeneratedFacts> {
+    let file = GeneratedFacts { declared: GREEN_BYTES, packed: Some(GREEN_BYTES) };
+    [("app/routes/routes_gen.go".to_owned(), file)].into()
 }

@@ -62,6 +62,10 @@ texts! {
     Repository by repository;
     /// A commit: 40 or 64 lower-case hex digits.
     Commit by commit;
+    /// The name of a migration: 1 to 200 of a-z, A-Z, 0-9, `.`, `_` and `-`.
+    MigrationName by migration_name;
+    /// What proves something, in words or as a link: 1 to 2000 printable characters.
+    Proof by proof;
 }
 
 const SLUG: &str = "3 to 63 of a-z, 0-9 and -, not starting or ending with - and without --";
@@ -110,6 +114,16 @@ fn hostname(text: &str) -> Result<String, &'static str> {
 fn idempotency_key(text: &str) -> Result<String, &'static str> {
     let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
     if fits { Ok(text.into()) } else { Err("1 to 255 printable ASCII characters without blanks") }
+}
+
+fn migration_name(text: &str) -> Result<String, &'static str> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let fits = (1..=200).contains(&text.len());
+    if plain && fits { Ok(text.into()) } else { Err("1 to 200 of a-z, A-Z, 0-9, `.`, `_` and `-`") }
+}
+
+fn proof(text: &str) -> Result<String, &'static str> {
+    line(text, 2000, "1 to 2000 characters, not only blanks, without control characters")
 }
 
 fn commit(text: &str) -> Result<String, &'static str> {

@@ -36,6 +36,12 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "allocation.draining" => format!("The allocation is to stop: {}.", p("/reason")),
         "allocation.stopped" => "The allocation has stopped.".to_owned(),
         "allocation.failed" => format!("The allocation failed: {}.", p("/reason")),
+        "migrations.recorded" => {
+            format!("Migration {} ({}) ran, {}: {}.", p("/id"), p("/impact"), p("/ran_by"), p("/evidence"))
+        }
+        "migrations.restored" => {
+            format!("The data were restored; undone: {}: {}.", listed(payload, "/undone"), p("/reason"))
+        }
         "refusal.recorded" => refusal(payload),
         _ if event_type.starts_with("route_owner.") => route_owner(event_type, payload),
         _ if event_type.starts_with("operation.") => operation(event_type, payload),
@@ -110,6 +116,12 @@ fn word(payload: &Value, path: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
+}
+
+/// The words of a list.
+fn listed(payload: &Value, path: &str) -> String {
+    let words = payload.pointer(path).and_then(Value::as_array).into_iter().flatten();
+    words.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A digest as people read it: `sha256:` and 12 digits.

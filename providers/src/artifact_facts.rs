@@ -8,6 +8,7 @@ use crate::artifact_pack::plain_name;
 use rhone_domain::{
     artifact_facts::{ArtifactFacts, AssetFacts, SourceFacts},
     digest::Digest,
+    generated,
 };
 use serde_json::Value;
 use std::{
@@ -23,6 +24,9 @@ const MANIFEST: &str = "vango_state_manifest.json";
 const SCHEMA: &str = "vango_state_schema.json";
 const ASSETS: &str = "dist/manifest.json";
 const SOURCE: &str = "rhone.source.json";
+
+/// Where the files of migrations are.
+const MIGRATIONS: &str = "migrations/";
 const NAMES: [&str; 5] = [RHONE, MANIFEST, SCHEMA, ASSETS, SOURCE];
 
 /// Why the facts of an artifact cannot be taken.
@@ -59,9 +63,9 @@ impl FactsError {
 
 /// Reads the facts. `rhone.toml` must be there; of the others, what is absent is absent in the facts.
 pub fn read_facts(tar: impl Read) -> Result<ArtifactFacts, FactsError> {
-    let files = collect(tar).map_err(|source| FactsError::Tar { source })??;
+    let Found { files, digests } = collect(tar).map_err(|source| FactsError::Tar { source })??;
     let rhone = files.get(RHONE).ok_or_else(|| FactsError::file(RHONE, "is missing"))?;
-    let mut facts = rhone_toml::read(rhone)?;
+    let mut facts = rhone_toml::read(rhone, &digests)?;
     facts.vango = vango::read(files.get(MANIFEST), files.get(SCHEMA))?;
     facts.assets = files.get(ASSETS).map(|content| assets(content)).transpose()?;
     facts.source = files.get(SOURCE).map(|content| source(content)).transpose()?;
@@ -70,13 +74,29 @@ pub fn read_facts(tar: impl Read) -> Result<ArtifactFacts, FactsError> {
 
 type Files = BTreeMap<&'static str, Vec<u8>>;
 
+/// The digests of the files that `rhone.toml` may speak of: migrations and what is generated.
+type Digests = BTreeMap<String, Digest>;
+
+#[derive(Default)]
+struct Found {
+    files: Files,
+    digests: Digests,
+}
+
 /// The files of facts, by name. A name that comes twice is refused: an unpacker would take the last, another the first.
-fn collect(tar: impl Read) -> io::Result<Result<Files, FactsError>> {
-    let mut files = Files::new();
+fn collect(tar: impl Read) -> io::Result<Result<Found, FactsError>> {
+    let mut found = Found::default();
     for entry in tar::Archive::new(tar).entries()? {
         let mut entry = entry?;
         let path = plain_name(&entry.path_bytes());
-        let Some(name) = NAMES.into_iter().find(|name| path.as_os_str() == *name) else { continue };
+        let Some(name) = NAMES.into_iter().find(|name| path.as_os_str() == *name) else {
+            if let Some(path) = path.to_str().filter(|path| is_spoken_of(path))
+                && let Err(refused) = weigh(&mut found.digests, path, &mut entry)?
+            {
+                return Ok(Err(refused));
+            }
+            continue;
+        };
         if !entry.header().entry_type().is_file() {
             return Ok(Err(FactsError::file(name, "must be a plain file")));
         }
@@ -85,11 +105,38 @@ fn collect(tar: impl Read) -> io::Result<Result<Files, FactsError>> {
         }
         let mut content = Vec::new();
         entry.read_to_end(&mut content)?;
-        if files.insert(name, content).is_some() {
+        found.digests.insert(name.to_owned(), Digest::of(&[&content]));
+        if found.files.insert(name, content).is_some() {
             return Ok(Err(FactsError::file(name, "must be there only once")));
         }
     }
-    Ok(Ok(files))
+    Ok(Ok(found))
+}
+
+fn is_spoken_of(path: &str) -> bool {
+    path.starts_with(MIGRATIONS) || generated::FILES.contains(&path)
+}
+
+/// Takes the digest of a file that `rhone.toml` may speak of.
+fn weigh(
+    digests: &mut Digests,
+    path: &str,
+    entry: &mut tar::Entry<'_, impl Read>,
+) -> io::Result<Result<(), FactsError>> {
+    let refused = |rule: &str| Ok(Err(FactsError::field(RHONE, path, rule)));
+    if !entry.header().entry_type().is_file() {
+        // A folder has no bytes; a link is as good as missing to whoever declares it.
+        return Ok(Ok(()));
+    }
+    if entry.size() > FILE_LIMIT {
+        return refused("is a file of more than 4 MiB, so that it can be neither a migration nor generated");
+    }
+    let mut content = Vec::new();
+    entry.read_to_end(&mut content)?;
+    match digests.insert(path.to_owned(), Digest::of(&[&content])) {
+        None => Ok(Ok(())),
+        Some(_) => refused("must be there only once"),
+    }
 }
 
 fn json(file: &'static str, content: &[u8]) -> Result<Value, FactsError> {

@@ -1,7 +1,7 @@
 //! What a real Vango app generated at six successive commits (tests/vango) is read as it stands. Trap: a parser that was only
 //! ever tried on manifests written by its own author.
 
-use rhone_domain::artifact_facts::VangoFacts;
+use rhone_domain::{artifact_facts::VangoFacts, vango_state};
 use rhone_providers::{artifact_facts::read_facts, artifact_pack::pack_directory};
 use serde_json::Value;
 use std::{
@@ -51,9 +51,20 @@ fn six_generations_of_a_real_app_are_read_as_they_stand() {
             manifest_version: text(&manifest, "manifestVersion"),
             build_schema: text(&manifest, "buildSchema"),
             schema_hash: Some(text(&schema, "schemaHash")),
+            schema_version: Some(text(&schema, "schemaVersion")),
             ..VangoFacts::default()
         };
         assert_eq!(facts(&manifest, &schema), expected, "{}", generation.display());
+    }
+}
+
+#[test]
+fn six_generations_that_persist_nothing_follow_one_another_warm() {
+    let facts = |generation: &PathBuf| facts(&file(generation, MANIFEST), &file(generation, SCHEMA));
+    let all = generations().iter().map(facts).collect::<Vec<_>>();
+    for (present, next) in all.iter().zip(&all[1..]) {
+        let impact = vango_state::between(Some(present), Some(next));
+        assert_eq!(impact.compatibility, vango_state::Compatibility::Same, "{impact:?}");
     }
 }
 

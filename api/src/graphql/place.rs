@@ -26,7 +26,7 @@ macro_rules! noun {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub(crate) struct $name {
-            pub(crate) created: $created,
+            pub(crate) created: Box<$created>,
             pub(crate) version: i64,
             pub(crate) created_at: chrono::DateTime<chrono::Utc>,
         }
@@ -36,7 +36,7 @@ macro_rules! noun {
             pub(crate) const KIND: &'static str = <$aggregate as rhone_domain::aggregate::Aggregate>::CATEGORY;
 
             pub(crate) fn of(entry: &rhone_projections::catalogue::Entry) -> Result<Self, $crate::fault::Fault> {
-                let created = entry.created().map_err($crate::fault::Fault::internal)?;
+                let created = Box::new(entry.created::<$created>().map_err($crate::fault::Fault::internal)?);
                 Ok(Self { created, version: entry.version, created_at: entry.created_at })
             }
 

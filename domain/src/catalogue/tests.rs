@@ -32,6 +32,7 @@ const CATEGORIES: &[(&str, Reread)] = &[
     (Deployment::CATEGORY, reread::<Deployment>),
     (Environment::CATEGORY, reread::<Environment>),
     (Host::CATEGORY, reread::<Host>),
+    (Migrations::CATEGORY, reread::<Migrations>),
     (Operation::CATEGORY, reread::<Operation>),
     (Project::CATEGORY, reread::<Project>),
     (Refusals::CATEGORY, reread::<Refusals>),

@@ -1,10 +1,13 @@
 //! `rhone.toml`: how an app is run, written by a person. An unknown key is refused, for it is a known one misspelt.
 
-use super::{FactsError, RHONE, checked};
+use super::{Digests, FactsError, MIGRATIONS, RHONE, checked};
 use rhone_domain::{
-    artifact_facts::ArtifactFacts,
+    artifact_facts::{ArtifactFacts, GeneratedFacts, MigrationFacts},
+    database_impact::Impact,
+    generated,
     provider::{Needs, Resource},
     runtime_service::Service,
+    text::MigrationName,
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, str::FromStr};
@@ -21,10 +24,22 @@ struct RhoneToml {
     drain_seconds: Option<u32>,
     #[serde(default)]
     needs: BTreeMap<String, String>,
+    #[serde(default)]
+    migrations: Vec<Migration>,
+    #[serde(default)]
+    generated: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Migration {
+    id: String,
+    file: String,
+    impact: Option<String>,
 }
 
 /// Reads and checks the file; everything but how it runs is left absent.
-pub(super) fn read(content: &[u8]) -> Result<ArtifactFacts, FactsError> {
+pub(super) fn read(content: &[u8], digests: &Digests) -> Result<ArtifactFacts, FactsError> {
     let text = str::from_utf8(content).map_err(|_| FactsError::file(RHONE, "is not UTF-8"))?;
     let written: RhoneToml = toml::from_str(text)
         .map_err(|failure| FactsError::field(RHONE, field_of(text, &failure), failure.message()))?;
@@ -41,6 +56,8 @@ pub(super) fn read(content: &[u8]) -> Result<ArtifactFacts, FactsError> {
         routes: each("routes", &written.routes, path)?,
         drain_seconds: written.drain_seconds,
         needs: needs(&written.needs)?,
+        migrations: migrations(&written.migrations, digests)?,
+        generated: generated_files(&written.generated, digests)?,
         ..ArtifactFacts::default()
     })
 }
@@ -69,6 +86,44 @@ fn needs(written: &BTreeMap<String, String>) -> Result<Needs, FactsError> {
         }
     }
     Ok(needs)
+}
+
+/// `[[migrations]]`: each with the file that holds it; without an impact, nobody says what it does.
+fn migrations(written: &[Migration], digests: &Digests) -> Result<Vec<MigrationFacts>, FactsError> {
+    let mut read = Vec::<MigrationFacts>::new();
+    if written.len() > 1000 {
+        return Err(FactsError::field(RHONE, "migrations", "must have at most 1000 entries"));
+    }
+    for (at, Migration { id, file, impact }) in written.iter().enumerate() {
+        let refused = |field: &str, rule: String| FactsError::field(RHONE, format!("migrations[{at}].{field}"), rule);
+        let id = MigrationName::parse("id", id).map_err(|invalid| refused("id", invalid.rule))?;
+        if read.iter().any(|earlier| earlier.id == id) {
+            return Err(refused("id", "must be there only once".into()));
+        }
+        let digest = digests.get(file).filter(|_| file.starts_with(MIGRATIONS)).copied();
+        let digest = digest.ok_or_else(|| refused("file", "must be a packed file below `migrations/`".into()))?;
+        let impact = impact.as_deref().map_or(Ok(Impact::Unknown), str::parse);
+        let impact = impact.map_err(|_| refused("impact", format!("must be one of {}", listed(Impact::ALL))))?;
+        read.push(MigrationFacts { id, digest, impact });
+    }
+    Ok(read)
+}
+
+/// `[generated]`: the digests of what was generated when it was built. What people write is not generated.
+fn generated_files(
+    written: &BTreeMap<String, String>,
+    digests: &Digests,
+) -> Result<BTreeMap<String, GeneratedFacts>, FactsError> {
+    let read = |(name, declared): (&String, &String)| {
+        let refused = |rule: String| FactsError::field(RHONE, format!("generated.{name}"), rule);
+        if !generated::FILES.contains(&name.as_str()) {
+            return Err(refused(format!("must be one of {}", generated::FILES.join(", "))));
+        }
+        let rule = "must be `sha256:` followed by 64 lower-case hex digits";
+        let declared = declared.parse().map_err(|_| refused(rule.into()))?;
+        Ok((name.clone(), GeneratedFacts { declared, packed: digests.get(name).copied() }))
+    };
+    written.iter().map(read).collect()
 }
 
 fn one_of<T: Copy + PartialEq + FromStr + ToString>(

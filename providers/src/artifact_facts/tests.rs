@@ -2,9 +2,12 @@
 use super::*;
 use crate::artifact_pack::pack_directory;
 use rhone_domain::{
-    artifact_facts::VangoFacts,
+    artifact_facts::{MigrationFacts, PersistedFacts, VangoFacts},
+    database_impact::Impact,
+    generated::Freshness,
     provider::{Needs, Resource, Vendor},
     runtime_service::Service,
+    text::MigrationName,
 };
 use std::fs;
 
@@ -43,6 +46,8 @@ fn every_file_adds_its_facts() {
         ("rhone.source.json", r#"{"repository":"https://rhone.example/counter","commit":"0123"}"#),
     ]);
     let text = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
+    let counter =
+        PersistedFacts { anchor: Some("a.Counter#0".into()), kind: Some("signal".into()), ..PersistedFacts::default() };
     let expected = ArtifactFacts {
         command: vec!["./counter".into(), "--quiet".into()],
         health_path: "/health".into(),
@@ -56,9 +61,11 @@ fn every_file_adds_its_facts() {
             schema_hash: Some("sha256:1".into()),
             persisted: [text(("c0ffee01", "fp:v1:1"))].into(),
             session_keys: [text(("cart", "cart")), text(("user", r#"{"key":"user","type":"int"}"#))].into(),
+            schema_version: None,
+            details: [("c0ffee01".to_owned(), counter)].into(),
         }),
         source: Some(SourceFacts { repository: "https://rhone.example/counter".into(), commit: "0123".into() }),
-        needs: Needs::default(),
+        ..ArtifactFacts::default()
     };
     assert_eq!(found.unwrap(), expected);
 }
@@ -78,6 +85,56 @@ fn needs_are_read_by_word_and_an_unknown_one_is_refused() {
         ("broadcast = \"postgres\"", "rhone.toml: needs.broadcast: must be any, redis, nats, memory"),
     ] {
         let refused = refusal(&[("rhone.toml", &with(wrong))]);
+        assert!(refused.starts_with(expected), "{refused}");
+    }
+}
+
+#[test]
+fn migrations_are_declared_with_their_file_and_impact() {
+    let sql = ("migrations/1.sql", "ALTER TABLE orders DROP COLUMN note");
+    let with = |more: &str| format!("{RUN}[[migrations]]\n{more}\n");
+    let good = with("id = \"0001\"\nfile = \"migrations/1.sql\"\nimpact = \"destructive\"");
+    let found = facts(&[("rhone.toml", &good), sql]).unwrap().migrations;
+    let digest = Digest::of(&[sql.1.as_bytes()]);
+    let id = MigrationName::parse("id", "0001").unwrap();
+    assert_eq!(found, [MigrationFacts { id, digest, impact: Impact::Destructive }]);
+    let silent = with("id = \"0001\"\nfile = \"migrations/1.sql\"");
+    assert_eq!(facts(&[("rhone.toml", &silent), sql]).unwrap().migrations[0].impact, Impact::Unknown);
+    for (wrong, expected) in [
+        ("id = \"a b\"\nfile = \"migrations/1.sql\"", "rhone.toml: migrations[0].id: 1 to 200 of"),
+        ("id = \"1\"\nfile = \"migrations/2.sql\"", "rhone.toml: migrations[0].file: must be a packed file"),
+        ("id = \"1\"\nfile = \"rhone.toml\"", "rhone.toml: migrations[0].file: must be a packed file"),
+        (
+            "id = \"1\"\nfile = \"migrations/1.sql\"\nimpact = \"big\"",
+            "rhone.toml: migrations[0].impact: must be one of none, additive, backward_compatible, destructive, unknown",
+        ),
+        (
+            "id = \"1\"\nfile = \"migrations/1.sql\"\n[[migrations]]\nid = \"1\"\nfile = \"migrations/1.sql\"",
+            "rhone.toml: migrations[1].id: must be there only once",
+        ),
+    ] {
+        let refused = refusal(&[("rhone.toml", &with(wrong)), sql]);
+        assert!(refused.starts_with(expected), "{refused}");
+    }
+}
+
+#[test]
+fn generated_files_are_compared_with_what_was_declared() {
+    let (routes, text) = ("app/routes/routes_gen.go", "package routes");
+    let digest = Digest::of(&[text.as_bytes()]);
+    let with = |name: &str, digest: &str| format!("{RUN}[generated]\n\"{name}\" = \"{digest}\"\n");
+    let found = |declared: Digest, files: &[(&str, &str)]| {
+        let toml = with(routes, &declared.to_string());
+        generated::freshness(&facts(&[&[("rhone.toml", toml.as_str())], files].concat()).unwrap())
+    };
+    assert_eq!(found(digest, &[(routes, text)]), Freshness::Fresh);
+    assert_eq!(found(digest, &[(routes, "package stale")]), Freshness::Stale);
+    assert_eq!(found(digest, &[]), Freshness::Stale);
+    for (name, digest, expected) in [
+        ("rhone.toml", digest.to_string(), "rhone.toml: generated.rhone.toml: must be one of app/routes/routes_gen.go"),
+        (routes, "md5:1".into(), "rhone.toml: generated.app/routes/routes_gen.go: must be `sha256:`"),
+    ] {
+        let refused = refusal(&[("rhone.toml", &with(name, &digest))]);
         assert!(refused.starts_with(expected), "{refused}");
     }
 }

@@ -5,21 +5,24 @@ use crate::{
     aggregate::{Encoded, Event, encode},
     allocation, app, artifact,
     artifact_facts::ArtifactFacts,
-    cell, claim, deployment,
+    cell, claim,
+    database_impact::Impact,
+    deployment,
     digest::Digest,
     envelope::StreamId,
     environment,
     feed::Drain,
     host,
     ids::ArtifactId,
+    migrations,
     numbers::{Epoch, FeedSeq, Fence},
     operation,
     personal::Sealed,
     project, refusal, region, route_owner,
     story::{
         ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES, THIRD,
-        allocation, at, because, created, facts, host as hostname, name, needs, opened, owner, planned, ready,
-        requested, slug, validated,
+        allocation, at, because, created, declared, facts, generated, host as hostname, name, needs, opened, owner,
+        planned, ran, ready, requested, restored, slug, validated,
     },
     workspace,
 };
@@ -40,7 +43,12 @@ pub(super) fn samples() -> Vec<Encoded> {
             workspace: ACME,
             digest: GREEN_BYTES,
             size: 4_096,
-            facts: ArtifactFacts { needs: needs(), ..facts() },
+            facts: ArtifactFacts {
+                needs: needs(),
+                migrations: vec![declared("0001_orders", Impact::Additive)],
+                generated: generated(),
+                ..facts()
+            },
         })]),
         written([cell::Event::Created(cell::Created { id: CELL_1, region: LYON, slug: slug("cell-1") })]),
         written([
@@ -58,6 +66,10 @@ pub(super) fn samples() -> Vec<Encoded> {
         ]),
         written([environment::Event::Created(production())]),
         written([host::Event::Created(host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") })]),
+        written([
+            migrations::Event::Recorded(ran("0002_drop_notes", Impact::Destructive, Epoch(2))),
+            restored(&["0002_drop_notes"]),
+        ]),
         written(operations()),
         written([project::Event::Created(project::Created {
             id: SITES,

@@ -1,0 +1,139 @@
+//! What the database says of a promotion and of a rollback, case by case, and the rules that are easily written instead.
+
+use super::*;
+use crate::{
+    aggregate::Aggregate as _,
+    migrations::Event,
+    story::{BLUE_BYTES, declared, ran, restored},
+};
+use Answer::{Acknowledge, Blocked, Open};
+use Impact::{Additive, BackwardCompatible, Destructive, Unknown};
+
+fn history(events: &[Event]) -> Migrations {
+    crate::aggregate::fold(events)
+}
+
+/// `0001` ran before epoch 1, as both sides declare; `0002` ran at this epoch, with this impact.
+fn second(impact: Impact, epoch: u64) -> Migrations {
+    history(&[Event::Recorded(ran("0001", Additive, Epoch(0))), Event::Recorded(ran("0002", impact, Epoch(epoch)))])
+}
+
+#[test]
+fn a_promotion_waits_for_its_migrations_and_has_grave_ones_acknowledged() {
+    let old = [declared("0001", Additive)];
+    for (impact, answer) in [
+        (Impact::None, Open),
+        (Additive, Open),
+        (BackwardCompatible, Open),
+        (Destructive, Acknowledge),
+        (Unknown, Acknowledge),
+    ] {
+        let next = [declared("0001", Additive), declared("0002", impact)];
+        let found = promotion(&next, &old, &second(impact, 1));
+        assert_eq!((found.impact, found.answer), (impact, answer), "{found:?}");
+        assert_eq!(found.migrations, ["0002"]);
+        let pending = promotion(&next, &old, &history(&[Event::Recorded(ran("0001", Additive, Epoch(0)))]));
+        assert_eq!((pending.impact, pending.answer), (impact, Blocked("MIGRATION_PENDING")), "{pending:?}");
+        let known = promotion(&next, &next, &second(impact, 1));
+        assert_eq!((known.impact, known.answer), (Impact::None, Open), "nothing is new: {known:?}");
+    }
+    assert_eq!(promotion(&[], &[], &Migrations::default()).answer, Open);
+}
+
+#[test]
+fn other_bytes_under_a_declared_name_block() {
+    let next = [declared("0001", Additive)];
+    let other = Recorded { digest: BLUE_BYTES, ..ran("0001", Additive, Epoch(0)) };
+    let found = promotion(&next, &[], &history(&[Event::Recorded(other)]));
+    assert_eq!((found.impact, found.answer), (Unknown, Blocked("MIGRATION_MISMATCH")));
+}
+
+#[test]
+fn a_rollback_looks_at_what_ran_since_and_is_not_its_own() {
+    let target = [declared("0001", Additive)];
+    for (impact, answer) in [
+        (Impact::None, Open),
+        (Additive, Open),
+        (BackwardCompatible, Open),
+        (Destructive, Blocked("DATABASE_BLOCKS_ROLLBACK")),
+        (Unknown, Blocked("DATABASE_BLOCKS_ROLLBACK")),
+    ] {
+        let found = rollback(&target, Epoch(1), &second(impact, 1));
+        assert_eq!((found.impact, found.answer), (impact, answer), "{found:?}");
+        let before = rollback(&target, Epoch(2), &second(impact, 1));
+        assert_eq!(
+            (before.impact, before.answer),
+            (Impact::None, Open),
+            "it took the traffic after it ran: {before:?}"
+        );
+        let own = rollback(&[declared("0001", Additive), declared("0002", impact)], Epoch(1), &second(impact, 1));
+        assert_eq!((own.impact, own.answer), (Impact::None, Open), "it is its own: {own:?}");
+    }
+    let undone = history(&[restored(&["0001"])]);
+    assert_eq!(rollback(&target, Epoch(1), &undone).answer, Blocked("MIGRATION_PENDING"), "its own was undone");
+}
+
+#[test]
+fn a_blocked_rollback_explains_forward_fix_and_data_restore() {
+    let found = rollback(&[], Epoch(1), &second(Destructive, 1));
+    for words in
+        ["0002 (destructive)", "Forward-fix:", "Data restore:", "before 0002", "what was written since is lost"]
+    {
+        assert!(found.reason.contains(words), "{words}: {}", found.reason);
+    }
+}
+
+#[test]
+fn a_restore_opens_the_way_back_to_whoever_acknowledges_it() {
+    let mut ran = second(Destructive, 1);
+    ran.apply(&restored(&["0002"]));
+    let found = rollback(&[declared("0001", Additive)], Epoch(1), &ran);
+    assert_eq!((found.impact, found.answer), (Destructive, Acknowledge), "{found:?}");
+    assert!(found.reason.contains("is lost"), "{}", found.reason);
+    let later = rollback(&[declared("0001", Additive)], Epoch(2), &ran);
+    assert_eq!(later.answer, Open, "it took the traffic after the restore");
+}
+
+#[test]
+fn a_forward_fix_leaves_the_way_back_closed() {
+    let mut ran = second(Destructive, 1);
+    ran.apply(&Event::Recorded(crate::story::ran("0003", Additive, Epoch(2))));
+    let found = rollback(&[declared("0001", Additive)], Epoch(1), &ran);
+    assert_eq!(found.answer, Blocked("DATABASE_BLOCKS_ROLLBACK"), "0002 still ran: {found:?}");
+    let fixed = [declared("0001", Additive), declared("0002", Destructive), declared("0003", Additive)];
+    let present = [declared("0001", Additive), declared("0002", Destructive)];
+    assert_eq!(promotion(&fixed, &present, &ran).answer, Open, "and forward is open");
+}
+
+#[test]
+fn rules_that_look_elsewhere_are_caught() {
+    type Sin = fn(&[MigrationFacts], Epoch, &Migrations) -> Answer;
+    let declared_only: Sin = |target, _, _| {
+        if target.iter().any(|one| one.impact.closes_the_way_back()) {
+            Blocked("DATABASE_BLOCKS_ROLLBACK")
+        } else {
+            Open
+        }
+    };
+    let newest_only: Sin = |_, _, ran| match ran.ran.last() {
+        Some(last) if last.impact.closes_the_way_back() => Blocked("DATABASE_BLOCKS_ROLLBACK"),
+        _ => Open,
+    };
+    let unknown_is_fine: Sin = |_, taken, ran| {
+        let grave = ran.ran.iter().any(|one| one.epoch >= taken && one.impact == Destructive);
+        if grave { Blocked("DATABASE_BLOCKS_ROLLBACK") } else { Open }
+    };
+    let after = {
+        let mut after = second(Destructive, 1);
+        after.apply(&Event::Recorded(ran("0003", Additive, Epoch(2))));
+        after
+    };
+    let worlds = [second(Destructive, 1), second(Unknown, 1), after];
+    for (name, sin) in [("declared", declared_only), ("newest", newest_only), ("unknown", unknown_is_fine)] {
+        let caught = worlds.iter().any(|world| {
+            let target = [declared("0001", Additive)];
+            sin(&target, Epoch(1), world) != rollback(&target, Epoch(1), world).answer
+        });
+        assert!(caught, "a rule that goes by {name} is not noticed");
+    }
+}
