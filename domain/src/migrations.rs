@@ -69,6 +69,11 @@ pub enum Command {
     },
 }
 
+aggregate::commands!(Command {
+    Command::Record(_) => "migrations.record",
+    Command::Restore { .. } => "migrations.restore",
+});
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]

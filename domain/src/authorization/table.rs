@@ -70,6 +70,8 @@ pub const TABLE: &[Row] = &[
     needs("deployment.validate", &[Pipeline], Grant::Deploy, Level::Project),
     needs("environment.create", &[Api], Grant::EnvironmentManage, Level::Project),
     needs("host.create", &[Platform], Grant::PlatformManage, Level::Platform),
+    needs("migrations.record", &[Api, Pipeline], Grant::DataManage, Level::Environment),
+    needs("migrations.restore", &[Api], Grant::DataManage, Level::Environment),
     row("operation.request_promotion", &[Api, Pipeline], Need::Promote, Level::Environment),
     needs("operation.request_rollback", &[Api], Grant::RollBack, Level::Environment),
     own("operation.enter", OPERATIONS),

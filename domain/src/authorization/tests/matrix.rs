@@ -23,6 +23,8 @@ deployment.create             | pipeline                     | yes yes yes     n
 deployment.validate           | pipeline                     | yes yes yes     no  | deploy project
 environment.create            | api                          | yes yes no      no  | environment_manage project
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
+migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
+migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
 operation.enter               | promotion rollback           | no  no  no      no  | -
