@@ -85,6 +85,8 @@ words! {
         Promotion = "promotion",
         /// A rollback operation.
         Rollback = "rollback",
+        /// An operation that binds what a provider offers.
+        Provider = "provider",
         /// Provisioning of regions, cells and hosts.
         Platform = "platform",
         /// The control plane's own upkeep.

@@ -41,10 +41,12 @@ pub mod workspace;
 // What a change of owner is judged by.
 pub mod database_impact;
 pub mod deploy_impact;
+pub mod gate;
 pub mod generated;
 pub mod vango_state;
 
 // What reacts: pure process managers.
+pub mod process;
 pub mod promotion;
 pub mod scale_readiness;
 pub mod scheduling;

@@ -2,16 +2,18 @@
 //! worker stages. Trap: telling users its status from logs; what is not a stage here did not happen.
 
 mod evidence;
+mod machine;
+mod work;
 
 pub use evidence::{EdgeProof, Evidence, Failure, Gate, Verdict};
+pub use machine::{MACHINES, Machine, machine};
+pub use work::{RouteChange, Work};
 
 use crate::{
     actor::{UnknownWord, words},
     aggregate::{self, Aggregate},
-    digest::Digest,
-    environment::DrainPolicy,
-    ids::{AppId, CellId, DeploymentId, EnvironmentId, OperationId, RegionId, WorkspaceId},
-    numbers::{EnvSet, Epoch, Fence},
+    ids::{CellId, OperationId, RegionId, WorkspaceId},
+    numbers::{Epoch, Fence},
     text::Reason,
 };
 use chrono::{DateTime, Utc};
@@ -25,6 +27,28 @@ words! {
         Promotion = "promotion",
         /// Gives it back to an earlier one.
         Rollback = "rollback",
+        /// Makes a promotable release of a source.
+        Deploy = "deploy",
+        /// Changes how many allocations serve an environment.
+        Scale = "scale",
+        /// Lets the sessions of an allocation finish, and stops it.
+        Drain = "drain",
+        /// Empties a host for an upgrade, and takes it back.
+        HostDrain = "host_drain",
+        /// Makes a region fit for an environment.
+        RegionEnablement = "region_enablement",
+        /// Moves an environment's traffic to another region.
+        RegionFailover = "region_failover",
+        /// Changes a database.
+        Migration = "migration",
+        /// Attaches an external resource to an environment.
+        ProviderBinding = "provider_binding",
+        /// Attaches a runtime service to an environment.
+        RuntimeServiceBinding = "runtime_service_binding",
+        /// Starts a sleeping environment.
+        Wake = "wake",
+        /// Puts an idle environment to sleep.
+        Sleep = "sleep",
     }
 }
 
@@ -45,32 +69,90 @@ words! {
         RolledBack = "rolled_back",
         /// A bad end, with the reason.
         Failed = "failed",
-        /// Ended on request, before the route had changed.
+        /// Ended on request, before anything had changed for good.
         Cancelled = "cancelled",
+        /// Waits for its turn.
+        Queued = "queued",
+        /// The source is fetched.
+        Cloning = "cloning",
+        /// The artifact is made.
+        Building = "building",
+        /// The artifact is judged.
+        Validating = "validating",
+        /// A deploy's good end.
+        PreviewReady = "preview_ready",
+        /// A deploy's end at a closed gate.
+        Blocked = "blocked",
+        /// Allocations are started or drained.
+        Scaling = "scaling",
+        /// Sessions finish.
+        Draining = "draining",
+        /// The good end of what was checked against the real thing.
+        Verified = "verified",
+        /// The host takes nothing new.
+        Cordoned = "cordoned",
+        /// Its allocations are replaced elsewhere.
+        Evacuating = "evacuating",
+        /// Every replacement serves.
+        ReplacementReady = "replacement_ready",
+        /// The host is empty and in the operator's hands.
+        Upgrading = "upgrading",
+        /// What came back is compared with what was expected.
+        Postcheck = "postcheck",
+        /// A host drain's good end.
+        Uncordoned = "uncordoned",
+        /// Places and data are prepared.
+        Provisioning = "provisioning",
+        /// Its services are bound.
+        BindingServices = "binding_services",
+        /// Its artifacts are brought there.
+        ReplicatingArtifacts = "replicating_artifacts",
+        /// A region enablement's good end.
+        Eligible = "eligible",
+        /// A region that is not to be used.
+        Disabled = "disabled",
+        /// The database changes.
+        Migrating = "migrating",
+        /// The resource is attached and probed.
+        Binding = "binding",
+        /// Somebody wants a sleeping environment.
+        WakeRequested = "wake_requested",
+        /// Its allocation is on its way.
+        Starting = "starting",
+        /// Its allocation runs and does not answer yet.
+        ReadinessWait = "readiness_wait",
+        /// A wake's good end.
+        Hot = "hot",
+        /// Its allocations are let go.
+        Sleeping = "sleeping",
+        /// A sleep's good end.
+        Cold = "cold",
     }
 }
 
 impl Stage {
     /// Whether nothing follows.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Healthy | Self::RolledBack | Self::Failed | Self::Cancelled)
+        matches!(
+            self,
+            Self::Healthy
+                | Self::RolledBack
+                | Self::Failed
+                | Self::Cancelled
+                | Self::PreviewReady
+                | Self::Blocked
+                | Self::Verified
+                | Self::Uncordoned
+                | Self::Eligible
+                | Self::Disabled
+                | Self::Hot
+                | Self::Cold
+        )
     }
 
     /// Whether the route had changed when this stage was entered.
     pub fn is_past_route_change(self) -> bool {
         matches!(self, Self::RouteCas | Self::EdgePropagating | Self::Healthy | Self::RolledBack)
-    }
-
-    fn may_follow(self, earlier: Self, kind: Kind) -> bool {
-        match self {
-            // A beginning, and two ends that have events of their own.
-            Self::Requested | Self::Failed | Self::Cancelled => false,
-            Self::PolicyCheck => earlier == Self::Requested,
-            Self::RouteCas => earlier == Self::PolicyCheck,
-            Self::EdgePropagating => earlier == Self::RouteCas,
-            Self::Healthy => earlier == Self::EdgePropagating && kind == Kind::Promotion,
-            Self::RolledBack => earlier == Self::EdgePropagating && kind == Kind::Rollback,
-        }
     }
 }
 
@@ -98,32 +180,32 @@ pub struct Operation {
 pub struct Requested {
     /// Which.
     pub id: OperationId,
-    /// What it does.
-    pub kind: Kind,
-    /// The tenant.
+    /// The tenant; for what belongs to the platform, the platform's own.
     pub workspace: WorkspaceId,
-    /// The app.
-    pub app: AppId,
-    /// Whose traffic.
-    pub environment: EnvironmentId,
     /// Where.
     pub region: RegionId,
-    /// Where in the region.
-    pub cell: CellId,
-    /// To whom.
-    pub deployment: DeploymentId,
-    /// Exactly which bytes.
-    pub artifact: Digest,
-    /// With which variables.
-    pub env_set: EnvSet,
-    /// The epoch it was decided on.
-    pub expected_epoch: Epoch,
+    /// Where in the region, when it concerns one place of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<CellId>,
     /// Why; a rollback always says.
     pub reason: Option<Reason>,
-    /// How sessions of the former owner end.
-    pub drain: DrainPolicy,
     /// When it ends, one way or the other.
     pub deadline: DateTime<Utc>,
+    /// What it does.
+    #[serde(flatten)]
+    pub work: Work,
+}
+
+impl Requested {
+    /// What it does, in one word.
+    pub fn kind(&self) -> Kind {
+        self.work.kind()
+    }
+
+    /// What it goes through.
+    pub fn machine(&self) -> &'static Machine {
+        machine(self.kind())
+    }
 }
 
 /// What may be asked.
@@ -157,8 +239,8 @@ pub enum Command {
 }
 
 aggregate::commands!(Command {
-    Command::Request(Requested { kind: Kind::Promotion, .. }) => "operation.request_promotion",
-    Command::Request(Requested { kind: Kind::Rollback, .. }) => "operation.request_rollback",
+    Command::Request(Requested { work: Work::Promotion(_), .. }) => "operation.request_promotion",
+    Command::Request(Requested { work: Work::Rollback(_), .. }) => "operation.request_rollback",
     Command::Enter { .. } => "operation.enter",
     Command::Fail(_) => "operation.fail",
     Command::RequestCancel { .. } => "operation.request_cancel",
@@ -222,6 +304,9 @@ pub enum Rejection {
     /// It cannot be undone by ending early.
     #[error("the route has changed already; roll back instead")]
     RouteChanged,
+    /// What it does at this stage is carried to its end.
+    #[error("an operation at {0} is carried to its end")]
+    TooLate(Stage),
     /// It has ended.
     #[error("the operation has ended: {0}")]
     Ended(Stage),
@@ -237,6 +322,7 @@ impl aggregate::Rejection for Rejection {
             Self::NotFound => "NOT_FOUND",
             Self::NotFrom { .. } => "INVALID_TRANSITION",
             Self::RouteChanged => "ROUTE_CHANGED",
+            Self::TooLate(_) => "TOO_LATE",
             Self::Ended(_) => "OPERATION_ENDED",
             Self::ReasonMissing => "REASON_MISSING",
         }
@@ -261,7 +347,7 @@ impl Aggregate for Operation {
             Command::Request(same) if same == *requested => Ok(vec![]),
             Command::Request(_) => Err(Rejection::Exists),
             Command::Enter { stage: same, .. } if same == stage => Ok(vec![]),
-            Command::Enter { stage: to, evidence } if to.may_follow(stage, requested.kind) => {
+            Command::Enter { stage: to, evidence } if requested.machine().allows(stage, to) => {
                 Ok(vec![Event::StageEntered { stage: to, evidence }])
             }
             Command::Enter { stage: to, .. } => Err(Rejection::NotFrom { from: stage, to }),
@@ -271,9 +357,10 @@ impl Aggregate for Operation {
             Command::RequestCancel { .. } if self.cancel.is_some() && !stage.is_past_route_change() => Ok(vec![]),
             Command::RequestCancel { .. } if stage.is_final() => Err(Rejection::Ended(stage)),
             Command::RequestCancel { .. } if stage.is_past_route_change() => Err(Rejection::RouteChanged),
+            Command::RequestCancel { .. } if !requested.machine().may_cancel(stage) => Err(Rejection::TooLate(stage)),
             Command::RequestCancel { reason } => Ok(vec![Event::CancelRequested { reason }]),
             Command::Cancel if stage == Stage::Cancelled => Ok(vec![]),
-            Command::Cancel => self.end_early(stage),
+            Command::Cancel => self.end_early(requested, stage),
             Command::RecordLateReport { attempt, .. } if self.late.contains(&attempt) => Ok(vec![]),
             Command::RecordLateReport { attempt, report } => Ok(vec![Event::LateReportRecorded { attempt, report }]),
         }
@@ -282,8 +369,8 @@ impl Aggregate for Operation {
     fn apply(&mut self, event: &Event) {
         match event {
             Event::Requested(requested) => {
+                self.stage = Some(requested.machine().begins);
                 self.requested = Some(requested.clone());
-                self.stage = Some(Stage::Requested);
             }
             Event::StageEntered { stage, evidence } => {
                 self.stage = Some(*stage);
@@ -302,9 +389,9 @@ impl Aggregate for Operation {
 }
 
 impl Operation {
-    fn end_early(&self, stage: Stage) -> Result<Vec<Event>, Rejection> {
+    fn end_early(&self, requested: &Requested, stage: Stage) -> Result<Vec<Event>, Rejection> {
         match &self.cancel {
-            Some(reason) if !stage.is_final() && !stage.is_past_route_change() => {
+            Some(reason) if requested.machine().may_cancel(stage) => {
                 Ok(vec![Event::Cancelled { reason: reason.clone() }])
             }
             _ => Err(Rejection::NotFrom { from: stage, to: Stage::Cancelled }),
@@ -314,7 +401,7 @@ impl Operation {
 
 fn request(command: Command) -> Result<Vec<Event>, Rejection> {
     match command {
-        Command::Request(requested) if requested.kind == Kind::Rollback && requested.reason.is_none() => {
+        Command::Request(requested) if requested.kind() == Kind::Rollback && requested.reason.is_none() => {
             Err(Rejection::ReasonMissing)
         }
         Command::Request(requested) => Ok(vec![Event::Requested(requested)]),

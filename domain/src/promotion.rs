@@ -3,16 +3,16 @@
 //! Trap: deciding on a read model; the world it is shown is folded from streams, whose versions the append asserts.
 
 use crate::{
-    aggregate::Rejection as _,
     allocation::{Allocation, Placement, Planned, State},
-    deployment::{Deployment, Validated},
-    digest::Digest,
+    deployment::Validated,
     edge_status::EdgeStatus,
     feed::Owner,
+    gate::{self, Facts},
     ids::{AllocationId, HostId},
     numbers::Epoch,
-    operation::{EdgeProof, Evidence, Failure, Gate, Kind, Operation, Requested, Stage, Verdict},
-    route_owner::{self, Change, Opened, RouteOwner},
+    operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
+    process,
+    route_owner::{self, Change, Opened},
     text::Reason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,10 +30,8 @@ pub struct World<'a> {
     pub now: DateTime<Utc>,
     /// The operation.
     pub operation: &'a Operation,
-    /// The route it is about.
-    pub owner: &'a RouteOwner,
-    /// The deployment it is about.
-    pub deployment: &'a Deployment,
+    /// What its gates look at.
+    pub facts: Facts<'a>,
     /// Every allocation of that deployment in that environment.
     pub allocations: &'a [Allocation],
     /// Hosts of the cell that reported lately, the least busy first.
@@ -44,26 +42,20 @@ pub struct World<'a> {
     pub new_allocation: AllocationId,
 }
 
-/// What to do next.
+/// What a promotion or rollback does besides going on.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Go on to this stage.
-    Enter(Stage, Evidence),
+pub enum Act {
     /// Start an allocation.
     Plan(Planned),
     /// Change the route, and enter route_cas and edge_propagating in the same append.
     ChangeRoute(route_owner::Command),
-    /// End badly.
-    Fail(Failure),
-    /// End early.
-    Cancel,
-    /// Come back when something has changed.
-    Wait(&'static str),
-    /// It has ended.
-    Done,
 }
 
+/// What to do next.
+pub type Step = process::Step<Act>;
+
 /// The next step of an operation.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the stages of other machines, none of which it can stand at")]
 pub fn next(world: &World<'_>) -> Step {
     let (Some(requested), Some(stage)) = (&world.operation.requested, world.operation.stage) else {
         return Step::Done;
@@ -75,31 +67,30 @@ pub fn next(world: &World<'_>) -> Step {
         return Step::Cancel;
     }
     match stage {
-        Stage::Requested => check(world, requested),
-        Stage::PolicyCheck => start(world, requested),
+        Stage::Requested => check(world),
+        Stage::PolicyCheck => start(world, requested, world.facts.change),
         Stage::RouteCas => Step::Enter(Stage::EdgePropagating, Evidence::default()),
-        Stage::EdgePropagating => propagate(world, requested),
-        Stage::Healthy | Stage::RolledBack | Stage::Failed | Stage::Cancelled => Step::Done,
+        Stage::EdgePropagating => propagate(world, requested, world.facts.change),
+        _ => Step::Done,
     }
 }
 
-fn check(world: &World<'_>, requested: &Requested) -> Step {
-    let gates = gates(requested, world.owner, world.deployment);
-    match refused(&gates, requested, world.owner) {
-        Some(failure) => Step::Fail(failure),
-        None => Step::Enter(Stage::PolicyCheck, Evidence { gates, ..Evidence::default() }),
+fn check(world: &World<'_>) -> Step {
+    let judged = gate::judge(&world.facts);
+    match gate::closed(&judged) {
+        Some(refusal) => Step::Fail(refusal.failure()),
+        None => Step::Enter(Stage::PolicyCheck, Evidence { gates: gate::gates(&judged), ..Evidence::default() }),
     }
 }
 
-fn start(world: &World<'_>, requested: &Requested) -> Step {
-    let gates = gates(requested, world.owner, world.deployment);
-    if let Some(failure) = refused(&gates, requested, world.owner) {
-        return Step::Fail(failure);
+fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
+    if let Some(refusal) = gate::closed(&gate::judge(&world.facts)) {
+        return Step::Fail(refusal.failure());
     }
     let state = |wanted: State| world.allocations.iter().filter(move |a| a.state == Some(wanted));
-    let ready = state(State::Ready).any(|ready| ready.verified == Some(requested.artifact));
+    let ready = state(State::Ready).any(|ready| ready.verified == Some(change.artifact));
     match (ready, world.now < requested.deadline) {
-        (true, true) => return change_route(world, requested),
+        (true, true) => return change_route(world, requested, change),
         (true, false) => return overdue(world, "DEADLINE_PASSED", "the deadline passed before the route had changed"),
         (false, false) => {
             return overdue(world, "ALLOCATION_NOT_READY", "no allocation of this deployment became ready in time");
@@ -109,80 +100,76 @@ fn start(world: &World<'_>, requested: &Requested) -> Step {
     if [State::Planned, State::Pulling, State::Starting].iter().any(|s| state(*s).next().is_some()) {
         return Step::Wait("an allocation is on its way");
     }
-    if state(State::Failed).filter(|failed| planned_for(failed, requested)).count() >= FAILED_ALLOCATIONS {
+    if state(State::Failed).filter(|failed| planned_for(failed, change)).count() >= FAILED_ALLOCATIONS {
         return overdue(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
     }
-    match (world.hosts.first(), world.deployment.validated.as_ref()) {
+    match (world.hosts.first(), world.facts.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
-            let min_epoch = requested.expected_epoch.next();
+            let min_epoch = change.expected_epoch.next();
             let placement = Placement { id: world.new_allocation, host: *host, min_epoch };
-            let owner = future_owner(requested, validated);
-            Step::Plan(Planned::of(&lane_of(requested), &owner, validated, requested.drain, placement))
+            let owner = future_owner(change, validated);
+            Step::Do(Act::Plan(Planned::of(lane_of(world), &owner, validated, change.drain, placement)))
         }
         _ => Step::Wait("no host of the cell has reported lately"),
     }
 }
 
 /// Whether it was planned for a change decided on the same epoch; what failed in an earlier life says nothing about this one.
-fn planned_for(allocation: &Allocation, requested: &Requested) -> bool {
-    allocation.planned.as_ref().is_some_and(|planned| planned.min_epoch == requested.expected_epoch.next())
+fn planned_for(allocation: &Allocation, change: &RouteChange) -> bool {
+    allocation.planned.as_ref().is_some_and(|planned| planned.min_epoch == change.expected_epoch.next())
 }
 
-fn change_route(world: &World<'_>, requested: &Requested) -> Step {
-    let Some(validated) = world.deployment.validated.as_ref() else {
+fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
+    let Some(validated) = world.facts.deployment.validated.as_ref() else {
         return Step::Wait("the deployment is not validated");
     };
-    let seconds = i64::try_from(requested.drain.drain_seconds).unwrap_or(i64::MAX / 1_000);
-    let change = Change {
+    let seconds = i64::try_from(change.drain.drain_seconds).unwrap_or(i64::MAX / 1_000);
+    let wanted = Change {
         by: requested.id,
-        expected: requested.expected_epoch,
-        owner: future_owner(requested, validated),
+        expected: change.expected_epoch,
+        owner: future_owner(change, validated),
         at: world.now,
         drain_until: world.now + TimeDelta::seconds(seconds),
     };
-    Step::ChangeRoute(match (requested.kind, &requested.reason) {
-        (Kind::Promotion, _) => route_owner::Command::Promote(change),
-        (Kind::Rollback, Some(reason)) => route_owner::Command::RollBack { change, reason: reason.clone() },
-        (Kind::Rollback, None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
-    })
+    Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
+        (Work::Promotion(_), _) => route_owner::Command::Promote(wanted),
+        (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
+        (Work::Rollback(_), None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
+    }))
 }
 
 /// Who will own the traffic.
-fn future_owner(requested: &Requested, validated: &Validated) -> Owner {
+fn future_owner(change: &RouteChange, validated: &Validated) -> Owner {
     Owner {
-        deployment: requested.deployment,
-        artifact: requested.artifact,
-        env_set: requested.env_set,
+        deployment: change.deployment,
+        artifact: change.artifact,
+        env_set: change.env_set,
         health_path: validated.health_path.clone(),
     }
 }
 
-fn lane_of(requested: &Requested) -> Opened {
-    Opened {
-        environment: requested.environment,
-        workspace: requested.workspace,
-        app: requested.app,
-        region: requested.region,
-        cell: requested.cell,
-    }
+/// Where its allocations belong; the gates have seen that the route is open.
+fn lane_of<'a>(world: &World<'a>) -> &'a Opened {
+    world.facts.owner.opened.as_ref().expect("a closed route's gate ends the operation before this")
 }
 
-fn propagate(world: &World<'_>, requested: &Requested) -> Step {
-    let epoch = world.operation.epoch.unwrap_or(requested.expected_epoch.next());
-    if world.owner.epoch > epoch {
+fn propagate(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
+    let epoch = world.operation.epoch.unwrap_or(change.expected_epoch.next());
+    let actual = world.facts.owner.epoch;
+    if actual > epoch {
         return Step::Fail(Failure {
             code: "SUPERSEDED".into(),
             message: "another operation changed the route before every edge had confirmed this one".into(),
             expected: Some(epoch.to_string()),
-            actual: Some(world.owner.epoch.to_string()),
+            actual: Some(actual.to_string()),
             route_changed: true,
         });
     }
-    let proofs = proofs(world.edges, requested, epoch);
+    let proofs = proofs(world.edges, change, epoch);
     if !world.edges.is_empty() && proofs.len() == world.edges.len() {
-        let stage = if requested.kind == Kind::Rollback { Stage::RolledBack } else { Stage::Healthy };
+        let stage = if matches!(requested.work, Work::Rollback(_)) { Stage::RolledBack } else { Stage::Healthy };
         let evidence =
-            Evidence { epoch: Some(epoch), digest: Some(requested.artifact), edges: proofs, ..Evidence::default() };
+            Evidence { epoch: Some(epoch), digest: Some(change.artifact), edges: proofs, ..Evidence::default() };
         return Step::Enter(stage, evidence);
     }
     if world.now < requested.deadline {
@@ -197,71 +184,13 @@ fn propagate(world: &World<'_>, requested: &Requested) -> Step {
     Step::Fail(failure)
 }
 
-fn proofs(edges: &[EdgeStatus], requested: &Requested, epoch: Epoch) -> Vec<EdgeProof> {
+fn proofs(edges: &[EdgeStatus], change: &RouteChange, epoch: Epoch) -> Vec<EdgeProof> {
     let proof = |edge: &EdgeStatus| {
-        let mut here = edge.observations.iter().filter(|seen| seen.environment == requested.environment);
-        let seen = here.find(|seen| seen.proves(epoch, requested.artifact))?;
-        Some(EdgeProof {
-            edge: edge.edge,
-            applied: edge.applied,
-            allocation: seen.allocation,
-            digest: requested.artifact,
-        })
+        let mut here = edge.observations.iter().filter(|seen| seen.environment == change.environment);
+        let seen = here.find(|seen| seen.proves(epoch, change.artifact))?;
+        Some(EdgeProof { edge: edge.edge, applied: edge.applied, allocation: seen.allocation, digest: change.artifact })
     };
     edges.iter().filter_map(proof).collect()
-}
-
-/// The gates of a promotion or rollback, each with what it was judged on. Shown before the button is pressed, and judged
-/// again by the operation.
-pub fn gates(requested: &Requested, owner: &RouteOwner, deployment: &Deployment) -> Vec<Gate> {
-    let (expected, artifact) = (requested.expected_epoch, requested.artifact);
-    let route = match requested.kind {
-        Kind::Promotion => owner.may_promote(expected, artifact),
-        Kind::Rollback => owner.may_roll_back(expected, requested.deployment, artifact),
-    };
-    let mut gates = vec![artifact_gate(artifact, deployment)];
-    let epoch = format!("expected {expected}, the route is at {}", owner.epoch);
-    let stale = matches!(route, Err(route_owner::Rejection::StaleEpoch { .. } | route_owner::Rejection::NotFound));
-    let said = match &route {
-        Err(rejection) if stale => rejection.to_string(),
-        Ok(()) | Err(_) => "the route is still the one this was decided on".to_owned(),
-    };
-    gates.push(gate("route_epoch", Verdict::pass_if(!stale), &said, &epoch));
-    if !stale {
-        let reason = route.as_ref().err().map_or_else(|| "nothing holds the route".to_owned(), ToString::to_string);
-        let evidence = route.as_ref().err().map_or("OPEN", |rejection| rejection.code());
-        gates.push(gate("route_policy", Verdict::pass_if(route.is_ok()), &reason, evidence));
-    }
-    gates
-}
-
-fn artifact_gate(artifact: Digest, deployment: &Deployment) -> Gate {
-    match (&deployment.validated, &deployment.failed) {
-        (_, Some(reason)) => gate("artifact", Verdict::Fail, reason, &artifact.to_string()),
-        (Some(validated), None) if validated.digest == artifact => {
-            gate("artifact", Verdict::Pass, "exactly these bytes were validated", &validated.checks.join("; "))
-        }
-        (Some(validated), None) => {
-            gate("artifact", Verdict::Fail, "other bytes were validated", &validated.digest.to_string())
-        }
-        (None, None) => gate("artifact", Verdict::Fail, "the deployment is not validated", &artifact.to_string()),
-    }
-}
-
-fn gate(kind: &str, verdict: Verdict, reason: &str, evidence: &str) -> Gate {
-    Gate { kind: kind.into(), verdict, reason: reason.into(), evidence: evidence.into() }
-}
-
-fn refused(gates: &[Gate], requested: &Requested, owner: &RouteOwner) -> Option<Failure> {
-    let closed = gates.iter().find(|gate| gate.verdict == Verdict::Fail)?;
-    let (code, expected, actual) = match closed.kind.as_str() {
-        "route_epoch" => {
-            ("STALE_EPOCH".to_owned(), Some(requested.expected_epoch.to_string()), Some(owner.epoch.to_string()))
-        }
-        "route_policy" => (closed.evidence.clone(), None, None),
-        _ => ("NOT_VALIDATED".to_owned(), None, None),
-    };
-    Some(Failure { code, message: closed.reason.clone(), expected, actual, route_changed: false })
 }
 
 fn overdue(world: &World<'_>, code: &str, message: &str) -> Step {

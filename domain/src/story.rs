@@ -19,7 +19,7 @@ use crate::{
     },
     migrations,
     numbers::{EnvSet, Epoch, FeedSeq},
-    operation::{Kind, Requested},
+    operation::{Kind, Requested, RouteChange, Work},
     provider::{Needs, Resource, Vendor},
     route_owner,
     runtime_service::Service,
@@ -185,21 +185,23 @@ pub(crate) fn crashed() -> allocation::Event {
 /// What ALICE asks for: 60 seconds for GREEN's promotion, or to go back to BLUE.
 pub(crate) fn requested(kind: Kind, expected: Epoch) -> Requested {
     let deployment = if kind == Kind::Promotion { GREEN } else { BLUE };
-    Requested {
-        id: THIRD,
-        kind,
-        workspace: ACME,
+    let change = RouteChange {
         app: SHOP,
         environment: PRODUCTION,
-        region: LYON,
-        cell: CELL_1,
         deployment,
         artifact: bytes_of(deployment),
         env_set: EnvSet(1),
         expected_epoch: expected,
-        reason: (kind == Kind::Rollback).then(|| because("checkout is broken")),
         drain: DrainPolicy::default(),
+    };
+    Requested {
+        id: THIRD,
+        workspace: ACME,
+        region: LYON,
+        cell: Some(CELL_1),
+        reason: (kind == Kind::Rollback).then(|| because("checkout is broken")),
         deadline: at(60),
+        work: if kind == Kind::Rollback { Work::Rollback(change) } else { Work::Promotion(change) },
     }
 }
 

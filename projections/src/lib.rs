@@ -12,6 +12,7 @@ pub mod uploads;
 
 pub mod contents;
 pub mod edges;
+pub mod gate_facts;
 pub mod hosts_seen;
 pub mod keyset;
 pub mod projection;

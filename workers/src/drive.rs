@@ -5,7 +5,7 @@
 use crate::{
     config::Config,
     operations::LEASE,
-    promotion::{self, Outcome},
+    process::{self, AdvanceError, Outcome},
 };
 use rhone_domain::{
     actor::Writer,
@@ -38,7 +38,7 @@ pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
                 }
             }
         }
-        match promotion::advance(&config, id, &check).await {
+        match process::advance(&config, id, &check).await {
             Ok(Outcome::Advanced) => pause = Pause::default(),
             Ok(Outcome::Waiting) => pause.wait(&mut bell).await,
             Ok(Outcome::Ended) => {
@@ -47,8 +47,8 @@ pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
                 }
                 return;
             }
-            Err(promotion::AdvanceError::Append { source: AppendError::Conflict { .. }, .. }) => {}
-            Err(promotion::AdvanceError::Append { source: AppendError::StaleFence { .. }, step }) => {
+            Err(AdvanceError::Append { source: AppendError::Conflict { .. }, .. }) => {}
+            Err(AdvanceError::Append { source: AppendError::StaleFence { .. }, step }) => {
                 return record_late(&config, id, fence, step).await;
             }
             Err(error) => {

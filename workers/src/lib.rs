@@ -5,6 +5,7 @@ mod config;
 mod drive;
 mod housekeeping;
 mod operations;
+mod process;
 mod promotion;
 mod publisher;
 mod run;

@@ -101,8 +101,10 @@ impl Turn<'_> {
         drop(connection);
         let settings = self.door.load::<Environment>(environment).await?;
         let Some(drain) = settings.state.created.as_ref().map(|created| created.drain) else { return Ok(()) };
-        let awaited =
-            running.iter().filter_map(|(o, _)| o.requested.as_ref().map(|r| r.deployment)).collect::<Vec<_>>();
+        let awaited = running
+            .iter()
+            .filter_map(|(o, _)| o.requested.as_ref().and_then(|r| r.work.deployment()))
+            .collect::<Vec<_>>();
         let allocations = rows.into_iter().map(|(state, _)| state).collect::<Vec<_>>();
         let now = self.config.clock.now();
         let look = Lane { now, owner, drain, allocations: &allocations, failures: &failures, awaited: &awaited };

@@ -18,7 +18,9 @@ use rhone_domain::{
     authorization::Authority,
     digest::Digest,
     envelope::StreamId,
+    gate::Judged as Judgement,
     ids::{AppId, CorrelationId, EnvironmentId, OperationId, WorkspaceId},
+    operation::Work,
     refusal::{self, Refusals, Refused},
     text::IdempotencyKey,
 };
@@ -182,6 +184,16 @@ impl No {
     /// The same refusal, in the timeline of this app and environment.
     pub(crate) fn concerning(self, app: AppId, environment: Option<EnvironmentId>) -> Self {
         self.mapped(|refusal| (refusal.app, refusal.environment) = (Some(app), environment))
+    }
+
+    /// The same refusal, in the timeline of what an operation is about.
+    pub(crate) fn concerning_work(self, work: &Work) -> Self {
+        self.mapped(|refusal| (refusal.app, refusal.environment) = (work.app(), work.environment()))
+    }
+
+    /// The same refusal, with the gates that were judged.
+    pub(crate) fn judged(self, gates: &[Judgement]) -> Self {
+        self.mapped(|refusal| refusal.error.gates = gates.iter().map(|one| (&one.gate).into()).collect())
     }
 
     fn mapped(self, change: impl FnOnce(&mut Refusal)) -> Self {

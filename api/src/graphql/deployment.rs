@@ -5,7 +5,7 @@ use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
-    context::{Ask, begin, belongs_to, wait_for},
+    context::{Ask, begin, belongs_to, door, wait_for},
     id,
     operation::Gate,
     route_change::{MoveRoute, Wish},
@@ -20,17 +20,17 @@ use rhone_domain::{
     artifact_facts::ArtifactFacts,
     deployment,
     digest::Digest,
-    environment,
+    environment, gate,
     ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
     numbers::{EnvSet, Epoch},
-    operation::{Kind, Verdict},
-    promotion,
+    operation::Kind,
     text::{Commit, Repository},
 };
 use rhone_eventstore::{Loaded, Position, Unit};
 use rhone_projections::{
     authority::route_owners,
     deployments::{DeploymentRow, Deployments},
+    gate_facts::GateFacts,
     projection,
 };
 
@@ -82,17 +82,20 @@ impl Deployment {
         let mut transaction = begin(ctx).await?;
         let row = route_owners::by_environment(&mut transaction, environment).await.map_err(Fault::internal)?;
         let missing = || id::not_found::<EnvironmentId>("environmentId");
-        let (owner, _) =
-            row.filter(|(owner, _)| owner.opened.as_ref().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
+        row.filter(|(owner, _)| owner.opened.as_ref().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
         let settings = environment::DrainPolicy::default();
+        drop(transaction);
         let wish = Wish { kind, reason: None, expected: None, drain: settings };
-        let requested = wish.requested(OperationId(self.0.id.0), &owner, &self.0.state, ctx.platform().clock.now());
-        let gates =
-            requested.map(|requested| promotion::gates(&requested, &owner, &self.0.state)).ok_or_else(missing)?;
+        let door = door(ctx.platform(), ctx.principal());
+        let facts = GateFacts::load(&door, environment, self.0.id).await.map_err(Fault::internal)?;
+        let (owner, state) = (&facts.owner.state, &facts.deployment.state);
+        let requested = wish.requested(OperationId(self.0.id.0), owner, state, ctx.platform().clock.now());
+        let requested = requested.ok_or_else(missing)?;
+        let judged = facts.facts(&requested).map(|facts| gate::judge(&facts)).unwrap_or_default();
         Ok(RouteChangePlan {
-            allowed: gates.iter().all(|gate| gate.verdict == Verdict::Pass),
+            allowed: gate::closed(&judged).is_none(),
             route_epoch: owner.epoch.0,
-            gates: gates.iter().map(Into::into).collect(),
+            gates: judged.iter().map(|one| (&one.gate).into()).collect(),
         })
     }
 }

@@ -37,6 +37,17 @@ pub(crate) struct Operation {
 pub(crate) enum OperationKind {
     Promotion,
     Rollback,
+    Deploy,
+    Scale,
+    Drain,
+    HostDrain,
+    RegionEnablement,
+    RegionFailover,
+    Migration,
+    ProviderBinding,
+    RuntimeServiceBinding,
+    Wake,
+    Sleep,
 }
 
 /// Where an operation stands.
@@ -51,6 +62,34 @@ pub(crate) enum OperationStage {
     RolledBack,
     Failed,
     Cancelled,
+    Queued,
+    Cloning,
+    Building,
+    Validating,
+    PreviewReady,
+    Blocked,
+    Scaling,
+    Draining,
+    Verified,
+    Cordoned,
+    Evacuating,
+    ReplacementReady,
+    Upgrading,
+    Postcheck,
+    Uncordoned,
+    Provisioning,
+    BindingServices,
+    ReplicatingArtifacts,
+    Eligible,
+    Disabled,
+    Migrating,
+    Binding,
+    WakeRequested,
+    Starting,
+    ReadinessWait,
+    Hot,
+    Sleeping,
+    Cold,
 }
 
 /// A gate, as judged.
@@ -136,7 +175,7 @@ impl Operation {
     }
 
     async fn kind(&self) -> OperationKind {
-        self.requested.kind.into()
+        self.requested.kind().into()
     }
 
     async fn stage(&self) -> Option<OperationStage> {
@@ -149,16 +188,22 @@ impl Operation {
     }
 
     async fn environment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Environment>> {
-        Ok(Environment::find(ctx, self.requested.environment, None).await?)
+        match self.requested.work.environment() {
+            Some(environment) => Ok(Environment::find(ctx, environment, None).await?),
+            None => Ok(None),
+        }
     }
 
     async fn deployment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Deployment>> {
-        Ok(Deployment::find(ctx, self.requested.deployment, None).await?)
+        match self.requested.work.deployment() {
+            Some(deployment) => Ok(Deployment::find(ctx, deployment, None).await?),
+            None => Ok(None),
+        }
     }
 
-    /// Exactly which bytes.
-    async fn artifact_digest(&self) -> String {
-        self.requested.artifact.to_string()
+    /// Exactly which bytes a change of owner is about.
+    async fn artifact_digest(&self) -> Option<String> {
+        self.requested.work.route_change().map(|change| change.artifact.to_string())
     }
 
     /// Why, as the caller said.
@@ -166,9 +211,9 @@ impl Operation {
         self.requested.reason.as_ref().map(ToString::to_string)
     }
 
-    /// The epoch it was decided on.
-    async fn expected_route_epoch(&self) -> u64 {
-        self.requested.expected_epoch.0
+    /// The epoch a change of owner was decided on.
+    async fn expected_route_epoch(&self) -> Option<u64> {
+        self.requested.work.route_change().map(|change| change.expected_epoch.0)
     }
 
     /// The epoch it gave the route.
@@ -272,9 +317,9 @@ impl Change for Cancel {
             return Err(id::not_found::<OperationId>("operationId").into());
         }
         let mut unit = bench.unit(Writer::Api, requested.workspace, self.id);
-        unit.place(Some(requested.region), Some(requested.cell));
+        unit.place(Some(requested.region), requested.cell);
         decide(&mut unit, &mut operation, Command::RequestCancel { reason: self.reason.clone() })
-            .map_err(|no| no.concerning(requested.app, Some(requested.environment)))?;
+            .map_err(|no| no.concerning_work(&requested.work))?;
         Ok(Judged { unit, object: self.id.0, operation: Some(self.id) })
     }
 }

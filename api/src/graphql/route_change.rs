@@ -11,15 +11,15 @@ use crate::fault::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
-    deployment, environment,
+    deployment, environment, gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
     numbers::Epoch,
-    operation::{self, Kind, Requested, Verdict},
-    promotion,
+    operation::{self, Kind, Requested, RouteChange, Work},
     route_owner::RouteOwner,
     text::Reason,
 };
 use rhone_eventstore::{Loaded, Unit};
+use rhone_projections::gate_facts::GateFacts;
 
 /// How long an operation may take.
 const DEADLINE: TimeDelta = TimeDelta::seconds(120);
@@ -35,10 +35,7 @@ pub(crate) struct MoveRoute {
 
 impl Change for MoveRoute {
     fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Promotion => "deploymentPromote",
-            Kind::Rollback => "environmentRollBack",
-        }
+        if self.kind == Kind::Rollback { "environmentRollBack" } else { "deploymentPromote" }
     }
 
     fn fingerprint(&self) -> String {
@@ -99,9 +96,9 @@ impl Wish {
         let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
         let requested = self.requested(id, &owner.state, &deployment.state, unit.now()).ok_or_else(missing)?;
         let concerning = |no: No| no.concerning(opened.app, Some(environment));
-        judge(&requested, &owner, &deployment.state).map_err(concerning)?;
-        unit.assert(&owner);
-        unit.assert(deployment);
+        let facts = GateFacts::of(&bench.door, environment, deployment.clone()).await?;
+        judge(&requested, &facts).map_err(concerning)?;
+        facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
@@ -116,46 +113,32 @@ impl Wish {
         now: DateTime<Utc>,
     ) -> Option<Requested> {
         let (opened, created) = (owner.opened.as_ref()?, deployment.created.as_ref()?);
-        Some(Requested {
-            id,
-            kind: self.kind,
-            workspace: opened.workspace,
+        let change = RouteChange {
             app: opened.app,
             environment: opened.environment,
-            region: opened.region,
-            cell: opened.cell,
             deployment: created.id,
             artifact: created.digest,
             env_set: created.env_set,
             expected_epoch: self.expected.unwrap_or(owner.epoch),
-            reason: self.reason.clone(),
             drain: self.drain,
+        };
+        Some(Requested {
+            id,
+            workspace: opened.workspace,
+            region: opened.region,
+            cell: Some(opened.cell),
+            reason: self.reason.clone(),
             deadline: now + DEADLINE,
+            work: if self.kind == Kind::Rollback { Work::Rollback(change) } else { Work::Promotion(change) },
         })
     }
 }
 
 /// A visibly closed gate is refused now; one that closes later ends the operation with the same words.
-fn judge(requested: &Requested, owner: &Loaded<RouteOwner>, deployment: &deployment::Deployment) -> Result<(), No> {
-    let gates = promotion::gates(requested, &owner.state, deployment);
-    let with_gates = |no: No| match no {
-        No::Refused(mut refusal) => {
-            refusal.error.gates = gates.iter().map(Into::into).collect();
-            No::Refused(refusal)
-        }
-        No::Fault(fault) => No::Fault(fault),
-    };
-    let (expected, target) = (requested.expected_epoch, owner.stream.clone());
-    let route = match requested.kind {
-        Kind::Promotion => owner.state.may_promote(expected, requested.artifact),
-        Kind::Rollback => owner.state.may_roll_back(expected, requested.deployment, requested.artifact),
-    };
-    route.map_err(|rejection| with_gates(refused(&rejection, target.clone(), requested.workspace)))?;
-    match gates.iter().find(|gate| gate.verdict == Verdict::Fail) {
+fn judge(requested: &Requested, facts: &GateFacts) -> Result<(), No> {
+    let judged = facts.facts(requested).map(|facts| gate::judge(&facts)).unwrap_or_default();
+    match gate::closed(&judged) {
         None => Ok(()),
-        Some(closed) => {
-            let rejection = deployment::Rejection::NotValidated(closed.reason.clone());
-            Err(with_gates(refused(&rejection, target, requested.workspace)).about("deploymentId"))
-        }
+        Some(refusal) => Err(refused(refusal, facts.owner.stream.clone(), requested.workspace).judged(&judged)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Grant, Level, Need, Row};
 use crate::actor::Writer;
-use crate::actor::Writer::{Api, Pipeline, Platform, Promotion, Rollback, Runner, Scheduler, System};
+use crate::actor::Writer::{Api, Pipeline, Platform, Promotion, Provider, Rollback, Runner, Scheduler, System};
 
 /// In which capacities somebody who calls the API may act. Everything else is a program of the platform.
 pub(super) const OF_CALLERS: &[Writer] = &[Api, Pipeline, Platform];
@@ -33,8 +33,8 @@ pub(super) const ADMIN: &[Grant] = &[
 pub(super) const MEMBER: &[Grant] =
     &[Grant::SupportGrant, Grant::Deploy, Grant::PromotePreview, Grant::VariablesRead, Grant::OperationsCancel];
 
-/// The processes that carry operations on.
-const OPERATIONS: &[Writer] = &[Promotion, Rollback];
+/// The processes that carry operations on, each kind in its own capacity (`operation::MACHINES`).
+const OPERATIONS: &[Writer] = &[Promotion, Rollback, Pipeline, Scheduler, Provider, Platform];
 
 const fn row(command: &'static str, writers: &'static [Writer], need: Need, level: Level) -> Row {
     Row { command, writers, need, level }

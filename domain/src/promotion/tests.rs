@@ -8,8 +8,9 @@ use super::*;
 use crate::{
     aggregate::fold,
     allocation::Event as Lived,
-    operation::Event as Gone,
-    route_owner::Event as Routed,
+    deployment::Deployment,
+    operation::{Event as Gone, Gate, Kind, Verdict},
+    route_owner::{Event as Routed, RouteOwner},
     story::{
         BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation, at, because,
         crashed, edge, opened, owner, planned, promotable, ready, requested, saw,
@@ -30,17 +31,25 @@ struct Given {
 
 impl Given {
     fn next(&self) -> Step {
-        let (operation, owner) = (fold(&self.operation), fold(&self.owner));
+        let (operation, owner) = (fold::<Operation>(&self.operation), fold(&self.owner));
+        let requested = operation.requested.clone().unwrap_or_else(|| requested(Kind::Promotion, Epoch(1)));
+        let change = requested.work.route_change().expect("a promotion or rollback");
         next(&World {
             now: self.now,
             operation: &operation,
-            owner: &owner,
-            deployment: &self.deployment,
+            facts: Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment },
             allocations: &self.allocations,
             hosts: &self.hosts,
             edges: &self.edges,
             new_allocation: allocation(1),
         })
+    }
+
+    fn gates(&self) -> Vec<Gate> {
+        let (requested, owner) = (requested(Kind::Promotion, Epoch(1)), fold(&self.owner));
+        let change = requested.work.route_change().expect("a promotion");
+        let facts = Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment };
+        gate::gates(&gate::judge(&facts))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -160,7 +169,7 @@ fn a_route_that_was_never_opened_ends_the_operation() {
         g.owner.clear();
         g.operation = vec![Gone::Requested(requested(Kind::Promotion, Epoch(0)))];
     });
-    assert_eq!(nowhere.fails(), Some(("STALE_EPOCH".into(), false)));
+    assert_eq!(nowhere.fails(), Some(("NOT_FOUND".into(), false)));
 }
 
 #[test]
@@ -184,7 +193,7 @@ fn a_rollback_passes_freeze_and_pin_but_not_a_quarantine_of_its_own_bytes() {
 
 #[test]
 fn an_allocation_of_the_exact_bytes_is_planned_where_a_host_reports() {
-    assert_eq!(at_policy_check().next(), Step::Plan(planned(allocation(1), GREEN, Epoch(1))));
+    assert_eq!(at_policy_check().next(), Step::Do(Act::Plan(planned(allocation(1), GREEN, Epoch(1)))));
     let nowhere = at_policy_check().with(|g| g.hosts.clear());
     assert_eq!(nowhere.next(), Step::Wait("no host of the cell has reported lately"));
 }
@@ -202,7 +211,7 @@ fn an_allocation_on_its_way_is_awaited_until_the_deadline() {
 #[test]
 fn an_allocation_that_failed_is_tried_once_more() {
     let once = at_policy_check().with(|g| g.allocations = vec![started(&[crashed()])]);
-    assert!(matches!(once.next(), Step::Plan(_)));
+    assert!(matches!(once.next(), Step::Do(Act::Plan(_))));
     let twice = once.with(|g| g.allocations.push(started(&[crashed()])));
     assert_eq!(twice.fails(), Some(("ALLOCATION_FAILED".into(), false)));
 }
@@ -214,14 +223,14 @@ fn allocations_that_failed_under_an_earlier_epoch_do_not_count() {
         g.operation.push(entered(Stage::PolicyCheck));
         g.allocations = vec![old(7), old(8)];
     });
-    assert_eq!(back.next(), Step::Plan(planned(allocation(1), BLUE, Epoch(2))));
+    assert_eq!(back.next(), Step::Do(Act::Plan(planned(allocation(1), BLUE, Epoch(2)))));
 }
 
 #[test]
 fn an_allocation_that_drains_or_is_gone_is_not_enough() {
     for then in [vec![ready(GREEN), Lived::Draining { reason: "x".into() }], vec![ready(GREEN), Lived::Stopped {}]] {
         let leaving = at_policy_check().with(|g| g.allocations = vec![started(&then)]);
-        assert!(matches!(leaving.next(), Step::Plan(_)), "{then:?}");
+        assert!(matches!(leaving.next(), Step::Do(Act::Plan(_))), "{then:?}");
     }
 }
 
@@ -230,14 +239,14 @@ fn a_ready_allocation_lets_the_route_change_to_the_exact_owner() {
     let prepared = at_policy_check().with(|g| g.allocations = vec![started(&[ready(GREEN)])]);
     let change =
         Change { by: crate::story::THIRD, expected: Epoch(1), owner: owner(GREEN), at: at(1), drain_until: at(31) };
-    assert_eq!(prepared.next(), Step::ChangeRoute(route_owner::Command::Promote(change)));
+    assert_eq!(prepared.next(), Step::Do(Act::ChangeRoute(route_owner::Command::Promote(change))));
 }
 
 #[test]
 fn a_ready_allocation_of_other_bytes_is_not_enough() {
     let other = Lived::Ready { digest: crate::story::BLUE_BYTES, address: "127.0.0.1:7001".into() };
     let wrong = at_policy_check().with(|g| g.allocations = vec![started(&[other])]);
-    assert!(matches!(wrong.next(), Step::Plan(_)), "{:?}", wrong.next());
+    assert!(matches!(wrong.next(), Step::Do(Act::Plan(_))), "{:?}", wrong.next());
 }
 
 #[test]
@@ -246,7 +255,7 @@ fn a_rollback_changes_the_route_with_its_reason() {
         g.operation.push(entered(Stage::PolicyCheck));
         g.allocations = vec![allocated(planned(allocation(1), BLUE, Epoch(0)), &[ready(BLUE)])];
     });
-    let Step::ChangeRoute(route_owner::Command::RollBack { change, reason }) = prepared.next() else {
+    let Step::Do(Act::ChangeRoute(route_owner::Command::RollBack { change, reason })) = prepared.next() else {
         panic!("{:?}", prepared.next())
     };
     assert_eq!((change.expected, change.owner, reason), (Epoch(2), owner(BLUE), because("checkout is broken")));
@@ -329,6 +338,6 @@ fn a_wish_to_cancel_is_granted_until_the_route_has_changed() {
 fn the_gates_shown_before_are_the_gates_judged_after() {
     let world = promotion();
     let Step::Enter(Stage::PolicyCheck, judged) = world.next() else { panic!("{:?}", world.next()) };
-    let shown = gates(&requested(Kind::Promotion, Epoch(1)), &fold(&world.owner), &world.deployment);
+    let shown = world.gates();
     assert_eq!(shown, judged.gates);
 }

@@ -27,10 +27,10 @@ migrations.record             | api pipeline                 | yes yes no      n
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
-operation.enter               | promotion rollback           | no  no  no      no  | -
-operation.fail                | promotion rollback           | no  no  no      no  | -
+operation.enter               | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
+operation.fail                | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment
-operation.cancel              | promotion rollback           | no  no  no      no  | -
+operation.cancel              | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.record_late_report  | system                       | no  no  no      no  | -
 project.create                | api                          | yes yes no      no  | project_manage workspace
 refusal.record                | api system                   | yes yes yes     yes | -

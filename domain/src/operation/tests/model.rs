@@ -184,7 +184,7 @@ impl Model for Naive {
         let stage = noun.stage.unwrap_or(Stage::Requested);
         let station = ROAD.iter().position(|one| *one == stage);
         Self {
-            asked: noun.requested.as_ref().map(|requested| match (requested.id == SECOND, requested.kind) {
+            asked: noun.requested.as_ref().map(|requested| match (requested.id == SECOND, requested.kind()) {
                 (true, _) => Asked::Another,
                 (false, Kind::Promotion) => Asked::Promotion,
                 (false, _) => Asked::Rollback,

@@ -6,10 +6,11 @@ use crate::{
     allocation::{self, Allocation, State},
     deployment::Deployment,
     edge_status::EdgeStatus,
+    gate::Facts,
     ids::{AllocationId, DeploymentId, HostId, OperationId},
     numbers::Epoch,
     operation::{self, Evidence, Failure, Kind, Operation, Stage},
-    promotion::{Step, World, next},
+    promotion::{Act, Step, World, next},
     route_owner::{self, Change, RouteOwner},
     story::{
         BLUE, FIRST, GREEN, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocation, at, because, bytes_of, edge, opened,
@@ -40,8 +41,8 @@ impl Way {
     fn of(step: &Step) -> Option<Self> {
         match step {
             Step::Enter(Stage::PolicyCheck, _) => Some(Self::Check),
-            Step::Plan(_) => Some(Self::Plan),
-            Step::ChangeRoute(_) => Some(Self::ChangeRoute),
+            Step::Do(Act::Plan(_)) => Some(Self::Plan),
+            Step::Do(Act::ChangeRoute(_)) => Some(Self::ChangeRoute),
             Step::Enter(Stage::Healthy | Stage::RolledBack, _) => Some(Self::Finish),
             Step::Enter(..) | Step::Fail(_) | Step::Cancel | Step::Wait(_) | Step::Done => None,
         }
@@ -120,7 +121,7 @@ impl Memory {
             times,
             now: 0,
             fired: 0,
-            deployment: promotable(asked.deployment),
+            deployment: promotable(asked.work.deployment().expect("it has one")),
             operation: vec![operation::Event::Requested(asked)],
             route,
             allocations: BTreeMap::new(),
@@ -137,7 +138,7 @@ impl Memory {
                     self.now += 1;
                     self.runner_reports();
                 }
-                step @ (Step::Enter(..) | Step::Plan(_) | Step::ChangeRoute(_) | Step::Fail(_) | Step::Cancel) => {
+                step @ (Step::Enter(..) | Step::Do(_) | Step::Fail(_) | Step::Cancel) => {
                     self.take(&step);
                 }
             }
@@ -166,11 +167,12 @@ impl Memory {
     fn next(&mut self) -> Step {
         let (operation, owner) = (fold::<Operation>(&self.operation), fold::<RouteOwner>(&self.route));
         let (edges, hosts) = (self.edges(&owner, operation.stage), self.hosts());
+        let requested = operation.requested.clone().expect("every operation here was requested");
+        let change = requested.work.route_change().expect("every operation here changes a route");
         next(&World {
             now: at(self.now),
             operation: &operation,
-            owner: &owner,
-            deployment: &self.deployment,
+            facts: Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment },
             allocations: &self.allocations(),
             hosts,
             edges: &edges,
@@ -289,12 +291,12 @@ impl Memory {
             }
             Step::Fail(failure) => self.decide_operation(operation::Command::Fail(failure.clone())).is_err(),
             Step::Cancel => self.decide_operation(operation::Command::Cancel).is_err(),
-            Step::Plan(planned) => {
+            Step::Do(Act::Plan(planned)) => {
                 let stream = self.allocations.entry(planned.id).or_default();
                 let decided = fold::<Allocation>(&*stream).decide(allocation::Command::Plan(planned.clone()));
                 decided.map(|events| stream.extend(events)).is_err()
             }
-            Step::ChangeRoute(command) => self.change_route(command.clone()).is_none(),
+            Step::Do(Act::ChangeRoute(command)) => self.change_route(command.clone()).is_none(),
             Step::Wait(_) | Step::Done => false,
         };
     }

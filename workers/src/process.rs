@@ -1,0 +1,145 @@
+//! Carries operations on, whatever their kind: loads the operation, lets the driver of its kind take one step, and says what
+//! came of it. The trap: a kind with a loop of its own; leases, fences and late reports are one mechanism for all.
+
+use crate::{
+    config::{Config, Door},
+    promotion,
+};
+use metrics::histogram;
+use rhone_domain::{
+    aggregate::Aggregate,
+    ids::OperationId,
+    operation::{self, Operation, Requested, Stage, Work},
+    process::Step,
+};
+use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit};
+
+/// What a step came to.
+pub(crate) enum Outcome {
+    /// Something was appended.
+    Advanced,
+    /// Nothing to do until something changes.
+    Waiting,
+    /// It has ended.
+    Ended,
+}
+
+/// Why a step did not happen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdvanceError {
+    /// The world could not be read.
+    #[error("a stream could not be read")]
+    Read(#[from] ReadError),
+    /// The world could not be read.
+    #[error("rows could not be read")]
+    Rows(#[from] sqlx::Error),
+    /// The append was refused or failed.
+    #[error("step `{step}` was not appended")]
+    Append {
+        /// What it wanted to append.
+        step: String,
+        /// Why not.
+        #[source]
+        source: AppendError,
+    },
+    /// A rule refused what the process manager wanted: judge again.
+    #[error("step refused: {0}")]
+    Refused(String),
+}
+
+/// An operation under its lease, and what its driver needs.
+pub(crate) struct Drive<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) door: Door,
+    pub(crate) requested: Requested,
+    pub(crate) operation: Loaded<Operation>,
+    fence: &'a FenceCheck,
+}
+
+/// Does the next step of an operation.
+pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck) -> Result<Outcome, AdvanceError> {
+    let door = config.door();
+    let operation = door.load::<Operation>(id).await?;
+    let (Some(requested), Some(stage)) = (operation.state.requested.clone(), operation.state.stage) else {
+        return Ok(Outcome::Ended);
+    };
+    if stage.is_final() {
+        return Ok(Outcome::Ended);
+    }
+    let drive = Drive { config, door, requested, operation, fence };
+    match drive.requested.work.clone() {
+        Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
+    }
+}
+
+impl Drive<'_> {
+    /// Begins the append of a step, in the capacity of this kind of operation.
+    pub(crate) fn unit(&self) -> Unit {
+        let (requested, cause) = (&self.requested, self.operation.last_event);
+        let writer = requested.machine().writer;
+        let context = self.config.context(writer, requested.workspace, requested.id.into(), cause);
+        let mut unit = self.door.unit(context);
+        unit.place(Some(requested.region), requested.cell);
+        unit
+    }
+
+    /// Judges the operation's own part of a step; what only its kind can do is left to the driver.
+    pub(crate) fn go_on<A>(&mut self, unit: &mut Unit, step: &Step<A>) -> Result<(), AdvanceError> {
+        let command = match step {
+            Step::Enter(stage, evidence) => operation::Command::Enter { stage: *stage, evidence: evidence.clone() },
+            Step::Fail(failure) => operation::Command::Fail(failure.clone()),
+            Step::Cancel => operation::Command::Cancel,
+            Step::Do(_) | Step::Wait(_) | Step::Done => return Ok(()),
+        };
+        decide(unit, &mut self.operation, command)
+    }
+
+    /// Appends a step under the operation's fence.
+    pub(crate) async fn commit(self, unit: Unit, step: String) -> Result<Outcome, AdvanceError> {
+        let fence = Some(self.fence.clone());
+        let committed = self.door.commit(unit, None, fence).await;
+        committed.map_err(|source| AdvanceError::Append { step: step.clone(), source })?;
+        tracing::info!(operation.id = %self.requested.id, %step, "a step was taken");
+        let Some(stage) = self.operation.state.stage.filter(|stage| stage.is_final()) else {
+            return Ok(Outcome::Advanced);
+        };
+        self.ended(stage);
+        Ok(Outcome::Ended)
+    }
+
+    /// Nothing to do for now.
+    pub(crate) fn wait(&self, what: &'static str) -> Outcome {
+        tracing::trace!(operation.id = %self.requested.id, %what, "waiting");
+        Outcome::Waiting
+    }
+
+    fn ended(&self, stage: Stage) {
+        let began = self.requested.id.0.get_timestamp().map(|time| time.to_unix());
+        let Some((seconds, nanos)) = began else { return };
+        let began = chrono::DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default(), nanos);
+        let took = (self.config.clock.now() - began.unwrap_or_default()).as_seconds_f64();
+        let (kind, end) = (self.requested.kind().as_str(), stage.as_str());
+        histogram!("rhone_operation_seconds", "kind" => kind, "end" => end).record(took.max(0.0));
+    }
+}
+
+/// Judges a command within a step.
+pub(crate) fn decide<A: Aggregate>(
+    unit: &mut Unit,
+    loaded: &mut Loaded<A>,
+    command: A::Command,
+) -> Result<(), AdvanceError> {
+    unit.decide(loaded, command).map(drop).map_err(|rejection| AdvanceError::Refused(rejection.to_string()))
+}
+
+/// A step in words, for logs and late reports.
+pub(crate) fn named<A>(step: &Step<A>, act: impl Fn(&A) -> String) -> String {
+    match step {
+        Step::Enter(stage, _) => format!("enter {stage}"),
+        Step::Do(what) => act(what),
+        Step::Fail(failure) => format!("fail with {}", failure.code),
+        Step::Cancel => "cancel".to_owned(),
+        Step::Wait(what) => format!("wait: {what}"),
+        Step::Done => "done".to_owned(),
+    }
+}
