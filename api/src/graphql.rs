@@ -9,6 +9,7 @@ mod context;
 mod deployment;
 mod edge;
 mod environment;
+mod host;
 mod id;
 mod loaders;
 mod operation;
@@ -33,6 +34,7 @@ use async_graphql::{MergedObject, Schema, SchemaBuilder};
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     place::PlaceMutation,
+    host::HostMutation,
     workspace::WorkspaceMutation,
     project::ProjectMutation,
     app::AppMutation,

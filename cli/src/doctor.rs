@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use rhone_domain::ids::{CellId, RegionId};
 use rhone_eventstore::{boot, checkpoint, postgres::connect};
 use rhone_projections::{
-    authority::allocations, catalogue::Catalogue, deployments::Deployments, edges, projection, projection::Projection,
+    authority::hosts, catalogue::Catalogue, deployments::Deployments, edges, projection, projection::Projection,
     timeline::Timeline,
 };
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -145,7 +145,7 @@ async fn runners(data: &Data, pool: &PgPool) -> Result<String> {
     let report: Option<crate::Report> = private_file::read(&data.report())?;
     let cell: CellId = report.context("no up.json names a cell")?.facts.ids.cell;
     let mut connection = pool.acquire().await?;
-    let hosts = allocations::hosts_of_cell(&mut connection, cell, HEARD_WITHIN).await?;
+    let hosts = hosts::hosts_of_cell(&mut connection, cell, HEARD_WITHIN).await?;
     anyhow::ensure!(!hosts.is_empty(), "none of cell {cell} was heard within {HEARD_WITHIN} s");
     Ok(format!("{} of cell {cell} heard", hosts.len()))
 }

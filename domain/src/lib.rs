@@ -46,6 +46,7 @@ pub mod generated;
 pub mod vango_state;
 
 // What reacts: pure process managers.
+pub mod host_drain;
 pub mod process;
 pub mod promotion;
 pub mod scale_readiness;

@@ -2,6 +2,7 @@
 
 pub mod allocations;
 pub mod feed;
+pub mod hosts;
 pub mod members;
 pub mod operations;
 pub mod route_owners;

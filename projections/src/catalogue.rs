@@ -105,10 +105,14 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             let cell::Event::Created(created) = decode(event)?;
             of(None, Some(created.region.0), &created)
         }
-        host::Host::CATEGORY => {
-            let host::Event::Created(created) = decode(event)?;
-            of(Some(PLATFORM), Some(created.cell.0), &created)
-        }
+        host::Host::CATEGORY => match decode(event)? {
+            host::Event::Created(created) => of(Some(PLATFORM), Some(created.cell.0), &created),
+            host::Event::Cordoned { .. }
+            | host::Event::Uncordoned { .. }
+            | host::Event::CapacitySet { .. }
+            | host::Event::DrainBegun { .. }
+            | host::Event::UpgradeConfirmed(_) => return Ok(None),
+        },
         _ => return Ok(None),
     }))
 }

@@ -3,7 +3,7 @@
 
 use crate::authority;
 use rhone_domain::{
-    aggregate::Aggregate, allocation::Allocation, envelope::StreamId, host, host::Host, ids::WorkspaceId,
+    aggregate::Aggregate, allocation::Allocation, envelope::StreamId, host::Host, ids::WorkspaceId,
     operation::Operation, route_owner::RouteOwner, workspace::Workspace,
 };
 use rhone_eventstore::{Inline, NewEvent};
@@ -23,7 +23,7 @@ impl Inline for AuthorityRows {
             RouteOwner::CATEGORY => of(state, |state| authority::route_owners::rows(state, version)),
             Allocation::CATEGORY => of(state, |state| authority::allocations::rows(state, version)),
             Workspace::CATEGORY => of(state, |state| authority::members::rows(WorkspaceId(stream.id()), state)),
-            Host::CATEGORY => of(state, host_rows),
+            Host::CATEGORY => of(state, |state| authority::hosts::rows(state, version)),
             _ => Vec::new(),
         }
     }
@@ -31,9 +31,4 @@ impl Inline for AuthorityRows {
 
 fn of<A: Aggregate>(state: &dyn Any, rows: impl Fn(&A) -> Vec<Value>) -> Vec<Value> {
     rows(state.downcast_ref().expect("a stream's category names the type of its state"))
-}
-
-fn host_rows(state: &Host) -> Vec<Value> {
-    let row = |host: &host::Created| serde_json::json!({ "table": "host", "host": host.id, "region": host.region, "cell": host.cell });
-    state.created.iter().map(row).collect()
 }

@@ -22,6 +22,13 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "region.created" => format!("Region {} was created.", p("/slug")),
         "cell.created" => format!("Cell {} was created.", p("/slug")),
         "host.registered" => format!("Host {} was registered.", p("/slug")),
+        "host.cordoned" => format!("The host takes no new allocations: {}.", p("/reason")),
+        "host.uncordoned" => format!("The host takes allocations again: {}.", p("/reason")),
+        "host.capacity_set" => format!("The host may hold {} allocations.", p("/allocations")),
+        "host.drain_begun" => "What runs on the host is being moved away.".to_owned(),
+        "host.upgrade_confirmed" => {
+            format!("The host runs {} with runner {}: {}.", p("/os"), p("/runner"), p("/note"))
+        }
         "artifact.registered" => format!("Artifact {} of {} bytes was registered.", short("/digest"), p("/size")),
         "deployment.created" => format!("A deployment of {} was created.", short("/digest")),
         "deployment.validated" => format!("The deployment of exactly {} was validated.", short("/digest")),

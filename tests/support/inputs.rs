@@ -75,6 +75,7 @@ impl Owner {
             "name" => json!("A name"),
             "contactEmail" => json!("ada@example.org"),
             "kind" => json!("STAGING"),
+            "capacity" => json!(256),
             "drainSeconds" => json!(10),
             "standbySeconds" => json!(100),
             "artifactDigest" | "digest" => json!(self.digest),

@@ -7,6 +7,7 @@ use rhone_domain::{
     allocation::{self, Allocation, State},
     edge_status::EdgeStatus,
     envelope::StreamId,
+    host::Host,
     ids::HostId,
     numbers::Version,
     operation::{self, Evidence, RouteChange, Stage},
@@ -15,7 +16,10 @@ use rhone_domain::{
 };
 use rhone_eventstore::{Loaded, Unit};
 use rhone_projections::{
-    authority::allocations::{self, Ended},
+    authority::{
+        allocations::{self, Ended},
+        hosts,
+    },
     edges,
     gate_facts::GateFacts,
 };
@@ -40,8 +44,13 @@ pub(crate) async fn advance(mut drive: Drive<'_>, change: &RouteChange) -> Resul
         Step::Do(Act::Plan(planned)) => {
             let stream = StreamId::new(Allocation::CATEGORY, planned.id.0);
             let mut fresh = Loaded { stream, version: Version(0), state: Allocation::default(), last_event: None };
+            let host = drive.door.load::<Host>(planned.host).await?;
+            if let Err(refusal) = host.state.may_take(0) {
+                return Err(AdvanceError::Refused(refusal.to_string()));
+            }
             unit.assert(&drive.operation);
             unit.assert(&read.gates.deployment);
+            unit.assert(&host);
             decide(&mut unit, &mut fresh, allocation::Command::Plan(planned))?;
         }
         Step::Do(Act::ChangeRoute(command)) => change_route(&mut unit, &mut drive, &mut read, command)?,
@@ -71,7 +80,7 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
     let deployed = Some(change.deployment);
     let rows = allocations::of_environment(&mut connection, change.environment, deployed, Ended::Included).await?;
     let hosts = match drive.requested.cell {
-        Some(cell) => allocations::hosts_of_cell(&mut connection, cell, 15.0).await?,
+        Some(cell) => hosts::hosts_of_cell(&mut connection, cell, 15.0).await?,
         None => Vec::new(),
     };
     #[expect(clippy::cast_precision_loss, reason = "fifteen")]

@@ -10,6 +10,7 @@ use rhone_domain::{
     deployment::Deployment,
     envelope::StreamId,
     environment::{DrainPolicy, Environment},
+    host::Host,
     ids::{AllocationId, CorrelationId, EnvironmentId},
     numbers::{Fence, Version},
     route_owner::RouteOwner,
@@ -18,7 +19,7 @@ use rhone_domain::{
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, lease::Leases};
 use rhone_projections::authority::{
     allocations::{self, Ended},
-    operations, route_owners,
+    hosts, operations, route_owners,
 };
 use std::time::{Duration, Instant};
 
@@ -142,11 +143,15 @@ impl Turn<'_> {
         let deployment = self.door.load::<Deployment>(of.deployment).await?;
         let Some(validated) = &deployment.state.validated else { return Ok(()) };
         let mut connection = self.config.pool.acquire().await?;
-        let hosts = allocations::hosts_of_cell(&mut connection, opened.cell, 15.0).await?;
+        let hosts = hosts::hosts_of_cell(&mut connection, opened.cell, 15.0).await?;
         drop(connection);
         let Some(host) = hosts.first() else { return Ok(()) };
+        let host = self.door.load::<Host>(*host).await?;
+        let Some(created) = host.state.created.as_ref().filter(|_| host.state.may_take(0).is_ok()) else {
+            return Ok(());
+        };
         let id: AllocationId = self.config.clock.new_id();
-        let placement = Placement { id, host: *host, min_epoch: owner.epoch };
+        let placement = Placement { id, host: created.id, min_epoch: owner.epoch };
         let planned = Planned::of(opened, of, validated, drain, placement);
         let stream = StreamId::new(Allocation::CATEGORY, id.0);
         let mut fresh = Loaded { stream, version: Version(0), state: Allocation::default(), last_event: None };
@@ -154,6 +159,7 @@ impl Turn<'_> {
         let mut unit = self.door.unit(context);
         unit.place(Some(opened.region), Some(opened.cell));
         unit.assert(&as_read(owner, version, opened.environment));
+        unit.assert(&host);
         if unit.decide(&mut fresh, allocation::Command::Plan(planned)).is_ok() {
             self.commit(unit).await?;
             let environment = opened.environment;

@@ -4,8 +4,9 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
-    context::{begin, platform_only},
+    context::{Ask as _, begin, door, platform_only},
     edge::Edge,
+    host::HostState,
     id,
 };
 use crate::{fault::Fault, page};
@@ -187,6 +188,24 @@ impl Host {
         Ok(Cell::find(ctx, self.created.cell, None).await?)
     }
 
+    /// Whether it takes allocations.
+    #[graphql(complexity = "20")]
+    async fn state(&self, ctx: &Context<'_>) -> async_graphql::Result<HostState> {
+        Ok(now(ctx, self.created.id).await?.state.unwrap_or(host::State::Active).into())
+    }
+
+    /// How many allocations it may hold.
+    #[graphql(complexity = "20")]
+    async fn capacity(&self, ctx: &Context<'_>) -> async_graphql::Result<u32> {
+        Ok(now(ctx, self.created.id).await?.capacity())
+    }
+
+    /// The drain that holds its cordon, if one does.
+    #[graphql(complexity = "20")]
+    async fn held_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<ID>> {
+        Ok(now(ctx, self.created.id).await?.held_by.map(id::show))
+    }
+
     async fn created_at(&self) -> chrono::DateTime<chrono::Utc> {
         self.created_at
     }
@@ -195,6 +214,12 @@ impl Host {
     async fn version(&self) -> i64 {
         self.version
     }
+}
+
+/// A host as its own stream says; it is short, and no read model is waited for.
+async fn now(ctx: &Context<'_>, id: HostId) -> Result<host::Host, Fault> {
+    let loaded = door(ctx.platform(), ctx.principal()).load::<host::Host>(id).await;
+    loaded.map(|loaded| loaded.state).map_err(Fault::internal)
 }
 
 #[derive(Clone, Debug, InputObject)]

@@ -1,16 +1,38 @@
-//! A host is created once.
+//! A host takes allocations only while it is active and has room; a cordon has one holder.
 
 use super::*;
-use crate::aggregate::given;
+use crate::{
+    aggregate::{fold, given},
+    story::{CELL_1, FIRST, HOST_1, LYON, SECOND, at, because, name, slug},
+};
 use uuid::Uuid;
 
 fn created(n: u128) -> Created {
-    Created {
-        id: HostId(Uuid::from_u128(n)),
-        region: RegionId(Uuid::from_u128(9)),
-        cell: CellId(Uuid::from_u128(8)),
-        slug: Slug::parse("slug", "host-1").expect("a slug"),
-    }
+    Created { id: HostId(Uuid::from_u128(n)), region: LYON, cell: CELL_1, slug: slug("host-1") }
+}
+
+fn registered() -> Event {
+    Event::Created(Created { id: HOST_1, ..created(0) })
+}
+
+fn cordoned(by: Option<OperationId>) -> Event {
+    Event::Cordoned { reason: because("new kernel"), by }
+}
+
+fn uncordoned(by: Option<OperationId>) -> Event {
+    Event::Uncordoned { reason: because("done"), by }
+}
+
+fn cordon(by: Option<OperationId>) -> Command {
+    Command::Cordon { reason: because("new kernel"), by }
+}
+
+fn uncordon(by: Option<OperationId>) -> Command {
+    Command::Uncordon { reason: because("done"), by }
+}
+
+fn upgrade(by: OperationId) -> Upgrade {
+    Upgrade { by, os: name("Debian 12.9"), runner: name("0.2.0"), note: because("rebooted, checked"), at: at(5) }
 }
 
 #[test]
@@ -22,4 +44,107 @@ fn a_host_is_created_once_and_the_same_again_is_no_event() {
 #[test]
 fn another_one_under_the_same_id_is_rejected() {
     given::<Host>([Event::Created(created(1))]).when(Command::Create(created(2))).then_rejected(&Rejection::Exists);
+}
+
+#[test]
+fn nothing_is_asked_of_a_host_that_is_not_there() {
+    for command in [cordon(None), uncordon(None), Command::SetCapacity { allocations: 1 }] {
+        given::<Host>([]).when(command).then_rejected(&Rejection::NotFound);
+    }
+}
+
+/// A past, a command, and what comes of it.
+type Case<'a> = (&'a [Event], Command, Result<Vec<Event>, Rejection>);
+
+/// Every state with every holder, and what a person and each of two drains may do then.
+#[test]
+fn a_cordon_has_one_holder_and_only_a_person_or_that_holder_lifts_it() {
+    let held = |by| Rejection::HeldByDrain { by };
+    let (active, by_hand) = (vec![registered()], vec![registered(), cordoned(None)]);
+    let by_first = vec![registered(), cordoned(Some(FIRST))];
+    let draining = vec![registered(), cordoned(Some(FIRST)), Event::DrainBegun { by: FIRST }];
+    let begin = |by| Command::BeginDrain { by };
+    let cases: Vec<Case<'_>> = vec![
+        (&active, cordon(None), Ok(vec![cordoned(None)])),
+        (&active, cordon(Some(FIRST)), Ok(vec![cordoned(Some(FIRST))])),
+        (&active, uncordon(None), Err(Rejection::NotCordoned)),
+        (&active, uncordon(Some(FIRST)), Ok(vec![])),
+        (&active, begin(FIRST), Err(Rejection::NotCordoned)),
+        (&by_hand, cordon(None), Ok(vec![])),
+        (&by_hand, cordon(Some(FIRST)), Ok(vec![])),
+        (&by_hand, uncordon(None), Ok(vec![uncordoned(None)])),
+        (&by_hand, uncordon(Some(FIRST)), Err(Rejection::HeldByHand)),
+        (&by_hand, begin(FIRST), Ok(vec![Event::DrainBegun { by: FIRST }])),
+        (&by_first, cordon(None), Ok(vec![])),
+        (&by_first, cordon(Some(FIRST)), Ok(vec![])),
+        (&by_first, cordon(Some(SECOND)), Err(held(FIRST))),
+        (&by_first, uncordon(None), Ok(vec![uncordoned(None)])),
+        (&by_first, uncordon(Some(FIRST)), Ok(vec![uncordoned(Some(FIRST))])),
+        (&by_first, uncordon(Some(SECOND)), Err(held(FIRST))),
+        (&by_first, begin(FIRST), Ok(vec![Event::DrainBegun { by: FIRST }])),
+        (&by_first, begin(SECOND), Err(held(FIRST))),
+        (&draining, cordon(Some(SECOND)), Err(held(FIRST))),
+        (&draining, uncordon(None), Ok(vec![uncordoned(None)])),
+        (&draining, uncordon(Some(FIRST)), Ok(vec![uncordoned(Some(FIRST))])),
+        (&draining, uncordon(Some(SECOND)), Err(held(FIRST))),
+        (&draining, begin(FIRST), Ok(vec![])),
+        (&draining, begin(SECOND), Err(held(FIRST))),
+    ];
+    for (before, command, outcome) in cases {
+        assert_eq!(fold::<Host>(before).decide(command.clone()), outcome, "{command:?} after {before:?}");
+    }
+}
+
+#[test]
+fn an_upgrade_is_confirmed_once_and_only_for_the_drain_at_work() {
+    let draining = [registered(), cordoned(Some(FIRST)), Event::DrainBegun { by: FIRST }];
+    let confirm = |by| Command::ConfirmUpgrade(upgrade(by));
+    given::<Host>(draining.clone()).when(confirm(FIRST)).then([Event::UpgradeConfirmed(upgrade(FIRST))]);
+    given::<Host>(draining.clone()).when(confirm(SECOND)).then_rejected(&Rejection::NotDraining);
+    given::<Host>([registered(), cordoned(None)]).when(confirm(FIRST)).then_rejected(&Rejection::NotDraining);
+    let done = [draining.as_slice(), &[Event::UpgradeConfirmed(upgrade(FIRST))]].concat();
+    given::<Host>(done).when(confirm(FIRST)).then([]);
+}
+
+#[test]
+fn a_capacity_is_set_within_reason() {
+    let set = |allocations| Command::SetCapacity { allocations };
+    given::<Host>([registered()]).when(set(2)).then([Event::CapacitySet { allocations: 2 }]);
+    given::<Host>([registered(), Event::CapacitySet { allocations: 2 }]).when(set(2)).then([]);
+    given::<Host>([registered()]).when(set(MOST_CAPACITY)).then([Event::CapacitySet { allocations: MOST_CAPACITY }]);
+    given::<Host>([registered()]).when(set(MOST_CAPACITY + 1)).then_rejected(&Rejection::TooLarge);
+}
+
+/// Whoever places asks this; `sin` is the scheduler that looks at room alone.
+fn places_where_it_must_not(may_take: impl Fn(&Host, u32) -> bool) -> Vec<&'static str> {
+    let capacity = Event::CapacitySet { allocations: 2 };
+    let states: [(&str, Vec<Event>); 3] = [
+        ("cordoned", vec![registered(), capacity.clone(), cordoned(None)]),
+        ("draining", vec![registered(), capacity.clone(), cordoned(Some(FIRST)), Event::DrainBegun { by: FIRST }]),
+        ("missing", vec![]),
+    ];
+    let mut wrong: Vec<_> =
+        states.iter().filter(|(_, events)| may_take(&fold(events), 0)).map(|(name, _)| *name).collect();
+    let active: Host = fold(&[registered(), capacity]);
+    if may_take(&active, 2) {
+        wrong.push("full");
+    }
+    assert!(may_take(&active, 1), "an active host with room takes one more");
+    wrong
+}
+
+#[test]
+fn nothing_is_placed_on_a_cordoned_host() {
+    assert_eq!(places_where_it_must_not(|host, held| host.may_take(held).is_ok()), Vec::<&str>::new());
+    let back = fold::<Host>(&[registered(), cordoned(None), uncordoned(None)]);
+    assert_eq!(back.may_take(0), Ok(()));
+    assert_eq!(back.may_take(USUAL_CAPACITY), Err(Rejection::Full { capacity: USUAL_CAPACITY }));
+}
+
+#[test]
+fn placing_by_room_alone_is_caught() {
+    let sin = |host: &Host, held: u32| host.capacity() > held;
+    assert_eq!(places_where_it_must_not(sin), ["cordoned", "draining", "missing"]);
+    let other = |host: &Host, _: u32| host.state == Some(State::Active);
+    assert_eq!(places_where_it_must_not(other), ["full"]);
 }

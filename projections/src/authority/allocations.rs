@@ -6,12 +6,11 @@ use rhone_domain::{
     digest::Digest,
     feed::{Content, EndpointState},
     host_protocol::{Desired, DesiredSet},
-    ids::{CellId, DeploymentId, EnvironmentId, HostId},
+    ids::{DeploymentId, EnvironmentId, HostId},
     numbers::Version,
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
-use uuid::Uuid;
 
 /// The row, and what the edges are told once it was ready.
 pub fn rows(allocation: &Allocation, version: Version) -> Vec<Value> {
@@ -93,24 +92,6 @@ pub enum Ended {
     Included,
     /// Not wanted.
     Excluded,
-}
-
-/// A cell's hosts whose runner was heard within `seconds`, the least busy first.
-pub async fn hosts_of_cell(
-    connection: &mut PgConnection,
-    cell: CellId,
-    seconds: f64,
-) -> Result<Vec<HostId>, sqlx::Error> {
-    let hosts: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT h.host FROM authority.hosts h JOIN status.hosts s ON s.host = h.host
-         WHERE h.cell = $1 AND s.seen_at > clock_timestamp() - make_interval(secs => $2)
-         ORDER BY (SELECT count(*) FROM authority.allocations a WHERE a.host = h.host AND NOT a.ended), h.host",
-    )
-    .bind(cell.0)
-    .bind(seconds)
-    .fetch_all(connection)
-    .await?;
-    Ok(hosts.into_iter().map(HostId).collect())
 }
 
 /// What a host's runner is told: every allocation whose life is not over.

@@ -24,6 +24,11 @@ deployment.validate           | pipeline                     | yes yes yes     n
 environment.create            | api                          | yes yes no      no  | environment_manage project
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
+host.cordon                   | platform                     | yes no  no      no  | platform_manage platform
+host.uncordon                 | platform                     | yes no  no      no  | platform_manage platform
+host.set_capacity             | platform                     | yes no  no      no  | platform_manage platform
+host.begin_drain              | platform                     | no  no  no      no  | -
+host.confirm_upgrade          | platform                     | yes no  no      no  | platform_manage platform
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment

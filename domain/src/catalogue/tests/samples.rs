@@ -65,7 +65,7 @@ pub(super) fn samples() -> Vec<Encoded> {
             deployment::Event::Failed { reason: "the artifact names no process to start".into() },
         ]),
         written([environment::Event::Created(production())]),
-        written([host::Event::Created(host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") })]),
+        written(hosts()),
         written([
             migrations::Event::Recorded(ran("0002_drop_notes", Impact::Destructive, Epoch(2))),
             restored(&["0002_drop_notes"]),
@@ -114,6 +114,23 @@ fn production() -> environment::Created {
         cell: CELL_1,
         drain: environment::DrainPolicy::default(),
     }
+}
+
+fn hosts() -> Vec<host::Event> {
+    vec![
+        host::Event::Created(host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") }),
+        host::Event::Cordoned { reason: because("a new kernel"), by: Some(FIRST) },
+        host::Event::Uncordoned { reason: because("it runs the new kernel"), by: Some(FIRST) },
+        host::Event::CapacitySet { allocations: 16 },
+        host::Event::DrainBegun { by: FIRST },
+        host::Event::UpgradeConfirmed(host::Upgrade {
+            by: FIRST,
+            os: name("Debian 12.9"),
+            runner: name("0.2.0"),
+            note: because("rebooted, then checked by hand"),
+            at: at(9),
+        }),
+    ]
 }
 
 fn operations() -> [operation::Event; 6] {

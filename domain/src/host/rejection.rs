@@ -1,0 +1,71 @@
+//! Why something is not done to a host. Written by its rules alone. The trap: a cordon that a drain needs, lifted by somebody
+//! who does not know of the drain.
+
+use super::{MOST_CAPACITY, State};
+use crate::{aggregate, ids::OperationId};
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The id is taken by something else.
+    #[error("this host exists already")]
+    Exists,
+    /// There is none.
+    #[error("there is no such host")]
+    NotFound,
+    /// It takes allocations anyway.
+    #[error("the host is not cordoned")]
+    NotCordoned,
+    /// Nothing of it is being moved away by this operation.
+    #[error("the host is not being drained by this operation")]
+    NotDraining,
+    /// Another drain is at work.
+    #[error("drain {by} holds this host")]
+    HeldByDrain {
+        /// Which.
+        by: OperationId,
+    },
+    /// A person cordoned it; a drain does not undo that.
+    #[error("a person cordoned this host")]
+    HeldByHand,
+    /// No allocation may be placed here.
+    #[error("the host is {state} and takes no allocations")]
+    TakesNone {
+        /// What it is.
+        state: State,
+    },
+    /// It holds as many as it may.
+    #[error("the host holds {capacity} allocations, and may hold no more")]
+    Full {
+        /// How many.
+        capacity: u32,
+    },
+    /// Nobody has such a machine.
+    #[error("a host holds at most {MOST_CAPACITY} allocations")]
+    TooLarge,
+}
+
+impl aggregate::Rejection for Rejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists => "ALREADY_EXISTS",
+            Self::NotFound => "NOT_FOUND",
+            Self::NotCordoned => "NOT_CORDONED",
+            Self::NotDraining => "NOT_DRAINING",
+            Self::HeldByDrain { .. } => "HELD_BY_DRAIN",
+            Self::HeldByHand => "HELD_BY_HAND",
+            Self::TakesNone { .. } => "HOST_CORDONED",
+            Self::Full { .. } => "HOST_FULL",
+            Self::TooLarge => "INVALID",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge => Some("capacity"),
+            Self::NotFound | Self::NotCordoned | Self::HeldByDrain { .. } => Some("hostId"),
+            Self::NotDraining => Some("operationId"),
+            Self::Exists | Self::HeldByHand | Self::TakesNone { .. } | Self::Full { .. } => None,
+        }
+    }
+}
