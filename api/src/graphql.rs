@@ -17,6 +17,7 @@ mod operation_progress;
 mod place;
 mod project;
 mod query;
+mod reference;
 mod route_change;
 mod route_owner;
 mod timeline;

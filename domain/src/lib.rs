@@ -52,6 +52,10 @@ pub mod promotion;
 pub mod scale_readiness;
 pub mod scheduling;
 
+// What is known of all of them.
+pub mod object_model;
+pub mod state_taxonomy;
+
 // What is generated from all of them.
 pub mod catalogue;
 

@@ -11,6 +11,7 @@ use super::{
     operation::Operation,
     place::{Cell, Host, Region, page_of},
     project::Project,
+    reference::{self, NounDescription, StateClass},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page};
@@ -55,6 +56,18 @@ macro_rules! by_id {
 /// Everything that can be asked.
 #[Object]
 impl Query {
+    /// Every class of state, with owner, writer, durability and what becomes of it.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn state_taxonomy(&self) -> Vec<StateClass> {
+        reference::state_taxonomy()
+    }
+
+    /// Every noun, with owner, writer, durability and trap.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn object_model(&self) -> Vec<NounDescription> {
+        reference::object_model()
+    }
+
     /// Who asks.
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         let principal = ctx.principal();
