@@ -10,12 +10,19 @@ use crate::{
     host_protocol::{Desired, Goal},
     numbers::Generation,
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
+mod cause;
+mod machine;
 mod planned;
 
+pub use cause::{Cause, OUT_OF_MEMORY};
+pub use machine::TRANSITIONS;
 pub use planned::{Placement, Planned};
+
+use machine::step;
 
 words! {
     /// Where an allocation is in its life.
@@ -37,13 +44,6 @@ words! {
     }
 }
 
-impl State {
-    /// Whether nothing follows.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Stopped | Self::Failed)
-    }
-}
-
 /// An allocation, as later decisions see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
@@ -59,6 +59,15 @@ pub struct Allocation {
     pub generation: Generation,
     /// How often it was started again.
     pub restarts: u64,
+    /// Until when its open sessions may go on, once it drains.
+    #[serde(default)]
+    pub drain_deadline: Option<DateTime<Utc>>,
+    /// How many sessions its runner ended at that deadline.
+    #[serde(default)]
+    pub sessions_ended: u64,
+    /// Why it will not run.
+    #[serde(default)]
+    pub cause: Option<Cause>,
 }
 
 /// What may be asked.
@@ -91,13 +100,20 @@ pub enum Command {
     Drain {
         /// Why.
         reason: String,
+        /// Until when open sessions may go on; at once if none.
+        deadline: Option<DateTime<Utc>>,
     },
     /// Its runner stopped it.
-    ReportStopped,
+    ReportStopped {
+        /// How many sessions were still open at the deadline, and ended by it.
+        sessions_ended: u64,
+    },
     /// Its runner gave up.
     ReportFailed {
-        /// Why.
+        /// Why, in words.
         reason: String,
+        /// Why, as a word.
+        cause: Option<Cause>,
     },
 }
 
@@ -108,7 +124,7 @@ aggregate::commands!(Command {
     Command::ReportReady { .. } => "allocation.report_ready",
     Command::ReportRestarted { .. } => "allocation.report_restarted",
     Command::Drain { .. } => "allocation.drain",
-    Command::ReportStopped => "allocation.report_stopped",
+    Command::ReportStopped { .. } => "allocation.report_stopped",
     Command::ReportFailed { .. } => "allocation.report_failed",
 });
 
@@ -134,13 +150,24 @@ pub enum Event {
     Restarted { restarts: u64, exit: String },
     /// It is to stop.
     #[serde(rename = "allocation.draining")]
-    Draining { reason: String },
+    Draining {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<DateTime<Utc>>,
+    },
     /// It is gone, as told.
     #[serde(rename = "allocation.stopped")]
-    Stopped {},
+    Stopped {
+        #[serde(default, skip_serializing_if = "is_zero")]
+        sessions_ended: u64,
+    },
     /// It will not run.
     #[serde(rename = "allocation.failed")]
-    Failed { reason: String },
+    Failed {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+    },
 }
 
 impl aggregate::Event for Event {
@@ -228,10 +255,10 @@ impl Aggregate for Allocation {
             Command::ReportRestarted { restarts, .. } if restarts <= self.restarts || state.is_final() => Ok(vec![]),
             Command::ReportRestarted { restarts, exit } => Ok(vec![Event::Restarted { restarts, exit }]),
             Command::Drain { .. } if state == State::Draining || state.is_final() => Ok(vec![]),
-            Command::Drain { reason } => Ok(vec![Event::Draining { reason }]),
-            Command::ReportStopped | Command::ReportFailed { .. } if state.is_final() => Ok(vec![]),
-            Command::ReportStopped => step(state, State::Stopped, Event::Stopped {}),
-            Command::ReportFailed { reason } => Ok(vec![Event::Failed { reason }]),
+            Command::Drain { reason, deadline } => step(state, State::Draining, Event::Draining { reason, deadline }),
+            Command::ReportStopped { .. } | Command::ReportFailed { .. } if state.is_final() => Ok(vec![]),
+            Command::ReportStopped { sessions_ended } => step(state, State::Stopped, Event::Stopped { sessions_ended }),
+            Command::ReportFailed { reason, cause } => step(state, State::Failed, Event::Failed { reason, cause }),
         }
     }
 
@@ -257,26 +284,34 @@ impl Aggregate for Allocation {
                 self.address = Some(address.clone());
             }
             Event::Restarted { restarts, .. } => self.restarts = *restarts,
-            Event::Draining { .. } => {
+            Event::Draining { deadline, .. } => {
                 self.state = Some(State::Draining);
+                self.drain_deadline = *deadline;
                 self.generation = self.generation.next();
             }
-            Event::Stopped {} => self.state = Some(State::Stopped),
-            Event::Failed { .. } => self.state = Some(State::Failed),
+            Event::Stopped { sessions_ended } => {
+                self.state = Some(State::Stopped);
+                self.sessions_ended = *sessions_ended;
+            }
+            Event::Failed { cause, .. } => {
+                self.state = Some(State::Failed);
+                self.cause = *cause;
+            }
         }
     }
 }
 
 impl Allocation {
     fn ready(&self, state: State, digest: Digest, address: String) -> Result<Vec<Event>, Rejection> {
-        match state {
-            State::Ready if self.address.as_ref() == Some(&address) => Ok(vec![]),
-            State::Planned | State::Pulling | State::Starting | State::Ready => {
-                Ok(vec![Event::Ready { digest, address }])
-            }
-            State::Draining => Ok(vec![]),
-            State::Stopped | State::Failed => Err(Rejection::NotFrom { from: state, to: State::Ready }),
-        }
+        // It may answer elsewhere since.
+        let moved = state == State::Ready && self.address.as_ref() != Some(&address);
+        let ready = Event::Ready { digest, address };
+        if moved { Ok(vec![ready]) } else { step(state, State::Ready, ready) }
+    }
+
+    /// Whether it serves or is on its way to.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.state, Some(State::Planned | State::Pulling | State::Starting | State::Ready))
     }
 
     /// What its runner is told; none once its life is over.
@@ -299,6 +334,7 @@ impl Allocation {
             health_path: planned.health_path.clone(),
             ready_timeout_ms: planned.ready_timeout_ms,
             drain_timeout_ms: planned.drain_timeout_ms,
+            drain_deadline: self.drain_deadline,
         })
     }
 
@@ -325,12 +361,9 @@ impl Allocation {
     }
 }
 
-/// A step forward; a report that says what is so already is no event, nor is older news of a runner that repeats itself.
-fn step(from: State, to: State, event: Event) -> Result<Vec<Event>, Rejection> {
-    if from.is_final() && from != to {
-        return Err(Rejection::NotFrom { from, to });
-    }
-    Ok(if from < to { vec![event] } else { vec![] })
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn same_bytes(expected: Digest, actual: Digest) -> Result<(), Rejection> {

@@ -4,11 +4,15 @@
 use crate::{
     actor::{UnknownWord, words},
     aggregate::{self, Aggregate},
-    ids::{AppId, CellId, EnvironmentId, ProjectId, RegionId, WorkspaceId},
+    ids::{AppId, CellId, EnvironmentId, OperationId, ProjectId, RegionId, WorkspaceId},
     text::Slug,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+
+mod replicas;
+
+pub use replicas::Replicas;
 
 words! {
     /// What an environment is for.
@@ -27,6 +31,10 @@ words! {
 pub struct Environment {
     /// What it was created as; none before it exists.
     pub created: Option<Created>,
+    /// How many allocations of its owner are wanted.
+    pub replicas: Replicas,
+    /// The operation that said so last; none as long as nobody has.
+    pub scaled_by: Option<OperationId>,
 }
 
 /// What is known of it from its creation.
@@ -68,27 +76,41 @@ impl Default for DrainPolicy {
 }
 
 /// What may be asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Bring it into being.
     Create(Created),
+    /// Want another number of allocations of its owner.
+    Scale {
+        /// The operation.
+        by: OperationId,
+        /// The number it was decided on.
+        expected: Replicas,
+        /// The number that is wanted.
+        replicas: Replicas,
+    },
 }
 
 aggregate::commands!(Command {
     Command::Create(_) => "environment.create",
+    Command::Scale { .. } => "environment.scale",
 });
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
+#[expect(missing_docs, reason = "the fields are those of the command that leads to the event")]
 pub enum Event {
     /// It exists.
     #[serde(rename = "environment.created")]
     Created(Created),
+    /// Another number of allocations of its owner is wanted.
+    #[serde(rename = "environment.scaled")]
+    Scaled { by: OperationId, replicas: Replicas },
 }
 
 impl aggregate::Event for Event {
-    const TYPES: &'static [(&'static str, u16)] = &[("environment.created", 1)];
+    const TYPES: &'static [(&'static str, u16)] = &[("environment.created", 1), ("environment.scaled", 1)];
 }
 
 /// Why not.
@@ -103,6 +125,17 @@ pub enum Rejection {
     /// A standby longer than a day is a mistake.
     #[error("standbySeconds may be at most 86400")]
     StandbyTooLong,
+    /// There is none.
+    #[error("there is no such environment")]
+    NotFound,
+    /// Somebody else scaled it since.
+    #[error("the environment has been scaled: expected {expected} allocations, {actual} are wanted")]
+    StaleReplicas {
+        /// The number that was decided on.
+        expected: Replicas,
+        /// The number that is wanted.
+        actual: Replicas,
+    },
 }
 
 impl aggregate::Rejection for Rejection {
@@ -110,14 +143,23 @@ impl aggregate::Rejection for Rejection {
         match self {
             Self::Exists => "ALREADY_EXISTS",
             Self::DrainTooLong | Self::StandbyTooLong => "INVALID",
+            Self::NotFound => "NOT_FOUND",
+            Self::StaleReplicas { .. } => "STALE_REPLICAS",
         }
     }
 
     fn field(&self) -> Option<&'static str> {
         match self {
-            Self::Exists => None,
+            Self::Exists | Self::NotFound | Self::StaleReplicas { .. } => None,
             Self::DrainTooLong => Some("drainSeconds"),
             Self::StandbyTooLong => Some("standbySeconds"),
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        match self {
+            Self::StaleReplicas { expected, actual } => Some((expected.to_string(), actual.to_string())),
+            Self::Exists | Self::DrainTooLong | Self::StandbyTooLong | Self::NotFound => None,
         }
     }
 }
@@ -128,7 +170,30 @@ impl Aggregate for Environment {
     type Event = Event;
     type Rejection = Rejection;
 
-    fn decide(&self, Command::Create(created): Command) -> Result<Vec<Event>, Rejection> {
+    fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
+        match command {
+            Command::Create(created) => self.create(created),
+            Command::Scale { .. } if self.created.is_none() => Err(Rejection::NotFound),
+            Command::Scale { by, replicas, .. } if (self.scaled_by, self.replicas) == (Some(by), replicas) => {
+                Ok(vec![])
+            }
+            Command::Scale { expected, .. } if expected != self.replicas => {
+                Err(Rejection::StaleReplicas { expected, actual: self.replicas })
+            }
+            Command::Scale { by, replicas, .. } => Ok(vec![Event::Scaled { by, replicas }]),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Created(created) => self.created = Some(created.clone()),
+            Event::Scaled { by, replicas } => (self.scaled_by, self.replicas) = (Some(*by), *replicas),
+        }
+    }
+}
+
+impl Environment {
+    fn create(&self, created: Created) -> Result<Vec<Event>, Rejection> {
         let drain = created.drain;
         match &self.created {
             _ if drain.drain_seconds > 604_800 => Err(Rejection::DrainTooLong),
@@ -137,10 +202,6 @@ impl Aggregate for Environment {
             Some(same) if *same == created => Ok(vec![]),
             Some(_) => Err(Rejection::Exists),
         }
-    }
-
-    fn apply(&mut self, Event::Created(created): &Event) {
-        self.created = Some(created.clone());
     }
 }
 

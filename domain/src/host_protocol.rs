@@ -2,6 +2,7 @@
 //! by a desired set; the runner reports what it saw. The trap: a missing order is no order; only an explicit stop stops.
 
 use crate::{
+    allocation::Cause,
     digest::Digest,
     ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, RegionId, WorkspaceId},
     numbers::{EnvSet, Epoch, Generation},
@@ -55,6 +56,9 @@ pub struct Desired {
     pub ready_timeout_ms: u64,
     /// How long between SIGTERM and SIGKILL.
     pub drain_timeout_ms: u64,
+    /// With an order to stop: until when open sessions may go on before SIGTERM; none means at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_deadline: Option<DateTime<Utc>>,
 }
 
 /// What is wanted of an allocation.
@@ -63,7 +67,7 @@ pub struct Desired {
 pub enum Goal {
     /// Run, and be restarted after a crash.
     Run,
-    /// SIGTERM, wait, SIGKILL; then report stopped.
+    /// Take no new work, let sessions go on until the drain deadline, SIGTERM, wait, SIGKILL; then report stopped.
     Stop,
 }
 
@@ -117,11 +121,18 @@ pub enum Seen {
     /// Asked to stop; open work may finish.
     Draining,
     /// Gone, as ordered.
-    Stopped,
+    Stopped {
+        /// How many sessions were still open at the drain deadline, and ended by it.
+        #[serde(default)]
+        sessions_ended: u64,
+    },
     /// Will not run.
     Failed {
         /// In one sentence.
         reason: String,
+        /// In one word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
 }
 

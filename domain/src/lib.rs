@@ -46,11 +46,14 @@ pub mod generated;
 pub mod vango_state;
 
 // What reacts: pure process managers.
+pub mod drain;
 pub mod host_drain;
 pub mod process;
 pub mod promotion;
+pub mod scale;
 pub mod scale_readiness;
 pub mod scheduling;
+pub mod session_fate;
 
 // What is known of all of them.
 pub mod object_model;
@@ -62,5 +65,7 @@ pub mod catalogue;
 // What the tests of all of them tell, and how they compare.
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod runs;
 #[cfg(test)]
 mod story;

@@ -5,7 +5,7 @@ mod evidence;
 mod machine;
 mod work;
 
-pub use evidence::{EdgeProof, Evidence, Failure, Gate, Verdict};
+pub use evidence::{AllocationProof, EdgeProof, Evidence, Failure, Gate, Verdict};
 pub use machine::{MACHINES, Machine, machine};
 pub use work::{RouteChange, Work};
 
@@ -241,6 +241,8 @@ pub enum Command {
 aggregate::commands!(Command {
     Command::Request(Requested { work: Work::Promotion(_), .. }) => "operation.request_promotion",
     Command::Request(Requested { work: Work::Rollback(_), .. }) => "operation.request_rollback",
+    Command::Request(Requested { work: Work::Scale(_), .. }) => "operation.request_scale",
+    Command::Request(Requested { work: Work::Drain(_), .. }) => "operation.request_drain",
     Command::Enter { .. } => "operation.enter",
     Command::Fail(_) => "operation.fail",
     Command::RequestCancel { .. } => "operation.request_cancel",

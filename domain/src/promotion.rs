@@ -6,6 +6,7 @@ use crate::{
     allocation::{Allocation, Placement, Planned, State},
     deployment::Validated,
     edge_status::EdgeStatus,
+    environment::Replicas,
     feed::Owner,
     gate::{self, Facts},
     ids::{AllocationId, HostId},
@@ -13,6 +14,7 @@ use crate::{
     operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
     process,
     route_owner::{self, Change, Opened},
+    scheduling,
     text::Reason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,6 +34,8 @@ pub struct World<'a> {
     pub operation: &'a Operation,
     /// What its gates look at.
     pub facts: Facts<'a>,
+    /// How many ready allocations the environment wants of its owner.
+    pub replicas: Replicas,
     /// Every allocation of that deployment in that environment.
     pub allocations: &'a [Allocation],
     /// Hosts of the cell that reported lately, the least busy first.
@@ -88,25 +92,31 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
         return Step::Fail(refusal.failure());
     }
     let state = |wanted: State| world.allocations.iter().filter(move |a| a.state == Some(wanted));
-    let ready = state(State::Ready).any(|ready| ready.verified == Some(change.artifact));
-    match (ready, world.now < requested.deadline) {
+    let ready = state(State::Ready).filter(|ready| ready.verified == Some(change.artifact)).count();
+    let wanted = usize::from(world.replicas.0);
+    match (ready >= wanted, world.now < requested.deadline) {
         (true, true) => return change_route(world, requested, change),
         (true, false) => return overdue(world, "DEADLINE_PASSED", "the deadline passed before the route had changed"),
         (false, false) => {
-            return overdue(world, "ALLOCATION_NOT_READY", "no allocation of this deployment became ready in time");
+            let words = "the allocations of this deployment did not all become ready in time";
+            let mut failure = failure(world, "ALLOCATION_NOT_READY", words);
+            failure.expected = Some(format!("{wanted} ready"));
+            failure.actual = Some(format!("{ready} ready"));
+            return Step::Fail(failure);
         }
         (false, true) => {}
     }
-    if [State::Planned, State::Pulling, State::Starting].iter().any(|s| state(*s).next().is_some()) {
+    let on_their_way = [State::Planned, State::Pulling, State::Starting].map(|on_its_way| state(on_its_way).count());
+    if ready + on_their_way.iter().sum::<usize>() >= wanted {
         return Step::Wait("an allocation is on its way");
     }
     if state(State::Failed).filter(|failed| planned_for(failed, change)).count() >= FAILED_ALLOCATIONS {
         return overdue(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
     }
-    match (world.hosts.first(), world.facts.deployment.validated.as_ref()) {
+    match (scheduling::place(world.hosts, world.allocations), world.facts.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
             let min_epoch = change.expected_epoch.next();
-            let placement = Placement { id: world.new_allocation, host: *host, min_epoch };
+            let placement = Placement { id: world.new_allocation, host, min_epoch };
             let owner = future_owner(change, validated);
             Step::Do(Act::Plan(Planned::of(lane_of(world), &owner, validated, change.drain, placement)))
         }
@@ -132,9 +142,9 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
         drain_until: world.now + TimeDelta::seconds(seconds),
     };
     Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
-        (Work::Promotion(_), _) => route_owner::Command::Promote(wanted),
         (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
         (Work::Rollback(_), None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
+        _ => route_owner::Command::Promote(wanted),
     }))
 }
 

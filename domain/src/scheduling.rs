@@ -1,17 +1,22 @@
-//! The scheduler: which allocations an environment should have, given who owns its traffic. Pure, without input of its own,
-//! idempotent. Trap: it follows the RouteOwner and never leads it; nothing here can change a route. Nor does it hammer: an
-//! owner whose allocations keep failing is replaced less and less often.
+//! The scheduler: which allocations an environment should have, given who owns its traffic and how many are wanted. Pure,
+//! without input of its own, idempotent. Trap: it follows the RouteOwner and never leads it; nothing here can change a route,
+//! and no health of an allocation says who owns one. Nor does it hammer: an owner whose allocations keep failing is replaced
+//! less and less often.
 
 use crate::{
     allocation::{Allocation, State},
-    environment::DrainPolicy,
-    ids::{AllocationId, DeploymentId},
+    environment::{DrainPolicy, Replicas},
+    ids::{AllocationId, DeploymentId, HostId},
     route_owner::RouteOwner,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use std::cmp::Reverse;
 
 /// How long a failed allocation counts.
 pub const REMEMBERED: TimeDelta = TimeDelta::hours(1);
+
+/// How long a host may be silent before what it runs is replaced; a restart of its agent takes less.
+pub const HOST_LOST: TimeDelta = TimeDelta::seconds(30);
 
 /// The longest time between two attempts at an owner that keeps failing.
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(300);
@@ -23,6 +28,8 @@ pub struct Lane<'a> {
     pub now: DateTime<Utc>,
     /// Who owns the environment's traffic.
     pub owner: &'a RouteOwner,
+    /// How many of the owner's allocations are wanted.
+    pub replicas: Replicas,
     /// How its sessions end.
     pub drain: DrainPolicy,
     /// Every allocation of the environment that has not ended.
@@ -31,6 +38,10 @@ pub struct Lane<'a> {
     pub failures: &'a [DateTime<Utc>],
     /// Deployments that a running operation is about to promote here.
     pub awaited: &'a [DeploymentId],
+    /// Allocations that a running operation is about to drain, once they are replaced.
+    pub leaving: &'a [AllocationId],
+    /// Hosts that were silent for longer than [`HOST_LOST`].
+    pub lost: &'a [HostId],
 }
 
 /// What should happen.
@@ -38,7 +49,7 @@ pub struct Lane<'a> {
 pub enum Order {
     /// This one has had its time.
     Drain(AllocationId, &'static str),
-    /// The owner has nothing that runs, nor anything on its way.
+    /// The owner has fewer that run or are on their way than are wanted: one more.
     ReplaceOwner,
 }
 
@@ -46,14 +57,49 @@ pub enum Order {
 pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
     let owner = lane.owner.owner.as_ref().map(|owner| owner.deployment);
     let mut orders: Vec<Order> = lane.allocations.iter().filter_map(|one| retire(lane, owner, one)).collect();
-    let runs = |one: &Allocation| {
-        one.planned.as_ref().map(|planned| planned.deployment) == owner
-            && !matches!(one.state, None | Some(State::Draining | State::Stopped | State::Failed))
-    };
-    if owner.is_some() && !lane.allocations.iter().any(runs) && rested(lane) {
-        orders.push(Order::ReplaceOwner);
+    if owner.is_none() {
+        return orders;
+    }
+    let counted = |one: &&Allocation| belongs_to(one, owner) && one.is_alive() && counts(lane, one);
+    let alive = lane.allocations.iter().filter(counted).collect::<Vec<_>>();
+    let wanted = usize::from(lane.replicas.0);
+    if alive.len() < wanted {
+        if rested(lane) {
+            orders.extend((alive.len()..wanted).map(|_| Order::ReplaceOwner));
+        }
+    } else {
+        let surplus = surplus(&alive, wanted).into_iter();
+        orders.extend(surplus.map(|id| Order::Drain(id, "more run than are wanted")));
     }
     orders
+}
+
+/// The host of the next allocation: the one that runs the fewest of the same deployment, and among those the first, which is
+/// the least busy one.
+pub fn place(hosts: &[HostId], same_deployment: &[Allocation]) -> Option<HostId> {
+    let runs = |host: HostId| {
+        let here =
+            |one: &&Allocation| one.is_alive() && one.planned.as_ref().is_some_and(|planned| planned.host == host);
+        same_deployment.iter().filter(here).count()
+    };
+    hosts.iter().copied().min_by_key(|host| runs(*host))
+}
+
+/// Which are too many: first what is not ready yet, then the newest, because the oldest hold the sessions of longest standing.
+/// As nothing that is ready goes before everything that is not, as many as are wanted stay ready.
+fn surplus(alive: &[&Allocation], wanted: usize) -> Vec<AllocationId> {
+    let mut ids = alive.iter().filter_map(|one| Some((one.state?, one.planned.as_ref()?.id))).collect::<Vec<_>>();
+    ids.sort_by_key(|(state, id)| (*state == State::Ready, Reverse(*id)));
+    ids.into_iter().take(alive.len().saturating_sub(wanted)).map(|(_, id)| id).collect()
+}
+
+fn belongs_to(one: &Allocation, owner: Option<DeploymentId>) -> bool {
+    one.planned.as_ref().map(|planned| planned.deployment) == owner
+}
+
+/// Whether it will go on serving, as far as its host and running operations say.
+fn counts(lane: &Lane<'_>, one: &Allocation) -> bool {
+    one.planned.as_ref().is_some_and(|p| !lane.leaving.contains(&p.id) && !lane.lost.contains(&p.host))
 }
 
 /// Whether the last failure is long enough ago: 2, 4, 8 … seconds after the first, second, third within the hour.

@@ -11,7 +11,7 @@ use crate::{
     deployment::{self, Deployment},
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
-    environment::DrainPolicy,
+    environment::{self, DrainPolicy},
     feed::Owner,
     ids::{
         ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
@@ -37,6 +37,7 @@ pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId(Uuid::from_u128(0x940
 pub(crate) const LYON: RegionId = RegionId(Uuid::from_u128(0x1704));
 pub(crate) const CELL_1: CellId = CellId(Uuid::from_u128(0xce11));
 pub(crate) const HOST_1: HostId = HostId(Uuid::from_u128(0x4057));
+pub(crate) const HOST_2: HostId = HostId(Uuid::from_u128(0x4058));
 pub(crate) const BLUE: DeploymentId = DeploymentId(Uuid::from_u128(0xb1));
 pub(crate) const GREEN: DeploymentId = DeploymentId(Uuid::from_u128(0x62));
 pub(crate) const BLUE_BYTES: Digest = Digest([0xb1; 32]);
@@ -138,6 +139,20 @@ pub(crate) fn promotable(deployment: DeploymentId) -> Deployment {
     fold(&[deployment::Event::Created(created(deployment)), deployment::Event::Validated(validated(deployment))])
 }
 
+pub(crate) fn production() -> environment::Created {
+    environment::Created {
+        id: PRODUCTION,
+        workspace: ACME,
+        project: SITES,
+        app: SHOP,
+        slug: slug("production"),
+        kind: environment::Kind::Production,
+        region: LYON,
+        cell: CELL_1,
+        drain: DrainPolicy::default(),
+    }
+}
+
 pub(crate) fn opened() -> route_owner::Opened {
     route_owner::Opened { environment: PRODUCTION, workspace: ACME, app: SHOP, region: LYON, cell: CELL_1 }
 }
@@ -179,7 +194,7 @@ pub(crate) fn ready(deployment: DeploymentId) -> allocation::Event {
 }
 
 pub(crate) fn crashed() -> allocation::Event {
-    allocation::Event::Failed { reason: "exit 1".into() }
+    allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::RunnerCrash) }
 }
 
 /// What ALICE asks for: 60 seconds for GREEN's promotion, or to go back to BLUE.

@@ -90,7 +90,8 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             of(workspace, Some(created.project.0), &created)
         }
         environment::Environment::CATEGORY => {
-            let environment::Event::Created(created) = decode(event)?;
+            // How many allocations it wants is asked of its stream.
+            let environment::Event::Created(created) = decode(event)? else { return Ok(None) };
             of(workspace, Some(created.app.0), &created)
         }
         artifact::Artifact::CATEGORY => {

@@ -11,6 +11,7 @@ pub mod timeline;
 pub mod uploads;
 
 pub mod contents;
+pub mod drain_facts;
 pub mod edges;
 pub mod gate_facts;
 pub mod hosts_seen;
@@ -18,6 +19,7 @@ pub mod keyset;
 pub mod projection;
 pub mod rebuild;
 pub mod runner;
+pub mod scale_facts;
 pub mod schema;
 pub mod sentence;
 pub mod session;

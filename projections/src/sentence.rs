@@ -19,6 +19,7 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "project.created" => format!("Project {} was created.", p("/slug")),
         "app.created" => format!("App {} was created.", p("/slug")),
         "environment.created" => format!("Environment {} ({}) was created.", p("/slug"), p("/kind")),
+        "environment.scaled" => format!("{} allocations of the owner are wanted.", p("/replicas")),
         "region.created" => format!("Region {} was created.", p("/slug")),
         "cell.created" => format!("Cell {} was created.", p("/slug")),
         "host.registered" => format!("Host {} was registered.", p("/slug")),
@@ -41,7 +42,10 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "allocation.ready" => format!("The allocation answers at {} with {}.", p("/address"), short("/digest")),
         "allocation.restarted" => format!("The process ended ({}) and was started again.", p("/exit")),
         "allocation.draining" => format!("The allocation is to stop: {}.", p("/reason")),
-        "allocation.stopped" => "The allocation has stopped.".to_owned(),
+        "allocation.stopped" => match p("/sessions_ended").as_str() {
+            "" | "0" => "The allocation has stopped.".to_owned(),
+            ended => format!("The allocation has stopped; {ended} sessions were still open at its drain deadline."),
+        },
         "allocation.failed" => format!("The allocation failed: {}.", p("/reason")),
         "migrations.recorded" => {
             format!("Migration {} ({}) ran, {}: {}.", p("/id"), p("/impact"), p("/ran_by"), p("/evidence"))
@@ -83,6 +87,13 @@ fn route_owner(event_type: &str, payload: &Value) -> String {
 fn operation(event_type: &str, payload: &Value) -> String {
     let p = |path: &str| word(payload, path);
     match event_type {
+        "operation.requested" if p("/kind") == "scale" => {
+            format!("A scale from {} to {} allocations was requested.", p("/from"), p("/replicas"))
+        }
+        "operation.requested" if p("/kind") == "drain" => {
+            let many = payload.pointer("/allocations").and_then(Value::as_array).map_or(0, Vec::len);
+            format!("A drain of {many} allocations within {} s was requested.", p("/drain_seconds"))
+        }
         "operation.requested" => {
             let (kind, artifact) = (p("/kind"), shortened(&p("/artifact")));
             format!("A {kind} to {artifact} was requested at epoch {}.", p("/expected_epoch"))
@@ -96,6 +107,8 @@ fn operation(event_type: &str, payload: &Value) -> String {
                 let digest = shortened(&p("/evidence/digest"));
                 format!("{}: {digest} answered through {edges} of {edges} live edges.", capitalised(end))
             }
+            "scaling" => "The number is wanted; the scheduler starts or drains.".to_owned(),
+            "draining" => "The allocations take no new work; what is attached to them may finish.".to_owned(),
             other => format!("Stage {other} was entered."),
         },
         "operation.failed" => format!("The operation failed ({}): {}.", p("/code"), p("/message")),

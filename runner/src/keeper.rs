@@ -11,6 +11,7 @@ use crate::{
     tally::count,
 };
 use rhone_domain::{
+    allocation::Cause,
     host_protocol::{Desired, Goal, Seen},
     ids::AllocationId,
 };
@@ -45,7 +46,7 @@ pub(crate) struct Keeper {
 /// Why watching ended.
 enum Lost {
     Gate,
-    Patience(String),
+    Patience(String, Cause),
 }
 
 impl Keeper {
@@ -83,19 +84,19 @@ impl Keeper {
             return Ok(());
         }
         if let Err(flaw) = order::check(order) {
-            return self.fail(order, flaw);
+            return self.fail(order, flaw, Cause::OrderRefused);
         }
         let (mut patience, mut pause) = (None, FIRST_PAUSE);
         loop {
             let gate = match self.adopt(order).await? {
                 Some(gate) => gate,
                 None => match self.have_artifact(order).await? {
-                    Err(refusal) => return self.fail(order, refusal),
+                    Err(refusal) => return self.fail(order, refusal, Cause::ArtifactRefused),
                     Ok(digest) => {
                         let until = *patience.get_or_insert_with(|| Instant::now() + order::patience(order));
                         match self.start(order, digest, until).await? {
                             Ok(gate) => gate,
-                            Err(reason) => return self.fail(order, reason),
+                            Err((reason, cause)) => return self.fail(order, reason, cause),
                         }
                     }
                 },
@@ -108,9 +109,9 @@ impl Keeper {
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Lost::Patience(reason) => {
+                Lost::Patience(reason, cause) => {
                     self.end_gate(order, Ending::AtOnce).await?;
-                    return self.fail(order, reason);
+                    return self.fail(order, reason, cause);
                 }
             }
         }
@@ -136,7 +137,8 @@ impl Keeper {
             }
             let status = self.folder.gate()?;
             let restarts = status.as_ref().map_or(0, GateStatus::restarts);
-            let exit = status.and_then(|status| status.last_exit).unwrap_or_else(|| "unknown".to_owned());
+            let last_exit = status.and_then(|status| status.last_exit);
+            let exit = last_exit.clone().unwrap_or_else(|| "unknown".to_owned());
             if self.record.phase == Phase::Ready && restarts > self.record.restarts {
                 count(&self.host.tally.restarts);
                 self.record.restarts = restarts;
@@ -152,7 +154,7 @@ impl Keeper {
                     "not ready after {} ms: {} was not answered with 2xx; restarts {restarts}, last end: {exit}",
                     order.ready_timeout_ms, order.health_path
                 );
-                return Ok(Lost::Patience(reason));
+                return Ok(Lost::Patience(reason, Cause::of_impatience(restarts, last_exit.as_deref())));
             }
             sleep(LOOK).await;
         }
@@ -172,8 +174,8 @@ impl Keeper {
         self.enter(order, Phase::Ready, Seen::Ready { digest, address: address.to_string() })
     }
 
-    fn fail(&mut self, order: &Desired, reason: String) -> Result<(), Error> {
-        self.enter(order, Phase::Failed { reason: reason.clone() }, Seen::Failed { reason })
+    fn fail(&mut self, order: &Desired, reason: String, cause: Cause) -> Result<(), Error> {
+        self.enter(order, Phase::Failed { reason: reason.clone() }, Seen::Failed { reason, cause: Some(cause) })
     }
 
     /// Enters a phase and reports it. The record says first what shall be reported: were it the other way round, a report

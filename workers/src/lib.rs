@@ -2,6 +2,7 @@
 //! the feed, the projections. Nothing here lives only in memory; any number of workers may run, and any may die.
 
 mod config;
+mod drain;
 mod drive;
 mod housekeeping;
 mod operations;
@@ -9,6 +10,7 @@ mod process;
 mod promotion;
 mod publisher;
 mod run;
+mod scale;
 mod scheduler;
 
 pub use config::Config;

@@ -3,7 +3,7 @@
 
 use crate::{
     config::{Config, Door},
-    promotion,
+    drain, promotion, scale,
 };
 use metrics::histogram;
 use rhone_domain::{
@@ -69,6 +69,8 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
     let drive = Drive { config, door, requested, operation, fence };
     match drive.requested.work.clone() {
         Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
+        Work::Scale(scale) => scale::advance(drive, &scale).await,
+        Work::Drain(drain) => drain::advance(drive, &drain).await,
     }
 }
 

@@ -7,6 +7,7 @@ use rhone_domain::{
     allocation::{self, Allocation, State},
     edge_status::EdgeStatus,
     envelope::StreamId,
+    environment::Environment,
     host::Host,
     ids::HostId,
     numbers::Version,
@@ -27,6 +28,7 @@ use rhone_projections::{
 /// The world as it was read, to be asserted.
 struct Read {
     gates: GateFacts,
+    environment: Loaded<Environment>,
     allocations: Vec<Loaded<Allocation>>,
     hosts: Vec<HostId>,
     edges: Vec<EdgeStatus>,
@@ -67,6 +69,7 @@ fn next(drive: &Drive<'_>, read: &Read) -> Step {
         now: drive.config.clock.now(),
         operation: &drive.operation.state,
         facts,
+        replicas: read.environment.state.replicas,
         allocations: &states,
         hosts: &read.hosts,
         edges: &read.edges,
@@ -76,6 +79,7 @@ fn next(drive: &Drive<'_>, read: &Read) -> Step {
 
 async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceError> {
     let gates = GateFacts::load(&drive.door, change.environment, change.deployment).await?;
+    let environment = drive.door.load::<Environment>(change.environment).await?;
     let mut connection = drive.config.pool.acquire().await?;
     let deployed = Some(change.deployment);
     let rows = allocations::of_environment(&mut connection, change.environment, deployed, Ended::Included).await?;
@@ -93,7 +97,7 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
             Some(Loaded { stream, version, state, last_event: None })
         })
         .collect();
-    Ok(Read { gates, allocations, hosts, edges })
+    Ok(Read { gates, environment, allocations, hosts, edges })
 }
 
 /// The one place where a route changes: route and operation in one append, on everything that was judged.
@@ -104,9 +108,9 @@ fn change_route(
     command: route_owner::Command,
 ) -> Result<(), AdvanceError> {
     read.gates.assert(unit);
-    if let Some(ready) = read.allocations.iter().find(|one| one.state.state == Some(State::Ready)) {
-        unit.assert(ready);
-    }
+    unit.assert(&read.environment);
+    let ready = read.allocations.iter().filter(|one| one.state.state == Some(State::Ready));
+    ready.take(read.environment.state.replicas.0.into()).for_each(|one| unit.assert(one));
     decide(unit, &mut read.gates.owner, command)?;
     let evidence = Evidence { epoch: Some(read.gates.owner.state.epoch), ..Evidence::default() };
     decide(unit, &mut drive.operation, operation::Command::Enter { stage: Stage::RouteCas, evidence })?;

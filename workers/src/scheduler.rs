@@ -3,6 +3,7 @@
 //! notice, since a new allocation changes no stream that both have read; every append carries the fence of the lease.
 
 use crate::config::{Config, Door};
+use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
@@ -11,16 +12,18 @@ use rhone_domain::{
     envelope::StreamId,
     environment::{DrainPolicy, Environment},
     host::Host,
-    ids::{AllocationId, CorrelationId, EnvironmentId},
+    ids::{AllocationId, CorrelationId, EnvironmentId, HostId},
     numbers::{Fence, Version},
+    operation::{Operation, Work},
     route_owner::RouteOwner,
-    scheduling::{Lane, Order, REMEMBERED, orders},
+    scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, orders},
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, lease::Leases};
 use rhone_projections::authority::{
     allocations::{self, Ended},
     hosts, operations, route_owners,
 };
+use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 
 const NAME: &str = "scheduler";
@@ -41,11 +44,12 @@ enum TurnError {
 /// Reconciles for ever.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
+    let begun = Instant::now();
     loop {
         match leases.claim(NAME, &config.owner(), LEASE).await {
             Ok(Some(fence)) => {
                 let door = config.door();
-                let turn = Turn { config: &config, door: &door, leases: &leases, fence };
+                let turn = Turn { config: &config, door: &door, leases: &leases, fence, begun };
                 if let Err(error) = turn.run().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler pauses");
                 }
@@ -63,6 +67,7 @@ struct Turn<'a> {
     door: &'a Door,
     leases: &'a Leases,
     fence: Fence,
+    begun: Instant,
 }
 
 impl Turn<'_> {
@@ -99,6 +104,7 @@ impl Turn<'_> {
             }
             None => Vec::new(),
         };
+        let lost = self.lost(&mut connection, owner).await?;
         drop(connection);
         let settings = self.door.load::<Environment>(environment).await?;
         let Some(drain) = settings.state.created.as_ref().map(|created| created.drain) else { return Ok(()) };
@@ -108,10 +114,21 @@ impl Turn<'_> {
             .collect::<Vec<_>>();
         let allocations = rows.into_iter().map(|(state, _)| state).collect::<Vec<_>>();
         let now = self.config.clock.now();
-        let look = Lane { now, owner, drain, allocations: &allocations, failures: &failures, awaited: &awaited };
+        let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).collect::<Vec<_>>();
+        let look = Lane {
+            now,
+            owner,
+            replicas: settings.state.replicas,
+            drain,
+            allocations: &allocations,
+            failures: &failures,
+            awaited: &awaited,
+            leaving: &leaving,
+            lost: &lost,
+        };
         for order in orders(&look) {
             match order {
-                Order::Drain(id, reason) => self.drain(owner, version, id, reason).await?,
+                Order::Drain(id, reason) => self.drain(owner, version, id, (reason, until(now, drain))).await?,
                 Order::ReplaceOwner => self.replace(owner, version, drain).await?,
             }
         }
@@ -123,7 +140,7 @@ impl Turn<'_> {
         owner: &RouteOwner,
         version: Version,
         id: AllocationId,
-        reason: &str,
+        (reason, deadline): (&str, DateTime<Utc>),
     ) -> Result<(), TurnError> {
         let Some(opened) = &owner.opened else { return Ok(()) };
         let mut loaded = self.door.load::<Allocation>(id).await?;
@@ -131,7 +148,10 @@ impl Turn<'_> {
         let mut unit = self.door.unit(context);
         unit.place(Some(opened.region), Some(opened.cell));
         unit.assert(&as_read(owner, version, opened.environment));
-        if unit.decide(&mut loaded, allocation::Command::Drain { reason: reason.to_owned() }).is_ok() {
+        if unit
+            .decide(&mut loaded, allocation::Command::Drain { reason: reason.to_owned(), deadline: Some(deadline) })
+            .is_ok()
+        {
             self.commit(unit).await?;
             tracing::info!(allocation.id = %id, reason, "an allocation is drained");
         }
@@ -144,9 +164,12 @@ impl Turn<'_> {
         let Some(validated) = &deployment.state.validated else { return Ok(()) };
         let mut connection = self.config.pool.acquire().await?;
         let hosts = hosts::hosts_of_cell(&mut connection, opened.cell, 15.0).await?;
+        let there = (opened.environment, Some(of.deployment));
+        let same = allocations::of_environment(&mut connection, there.0, there.1, Ended::Excluded).await?;
         drop(connection);
-        let Some(host) = hosts.first() else { return Ok(()) };
-        let host = self.door.load::<Host>(*host).await?;
+        let same = same.into_iter().map(|(state, _)| state).collect::<Vec<_>>();
+        let Some(host) = scheduling::place(&hosts, &same) else { return Ok(()) };
+        let host = self.door.load::<Host>(host).await?;
         let Some(created) = host.state.created.as_ref().filter(|_| host.state.may_take(0).is_ok()) else {
             return Ok(());
         };
@@ -168,10 +191,34 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// Hosts that are silent; none while this worker has not looked for long enough to say so.
+    async fn lost(&self, connection: &mut PgConnection, owner: &RouteOwner) -> Result<Vec<HostId>, sqlx::Error> {
+        let silence = HOST_LOST.as_seconds_f64();
+        match &owner.opened {
+            Some(opened) if self.begun.elapsed().as_secs_f64() > silence => {
+                hosts::lost_hosts(connection, opened.cell, silence).await
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     async fn commit(&self, unit: Unit) -> Result<(), AppendError> {
         let fence = FenceCheck { lease: NAME.to_owned(), fence: self.fence };
         self.door.commit(unit, None, Some(fence)).await.map(drop)
     }
+}
+
+/// What a running drain operation is about to tell, or has told.
+fn leaving(operation: &Operation) -> Vec<AllocationId> {
+    match operation.requested.as_ref().map(|requested| &requested.work) {
+        Some(Work::Drain(drain)) => drain.allocations.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Until when the sessions of what is drained now may go on.
+fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
+    now + TimeDelta::seconds(i64::try_from(drain.drain_seconds).unwrap_or(i64::MAX / 1_000))
 }
 
 fn as_read(owner: &RouteOwner, version: Version, environment: EnvironmentId) -> Loaded<RouteOwner> {

@@ -197,8 +197,8 @@ fn command(seen: Seen) -> Option<Command> {
         Seen::Ready { digest, address } => Command::ReportReady { digest, address },
         Seen::Restarted { restarts, exit } => Command::ReportRestarted { restarts, exit },
         Seen::Draining => return None,
-        Seen::Stopped => Command::ReportStopped,
-        Seen::Failed { reason } => Command::ReportFailed { reason },
+        Seen::Stopped { sessions_ended } => Command::ReportStopped { sessions_ended },
+        Seen::Failed { reason, cause } => Command::ReportFailed { reason, cause },
     })
 }
 
@@ -231,6 +231,7 @@ mod tests {
     #[test]
     fn that_it_drains_is_no_news() {
         assert!(command(Seen::Draining).is_none());
-        assert!(matches!(command(Seen::Stopped), Some(Command::ReportStopped)));
+        let stopped = command(Seen::Stopped { sessions_ended: 3 });
+        assert!(matches!(stopped, Some(Command::ReportStopped { sessions_ended: 3 })));
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     aggregate::{fold, given},
     numbers::{EnvSet, Epoch},
-    story::{ADDRESS, BLUE_BYTES, GREEN, GREEN_BYTES, allocation, planned, ready},
+    story::{ADDRESS, BLUE_BYTES, GREEN, GREEN_BYTES, allocation, at, planned, ready},
 };
 
 fn order() -> Planned {
@@ -18,11 +18,11 @@ fn starting() -> Event {
 }
 
 fn draining() -> Event {
-    Event::Draining { reason: "standby is over".into() }
+    Event::Draining { reason: "standby is over".into(), deadline: Some(at(130)) }
 }
 
 fn failed() -> Event {
-    Event::Failed { reason: "exit 1".into() }
+    Event::Failed { reason: "exit 1".into(), cause: Some(Cause::RunnerCrash) }
 }
 
 /// A history that ends in this state.
@@ -34,7 +34,9 @@ fn history(state: State) -> Vec<Event> {
         State::Starting => vec![Event::Pulling {}, starting()],
         State::Ready => vec![Event::Pulling {}, starting(), ready(GREEN)],
         State::Draining => vec![Event::Pulling {}, starting(), ready(GREEN), draining()],
-        State::Stopped => vec![Event::Pulling {}, starting(), ready(GREEN), draining(), Event::Stopped {}],
+        State::Stopped => {
+            vec![Event::Pulling {}, starting(), ready(GREEN), draining(), Event::Stopped { sessions_ended: 2 }]
+        }
         State::Failed => vec![Event::Pulling {}, failed()],
     });
     all
@@ -46,19 +48,19 @@ fn told(to: State) -> (Command, Event) {
         State::Pulling => (Command::ReportPulling, Event::Pulling {}),
         State::Starting => (Command::ReportStarting { digest: GREEN_BYTES }, starting()),
         State::Ready => (Command::ReportReady { digest: GREEN_BYTES, address: ADDRESS.into() }, ready(GREEN)),
-        State::Draining => (Command::Drain { reason: "standby is over".into() }, draining()),
-        State::Stopped => (Command::ReportStopped, Event::Stopped {}),
-        State::Failed => (Command::ReportFailed { reason: "exit 1".into() }, failed()),
+        State::Draining => (Command::Drain { reason: "standby is over".into(), deadline: Some(at(130)) }, draining()),
+        State::Stopped => (Command::ReportStopped { sessions_ended: 2 }, Event::Stopped { sessions_ended: 2 }),
+        State::Failed => (Command::ReportFailed { reason: "exit 1".into(), cause: Some(Cause::RunnerCrash) }, failed()),
     }
 }
 
-/// `y`: the event follows. `-`: older or equal news, no event. `x`: refused, its life is over.
+/// `y`: the event follows. `-`: older or equal news, no event. `x`: refused, its life does not go that way.
 /// Rows: where it is. Columns: planned, pulling, starting, ready, draining, stopped, failed.
 const TABLE: [(State, &str); 7] = [
-    (State::Planned, "-yyyyyy"),
-    (State::Pulling, "--yyyyy"),
-    (State::Starting, "---yyyy"),
-    (State::Ready, "----yyy"),
+    (State::Planned, "-yxxyxy"),
+    (State::Pulling, "--yxyxy"),
+    (State::Starting, "---yyxy"),
+    (State::Ready, "----yxy"),
     (State::Draining, "-----yy"),
     (State::Stopped, "-xxx---"),
     (State::Failed, "-xxx---"),
@@ -163,4 +165,46 @@ fn the_edges_hear_of_an_allocation_once_it_is_ready_and_that_it_is_gone() {
     assert_eq!(endpoint(State::Ready), Some(EndpointState::Ready));
     assert_eq!(endpoint(State::Draining), Some(EndpointState::Draining));
     assert_eq!(endpoint(State::Stopped), Some(EndpointState::Gone));
+}
+
+#[test]
+fn the_transitions_are_exactly_those_of_the_table() {
+    let table = TABLE.iter().flat_map(|(from, row)| {
+        let to = State::ALL.iter().copied().zip(row.chars()).filter(|(_, answer)| *answer == 'y');
+        to.map(|(to, _)| (*from, to))
+    });
+    assert_eq!(table.collect::<Vec<_>>(), TRANSITIONS);
+}
+
+#[test]
+fn treating_it_as_the_deployment_or_source_of_route_truth() {
+    // What it says of itself reaches runners and edges; nothing in it can name an owner, and no life it leads changes one.
+    let ready = fold::<Allocation>(&history(State::Ready));
+    let endpoint = serde_json::to_value(ready.endpoint().expect("it was ready")).expect("it is JSON");
+    for key in ["owner", "epoch", "posture", "route"] {
+        assert!(endpoint.get(key).is_none(), "an allocation that speaks of the {key}");
+    }
+    // The sin: one that calls itself the deployment's only truth would go on being routed to after it was told to drain.
+    let drained = fold::<Allocation>(&history(State::Draining));
+    assert_eq!(drained.endpoint().map(|told| told.state), Some(EndpointState::Draining));
+}
+
+#[test]
+fn a_session_still_active_at_the_drain_deadline_is_ended_and_counted() {
+    let stopped = fold::<Allocation>(&history(State::Stopped));
+    assert_eq!((stopped.state, stopped.sessions_ended), (Some(State::Stopped), 2));
+    let order = fold::<Allocation>(&history(State::Draining)).desired().expect("it is told");
+    assert_eq!(order.drain_deadline, Some(at(130)), "the runner is told until when");
+}
+
+#[test]
+fn every_way_to_fail_has_a_word() {
+    for cause in Cause::ALL {
+        let failed = Event::Failed { reason: "in words".into(), cause: Some(*cause) };
+        let told = Command::ReportFailed { reason: "in words".into(), cause: Some(*cause) };
+        given::<Allocation>(history(State::Starting)).when(told).then([failed.clone()]);
+        let mut all = history(State::Starting);
+        all.push(failed);
+        assert_eq!(fold::<Allocation>(&all).cause, Some(*cause));
+    }
 }

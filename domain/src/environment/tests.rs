@@ -1,7 +1,10 @@
 //! An environment is created once, with a drain policy within bounds.
 
 use super::*;
-use crate::aggregate::given;
+use crate::{
+    aggregate::given,
+    story::{FIRST, SECOND},
+};
 use uuid::Uuid;
 
 fn created(n: u128) -> Created {
@@ -35,5 +38,33 @@ fn a_drain_beyond_its_bounds_is_rejected() {
     ];
     for (drain, rejection) in cases {
         given::<Environment>([]).when(Command::Create(Created { drain, ..created(1) })).then_rejected(&rejection);
+    }
+}
+
+const TWO: Replicas = Replicas(2);
+const THREE: Replicas = Replicas(3);
+
+fn scale(by: OperationId, expected: Replicas, replicas: Replicas) -> Command {
+    Command::Scale { by, expected, replicas }
+}
+
+#[test]
+fn an_environment_wants_one_allocation_until_it_is_scaled_by_compare_and_swap() {
+    let existing = || vec![Event::Created(created(1))];
+    let scaled = |by, replicas| Event::Scaled { by, replicas };
+    assert_eq!(crate::aggregate::fold::<Environment>(&existing()).replicas, Replicas::ONE);
+    given::<Environment>([]).when(scale(FIRST, Replicas::ONE, TWO)).then_rejected(&Rejection::NotFound);
+    given::<Environment>(existing()).when(scale(FIRST, Replicas::ONE, TWO)).then([scaled(FIRST, TWO)]);
+    let after = || [existing(), vec![scaled(FIRST, TWO)]].concat();
+    given::<Environment>(after()).when(scale(FIRST, Replicas::ONE, TWO)).then([]);
+    let stale = Rejection::StaleReplicas { expected: Replicas::ONE, actual: TWO };
+    given::<Environment>(after()).when(scale(SECOND, Replicas::ONE, THREE)).then_rejected(&stale);
+    given::<Environment>(after()).when(scale(SECOND, TWO, THREE)).then([scaled(SECOND, THREE)]);
+}
+
+#[test]
+fn a_number_of_replicas_is_within_its_bounds() {
+    for (number, within) in [(0, false), (1, true), (32, true), (33, false), (256, false), (257, false)] {
+        assert_eq!(Replicas::new(number).map(|replicas| u64::from(replicas.0)), within.then_some(number));
     }
 }

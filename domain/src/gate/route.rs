@@ -28,9 +28,10 @@ pub(super) fn policy(facts: &Facts<'_>) -> Option<Judged> {
 
 fn refused(facts: &Facts<'_>) -> Option<Rejection> {
     let (owner, change) = (facts.owner, facts.change);
-    let may = match &facts.requested.work {
-        Work::Promotion(_) => owner.may_promote(change.expected_epoch, change.artifact),
-        Work::Rollback(_) => owner.may_roll_back(change.expected_epoch, change.deployment, change.artifact),
+    let may = if matches!(facts.requested.work, Work::Rollback(_)) {
+        owner.may_roll_back(change.expected_epoch, change.deployment, change.artifact)
+    } else {
+        owner.may_promote(change.expected_epoch, change.artifact)
     };
     may.err()
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     actor::{UnknownWord, words},
+    allocation::{self, Allocation},
     digest::Digest,
-    ids::{AllocationId, EdgeId},
+    ids::{AllocationId, EdgeId, HostId},
     numbers::{Epoch, FeedSeq},
+    session_fate::Fate,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -24,6 +26,34 @@ pub struct Evidence {
     /// What answered, edge by edge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edges: Vec<EdgeProof>,
+    /// What became of allocations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allocations: Vec<AllocationProof>,
+    /// What sessions get that are still open at the drain deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Fate>,
+}
+
+/// What became of one allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocationProof {
+    /// Which.
+    pub allocation: AllocationId,
+    /// On which host.
+    pub host: HostId,
+    /// Where it is in its life.
+    pub state: allocation::State,
+    /// How many sessions its runner ended at the drain deadline.
+    #[serde(default)]
+    pub sessions_ended: u64,
+}
+
+impl AllocationProof {
+    /// As it stands; none before it was planned.
+    pub fn of(one: &Allocation) -> Option<Self> {
+        let (planned, state) = (one.planned.as_ref()?, one.state?);
+        Some(Self { allocation: planned.id, host: planned.host, state, sessions_ended: one.sessions_ended })
+    }
 }
 
 /// One gate, as judged.
@@ -94,6 +124,10 @@ impl Evidence {
         if !newer.edges.is_empty() {
             self.edges.clone_from(&newer.edges);
         }
+        if !newer.allocations.is_empty() {
+            self.allocations.clone_from(&newer.allocations);
+        }
+        self.sessions = newer.sessions.or(self.sessions);
         self.epoch = newer.epoch.or(self.epoch);
         self.digest = newer.digest.or(self.digest);
     }

@@ -4,9 +4,11 @@
 use super::Kind;
 use crate::{
     digest::Digest,
+    drain::Drain,
     environment::DrainPolicy,
     ids::{AppId, DeploymentId, EnvironmentId},
     numbers::{EnvSet, Epoch},
+    scale::Scale,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,10 @@ pub enum Work {
     Promotion(RouteChange),
     /// Gives it back to an earlier one.
     Rollback(RouteChange),
+    /// Another number of allocations for an environment's owner.
+    Scale(Scale),
+    /// Lets some allocations finish and stop.
+    Drain(Drain),
 }
 
 /// A change of owner, complete.
@@ -45,6 +51,8 @@ impl Work {
         match self {
             Self::Promotion(_) => Kind::Promotion,
             Self::Rollback(_) => Kind::Rollback,
+            Self::Scale(_) => Kind::Scale,
+            Self::Drain(_) => Kind::Drain,
         }
     }
 
@@ -52,6 +60,7 @@ impl Work {
     pub fn route_change(&self) -> Option<&RouteChange> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
+            Self::Scale(_) | Self::Drain(_) => None,
         }
     }
 
@@ -59,6 +68,8 @@ impl Work {
     pub fn app(&self) -> Option<AppId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.app),
+            Self::Scale(scale) => Some(scale.app),
+            Self::Drain(drain) => Some(drain.app),
         }
     }
 
@@ -66,11 +77,17 @@ impl Work {
     pub fn environment(&self) -> Option<EnvironmentId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.environment),
+            Self::Scale(scale) => Some(scale.environment),
+            Self::Drain(drain) => Some(drain.environment),
         }
     }
 
     /// The deployment it concerns, if it concerns one.
     pub fn deployment(&self) -> Option<DeploymentId> {
-        self.route_change().map(|change| change.deployment)
+        match self {
+            Self::Promotion(change) | Self::Rollback(change) => Some(change.deployment),
+            Self::Scale(scale) => Some(scale.deployment),
+            Self::Drain(drain) => Some(drain.deployment),
+        }
     }
 }

@@ -25,6 +25,7 @@ struct Given {
     owner: Vec<Routed>,
     deployment: Deployment,
     allocations: Vec<Allocation>,
+    replicas: Replicas,
     hosts: Vec<HostId>,
     edges: Vec<EdgeStatus>,
 }
@@ -39,6 +40,7 @@ impl Given {
             operation: &operation,
             facts: Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment },
             allocations: &self.allocations,
+            replicas: self.replicas,
             hosts: &self.hosts,
             edges: &self.edges,
             new_allocation: allocation(1),
@@ -80,6 +82,7 @@ fn promotion() -> Given {
         owner: vec![Routed::Opened(opened()), took_over(FIRST, 1, BLUE)],
         deployment: promotable(GREEN),
         allocations: vec![],
+        replicas: Replicas::ONE,
         hosts: vec![HOST_1],
         edges: vec![],
     }
@@ -228,7 +231,10 @@ fn allocations_that_failed_under_an_earlier_epoch_do_not_count() {
 
 #[test]
 fn an_allocation_that_drains_or_is_gone_is_not_enough() {
-    for then in [vec![ready(GREEN), Lived::Draining { reason: "x".into() }], vec![ready(GREEN), Lived::Stopped {}]] {
+    for then in [
+        vec![ready(GREEN), Lived::Draining { reason: "x".into(), deadline: None }],
+        vec![ready(GREEN), Lived::Stopped { sessions_ended: 0 }],
+    ] {
         let leaving = at_policy_check().with(|g| g.allocations = vec![started(&then)]);
         assert!(matches!(leaving.next(), Step::Do(Act::Plan(_))), "{then:?}");
     }
@@ -340,4 +346,30 @@ fn the_gates_shown_before_are_the_gates_judged_after() {
     let Step::Enter(Stage::PolicyCheck, judged) = world.next() else { panic!("{:?}", world.next()) };
     let shown = world.gates();
     assert_eq!(shown, judged.gates);
+}
+
+#[test]
+fn the_route_changes_only_once_as_many_are_ready_as_are_wanted() {
+    let checked = || promotion().with(|given| given.operation.push(entered(Stage::PolicyCheck)));
+    let runs = |n| allocated(planned(allocation(n), GREEN, Epoch(1)), &[ready(GREEN)]);
+    let waits = |n| allocated(planned(allocation(n), GREEN, Epoch(1)), &[]);
+    let stepped = |allocations: Vec<Allocation>| {
+        let given = checked().with(|given| (given.replicas, given.allocations) = (Replicas(3), allocations));
+        match given.next() {
+            Step::Do(Act::Plan(_)) => "plan",
+            Step::Do(Act::ChangeRoute(_)) => "change the route",
+            Step::Wait(_) => "wait",
+            Step::Enter(..) | Step::Fail(_) | Step::Cancel | Step::Done => "else",
+        }
+    };
+    assert_eq!(stepped(vec![]), "plan");
+    assert_eq!(stepped(vec![runs(1), waits(2)]), "plan");
+    assert_eq!(stepped(vec![runs(1), waits(2), waits(3)]), "wait");
+    assert_eq!(stepped(vec![runs(1), runs(2), waits(3)]), "wait");
+    assert_eq!(stepped(vec![runs(1), runs(2), runs(3)]), "change the route");
+    let late = checked().with(|given| {
+        (given.replicas, given.allocations, given.now) = (Replicas(3), vec![runs(1), runs(2)], at(60));
+    });
+    let Step::Fail(failure) = late.next() else { panic!("a definite end at the deadline") };
+    assert_eq!((failure.expected.as_deref(), failure.actual.as_deref()), (Some("3 ready"), Some("2 ready")));
 }

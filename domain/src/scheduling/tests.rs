@@ -3,10 +3,12 @@
 use super::*;
 use crate::{
     aggregate::fold,
-    allocation::Event as Lived,
+    allocation::{Event as Lived, Planned},
     numbers::Epoch,
     route_owner::Event as Routed,
-    story::{BLUE, FIRST, GREEN, SECOND, allocated, allocation, at, crashed, opened, owner, planned, ready},
+    story::{
+        BLUE, FIRST, GREEN, HOST_1, HOST_2, SECOND, allocated, allocation, at, crashed, opened, owner, planned, ready,
+    },
 };
 
 const POLICY: DrainPolicy = DrainPolicy { drain_seconds: 30, standby_seconds: 300 };
@@ -30,7 +32,22 @@ fn after(n: u128, deployment: DeploymentId, then: &[Lived]) -> Allocation {
 }
 
 fn asked(now: i64, owner: &RouteOwner, allocations: &[Allocation], awaited: &[DeploymentId]) -> Vec<Order> {
-    orders(&Lane { now: at(now), owner, drain: POLICY, allocations, failures: &[], awaited })
+    orders(&Lane { now: at(now), allocations, awaited, ..lane_of(owner) })
+}
+
+/// An environment that wants one allocation of its owner and has none.
+fn lane_of(owner: &RouteOwner) -> Lane<'_> {
+    Lane {
+        now: at(0),
+        owner,
+        replicas: Replicas::ONE,
+        drain: POLICY,
+        allocations: &[],
+        failures: &[],
+        awaited: &[],
+        leaving: &[],
+        lost: &[],
+    }
 }
 
 fn retired(n: u128) -> Order {
@@ -51,7 +68,11 @@ fn an_owner_with_an_allocation_on_its_way_needs_nothing() {
 
 #[test]
 fn an_owner_whose_allocations_have_ended_or_are_ending_is_replaced() {
-    let ended = [vec![crashed()], vec![Lived::Draining { reason: "host".into() }], vec![Lived::Stopped {}]];
+    let ended = [
+        vec![crashed()],
+        vec![Lived::Draining { reason: "host".into(), deadline: None }],
+        vec![Lived::Stopped { sessions_ended: 0 }],
+    ];
     assert_eq!(asked(1_000, &green_owns(), &[], &[]), [Order::ReplaceOwner]);
     for then in ended {
         assert_eq!(asked(1_000, &green_owns(), &[after(1, GREEN, &then)], &[]), [Order::ReplaceOwner], "{then:?}");
@@ -70,8 +91,7 @@ fn a_drain_longer_than_the_standby_counts() {
     let owner = green_owns();
     let lane = [runs(1, BLUE), runs(2, GREEN)];
     let drain = DrainPolicy { drain_seconds: 900, standby_seconds: 300 };
-    let asked =
-        |now| orders(&Lane { now: at(now), owner: &owner, drain, allocations: &lane, failures: &[], awaited: &[] });
+    let asked = |now| orders(&Lane { now: at(now), drain, allocations: &lane, ..lane_of(&owner) });
     assert_eq!((asked(999), asked(1_000)), (vec![], vec![retired(1)]));
 }
 
@@ -83,7 +103,8 @@ fn what_a_running_operation_awaits_is_kept() {
 
 #[test]
 fn what_drains_already_is_not_drained_again() {
-    let lane = [after(1, BLUE, &[ready(BLUE), Lived::Draining { reason: "over".into() }]), runs(2, GREEN)];
+    let lane =
+        [after(1, BLUE, &[ready(BLUE), Lived::Draining { reason: "over".into(), deadline: None }]), runs(2, GREEN)];
     assert_eq!(asked(10_000, &green_owns(), &lane, &[]), []);
 }
 
@@ -99,7 +120,10 @@ fn without_an_owner_nothing_is_replaced_and_what_nobody_awaits_goes() {
 fn orders_carried_out_leave_nothing_to_order() {
     let lane = [after(1, BLUE, &[ready(BLUE)])];
     assert_eq!(asked(400, &green_owns(), &lane, &[]), [retired(1), Order::ReplaceOwner]);
-    let obeyed = [after(1, BLUE, &[ready(BLUE), Lived::Draining { reason: "over".into() }]), after(2, GREEN, &[])];
+    let obeyed = [
+        after(1, BLUE, &[ready(BLUE), Lived::Draining { reason: "over".into(), deadline: None }]),
+        after(2, GREEN, &[]),
+    ];
     assert_eq!(asked(400, &green_owns(), &obeyed, &[]), []);
 }
 
@@ -107,7 +131,7 @@ fn orders_carried_out_leave_nothing_to_order() {
 fn asked_after(failed: &[i64], now: i64) -> Vec<Order> {
     let failures = failed.iter().map(|seconds| at(*seconds)).collect::<Vec<_>>();
     let owner = green_owns();
-    orders(&Lane { now: at(now), owner: &owner, drain: POLICY, allocations: &[], failures: &failures, awaited: &[] })
+    orders(&Lane { now: at(now), failures: &failures, ..lane_of(&owner) })
 }
 
 #[test]
@@ -124,4 +148,101 @@ fn failures_are_forgotten_after_an_hour() {
     let failures = [0, 1, 2, 3, 3_599];
     assert_eq!(asked_after(&failures, 3_602), [], "two within the hour wait 4 seconds");
     assert_eq!(asked_after(&failures, 3_603), [Order::ReplaceOwner], "five would wait 32");
+}
+
+fn many(n: u8) -> Replicas {
+    Replicas::new(n.into()).expect("a number of replicas")
+}
+
+fn surplus(n: u128) -> Order {
+    Order::Drain(allocation(n), "more run than are wanted")
+}
+
+#[test]
+fn as_many_are_kept_alive_as_are_wanted() {
+    let owner = green_owns();
+    for (alive, wanted, missing) in [(0, 3, 3), (1, 3, 2), (2, 3, 1), (3, 3, 0)] {
+        let allocations = (0..alive).map(|n| runs(n, GREEN)).collect::<Vec<_>>();
+        let found = orders(&Lane { replicas: many(wanted), allocations: &allocations, ..lane_of(&owner) });
+        assert_eq!(found, vec![Order::ReplaceOwner; missing], "{alive} of {wanted}");
+    }
+}
+
+#[test]
+fn a_surplus_goes_newest_first_and_what_is_not_ready_before_what_is() {
+    let owner = green_owns();
+    let lane = [runs(1, GREEN), runs(2, GREEN), after(3, GREEN, &[Lived::Pulling {}]), runs(4, GREEN)];
+    let asked = |wanted| orders(&Lane { replicas: many(wanted), allocations: &lane, ..lane_of(&owner) });
+    assert_eq!(asked(4), []);
+    assert_eq!(asked(3), [surplus(3)]);
+    assert_eq!(asked(2), [surplus(3), surplus(4)]);
+    assert_eq!(asked(1), [surplus(3), surplus(4), surplus(2)]);
+}
+
+/// Every lane of at most four allocations, each in every state: as many as are wanted stay ready, or all that were.
+#[test]
+fn scaling_in_never_goes_below_what_is_ready() {
+    let states: [&[Lived]; 3] = [&[], &[Lived::Pulling {}], &[ready(GREEN)]];
+    let owner = green_owns();
+    let mut seen = 0;
+    for code in 0..81_usize {
+        let lane = (0..4_u32).map(|n| after(n.into(), GREEN, states[code / 3_usize.pow(n) % 3])).collect::<Vec<_>>();
+        for wanted in 1..=4 {
+            let drained = orders(&Lane { replicas: many(wanted), allocations: &lane, ..lane_of(&owner) });
+            let is_ready = |one: &&Allocation| one.state == Some(State::Ready);
+            let stays = |one: &&Allocation| {
+                let id = one.planned.as_ref().expect("it was planned").id;
+                !drained.iter().any(|order| matches!(order, Order::Drain(gone, _) if *gone == id))
+            };
+            let before = lane.iter().filter(is_ready).count();
+            let after = lane.iter().filter(is_ready).filter(stays).count();
+            assert_eq!(after, before.min(usize::from(wanted)), "{code} with {wanted} wanted: {drained:?}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 324);
+}
+
+#[test]
+fn what_is_about_to_leave_is_replaced_first_and_not_taken_for_a_surplus() {
+    let owner = green_owns();
+    let leaving = [allocation(1)];
+    let before = [runs(1, GREEN)];
+    assert_eq!(orders(&Lane { allocations: &before, leaving: &leaving, ..lane_of(&owner) }), [Order::ReplaceOwner]);
+    let replaced = [runs(1, GREEN), runs(2, GREEN)];
+    assert_eq!(orders(&Lane { allocations: &replaced, leaving: &leaving, ..lane_of(&owner) }), []);
+}
+
+#[test]
+fn what_a_lost_host_runs_is_replaced_and_becomes_a_surplus_when_the_host_is_back() {
+    let owner = green_owns();
+    let lost = [HOST_1];
+    let before = [runs(1, GREEN)];
+    assert_eq!(orders(&Lane { allocations: &before, lost: &lost, ..lane_of(&owner) }), [Order::ReplaceOwner]);
+    let elsewhere = Planned { host: HOST_2, ..planned(allocation(2), GREEN, Epoch(0)) };
+    let back = [runs(1, GREEN), allocated(elsewhere, &[ready(GREEN)])];
+    assert_eq!(orders(&Lane { allocations: &back, lost: &lost, ..lane_of(&owner) }), []);
+    assert_eq!(orders(&Lane { allocations: &back, ..lane_of(&owner) }), [surplus(2)]);
+}
+
+#[test]
+fn the_next_goes_to_the_host_with_the_fewest_of_the_same_deployment() {
+    let at_host = |n, host| allocated(Planned { host, ..planned(allocation(n), GREEN, Epoch(0)) }, &[ready(GREEN)]);
+    assert_eq!(place(&[HOST_2, HOST_1], &[]), Some(HOST_2), "the least busy one");
+    assert_eq!(place(&[HOST_2, HOST_1], &[at_host(1, HOST_2)]), Some(HOST_1), "spread");
+    assert_eq!(place(&[HOST_2, HOST_1], &[at_host(1, HOST_2), at_host(2, HOST_1)]), Some(HOST_2));
+    let ended = after(1, GREEN, &[crashed()]);
+    assert_eq!(place(&[HOST_1, HOST_2], &[ended]), Some(HOST_1), "what has ended is not there");
+    assert_eq!(place(&[], &[]), None);
+}
+
+#[test]
+fn treating_allocation_health_as_route_ownership_truth() {
+    // GREEN owns and has failed; BLUE is in the best of health. Nothing but GREEN is started, and BLUE still goes.
+    let lane = [runs(1, BLUE), after(2, GREEN, &[crashed()])];
+    assert_eq!(asked(400, &green_owns(), &lane, &[]), [retired(1), Order::ReplaceOwner]);
+    // The sin: a scheduler that takes whoever is healthy for the owner would leave everything as it is.
+    let healthy = lane.iter().find(|one| one.state == Some(State::Ready)).and_then(|one| one.planned.as_ref());
+    let usurped = fold(&[Routed::Opened(opened()), promoted(healthy.expect("BLUE is").deployment, 1, 0)]);
+    assert_ne!(asked(400, &usurped, &lane, &[]), asked(400, &green_owns(), &lane, &[]), "it is caught");
 }

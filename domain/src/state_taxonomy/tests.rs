@@ -22,7 +22,12 @@ fn changes(class: Class, command: &str) -> bool {
         Class::RouteOwnership => matches!(command, "route_owner.promote" | "route_owner.roll_back"),
         Class::AllocationHealth => command.starts_with("allocation.report_"),
         Class::OperationState => command.starts_with("operation."),
-        _ => false,
+        Class::VangoSession
+        | Class::PersistedSession
+        | Class::ProductData
+        | Class::BuildLogs
+        | Class::ProviderCredentials
+        | Class::RouteEvents => false,
     }
 }
 

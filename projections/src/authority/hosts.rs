@@ -45,6 +45,20 @@ pub async fn hosts_of_cell(
     Ok(hosts.into_iter().map(HostId).collect())
 }
 
+/// A cell's hosts whose runner was not heard for `seconds`, while another one's was.
+pub async fn lost_hosts(connection: &mut PgConnection, cell: CellId, seconds: f64) -> Result<Vec<HostId>, sqlx::Error> {
+    let hosts: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT h.host FROM authority.hosts h JOIN status.hosts s ON s.host = h.host
+         WHERE h.cell = $1 AND s.seen_at < (SELECT max(seen_at) FROM status.hosts) - make_interval(secs => $2)
+         ORDER BY h.host",
+    )
+    .bind(cell.0)
+    .bind(seconds)
+    .fetch_all(connection)
+    .await?;
+    Ok(hosts.into_iter().map(HostId).collect())
+}
+
 /// A host of a cell, with what runs on it and whether it is heard.
 #[derive(Clone, Debug)]
 pub struct Standing {

@@ -17,6 +17,7 @@ use crate::{
     tally::count,
 };
 use rhone_domain::{
+    allocation::Cause,
     digest::Digest,
     host_protocol::{Desired, Seen},
 };
@@ -94,7 +95,8 @@ impl Keeper {
     /// Has the verified artifact on disk, however long the control plane is away; a refusal is final.
     pub(super) async fn have_artifact(&mut self, order: &Desired) -> Result<Result<Digest, String>, Error> {
         let host = std::sync::Arc::clone(&self.host);
-        if self.record.phase == Phase::Planned && !host.artifacts.places(order.artifact).tar.exists() {
+        // Said even of bytes that are here already: an allocation goes through every state of its life.
+        if self.record.phase == Phase::Planned {
             self.enter(order, Phase::Pulling, Seen::Pulling)?;
         }
         let mut pause = FIRST_PAUSE;
@@ -116,7 +118,7 @@ impl Keeper {
         order: &Desired,
         digest: Digest,
         until: Instant,
-    ) -> Result<Result<HostProcess, String>, Error> {
+    ) -> Result<Result<HostProcess, (String, Cause)>, Error> {
         self.record.digest = Some(digest);
         if self.record.phase != Phase::Ready {
             self.enter(order, Phase::Starting, Seen::Starting { digest })?;
@@ -130,7 +132,7 @@ impl Keeper {
             };
             tracing::error!(allocation.id = %order.allocation, attempt, fault, "the gate did not open");
             if self.record.phase != Phase::Ready && Instant::now() >= until {
-                return Ok(Err(format!("its gate did not open: {fault}")));
+                return Ok(Err((format!("its gate did not open: {fault}"), Cause::RunnerCrash)));
             }
             if attempt % ATTEMPTS_PER_ADDRESS == 0 {
                 self.host.ports.release(address);
@@ -141,10 +143,10 @@ impl Keeper {
             // What the gate found wrong may be the artifact.
             match self.have_artifact(order).await? {
                 Ok(_) => {}
-                Err(refusal) => return Ok(Err(refusal)),
+                Err(refusal) => return Ok(Err((refusal, Cause::ArtifactRefused))),
             }
         }
-        Ok(Err("its gate never opened".to_owned()))
+        Ok(Err(("its gate never opened".to_owned(), Cause::RunnerCrash)))
     }
 
     /// The address chosen for this allocation, once and for all.

@@ -37,7 +37,7 @@ impl Keeper {
             self.enter(order, Phase::Draining, Seen::Draining)?;
         }
         self.end_gate(order, Ending::Drained).await?;
-        self.enter(order, Phase::Stopped, Seen::Stopped)
+        self.enter(order, Phase::Stopped, Seen::Stopped { sessions_ended: 0 })
     }
 
     /// Returns when neither a gate nor an app of this allocation runs, nor will.

@@ -35,6 +35,7 @@ struct Kept {
     artifacts: BTreeMap<Digest, Vec<u8>>,
     reports: Vec<(AllocationId, Seen)>,
     unacceptable: Option<AllocationId>,
+    fetches: usize,
 }
 
 struct Shared {
@@ -112,6 +113,11 @@ impl Control {
         self.shared.kept().unacceptable = Some(allocation);
     }
 
+    /// How often an artifact was fetched.
+    pub(crate) fn fetches(&self) -> usize {
+        self.shared.kept().fetches
+    }
+
     pub(crate) fn seen(&self, allocation: AllocationId) -> Vec<Seen> {
         let kept = self.shared.kept();
         kept.reports.iter().filter(|(of, _)| *of == allocation).map(|(_, seen)| seen.clone()).collect()
@@ -150,7 +156,9 @@ async fn artifact(State(shared): State<Arc<Shared>>, headers: HeaderMap, Path(di
         return refusal;
     }
     let digest: Digest = digest.parse().expect("a digest");
-    match shared.kept().artifacts.get(&digest) {
+    let mut kept = shared.kept();
+    kept.fetches += 1;
+    match kept.artifacts.get(&digest) {
         Some(bytes) => bytes.clone().into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

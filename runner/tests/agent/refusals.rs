@@ -11,7 +11,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 async fn failure(rig: &Rig, order: &Desired) -> String {
     let seen = rig.saw_last(order.allocation, "failed", |seen| matches!(seen, Seen::Failed { .. })).await;
     match seen.into_iter().last() {
-        Some(Seen::Failed { reason }) => reason,
+        Some(Seen::Failed { reason, .. }) => reason,
         other => panic!("{other:?}"),
     }
 }

@@ -150,6 +150,7 @@ impl Rig {
             health_path: "/health".to_owned(),
             ready_timeout_ms: 60_000,
             drain_timeout_ms: 60_000,
+            drain_deadline: None,
         }
     }
 
@@ -172,7 +173,7 @@ impl Rig {
                 | Seen::Starting { .. }
                 | Seen::Restarted { .. }
                 | Seen::Draining
-                | Seen::Stopped
+                | Seen::Stopped { .. }
                 | Seen::Failed { .. } => None,
             });
             addresses.nth(nth - 1)

@@ -30,7 +30,7 @@ async fn a_stopped_allocation_drains_its_sockets_and_is_reported_stopped() {
     assert_eq!(held.next().await.expect("open").expect("an echo"), Message::text("not yet"));
     assert!(lives(gate) && lives(app));
     held.close(None).await.expect("closed");
-    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 0 }).await;
     assert_eq!(seen[seen.len() - 2], Seen::Draining);
     assert!(!lives(gate) && !lives(app));
     let status = rig.file(order.allocation, "gate.json").expect("a status");
@@ -48,7 +48,7 @@ async fn at_the_drain_deadline_the_app_is_killed() {
     let _held = socket(&address, order.allocation).await;
     let asked = Instant::now();
     rig.control.order(&stop(&order));
-    rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 0 }).await;
     assert!(asked.elapsed() >= Duration::from_millis(300), "it was not given its time: {:?}", asked.elapsed());
     assert!(asked.elapsed() < Duration::from_secs(8), "the app's own deadline of 10 s ended it: {:?}", asked.elapsed());
     assert!(!lives(app));
@@ -70,7 +70,7 @@ async fn a_stop_that_was_begun_is_finished_by_the_next_agent() {
     held.send(Message::text("still")).await.expect("the new agent did not cut the drain short");
     assert_eq!(held.next().await.expect("open").expect("an echo"), Message::text("still"));
     held.close(None).await.expect("closed");
-    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
+    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 0 }).await;
     assert_eq!(seen.iter().filter(|seen| **seen == Seen::Draining).count(), 1, "{seen:?}");
 }
 
@@ -79,6 +79,6 @@ async fn stopping_what_never_ran_is_reported_stopped() {
     let rig = Rig::start().await;
     let order = Desired { goal: Goal::Stop, generation: Generation(4), ..rig.desired("blue") };
     rig.control.order(&order);
-    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped).await;
-    assert_eq!(seen, [Seen::Stopped]);
+    let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 0 }).await;
+    assert_eq!(seen, [Seen::Stopped { sessions_ended: 0 }]);
 }

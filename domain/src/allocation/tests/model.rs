@@ -48,6 +48,9 @@ impl Naive {
         if self.ended() {
             return Refused("INVALID_TRANSITION");
         }
+        if to > self.life && to != self.life + 1 && to != 7 {
+            return Refused("INVALID_TRANSITION");
+        }
         let further = self.life < to;
         self.life = self.life.max(to);
         changed_if(further, AlreadySo)
@@ -55,7 +58,7 @@ impl Naive {
 
     fn ready(&mut self, address: &str) -> Answer {
         match self.life {
-            6.. => return Refused("INVALID_TRANSITION"),
+            6.. | 1 | 2 => return Refused("INVALID_TRANSITION"),
             5 => return AlreadySo,
             4 if self.address.as_deref() == Some(address) => return AlreadySo,
             _ => {}
@@ -126,9 +129,9 @@ impl Model for Naive {
             Act::Starting(digest) => Command::ReportStarting { digest },
             Act::Ready(digest, address) => Command::ReportReady { digest, address: address.to_owned() },
             Act::Restarted(restarts) => Command::ReportRestarted { restarts, exit: "exit 1".into() },
-            Act::Drain => Command::Drain { reason: "its time is over".into() },
-            Act::Stopped => Command::ReportStopped,
-            Act::Failed => Command::ReportFailed { reason: "exit 1".into() },
+            Act::Drain => Command::Drain { reason: "its time is over".into(), deadline: None },
+            Act::Stopped => Command::ReportStopped { sessions_ended: 0 },
+            Act::Failed => Command::ReportFailed { reason: "exit 1".into(), cause: None },
         }
     }
 

@@ -22,6 +22,7 @@ claim.release                 | api platform                 | yes yes yes     y
 deployment.create             | pipeline                     | yes yes yes     no  | deploy project
 deployment.validate           | pipeline                     | yes yes yes     no  | deploy project
 environment.create            | api                          | yes yes no      no  | environment_manage project
+environment.scale             | scheduler                    | no  no  no      no  | -
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
 host.cordon                   | platform                     | yes no  no      no  | platform_manage platform
@@ -32,6 +33,8 @@ host.confirm_upgrade          | platform                     | yes no  no      n
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
+operation.request_scale       | api                          | yes yes no      no  | scale environment
+operation.request_drain       | api                          | yes yes no      no  | scale environment
 operation.enter               | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.fail                | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment

@@ -19,10 +19,11 @@ use crate::{
     operation,
     personal::Sealed,
     project, refusal, region, route_owner,
+    session_fate::Fate,
     story::{
         ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES, THIRD,
         allocation, at, because, created, declared, facts, generated, host as hostname, name, needs, opened, owner,
-        planned, ran, ready, requested, restored, slug, validated,
+        planned, production, ran, ready, requested, restored, slug, validated,
     },
     workspace,
 };
@@ -64,7 +65,10 @@ pub(super) fn samples() -> Vec<Encoded> {
             deployment::Event::Validated(validated(GREEN)),
             deployment::Event::Failed { reason: "the artifact names no process to start".into() },
         ]),
-        written([environment::Event::Created(production())]),
+        written([
+            environment::Event::Created(production()),
+            environment::Event::Scaled { by: THIRD, replicas: environment::Replicas(3) },
+        ]),
         written(hosts()),
         written([
             migrations::Event::Recorded(ran("0002_drop_notes", Impact::Destructive, Epoch(2))),
@@ -96,24 +100,10 @@ fn allocations() -> [allocation::Event; 8] {
         allocation::Event::Starting { digest: GREEN_BYTES },
         ready(GREEN),
         allocation::Event::Restarted { restarts: 1, exit: "signal 9".into() },
-        allocation::Event::Draining { reason: "its standby is over".into() },
-        allocation::Event::Stopped {},
-        allocation::Event::Failed { reason: "exit 1".into() },
+        allocation::Event::Draining { reason: "its standby is over".into(), deadline: Some(at(131)) },
+        allocation::Event::Stopped { sessions_ended: 2 },
+        allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::RunnerCrash) },
     ]
-}
-
-fn production() -> environment::Created {
-    environment::Created {
-        id: PRODUCTION,
-        workspace: ACME,
-        project: SITES,
-        app: SHOP,
-        slug: slug("production"),
-        kind: environment::Kind::Production,
-        region: LYON,
-        cell: CELL_1,
-        drain: environment::DrainPolicy::default(),
-    }
 }
 
 fn hosts() -> Vec<host::Event> {
@@ -149,6 +139,13 @@ fn operations() -> [operation::Event; 6] {
             allocation: Some(allocation(1)),
             digest: GREEN_BYTES,
         }],
+        allocations: vec![operation::AllocationProof {
+            allocation: allocation(1),
+            host: HOST_1,
+            state: allocation::State::Stopped,
+            sessions_ended: 2,
+        }],
+        sessions: Some(Fate::Hydrate),
     };
     [
         operation::Event::Requested(requested(operation::Kind::Rollback, Epoch(2))),

@@ -92,8 +92,10 @@ fn only_active_hosts_that_are_heard_have_room() {
 #[test]
 fn an_empty_host_needs_no_room_and_what_drains_already_needs_none_either() {
     let hosts = [host(HOST_1, host::State::Cordoned, 4, 1, true)];
-    let draining =
-        allocated(planned(allocation(1), BLUE, Epoch(1)), &[ready(BLUE), Event::Draining { reason: "old".into() }]);
+    let draining = allocated(
+        planned(allocation(1), BLUE, Epoch(1)),
+        &[ready(BLUE), Event::Draining { reason: "old".into(), deadline: None }],
+    );
     for allocations in [vec![], vec![draining]] {
         let facts = Facts { host: HOST_1, hosts: &hosts, allocations: &allocations, sessions: &[], seconds_left: 60 };
         assert_eq!(decide(&facts), Decision::Go(vec![]));

@@ -6,6 +6,7 @@ use crate::{
     allocation::{self, Allocation, State},
     deployment::Deployment,
     edge_status::EdgeStatus,
+    environment::Replicas,
     gate::Facts,
     ids::{AllocationId, DeploymentId, HostId, OperationId},
     numbers::Epoch,
@@ -174,6 +175,7 @@ impl Memory {
             operation: &operation,
             facts: Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment },
             allocations: &self.allocations(),
+            replicas: Replicas::ONE,
             hosts,
             edges: &edges,
             new_allocation: allocation(self.allocations.len() as u128 + 1),
@@ -216,7 +218,7 @@ impl Memory {
                 Some(State::Pulling) => allocation::Command::ReportStarting { digest },
                 Some(State::Starting) if self.fault == Fault::AllocationsFail => {
                     self.fired += 1;
-                    allocation::Command::ReportFailed { reason: "exit 1".into() }
+                    allocation::Command::ReportFailed { reason: "exit 1".into(), cause: None }
                 }
                 Some(State::Starting) => {
                     let allocation::Event::Ready { digest, address } = ready(deployment) else { unreachable!() };

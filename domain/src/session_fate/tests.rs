@@ -1,0 +1,70 @@
+//! Every case of the decision, and its two traps by their names.
+
+use super::*;
+use crate::runtime_service::Backend;
+
+const SERVERS: [Server; 2] = [Server::Same, Server::Another];
+const SCHEMAS: [Schema; 2] = [Schema::Compatible, Schema::Incompatible];
+
+/// Rows: how sessions can be resumed. Columns: same allocation with a compatible and an incompatible schema, another one with
+/// a compatible and an incompatible schema. `d`: drained in place. `h`: hydrated. `f`: fresh.
+const TABLE: [(ResumeMode, &str); 3] =
+    [(ResumeMode::None, "ddff"), (ResumeMode::InMemory, "ddff"), (ResumeMode::PersistentStore, "ddhf")];
+
+type Decide = fn(ResumeMode, Server, Schema) -> Fate;
+
+/// The cases that a function decides otherwise than the table.
+fn differences(decide: Decide) -> Vec<(ResumeMode, Server, Schema)> {
+    let mut wrong = vec![];
+    for (mode, row) in TABLE {
+        let cases = SERVERS.into_iter().flat_map(|server| SCHEMAS.map(|schema| (server, schema)));
+        for ((server, schema), letter) in cases.zip(row.chars()) {
+            let wanted = match letter {
+                'd' => Fate::DrainInPlace,
+                'h' => Fate::Hydrate,
+                _ => Fate::StartFresh,
+            };
+            if decide(mode, server, schema) != wanted {
+                wrong.push((mode, server, schema));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_session_gets_what_the_table_says() {
+    assert_eq!(TABLE.map(|(mode, _)| mode).as_slice(), ResumeMode::ALL);
+    assert_eq!(differences(decide), []);
+}
+
+#[test]
+fn claiming_sessions_moved_when_they_are_still_attached_to_the_old_allocation() {
+    // The sin: what is attached is said to be served by somebody else already.
+    let sin: Decide = |mode, _, schema| decide(mode, Server::Another, schema);
+    assert_eq!(differences(sin).len(), 6, "every session of the same allocation, whatever its mode");
+    assert!(Fate::ALL.iter().all(|fate| !fate.as_str().contains("mov")), "there is no word for it");
+}
+
+#[test]
+fn pretending_sessions_teleport() {
+    // The sin: another allocation goes on with what it cannot have seen.
+    let sin: Decide = |mode, server, schema| match server {
+        Server::Same => decide(mode, server, schema),
+        Server::Another => Fate::Hydrate,
+    };
+    assert_eq!(differences(sin).len(), 5, "all but a compatible persistent store");
+}
+
+#[test]
+fn only_a_proven_session_store_resumes() {
+    let mode = |standing: Option<Standing>| {
+        ResumeMode::of(&standing.into_iter().map(|standing| (Service::SessionStore, standing)).collect())
+    };
+    assert_eq!(mode(None), ResumeMode::None);
+    for backend in Service::SessionStore.backends().iter().copied() {
+        assert_eq!(mode(Some(Standing::Unproven(backend))), ResumeMode::None, "{backend}");
+        let proven = if backend == Backend::Memory { ResumeMode::InMemory } else { ResumeMode::PersistentStore };
+        assert_eq!(mode(Some(Standing::Verified(backend))), proven, "{backend}");
+    }
+}

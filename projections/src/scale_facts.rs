@@ -1,0 +1,63 @@
+//! What the gates of a scale operation look at, folded from the streams themselves, for the API and the workers alike. Trap: a
+//! wanted number or a runtime service that was read from a table, and that nobody asserts.
+
+use rhone_domain::{
+    artifact::Artifact,
+    environment::Environment,
+    ids::{ArtifactId, EnvironmentId},
+    provider::Needs,
+    route_owner::RouteOwner,
+    runtime_service::Standings,
+    scale::{Facts, Scale},
+};
+use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
+
+/// The streams that those gates look at.
+#[derive(Clone, Debug)]
+pub struct ScaleFacts {
+    /// The environment.
+    pub environment: Loaded<Environment>,
+    /// Who owns its traffic.
+    pub owner: Loaded<RouteOwner>,
+    /// What the owner runs; none without an owner. It never changes.
+    pub needs: Needs,
+    /// How the runtime services stand there.
+    pub standings: Standings,
+}
+
+impl ScaleFacts {
+    /// As the log has them now.
+    pub async fn load<L: Log, I: Inline>(
+        door: &Dispatcher<L, I>,
+        environment: EnvironmentId,
+    ) -> Result<Self, ReadError> {
+        let owner = door.load::<RouteOwner>(environment).await?;
+        let environment = door.load::<Environment>(environment).await?;
+        let needs = match (&owner.state.opened, &owner.state.owner) {
+            (Some(opened), Some(of)) => {
+                let id = ArtifactId::of(opened.workspace, of.artifact);
+                let artifact = door.load::<Artifact>(id).await?;
+                artifact.state.created.map(|created| created.facts.needs).unwrap_or_default()
+            }
+            _ => Needs::default(),
+        };
+        Ok(Self { environment, owner, needs, standings: Standings::new() })
+    }
+
+    /// For the gates.
+    pub fn facts<'a>(&'a self, scale: &'a Scale) -> Facts<'a> {
+        Facts {
+            scale,
+            environment: &self.environment.state,
+            owner: &self.owner.state,
+            needs: &self.needs,
+            standings: &self.standings,
+        }
+    }
+
+    /// Lets the append fail if any of them has changed.
+    pub fn assert(&self, unit: &mut Unit) {
+        unit.assert(&self.environment);
+        unit.assert(&self.owner);
+    }
+}
