@@ -11,6 +11,7 @@ pub mod platform;
 pub mod program;
 pub mod proxy;
 pub mod report;
+pub mod rules;
 pub mod schema;
 pub mod signals;
 pub mod sockets;

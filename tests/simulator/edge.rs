@@ -1,0 +1,122 @@
+//! A faulty edge: entries reach it twice, late, out of order or not at all, and it may miss its repairs. What it does with
+//! them is the real apply rule.
+
+use crate::{
+    log::content,
+    sins::{Sin, committed},
+};
+use rhone_domain::{
+    digest::Digest,
+    edge_status::{EdgeStatus, Observation},
+    feed::{Content, Endpoint, EndpointState, Entry, Route},
+    ids::{EnvironmentId, Incarnation},
+    numbers::{Epoch, FeedSeq},
+};
+use rhone_edge::{Applied, Known, Position, judge};
+use rhone_tests::rules::{at, reported};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// One edge.
+pub(crate) struct Edge {
+    n: usize,
+    position: Position,
+    held: BTreeMap<Uuid, Content>,
+    /// What each environment is served under.
+    pub(crate) served: BTreeMap<EnvironmentId, Epoch>,
+    /// The highest so far.
+    pub(crate) highest: BTreeMap<EnvironmentId, Epoch>,
+    pub(crate) observed: BTreeMap<EnvironmentId, Observation>,
+    /// What it has ever seen served.
+    pub(crate) proven: BTreeSet<(EnvironmentId, Epoch, Digest)>,
+}
+
+impl Edge {
+    pub(crate) fn new(n: usize) -> Self {
+        let position = Position { incarnation: Incarnation(Uuid::from_u128(1)), seq: FeedSeq(0), digest: Digest::ZERO };
+        Self {
+            n,
+            position,
+            held: BTreeMap::new(),
+            served: BTreeMap::new(),
+            highest: BTreeMap::new(),
+            observed: BTreeMap::new(),
+            proven: BTreeSet::new(),
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn seq(&self) -> usize {
+        usize::try_from(self.position.seq.0).expect("a short feed")
+    }
+
+    /// An entry arrives, from wherever.
+    pub(crate) fn hear(&mut self, entry: &Entry) -> Applied {
+        let new = content(entry);
+        let key = match &new {
+            Content::Route(route) => route.environment.0,
+            Content::Allocation(endpoint) => endpoint.allocation.0,
+        };
+        let known = Known { held: self.held.get(&key), floor: None };
+        let applied = judge(Some(&self.position), known, entry, &new);
+        if matches!(applied, Applied::Apply | Applied::Stale | Applied::Conflict) {
+            self.position = Position { seq: entry.seq, digest: entry.digest, ..self.position };
+        }
+        if applied == Applied::Apply || committed(Sin::EdgeTakesOlder) {
+            if let Content::Route(route) = &new {
+                self.served.insert(route.environment, route.epoch);
+            }
+            self.held.insert(key, new);
+        }
+        applied
+    }
+
+    pub(crate) fn route(&self, environment: EnvironmentId) -> Option<&Route> {
+        match self.held.get(&environment.0)? {
+            Content::Route(route) => Some(route),
+            Content::Allocation(_) => None,
+        }
+    }
+
+    /// The allocation that gets an environment's requests: one that runs exactly what the route says, where it says.
+    pub(crate) fn pick(&self, environment: EnvironmentId) -> Option<&Endpoint> {
+        let owner = self.route(environment)?.owner.as_ref()?;
+        self.held.values().find_map(|content| match content {
+            Content::Allocation(endpoint) if endpoint.state == EndpointState::Ready => {
+                let healthy = committed(Sin::EdgeFollowsHealth);
+                let meant = endpoint.environment == environment
+                    && endpoint.deployment == owner.deployment
+                    && endpoint.artifact == owner.artifact;
+                (healthy || meant).then_some(endpoint)
+            }
+            Content::Allocation(_) | Content::Route(_) => None,
+        })
+    }
+
+    /// Asks the owner who it is, on the path that traffic takes.
+    pub(crate) fn observe(&mut self, environment: EnvironmentId, now: i64) {
+        let Some((epoch, deployment)) =
+            self.route(environment).and_then(|route| Some((route.epoch, route.owner.as_ref()?.deployment)))
+        else {
+            return;
+        };
+        let answered = self.pick(environment);
+        let seen = Observation {
+            environment,
+            epoch,
+            deployment,
+            allocation: answered.map(|endpoint| endpoint.allocation),
+            digest: answered.map(|endpoint| endpoint.artifact),
+            status: answered.map(|_| 200),
+            at: at(now),
+        };
+        if let Some(endpoint) = answered {
+            self.proven.insert((environment, epoch, endpoint.artifact));
+        }
+        self.observed.insert(environment, seen);
+    }
+
+    pub(crate) fn status(&self, now: i64) -> EdgeStatus {
+        reported(self.n, self.observed.values().cloned().collect(), at(now))
+    }
+}

@@ -1,0 +1,210 @@
+//! What must never stop being true, told once more from the events alone: a naive reader of the log that knows no aggregate.
+
+use rhone_domain::{
+    allocation,
+    digest::Digest,
+    ids::{ActorId, EnvironmentId, OperationId},
+    operation::{self, Kind, Stage},
+    route_owner,
+};
+use rhone_eventstore::Recorded;
+use rhone_tests::rules::{change_of, folded};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+#[derive(Default)]
+struct Lane {
+    epoch: u64,
+    owner: Option<(Uuid, Digest)>,
+    owned: BTreeSet<Uuid>,
+    frozen: bool,
+    pinned: bool,
+    quarantined: BTreeSet<Digest>,
+}
+
+struct Work {
+    kind: Kind,
+    expected: u64,
+    environment: EnvironmentId,
+    stage: Stage,
+}
+
+/// The reader.
+#[derive(Default)]
+pub(crate) struct Laws {
+    lanes: BTreeMap<Uuid, Lane>,
+    works: BTreeMap<Uuid, Work>,
+    /// Environment, deployment, ordered bytes, state: ready or not.
+    allocations: BTreeMap<Uuid, (EnvironmentId, Uuid, Digest, bool)>,
+    validated: BTreeSet<Digest>,
+    keys: BTreeSet<String>,
+}
+
+/// What the reader is told beside the events of one append.
+pub(crate) struct Beside<'a> {
+    /// Who holds the lease of an operation.
+    pub(crate) holder: &'a dyn Fn(OperationId) -> Option<ActorId>,
+    /// Whether every edge has seen this epoch of an environment served with these bytes.
+    pub(crate) proven: &'a dyn Fn(EnvironmentId, u64, Digest) -> bool,
+}
+
+type Verdict = Result<(), String>;
+
+fn law(holds: bool, broken: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(broken()) }
+}
+
+impl Laws {
+    pub(crate) fn validate(&mut self, digest: Digest) {
+        self.validated.insert(digest);
+    }
+
+    pub(crate) fn stage(&self, operation: OperationId) -> Option<Stage> {
+        self.works.get(&operation.0).map(|work| work.stage)
+    }
+
+    pub(crate) fn epoch(&self, environment: EnvironmentId) -> u64 {
+        self.lanes.get(&environment.0).map_or(0, |lane| lane.epoch)
+    }
+
+    pub(crate) fn owner(&self, environment: EnvironmentId) -> Option<Uuid> {
+        self.lanes.get(&environment.0)?.owner.map(|(deployment, _)| deployment)
+    }
+
+    /// Reads one append.
+    pub(crate) fn read(&mut self, append: &[Recorded], beside: &Beside<'_>) -> Verdict {
+        for event in append {
+            match event.envelope.stream.category() {
+                "route_owner" => self.route(event, append)?,
+                "operation" => self.operation(event, beside)?,
+                "allocation" => self.allocation(event)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, event: &Recorded, append: &[Recorded]) -> Verdict {
+        let id = event.envelope.stream.id();
+        let said: route_owner::Event = event.decode().map_err(|error| error.to_string())?;
+        if let route_owner::Event::Promoted { by, epoch, owner, .. }
+        | route_owner::Event::RolledBack { by, epoch, owner, .. } = &said
+        {
+            self.moved(id, by.0, epoch.0, (owner.deployment.0, owner.artifact), append)?;
+        }
+        let lane = self.lanes.entry(id).or_default();
+        match said {
+            route_owner::Event::Promoted { owner, .. } => {
+                law(!lane.frozen, || "a promotion passed a freeze".into())?;
+                law(!lane.pinned, || "a promotion passed a pin".into())?;
+                lane.owner = Some((owner.deployment.0, owner.artifact));
+                lane.owned.insert(owner.deployment.0);
+            }
+            route_owner::Event::RolledBack { owner, .. } => {
+                let left = lane.owner.map(|(_, bytes)| bytes).filter(|left| *left != owner.artifact);
+                let here = |wanted: &str| append.iter().any(|event| event.envelope.event_type == wanted);
+                law(lane.owned.contains(&owner.deployment.0), || "a rollback to what never owned".into())?;
+                law(here("route_owner.pinned"), || "a rollback without a pin".into())?;
+                law(left.is_none() || here("route_owner.quarantined"), || "a rollback without quarantine".into())?;
+                lane.owner = Some((owner.deployment.0, owner.artifact));
+            }
+            route_owner::Event::Pinned(_) => lane.pinned = true,
+            route_owner::Event::PinReleased { .. } => lane.pinned = false,
+            route_owner::Event::Frozen { .. } => lane.frozen = true,
+            route_owner::Event::Unfrozen { .. } => lane.frozen = false,
+            route_owner::Event::Quarantined { digest, .. } => drop(lane.quarantined.insert(digest)),
+            route_owner::Event::QuarantineLifted { digest, .. } => drop(lane.quarantined.remove(&digest)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The owner changes: by one epoch, to validated bytes that answer here, by an operation that goes on in this append.
+    fn moved(&mut self, id: Uuid, by: Uuid, epoch: u64, to: (Uuid, Digest), append: &[Recorded]) -> Verdict {
+        let lane = self.lanes.entry(id).or_default();
+        law(epoch == lane.epoch + 1, || format!("epoch {epoch} after {}", lane.epoch))?;
+        lane.epoch = epoch;
+        law(!lane.quarantined.contains(&to.1), || "quarantined bytes came back".into())?;
+        law(self.validated.contains(&to.1), || "bytes own the traffic that nobody validated".into())?;
+        let work = self.works.get(&by).ok_or("a route changed without an operation")?;
+        law(work.expected + 1 == epoch, || format!("decided on {} and landed at {epoch}", work.expected))?;
+        law(work.environment.0 == id, || "an operation changed another route".into())?;
+        let goes_on =
+            |event: &Recorded| event.envelope.stream.id() == by && event.envelope.event_type.ends_with("entered");
+        law(append.iter().any(goes_on), || "the route changed and its operation did not".into())?;
+        let serves =
+            |one: &(EnvironmentId, Uuid, Digest, bool)| (one.0.0, one.1, one.2, one.3) == (id, to.0, to.1, true);
+        law(self.allocations.values().any(serves), || "no allocation of this environment answers".into())
+    }
+
+    fn operation(&mut self, event: &Recorded, beside: &Beside<'_>) -> Verdict {
+        let id = OperationId(event.envelope.stream.id());
+        let said: operation::Event = event.decode().map_err(|error| error.to_string())?;
+        if let operation::Event::Requested(requested) = &said {
+            let key = event.envelope.idempotency_key.clone().unwrap_or_default();
+            law(self.keys.insert(key), || "one request became two operations".into())?;
+            let known = folded::<operation::Operation>(&[operation::Event::Requested(requested.clone())]);
+            let (environment, _, expected) = change_of(&known).ok_or("an operation that changes no route")?;
+            let kind = requested.kind();
+            self.works.insert(id.0, Work { kind, expected: expected.0, environment, stage: Stage::Requested });
+            return Ok(());
+        }
+        let work = self.works.get_mut(&id.0).ok_or("an operation without a request")?;
+        if matches!(said, operation::Event::LateReportRecorded { .. } | operation::Event::CancelRequested { .. }) {
+            return Ok(());
+        }
+        law(!work.stage.is_final(), || "an operation went on after its end".into())?;
+        let holder = (beside.holder)(id);
+        let by_holder = holder == Some(event.envelope.actor.id) || matches!(said, operation::Event::Cancelled { .. });
+        law(by_holder, || "a worker without the lease wrote".into())?;
+        let changed = work.stage.is_past_route_change();
+        work.stage = match said {
+            operation::Event::StageEntered { stage, evidence } => {
+                if matches!(stage, Stage::Healthy | Stage::RolledBack) {
+                    let good = if work.kind == Kind::Rollback { Stage::RolledBack } else { Stage::Healthy };
+                    let (epoch, bytes) = (evidence.epoch.ok_or("no epoch")?, evidence.digest.ok_or("no digest")?);
+                    let proven = (beside.proven)(work.environment, epoch.0, bytes);
+                    law(stage == good && changed && proven, || "a good end that no edge has proven".into())?;
+                }
+                stage
+            }
+            operation::Event::Cancelled { .. } => {
+                law(!changed, || "cancelled after the route had changed".into())?;
+                Stage::Cancelled
+            }
+            _ => Stage::Failed,
+        };
+        Ok(())
+    }
+
+    fn allocation(&mut self, event: &Recorded) -> Verdict {
+        let id = event.envelope.stream.id();
+        match event.decode().map_err(|error| error.to_string())? {
+            allocation::Event::Planned(planned) => {
+                let known = (planned.environment, planned.deployment.0, planned.artifact, false);
+                let same = self.allocations.insert(id, known).is_none();
+                return law(same, || "an allocation was planned twice".into());
+            }
+            allocation::Event::Ready { digest, .. } | allocation::Event::Starting { digest } => {
+                let ordered = self.allocations.get(&id).map(|one| one.2);
+                law(ordered == Some(digest), || "other bytes run than ordered".into())?;
+            }
+            allocation::Event::Draining { .. } => {
+                let drained = self.allocations.get(&id).map(|one| (one.0, one.1));
+                let owns = drained.is_some_and(|(environment, of)| self.owner(environment) == Some(of));
+                // What is too many may go, as long as another one answers.
+                let answers = |(other, one): (&Uuid, &(EnvironmentId, Uuid, Digest, bool))| {
+                    *other != id && Some((one.0, one.1)) == drained && one.3
+                };
+                let spare = self.allocations.iter().any(answers) || self.allocations.get(&id).is_some_and(|one| !one.3);
+                law(!owns || spare, || "the scheduler drained what owns the traffic".into())?;
+            }
+            _ => {}
+        }
+        if let Some(one) = self.allocations.get_mut(&id) {
+            one.3 = event.envelope.event_type == "allocation.ready"
+                || one.3 && event.envelope.event_type == "allocation.restarted";
+        }
+        Ok(())
+    }
+}

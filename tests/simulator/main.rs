@@ -1,0 +1,93 @@
+//! The seeded simulator: real nouns, process managers, dispatcher, authority rows and sentences over the log in memory, with a
+//! faulty runner, faulty edges and workers that die. Every seed is another life; the same seed is the same life. The trap:
+//! a simulator in which nothing can go wrong; it must find every planted bug of `sins.rs`.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "a law looks at the few events that it is about")]
+
+mod dice;
+mod edge;
+mod laws;
+mod log;
+mod reader;
+mod sins;
+mod worker;
+mod world;
+
+use rhone_domain::digest::Digest;
+use sins::{Sin, commit};
+use std::time::Instant;
+use world::World;
+
+/// How many things happen in a life before the faults end.
+const STEPS: usize = 250;
+
+/// How many lives `./dev test` lives.
+const SEEDS: u64 = 500;
+
+/// In how many lives a planted bug must have been found.
+const SEEDS_OF_A_SIN: u64 = 300;
+
+fn live(seed: u64) -> Result<Digest, String> {
+    World::new(seed).run(STEPS)
+}
+
+/// Lives the lives of these seeds on every core; the broken laws, and one hash over all traces.
+fn lives(seeds: std::ops::Range<u64>) -> (Vec<String>, Digest) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let mut all = std::thread::scope(|scope| {
+        let threads = (0..cores).map(|nth| {
+            let mine = seeds.clone().filter(move |seed| seed % cores == nth);
+            scope.spawn(move || mine.map(|seed| (seed, live(seed))).collect::<Vec<_>>())
+        });
+        let threads = threads.collect::<Vec<_>>();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a life ends")).collect::<Vec<_>>()
+    });
+    all.sort_by_key(|(seed, _)| *seed);
+    let broken = |(seed, life): &(u64, Result<Digest, String>)| Some(format!("seed {seed}: {}", life.as_ref().err()?));
+    let found = all.iter().filter_map(broken).collect();
+    let hash = all.iter().fold(Digest::ZERO, |hash, (_, life)| {
+        Digest::of(&[&hash.0, &life.as_ref().map_or(Digest::ZERO, |digest| *digest).0])
+    });
+    (found, hash)
+}
+
+#[test]
+fn no_law_is_broken_in_any_life() {
+    let begun = Instant::now();
+    let (found, hash) = lives(0..SEEDS);
+    println!("{SEEDS} seeds, {STEPS} steps each, {} broken laws, {hash}, {:?}", found.len(), begun.elapsed());
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_same_seed_is_the_same_life_and_another_seed_another() {
+    assert_eq!(live(7), live(7));
+    assert_ne!(live(7), live(8));
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let mut missed = Vec::new();
+    for sin in Sin::ALL {
+        commit(Some(*sin));
+        let found = (0..SEEDS_OF_A_SIN).find_map(|seed| live(seed).err().map(|law| (seed, law)));
+        commit(None);
+        match found {
+            Some((seed, law)) => println!("{sin:?}: seed {seed}: {law}"),
+            None => missed.push(*sin),
+        }
+    }
+    println!("{} planted bugs, {} found", Sin::ALL.len(), Sin::ALL.len() - missed.len());
+    assert_eq!(missed, Vec::<Sin>::new());
+}
+
+/// `./dev soak sim`; `RHONE_SEEDS` says how many.
+#[test]
+#[ignore = "takes minutes: ./dev soak sim"]
+fn soak() {
+    let seeds = std::env::var("RHONE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let begun = Instant::now();
+    let (found, hash) = lives(0..seeds);
+    println!("{seeds} seeds, {STEPS} steps each, {} broken laws, {hash}, {:?}", found.len(), begun.elapsed());
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -1,0 +1,243 @@
+//! The planted bugs: nouns, process manager, log, edge and projection as they are, and with one named sin each. The real
+//! dispatcher runs them; no line of the programs knows of it.
+
+use rhone_domain::{
+    aggregate::{Aggregate, Rejection as _},
+    allocation::{self, Allocation},
+    deployment::Deployment,
+    envelope::StreamId,
+    operation::{self, Operation, Stage},
+    route_owner::{self, Pin, RouteOwner},
+};
+use rhone_eventstore::{Inline, NewEvent};
+use rhone_projections::inline::AuthorityRows;
+use rhone_tests::rules::{because, bytes};
+use serde_json::Value;
+use std::{any::Any, cell::Cell};
+
+macro_rules! sins {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What may be wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Sin { $($(#[$doc])* $name,)* }
+
+        impl Sin {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+sins! {
+    /// Any epoch will do.
+    NoCompareAndSwap,
+    /// A pin stops nobody.
+    PinIgnored,
+    /// A freeze stops nobody.
+    FreezeIgnored,
+    /// Quarantined bytes come back.
+    QuarantineIgnored,
+    /// A new owner under the old epoch.
+    EpochNotRaised,
+    /// A rollback holds nothing in place.
+    RollbackWithoutPin,
+    /// A rollback leaves the broken bytes welcome.
+    RollbackWithoutQuarantine,
+    /// A rollback to what never owned the traffic.
+    RollbackToStranger,
+    /// A late report ends an operation well.
+    LateReportBelieved,
+    /// An operation is cancelled after the route has changed.
+    CancelledTooLate,
+    /// Healthy without an edge that served it.
+    HealthyWithoutProof,
+    /// Deadlines never pass.
+    DeadlineIgnored,
+    /// Bytes that nobody validated are promoted.
+    UnvalidatedPromoted,
+    /// A preview's allocation counts for production.
+    PreviewAllocationCounts,
+    /// An allocation that does not answer yet counts.
+    UnreadyAllocationCounts,
+    /// A runner may run other bytes than ordered.
+    OtherBytesRun,
+    /// A worker that lost its lease goes on writing.
+    FenceIgnored,
+    /// What was judged but not written may have changed.
+    AssertionsIgnored,
+    /// A request that is sent twice happens twice.
+    KeyIgnored,
+    /// The route changes, and its operation does not hear of it.
+    HalfAppend,
+    /// The feed loses every third entry.
+    FeedEntryLost,
+    /// An edge takes whatever arrives last.
+    EdgeTakesOlder,
+    /// An edge routes to whatever is healthy.
+    EdgeFollowsHealth,
+    /// The scheduler drains the owner's allocation.
+    SchedulerLeads,
+    /// A projection moves its checkpoint before its rows.
+    CheckpointFirst,
+}
+
+thread_local! {
+    static COMMITTED: Cell<Option<Sin>> = const { Cell::new(None) };
+}
+
+/// Runs this thread's world with a sin, or without one.
+pub(crate) fn commit(sin: Option<Sin>) {
+    COMMITTED.set(sin);
+}
+
+/// Whether this sin is committed here.
+pub(crate) fn committed(sin: Sin) -> bool {
+    COMMITTED.get() == Some(sin)
+}
+
+/// How a noun sins: by default not at all.
+pub(crate) trait Sinner: Aggregate {
+    fn decide_with_sin(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Rejection> {
+        self.decide(command)
+    }
+
+    fn apply_with_sin(&mut self, event: &Self::Event) {
+        self.apply(event);
+    }
+}
+
+/// A noun whose decide and apply pass through its sins.
+#[derive(Clone, Debug)]
+pub(crate) struct Sinful<A>(pub(crate) A);
+
+impl<A: Aggregate> Default for Sinful<A> {
+    fn default() -> Self {
+        Self(A::default())
+    }
+}
+
+impl<A: Sinner> Aggregate for Sinful<A> {
+    const CATEGORY: &'static str = A::CATEGORY;
+    type Command = A::Command;
+    type Event = A::Event;
+    type Rejection = A::Rejection;
+
+    fn decide(&self, command: A::Command) -> Result<Vec<A::Event>, A::Rejection> {
+        self.0.decide_with_sin(command)
+    }
+
+    fn apply(&mut self, event: &A::Event) {
+        self.0.apply_with_sin(event);
+    }
+}
+
+impl Sinner for Deployment {}
+
+impl Sinner for RouteOwner {
+    fn decide_with_sin(&self, mut command: route_owner::Command) -> Result<Vec<route_owner::Event>, Self::Rejection> {
+        use route_owner::{Command, Event};
+        let mut other = self.clone();
+        if committed(Sin::PinIgnored) {
+            other.pin = None;
+        }
+        if committed(Sin::FreezeIgnored) {
+            other.frozen = None;
+        }
+        if committed(Sin::QuarantineIgnored) && matches!(command, Command::Promote(_) | Command::RollBack { .. }) {
+            other.quarantined.clear();
+        }
+        if let Command::Promote(change) | Command::RollBack { change, .. } = &mut command
+            && committed(Sin::NoCompareAndSwap)
+        {
+            change.expected = self.epoch;
+        }
+        if let Command::RollBack { change, .. } = &command
+            && committed(Sin::RollbackToStranger)
+        {
+            other.former.insert(change.owner.deployment, change.owner.clone());
+        }
+        let released =
+            matches!(command, Command::ReleasePin { .. } | Command::Unfreeze { .. } | Command::Freeze { .. });
+        let mut events = if released { self.decide(command)? } else { other.decide(command)? };
+        events.retain(|event| match event {
+            Event::Pinned(Pin { .. }) => !committed(Sin::RollbackWithoutPin),
+            Event::Quarantined { .. } => !committed(Sin::RollbackWithoutQuarantine),
+            _ => true,
+        });
+        Ok(events)
+    }
+
+    fn apply_with_sin(&mut self, event: &route_owner::Event) {
+        let epoch = self.epoch;
+        self.apply(event);
+        if committed(Sin::EpochNotRaised) {
+            self.epoch = epoch;
+        }
+    }
+}
+
+impl Sinner for Operation {
+    fn decide_with_sin(&self, command: operation::Command) -> Result<Vec<operation::Event>, Self::Rejection> {
+        use operation::{Command, Event};
+        match (self.decide(command.clone()), command) {
+            (Err(refused), Command::RequestCancel { reason })
+                if committed(Sin::CancelledTooLate) && refused.code() == "ROUTE_CHANGED" =>
+            {
+                Ok(vec![Event::CancelRequested { reason: reason.clone() }, Event::Cancelled { reason }])
+            }
+            (decided, _) => decided,
+        }
+    }
+
+    fn apply_with_sin(&mut self, event: &operation::Event) {
+        self.apply(event);
+        if committed(Sin::LateReportBelieved) && matches!(event, operation::Event::LateReportRecorded { .. }) {
+            self.stage = Some(Stage::Healthy);
+        }
+    }
+}
+
+impl Sinner for Allocation {
+    fn decide_with_sin(&self, mut command: allocation::Command) -> Result<Vec<allocation::Event>, Self::Rejection> {
+        use allocation::Command;
+        let mut other = self.clone();
+        if let (Command::ReportStarting { digest } | Command::ReportReady { digest, .. }, Some(planned)) =
+            (&mut command, &mut other.planned)
+            && committed(Sin::OtherBytesRun)
+        {
+            planned.artifact = *digest;
+        }
+        other.decide(command)
+    }
+}
+
+/// The real authority rows, made of the nouns within.
+pub(crate) struct Rows;
+
+impl Inline for Rows {
+    fn rows(&self, stream: &StreamId, state: &dyn Any, events: &[NewEvent]) -> Vec<Value> {
+        fn of<A: Sinner>(stream: &StreamId, state: &dyn Any, events: &[NewEvent]) -> Vec<Value> {
+            let Sinful(noun) = state.downcast_ref::<Sinful<A>>().expect("the simulator loads every noun with its sins");
+            AuthorityRows.rows(stream, noun, events)
+        }
+        match stream.category() {
+            RouteOwner::CATEGORY => of::<RouteOwner>(stream, state, events),
+            Operation::CATEGORY => of::<Operation>(stream, state, events),
+            Allocation::CATEGORY => of::<Allocation>(stream, state, events),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A deployment as the process manager sees it.
+pub(crate) fn deployment_as_seen(mut deployment: Deployment, n: usize) -> Deployment {
+    if committed(Sin::UnvalidatedPromoted) {
+        deployment.failed = None;
+        deployment.validated = rhone_tests::rules::validated(n, bytes(n)).validated;
+    }
+    deployment
+}
+
+/// A reason for everything that users do here.
+pub(crate) fn reason() -> rhone_domain::text::Reason {
+    because("a user said so")
+}

@@ -1,0 +1,220 @@
+//! A worker that may be lost at any line: it claims, reads its world, decides, and appends what it decided at some later time,
+//! perhaps twice, perhaps under a lease it no longer holds. What it decides is the real process manager's.
+
+use crate::{
+    sins::{Sin, Sinful, committed, deployment_as_seen},
+    world::{HOSTS, World, lease},
+};
+use rhone_domain::{
+    actor::Writer,
+    allocation::{self, Allocation, State},
+    deployment::Deployment,
+    edge_status::EdgeStatus,
+    envelope::StreamId,
+    ids::{AllocationId, OperationId},
+    numbers::{Epoch, Fence, Version},
+    operation::{self, Evidence, Kind, Operation, Stage},
+    route_owner::RouteOwner,
+};
+use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
+use rhone_tests::rules::{Look, Move, at, bytes, change_of, next, validated};
+
+/// One worker.
+pub(crate) struct Worker {
+    n: usize,
+    task: Option<(OperationId, Fence)>,
+    decided: Option<Decided>,
+}
+
+/// What was read, and what is to be done about it.
+#[derive(Clone)]
+struct Decided {
+    operation: Loaded<Sinful<Operation>>,
+    owner: Loaded<Sinful<RouteOwner>>,
+    ready: Option<Loaded<Sinful<Allocation>>>,
+    step: Move,
+}
+
+impl Worker {
+    pub(crate) fn new(n: usize) -> Self {
+        Self { n, task: None, decided: None }
+    }
+
+    /// One thing, whatever comes next.
+    pub(crate) fn act(&mut self, world: &mut World) {
+        if !world.is_calm() && world.dice.once_in(40) {
+            // It dies; its lease runs out.
+            *self = Self::new(self.n);
+            return;
+        }
+        let Some((id, fence)) = self.task else {
+            self.task = world.claim(self.n);
+            return;
+        };
+        match self.decided.take() {
+            None => {
+                if world.is_calm() || !world.dice.once_in(4) {
+                    world.renew(self.n, id, fence);
+                }
+                self.decide(world, id);
+            }
+            Some(decided) => self.append(world, id, fence, &decided),
+        }
+    }
+
+    fn decide(&mut self, world: &mut World, id: OperationId) {
+        let operation = world.load::<Operation>(id.0);
+        let Some((environment, deployment, expected)) = change_of(&operation.state.0) else { return };
+        let n = (0..4).find(|n| rhone_tests::rules::deployment(*n) == deployment).unwrap_or(0);
+        let owner = world.load::<RouteOwner>(environment.0);
+        let of_deployment = |one: &Allocation| {
+            let planned = one.planned.as_ref();
+            let here = committed(Sin::PreviewAllocationCounts)
+                || planned.is_some_and(|planned| planned.environment == environment);
+            here && planned.is_some_and(|planned| planned.deployment == deployment)
+        };
+        let mut allocations = world.allocations(of_deployment);
+        if committed(Sin::UnreadyAllocationCounts) {
+            for one in &mut allocations {
+                one.state = one.state.map(|state| if state.is_final() { state } else { State::Ready });
+                one.verified = Some(bytes(n));
+            }
+        }
+        let edges = edges(world, environment, deployment, expected, n);
+        let now = if committed(Sin::DeadlineIgnored) { at(0) } else { at(world.seconds) };
+        let step = next(&Look {
+            now,
+            operation: &operation.state.0,
+            owner: &seen(&owner.state.0, expected, n),
+            deployment: &deployment_as_seen(deployment_of(n), n),
+            allocations: &allocations,
+            hosts: HOSTS,
+            edges: &edges,
+            new_allocation: world.door.clock().new_id(),
+        });
+        match step {
+            Move::Done => self.task = None,
+            Move::Wait(_) => {}
+            step => {
+                let ready = allocations.iter().find(|one| one.state == Some(State::Ready));
+                let ready = ready.and_then(|one| Some(world.load::<Allocation>(one.planned.as_ref()?.id.0)));
+                self.decided = Some(Decided { operation, owner, ready, step });
+            }
+        }
+    }
+
+    fn append(&mut self, world: &mut World, id: OperationId, fence: Fence, decided: &Decided) {
+        let check = FenceCheck { lease: lease(id), fence };
+        let times = if !world.is_calm() && world.dice.once_in(6) { 2 } else { 1 };
+        for _ in 0..times {
+            let Some(unit) = self.carry_out(world, id, decided.clone()) else { return };
+            world.storm();
+            if let Err(AppendError::StaleFence { .. }) = world.commit(unit, None, Some(check.clone())) {
+                self.record_late(world, id, fence, &decided.step);
+                *self = Self::new(self.n);
+                return;
+            }
+        }
+    }
+
+    /// What a step means, as one unit: what it asserts is what `workers/src/promotion.rs` asserts.
+    fn carry_out(&self, world: &World, id: OperationId, decided: Decided) -> Option<Unit> {
+        let Decided { mut operation, mut owner, ready, step } = decided;
+        let kind = operation.state.0.requested.as_ref()?.kind();
+        let writer = if kind == Kind::Rollback { Writer::Rollback } else { Writer::Promotion };
+        let mut unit = world.unit(writer, self.n, id.into(), None);
+        let entered = |stage, evidence| operation::Command::Enter { stage, evidence };
+        let decided = match step {
+            Move::Enter(stage, evidence) => {
+                unit.assert(&owner);
+                unit.decide(&mut operation, entered(stage, evidence)).map(drop).is_ok()
+            }
+            Move::Plan(planned) => {
+                unit.assert(&operation);
+                unit.decide(&mut fresh(planned.id), allocation::Command::Plan(planned)).is_ok()
+            }
+            Move::ChangeRoute(command) => {
+                if let Some(ready) = &ready {
+                    unit.assert(ready);
+                }
+                unit.decide(&mut owner, command).is_ok() && {
+                    let evidence = Evidence { epoch: Some(owner.state.0.epoch), ..Evidence::default() };
+                    unit.decide(&mut operation, entered(Stage::RouteCas, evidence)).is_ok()
+                        && unit.decide(&mut operation, entered(Stage::EdgePropagating, Evidence::default())).is_ok()
+                }
+            }
+            Move::Fail(failure) => unit.decide(&mut operation, operation::Command::Fail(failure)).is_ok(),
+            Move::Cancel => unit.decide(&mut operation, operation::Command::Cancel).is_ok(),
+            Move::Wait(_) | Move::Done => false,
+        };
+        decided.then_some(unit)
+    }
+
+    fn record_late(&self, world: &World, id: OperationId, attempt: Fence, step: &Move) {
+        let mut loaded = world.load::<Operation>(id.0);
+        let mut unit = world.unit(Writer::System, self.n, id.into(), None);
+        let report = format!("{step:?}").chars().take(40).collect();
+        if unit.decide(&mut loaded, operation::Command::RecordLateReport { attempt, report }).is_ok() {
+            let _refused = world.commit(unit, None, None);
+        }
+    }
+}
+
+/// The nth deployment as it is: the last was created and never validated.
+fn deployment_of(n: usize) -> Deployment {
+    let mut deployment = validated(n, bytes(n));
+    if n == 3 {
+        deployment.validated = None;
+    }
+    deployment
+}
+
+fn fresh(id: AllocationId) -> Loaded<Sinful<Allocation>> {
+    let stream = StreamId::new("allocation", id.0);
+    Loaded { stream, version: Version(0), state: Sinful::default(), last_event: None }
+}
+
+/// The route as the gates see it: with the sins of whoever judges it.
+fn seen(owner: &RouteOwner, expected: Epoch, n: usize) -> RouteOwner {
+    let mut seen = owner.clone();
+    if committed(Sin::NoCompareAndSwap) && seen.opened.is_some() {
+        seen.epoch = expected;
+    }
+    if committed(Sin::RollbackToStranger) {
+        seen.former.insert(rhone_tests::rules::deployment(n), rhone_tests::rules::owner(n));
+    }
+    if committed(Sin::PinIgnored) {
+        seen.pin = None;
+    }
+    if committed(Sin::FreezeIgnored) {
+        seen.frozen = None;
+    }
+    if committed(Sin::QuarantineIgnored) {
+        seen.quarantined.clear();
+    }
+    seen
+}
+
+fn edges(
+    world: &World,
+    environment: rhone_domain::ids::EnvironmentId,
+    deployment: rhone_domain::ids::DeploymentId,
+    expected: Epoch,
+    n: usize,
+) -> Vec<EdgeStatus> {
+    let mut edges = world.edges.iter().map(|edge| edge.status(world.seconds)).collect::<Vec<_>>();
+    if committed(Sin::HealthyWithoutProof) {
+        for edge in &mut edges {
+            edge.observations = vec![rhone_domain::edge_status::Observation {
+                environment,
+                epoch: expected.next(),
+                deployment,
+                allocation: None,
+                digest: Some(bytes(n)),
+                status: Some(200),
+                at: at(world.seconds),
+            }];
+        }
+    }
+    edges
+}

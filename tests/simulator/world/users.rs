@@ -1,0 +1,113 @@
+//! What users do: they ask for promotions and rollbacks, some of them twice or on an old epoch, hold and let go of routes, and
+//! change their minds.
+
+use super::{DEADLINE, DEPLOYMENTS, ENVIRONMENTS, World, actor};
+use crate::sins::reason;
+use rhone_domain::{
+    actor::Writer,
+    digest::Digest,
+    ids::CorrelationId,
+    numbers::Epoch,
+    operation::{self, Kind, Operation},
+    route_owner::{self, RouteOwner},
+};
+use rhone_eventstore::Idempotency;
+use rhone_tests::rules::{ACME, Ask, at, bytes, environment, requested};
+use uuid::Uuid;
+
+impl World {
+    pub(super) fn user(&mut self) {
+        let n = self.dice.below(ENVIRONMENTS);
+        match self.dice.below(40) {
+            0..=28 => self.ask(n),
+            29 => self.ask_again(),
+            30 => self.tell_route(n, route_owner::Command::Freeze { reason: reason() }),
+            31..=33 => self.tell_route(n, route_owner::Command::Unfreeze { reason: reason() }),
+            34..=36 => self.tell_route(n, route_owner::Command::ReleasePin { reason: reason() }),
+            37 | 38 => {
+                let digest = bytes(self.dice.below(DEPLOYMENTS));
+                self.tell_route(n, route_owner::Command::LiftQuarantine { digest, reason: reason() });
+            }
+            _ => self.wish_to_cancel(),
+        }
+    }
+
+    fn ask(&mut self, n: usize) {
+        if self.open_operations() > 0 && !self.dice.once_in(4) {
+            return;
+        }
+        let route = self.load::<RouteOwner>(environment(n).0).state.0;
+        let back = self.dice.once_in(if route.former.len() > 1 { 2 } else { 8 });
+        let kind = if back { Kind::Rollback } else { Kind::Promotion };
+        let expected = if self.dice.once_in(8) { Epoch(route.epoch.0.saturating_sub(1)) } else { route.epoch };
+        let most = if self.dice.once_in(8) { DEPLOYMENTS } else { DEPLOYMENTS - 1 };
+        let mut deployment = self.dice.below(most);
+        let former = (0..DEPLOYMENTS).filter(|n| route.former.contains_key(&rhone_tests::rules::deployment(*n)));
+        let former = former.filter(|n| route.owner.as_ref().is_none_or(|owner| owner.artifact != bytes(*n)));
+        let former = former.collect::<Vec<_>>();
+        if kind == Kind::Rollback && !former.is_empty() && !self.dice.once_in(4) {
+            deployment = former[self.dice.below(former.len())];
+        }
+        self.send(n, kind, deployment, expected);
+    }
+
+    pub(super) fn promote(&mut self, n: usize, deployment: usize) {
+        let epoch = self.load::<RouteOwner>(environment(n).0).state.0.epoch;
+        self.send(n, Kind::Promotion, deployment, epoch);
+    }
+
+    fn send(&mut self, n: usize, kind: Kind, deployment: usize, expected: Epoch) {
+        let deadline = at(self.seconds + DEADLINE);
+        let ask = Ask { id: self.door.clock().new_id(), kind, environment: n, deployment, expected, deadline };
+        let key = format!("request-{}", self.asked.len());
+        self.asked.push((key.clone(), ask));
+        self.request(&key, ask);
+    }
+
+    /// The same request arrives once more, under an id of its own, as a client that heard nothing sends it.
+    fn ask_again(&mut self) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let (key, ask) = self.asked[self.dice.below(self.asked.len())].clone();
+        self.request(&key, Ask { id: self.door.clock().new_id(), ..ask });
+    }
+
+    fn request(&mut self, key: &str, ask: Ask) {
+        let mut loaded = self.load::<Operation>(ask.id.0);
+        let mut unit = self.unit(Writer::Api, 9, ask.id.into(), Some(key));
+        if unit.decide(&mut loaded, operation::Command::Request(requested(&ask))).is_err() {
+            return;
+        }
+        let idempotency = Idempotency {
+            workspace: ACME,
+            actor: actor(9),
+            key: key.to_owned(),
+            fingerprint: Digest::of(&[key.as_bytes()]),
+            answer: serde_json::Value::Null,
+        };
+        self.storm();
+        let _lost_or_refused = self.commit(unit, Some(idempotency), None);
+    }
+
+    pub(super) fn tell_route(&mut self, n: usize, command: route_owner::Command) {
+        let mut loaded = self.load::<RouteOwner>(environment(n).0);
+        let mut unit = self.unit(Writer::Api, 9, CorrelationId(Uuid::from_u128(9)), None);
+        if unit.decide(&mut loaded, command).is_ok() {
+            let _refused = self.commit(unit, None, None);
+        }
+    }
+
+    fn wish_to_cancel(&mut self) {
+        let ids = self.door.log().tables().operations.keys().copied().collect::<Vec<_>>();
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[self.dice.below(ids.len())];
+        let mut loaded = self.load::<Operation>(id.0);
+        let mut unit = self.unit(Writer::Api, 9, id.into(), None);
+        if unit.decide(&mut loaded, operation::Command::RequestCancel { reason: reason() }).is_ok() {
+            let _refused = self.commit(unit, None, None);
+        }
+    }
+}
