@@ -7,6 +7,7 @@ mod change;
 mod connection;
 mod context;
 mod deployment;
+mod drain;
 mod edge;
 mod environment;
 mod host;
@@ -20,6 +21,7 @@ mod query;
 mod reference;
 mod route_change;
 mod route_owner;
+mod scale;
 mod timeline;
 mod token;
 mod user_error;
@@ -44,6 +46,8 @@ pub struct Mutation(
     deployment::DeploymentMutation,
     route_owner::RouteOwnerMutation,
     operation::OperationMutation,
+    scale::ScaleMutation,
+    drain::DrainMutation,
     token::TokenMutation,
 );
 

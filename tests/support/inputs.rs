@@ -21,6 +21,7 @@ pub struct Owner {
     digest: String,
     deployment: String,
     operation: String,
+    allocation: String,
     region: String,
     cell: String,
     host: String,
@@ -37,6 +38,7 @@ impl Owner {
         let made = tenant.client.done("deploymentCreate", "deployment { id }", input).await;
         let operation = text(&made["operation"]["id"]);
         tenant.succeeds(&operation).await;
+        let allocation = text(&tenant.allocations(&tenant.preview).await[0]["id"]);
         let ids = platform.report().ids;
         Self {
             person,
@@ -44,6 +46,7 @@ impl Owner {
             digest,
             deployment: text(&made["deployment"]["id"]),
             operation,
+            allocation,
             region: format!("reg_{}", ids.region.simple()),
             cell: format!("cell_{}", ids.cell.simple()),
             host: format!("host_{}", ids.host.simple()),
@@ -59,6 +62,7 @@ impl Owner {
             "environmentId" => &self.tenant.preview.id,
             "deploymentId" => &self.deployment,
             "operationId" => &self.operation,
+            "allocationId" => &self.allocation,
             _ => return None,
         })
     }
@@ -79,7 +83,7 @@ impl Owner {
             "drainSeconds" => json!(10),
             "standbySeconds" => json!(100),
             "artifactDigest" | "digest" => json!(self.digest),
-            "expectedRouteEpoch" => json!(1),
+            "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
             "reason" => json!("because of a test"),
             "host" => json!(format!("{}.test", unique("h"))),
             "tokenId" => json!("00000000-0000-7000-8000-000000000009"),

@@ -2,6 +2,7 @@
 
 use super::{deployment::Deployment, id};
 use async_graphql::{Context, Enum, ID, Object};
+use chrono::{DateTime, Utc};
 use rhone_domain::allocation;
 
 /// A running instance of an artifact on a host.
@@ -59,6 +60,21 @@ impl Allocation {
 
     async fn cell_id(&self) -> Option<ID> {
         self.0.planned.as_ref().map(|planned| id::show(planned.cell))
+    }
+
+    /// Until when its open sessions may go on, once it drains.
+    async fn drain_deadline(&self) -> Option<DateTime<Utc>> {
+        self.0.drain_deadline
+    }
+
+    /// How many sessions its runner ended at that deadline.
+    async fn sessions_ended(&self) -> u64 {
+        self.0.sessions_ended
+    }
+
+    /// Why it failed, as a word such as `out_of_memory`.
+    async fn failure_cause(&self) -> Option<&'static str> {
+        self.0.cause.map(allocation::Cause::as_str)
     }
 
     /// How often its process was started again after a crash.

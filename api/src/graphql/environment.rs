@@ -4,10 +4,11 @@ use super::{
     allocation::Allocation,
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
-    context::{begin, belongs_to},
+    context::{Ask, begin, belongs_to, door},
     id,
     place::{Cell, Region, claim_slug, noun, slug},
     route_owner::RouteOwner,
+    scale::{self, ScalePlan},
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
@@ -78,6 +79,20 @@ impl Environment {
 
     async fn created_at(&self) -> DateTime<Utc> {
         self.created_at
+    }
+
+    /// How many allocations of its owner it wants.
+    #[graphql(complexity = 20)]
+    async fn replicas(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        let door = door(ctx.platform(), ctx.principal());
+        let loaded = door.load::<environment::Environment>(self.created.id).await.map_err(Fault::internal)?;
+        Ok(loaded.state.replicas.0.into())
+    }
+
+    /// Whether it could be scaled to this number now, gate by gate.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn scale_plan(&self, ctx: &Context<'_>, replicas: i64) -> async_graphql::Result<ScalePlan> {
+        Ok(scale::plan(ctx, self.created.id, replicas).await?)
     }
 
     /// The stream's version.
