@@ -2,7 +2,7 @@
 //! cordon for a drain; what runs there stays where it is.
 
 use super::{
-    change::{Answer, Bench, Change, Judged, Manner, No, change, decide, payload},
+    change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload},
     context::platform_only,
     id,
     place::Host,
@@ -44,7 +44,7 @@ pub(crate) struct HostReasonInput {
 pub(crate) struct HostCapacitySetInput {
     host_id: ID,
     /// How many allocations it may hold: 0 to 10000.
-    capacity: u32,
+    capacity: i64,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -81,7 +81,10 @@ impl HostMutation {
         input: HostCapacitySetInput,
     ) -> async_graphql::Result<HostPayload> {
         let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
-        Ok(HostPayload(ask(ctx, &input.host_id, manner, Asked::SetCapacity(input.capacity)).await?))
+        let capacity = natural("capacity", Some(input.capacity))?.unwrap_or_default();
+        // What is too large for the number is too large for the rule.
+        let asked = Asked::SetCapacity(u32::try_from(capacity).unwrap_or(u32::MAX));
+        Ok(HostPayload(ask(ctx, &input.host_id, manner, asked).await?))
     }
 }
 
