@@ -25,6 +25,7 @@ mod scale;
 mod timeline;
 mod token;
 mod user_error;
+mod variables;
 mod workspace;
 
 pub use context::{Platform, request_context};
@@ -49,6 +50,7 @@ pub struct Mutation(
     scale::ScaleMutation,
     drain::DrainMutation,
     token::TokenMutation,
+    variables::VariablesMutation,
 );
 
 /// The schema.

@@ -7,6 +7,7 @@ mod caller;
 mod edge;
 mod refusal;
 mod runner;
+mod variables;
 mod waiting;
 
 use std::{fmt, sync::Arc};
@@ -18,7 +19,7 @@ use axum::{
     routing::{get, post, put},
 };
 use ed25519_dalek::SigningKey;
-use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake};
+use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake, vault::Vault};
 use rhone_projections::inline::AuthorityRows;
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
@@ -44,6 +45,8 @@ pub struct Infrastructure {
     pub feed_key: Arc<SigningKey>,
     /// Where artifacts are kept.
     pub artifacts: ArtifactStore,
+    /// Values of variables, for the allocations that run with them.
+    pub vault: Vault,
     /// Whether this process is about to end: then nobody is kept waiting.
     pub readiness: Arc<Readiness>,
     /// What each edge said last, so that only news wakes the workers.
@@ -79,6 +82,7 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/edge/v1/status", post(edge::status))
         .route("/runner/v1/desired", get(runner::desired))
         .route("/runner/v1/artifacts/{digest}", get(artifacts::fetch))
+        .route("/runner/v1/variables/{allocation}", get(variables::fetch))
         .route("/runner/v1/reports", post(runner::reports))
         .route("/v1/artifacts/{digest}", put(artifacts::put))
         .with_state(infrastructure)

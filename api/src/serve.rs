@@ -15,6 +15,7 @@ use rhone_eventstore::{
     Bell, Clock, Log as _, PgLog, ReadError, Wake,
     boot::{self, BootError},
     subjects::Subjects,
+    vault::Vault,
 };
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
@@ -39,6 +40,8 @@ pub struct Config {
     pub artifacts: ArtifactStore,
     /// Personal fields.
     pub subjects: Subjects,
+    /// Values of variables.
+    pub vault: Vault,
     /// Whom the server is shown to.
     pub exposure: Exposure,
     /// The pages that may call from a browser.
@@ -81,6 +84,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         wake: config.wake.clone(),
         artifacts: config.artifacts.clone(),
         subjects: config.subjects.clone(),
+        vault: config.vault.clone(),
         tokens: Tokens::new(config.api_pool.clone()),
         incarnation,
     });
@@ -92,6 +96,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         wake: config.wake.clone(),
         feed_key: config.feed_key.clone(),
         artifacts: config.artifacts.clone(),
+        vault: config.vault.clone(),
         readiness: readiness.clone(),
         seen: infrastructure::Seen::default(),
     });

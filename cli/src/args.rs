@@ -96,6 +96,16 @@ pub enum AdminCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Make another key-encryption key of the vault and wrap every app's key under it, while everything runs on. Values stay
+    /// as they are.
+    RotateKeys {
+        /// Give every app another data key too, for what is set from now on.
+        #[arg(long)]
+        data_keys: bool,
+        /// Drop the key-encryption keys under which nothing is wrapped any more; a backup from before needs them.
+        #[arg(long)]
+        forget_unused: bool,
+    },
     /// After a restore: lift every route above the epochs that edges have served since the backup.
     RaiseEpochs {
         /// By how much; more than there were promotions since.

@@ -52,6 +52,11 @@ impl Data {
         self.0.join("keys.json")
     }
 
+    /// The vault's key-encryption keys.
+    pub(crate) fn vault_keys(&self) -> PathBuf {
+        self.0.join("vault-keys.json")
+    }
+
     pub(crate) fn tokens(&self) -> PathBuf {
         self.0.join("tokens.json")
     }

@@ -22,6 +22,7 @@ mod rebuild;
 mod replay;
 mod shutdown;
 mod up;
+mod vault_keys;
 
 pub use output::error as output_error;
 pub use processes::Process;

@@ -13,7 +13,7 @@ use rhone_domain::{
     aggregate::Aggregate, allocation::Allocation, app::App, artifact::Artifact, cell::Cell, claim::Claim,
     deployment::Deployment, envelope::StreamId, environment::Environment, host::Host, migrations::Migrations,
     numbers::Version, operation::Operation, project::Project, refusal::Refusals, region::Region,
-    route_owner::RouteOwner, workspace::Workspace,
+    route_owner::RouteOwner, variables::Variables, workspace::Workspace,
 };
 use rhone_eventstore::{AsOf, Clock, Dispatcher, NoInline, PgLog, postgres::connect};
 use serde::Serialize;
@@ -86,6 +86,7 @@ async fn at(door: &Door, stream: &StreamId, as_of: AsOf) -> Result<Moment> {
         Project::CATEGORY => fold::<Project>(door, stream, as_of).await,
         Refusals::CATEGORY => fold::<Refusals>(door, stream, as_of).await,
         Region::CATEGORY => fold::<Region>(door, stream, as_of).await,
+        Variables::CATEGORY => fold::<Variables>(door, stream, as_of).await,
         RouteOwner::CATEGORY => fold::<RouteOwner>(door, stream, as_of).await,
         Workspace::CATEGORY => fold::<Workspace>(door, stream, as_of).await,
         other => bail!("there is no category `{other}`"),

@@ -6,7 +6,7 @@ use crate::{
     data::Data,
     demo, doctor, log_commands, migrate,
     output::line,
-    parts, raise_epochs, rebuild, replay, up,
+    parts, raise_epochs, rebuild, replay, up, vault_keys,
 };
 use anyhow::Result;
 use std::process::ExitCode;
@@ -35,6 +35,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         Command::Admin { command: AdminCommand::RaiseEpochs { by, reason } } => {
             let raised = raise_epochs::raise(&data, by, &reason).await?;
             line(format_args!("{raised} routes were raised by {by}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Admin { command: AdminCommand::RotateKeys { data_keys, forget_unused } } => {
+            let rotation = vault_keys::Rotation { data_keys, forget_unused };
+            line(vault_keys::rotate(&data, rotation).await?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(how) => demo::run(&data, how).await.map(done),

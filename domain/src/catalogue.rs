@@ -17,6 +17,7 @@ use crate::{
     refusal::Refusals,
     region::Region,
     route_owner::RouteOwner,
+    variables::Variables,
     workspace::Workspace,
 };
 
@@ -59,6 +60,7 @@ pub fn nouns() -> Vec<Noun> {
     add::<Refusals>(&mut all);
     add::<Region>(&mut all);
     add::<RouteOwner>(&mut all);
+    add::<Variables>(&mut all);
     add::<Workspace>(&mut all);
     all
 }

@@ -4,11 +4,13 @@
 use crate::{
     allocation::Cause,
     digest::Digest,
+    hidden::Hidden,
     ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, RegionId, WorkspaceId},
     numbers::{EnvSet, Epoch, Generation},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Answer of `GET /runner/v1/desired?etag=&wait_ms=`: the whole set of one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +137,21 @@ pub enum Seen {
         cause: Option<Cause>,
     },
 }
+
+/// Answer of `GET /runner/v1/variables/{allocation}`: what the app of one allocation of the asking host is started with. The
+/// trap: asking by environment, which would hand out the newest set instead of the allocation's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocationVariables {
+    /// For which allocation.
+    pub allocation: AllocationId,
+    /// Which set it is.
+    pub env_set: EnvSet,
+    /// By key. They are shown to nobody but the app.
+    pub variables: BTreeMap<String, Hidden>,
+}
+
+/// The code by which an allocation fails whose set of variables is not there, or not whole: trying again cannot help.
+pub const SECRET_MISSING: &str = "SECRET_MISSING";
 
 /// The answer to a gate's `WHO`: one line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -80,6 +80,8 @@ ids! {
     SubjectId;
     /// All that one cause brought about; an operation's id where there is one.
     CorrelationId;
+    /// One value of a variable, encrypted, in the vault.
+    ValueId;
     /// One life of a feed; a new one means: rebuild from the authenticated endpoint.
     Incarnation;
 }

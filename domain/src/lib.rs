@@ -9,6 +9,7 @@ pub mod canonical;
 mod created_once;
 pub mod digest;
 pub mod envelope;
+pub mod hidden;
 pub mod ids;
 pub mod numbers;
 pub mod personal;
@@ -36,6 +37,7 @@ pub mod refusal;
 pub mod region;
 pub mod route_owner;
 pub mod runtime_service;
+pub mod variables;
 pub mod workspace;
 
 // What a change of owner is judged by.

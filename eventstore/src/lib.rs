@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod subjects;
 pub mod tail;
 pub mod unit;
+pub mod vault;
 pub mod verify;
 
 pub use clock::Clock;

@@ -8,6 +8,7 @@ use rhone_domain::{
     ids::{DeploymentId, EnvironmentId},
     operation::Requested,
     route_owner::RouteOwner,
+    variables::Variables,
 };
 use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
 
@@ -18,6 +19,8 @@ pub struct GateFacts {
     pub owner: Loaded<RouteOwner>,
     /// The deployment it is about.
     pub deployment: Loaded<Deployment>,
+    /// The environment's sets of variables.
+    pub variables: Loaded<Variables>,
 }
 
 impl GateFacts {
@@ -38,7 +41,8 @@ impl GateFacts {
         deployment: Loaded<Deployment>,
     ) -> Result<Self, ReadError> {
         let owner = door.load::<RouteOwner>(environment).await?;
-        Ok(Self { owner, deployment })
+        let variables = door.load::<Variables>(environment).await?;
+        Ok(Self { owner, deployment, variables })
     }
 
     /// For the gates; none if what is asked changes no owner.
@@ -51,5 +55,6 @@ impl GateFacts {
     pub fn assert(&self, unit: &mut Unit) {
         unit.assert(&self.owner);
         unit.assert(&self.deployment);
+        unit.assert(&self.variables);
     }
 }

@@ -53,6 +53,7 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "migrations.restored" => {
             format!("The data were restored; undone: {}: {}.", listed(payload, "/undone"), p("/reason"))
         }
+        "variables.changed" => variables(payload),
         "refusal.recorded" => refusal(payload),
         _ if event_type.starts_with("route_owner.") => route_owner(event_type, payload),
         _ if event_type.starts_with("operation.") => operation(event_type, payload),
@@ -119,6 +120,17 @@ fn operation(event_type: &str, payload: &Value) -> String {
         }
         other => format!("{other} happened."),
     }
+}
+
+/// Which keys; what they hold is nowhere to be read.
+fn variables(payload: &Value) -> String {
+    let set: Vec<&str> =
+        payload.get("set").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    let unset: Vec<&str> =
+        payload.get("unset").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let said = |what: &str, keys: &[&str]| (!keys.is_empty()).then(|| format!("{} {what}", keys.join(", ")));
+    let both: Vec<String> = [said("set", &set), said("unset", &unset)].into_iter().flatten().collect();
+    format!("Set {} of the variables: {}.", word(payload, "/to"), both.join("; "))
 }
 
 fn refusal(payload: &Value) -> String {

@@ -14,6 +14,7 @@ use crate::{
     keeper::Keeper,
     outbox::Outbox,
     tally::{Tally, count},
+    variables::HostKey,
 };
 use ports::Ports;
 use rhone_domain::{
@@ -36,6 +37,7 @@ pub(crate) struct Host {
     pub(crate) artifacts: ArtifactStore,
     pub(crate) outbox: Outbox,
     pub(crate) ports: Ports,
+    pub(crate) key: HostKey,
     pub(crate) tally: Tally,
 }
 
@@ -84,6 +86,7 @@ impl Host {
                 .map_err(Error::file(&config.data_dir))?,
             outbox: Outbox::open(&config.data_dir)?,
             ports: Ports::new(config.ports),
+            key: HostKey::of(&config.data_dir)?,
             tally: Tally::default(),
             config,
         })

@@ -1,5 +1,5 @@
 //! The files of one allocation: `desired.json` (the order) and `record.json` (what the agent did) are written by the agent,
-//! `spec.json` by the agent for the gate, `gate.json` by the gate. One writer per file, so that none needs a lock.
+//! `spec.json` and `variables.sealed` by the agent for the gate, `gate.json` by the gate. One writer per file, so that none needs a lock.
 
 use crate::{
     durable,
@@ -129,6 +129,11 @@ impl AllocationFolder {
 
     pub(crate) fn set_spec(&self, spec: &GateSpec) -> Result<(), Error> {
         durable::write(&self.spec_path(), spec)
+    }
+
+    /// Where the app's variables lie, sealed under the host's key.
+    pub(crate) fn variables_path(&self) -> PathBuf {
+        self.path.join("variables.sealed")
     }
 
     pub(crate) fn gate(&self) -> Result<Option<GateStatus>, Error> {

@@ -7,8 +7,10 @@ use futures_util::{StreamExt, stream::BoxStream};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rhone_domain::{
     digest::Digest,
-    host_protocol::{DesiredSet, Reports},
+    host_protocol::{AllocationVariables, DesiredSet, Reports, SECRET_MISSING},
+    ids::AllocationId,
 };
+use serde::Deserialize;
 use std::time::Duration;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -41,6 +43,15 @@ pub(crate) enum PullError {
     /// There is no such artifact for this host.
     #[error("the control plane does not have the artifact")]
     Unknown,
+    /// The allocation's set of variables is not there, or not whole: trying again cannot help.
+    #[error("{SECRET_MISSING}: {0}")]
+    SecretMissing(String),
+}
+
+/// What the control plane says when it refuses.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
 }
 
 /// What became of reports.
@@ -87,6 +98,17 @@ impl ControlPlane {
             return Err(PullError::Unknown);
         }
         Ok(expect_success(answer)?.bytes_stream().boxed())
+    }
+
+    /// What the app of an allocation is started with.
+    pub(crate) async fn variables(&self, allocation: AllocationId) -> Result<AllocationVariables, PullError> {
+        let url = self.at(&format!("variables/{allocation}"));
+        let answer = send(self.client.get(url).bearer_auth(&self.token.0).timeout(ANSWER)).await?;
+        if answer.status() == StatusCode::CONFLICT {
+            let refusal: Refusal = answer.json().await.map_err(PullError::Transport)?;
+            return Err(PullError::SecretMissing(refusal.message));
+        }
+        expect_success(answer)?.json().await.map_err(PullError::Transport)
     }
 
     /// Hands reports over.

@@ -2,7 +2,7 @@
 //! agent nor the control plane: it restarts a crashed app, passes connections that are meant for it, and refuses the others.
 //! The trap: two gates for one allocation; a lock on a file, held as long as the process lives, allows only one.
 
-use crate::{durable, error::Error};
+use crate::{durable, error::Error, variables::SealedFile};
 use rhone_domain::{
     digest::Digest,
     ids::{AllocationId, DeploymentId, EnvironmentId, RegionId},
@@ -40,6 +40,9 @@ pub(crate) struct GateSpec {
     pub(crate) tar: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) command: Vec<String>,
+    /// Where the app's variables lie, sealed; none when it has none. They themselves never stand here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variables: Option<SealedFile>,
     pub(crate) drain_timeout_ms: u64,
     pub(crate) log_bytes: u64,
 }

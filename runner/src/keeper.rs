@@ -24,6 +24,7 @@ use tokio::{
 mod order;
 mod start;
 mod stop;
+mod variables;
 
 use stop::Ending;
 
@@ -93,6 +94,9 @@ impl Keeper {
                 None => match self.have_artifact(order).await? {
                     Err(refusal) => return self.fail(order, refusal, Cause::ArtifactRefused),
                     Ok(digest) => {
+                        if let Err(missing) = self.have_variables(order).await? {
+                            return self.fail(order, missing, Cause::SecretMissing);
+                        }
                         let until = *patience.get_or_insert_with(|| Instant::now() + order::patience(order));
                         match self.start(order, digest, until).await? {
                             Ok(gate) => gate,
@@ -175,6 +179,7 @@ impl Keeper {
     }
 
     fn fail(&mut self, order: &Desired, reason: String, cause: Cause) -> Result<(), Error> {
+        self.forget_variables()?;
         self.enter(order, Phase::Failed { reason: reason.clone() }, Seen::Failed { reason, cause: Some(cause) })
     }
 

@@ -17,6 +17,7 @@ mod keeper;
 mod outbox;
 mod stop_all;
 mod tally;
+mod variables;
 
 pub use agent::run;
 pub use config::{Config, PortRange, Token};

@@ -14,3 +14,4 @@ mod seeds;
 mod story;
 mod unknown_commit;
 mod up;
+mod variables;

@@ -72,6 +72,9 @@ impl Owner {
             return json!(id);
         }
         match field {
+            "variables" => json!([{ "key": "GREETING", "value": "hello", "kind": "PLAIN" }]),
+            "key" => json!("GREETING"),
+            "expectedSet" => json!(0),
             "regionId" => json!(self.region),
             "cellId" => json!(self.cell),
             "hostId" => json!(self.host),
@@ -125,6 +128,7 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
             ("beyond 64 bits", json!(1e30)),
         ],
         "Boolean" => vec![("text", json!("yes")), ("number", json!(1))],
+        "[EnvironmentVariableInput!]" => bad_variables(),
         "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
         "String" => [bad_text(&field.name), all_text()].concat(),
         other => panic!("no bad values are known for the type `{other}` in {}", file!()),
@@ -136,6 +140,26 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         bad.push(("null", Value::Null));
     }
     bad
+}
+
+/// Lists of variables, each with one that is wrong.
+fn bad_variables() -> Vec<(&'static str, Value)> {
+    let with = |key: &str, value: Value| json!([{ "key": "FINE", "value": "fine" }, { "key": key, "value": value }]);
+    vec![
+        ("text", json!("GREETING=hello")),
+        ("nothing", json!([])),
+        ("a malformed key", with("lower", json!("x"))),
+        ("an empty key", with("", json!("x"))),
+        ("a key of the platform's", with("PORT", json!("x"))),
+        ("another key of the platform's", with("RHONE_REGION", json!("x"))),
+        ("a key that is too long", with(&"K".repeat(256), json!("x"))),
+        ("a key twice", with("FINE", json!("x"))),
+        ("a NUL", with("OTHER", json!("a\u{0}b"))),
+        ("a number", with("OTHER", json!(7))),
+        ("an object", with("OTHER", json!({ "a": 1 }))),
+        ("a value that is too long", with("OTHER", json!("x".repeat(40_000)))),
+        ("an unknown kind", json!([{ "key": "FINE", "value": "fine", "kind": "OPEN" }])),
+    ]
 }
 
 fn bad_id() -> Vec<(&'static str, Value)> {
@@ -193,6 +217,9 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
             format!("{digits}0"),
         ]),
         "idempotencyKey" => of(vec!["two words".into(), "schlüssel".into(), "k".repeat(256)]),
+        "key" => {
+            of(vec!["lower".into(), "A-B".into(), "PORT".into(), "RHONE_X".into(), "K".repeat(256), "NOT_SET".into()])
+        }
         "tokenId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
         other => panic!("no bad values are known for the text `{other}` in {}", file!()),
     }

@@ -12,6 +12,7 @@ pub mod program;
 pub mod proxy;
 pub mod report;
 pub mod rules;
+pub mod scan;
 pub mod schema;
 pub mod signals;
 pub mod sockets;

@@ -10,7 +10,7 @@ use async_graphql::{Context, Data};
 use rhone_domain::ids::{PLATFORM, WorkspaceId};
 use rhone_eventstore::{
     Bell, Clock, Cursor, CursorError, Dispatcher, LogIncarnation, PgLog, Position, Wake, checkpoint::Key,
-    subjects::Subjects,
+    subjects::Subjects, vault::Vault,
 };
 use rhone_projections::{authority::members, inline::AuthorityRows, projection, session::Session};
 use rhone_providers::artifact_store::ArtifactStore;
@@ -35,6 +35,8 @@ pub struct Platform {
     pub artifacts: ArtifactStore,
     /// Personal fields.
     pub subjects: Subjects,
+    /// Values of variables.
+    pub vault: Vault,
     /// Tokens.
     pub tokens: Tokens,
     /// Which life of the log positions belong to.

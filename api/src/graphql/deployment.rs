@@ -88,8 +88,8 @@ impl Deployment {
         let wish = Wish { kind, reason: None, expected: None, drain: settings };
         let door = door(ctx.platform(), ctx.principal());
         let facts = GateFacts::load(&door, environment, self.0.id).await.map_err(Fault::internal)?;
-        let (owner, state) = (&facts.owner.state, &facts.deployment.state);
-        let requested = wish.requested(OperationId(self.0.id.0), owner, state, ctx.platform().clock.now());
+        let owner = &facts.owner.state;
+        let requested = wish.requested(OperationId(self.0.id.0), &facts, ctx.platform().clock.now());
         let requested = requested.ok_or_else(missing)?;
         let judged = facts.facts(&requested).map(|facts| gate::judge(&facts)).unwrap_or_default();
         Ok(RouteChangePlan {

@@ -9,6 +9,7 @@ use super::{
     place::{Cell, Region, claim_slug, noun, slug},
     route_owner::RouteOwner,
     scale::{self, ScalePlan},
+    variables::{self, Variable, VariableDifference, VariableSet},
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
@@ -116,6 +117,28 @@ impl Environment {
         let mut transaction = begin(ctx).await?;
         let rows = allocations::of_environment(&mut transaction, self.created.id, None, ended).await;
         Ok(rows.map_err(Fault::internal)?.into_iter().map(|(state, _)| Allocation(state)).collect())
+    }
+
+    /// Its variables in a set; in the newest one when none is named. What runs has its deployment's own set.
+    #[graphql(complexity = "100 + 25 * child_complexity")]
+    async fn variables(&self, ctx: &Context<'_>, set: Option<i64>) -> async_graphql::Result<Vec<Variable>> {
+        Ok(variables::variables(ctx, self.created.id, natural("set", set)?).await?)
+    }
+
+    /// Its newest 100 sets of variables, the newest first.
+    #[graphql(complexity = "100 + 25 * child_complexity")]
+    async fn variable_sets(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<VariableSet>> {
+        Ok(variables::sets(ctx, self.created.id).await?)
+    }
+
+    /// What a deployment's own set has otherwise than the newest one: a rollback to it brings its own back.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn variable_difference(
+        &self,
+        ctx: &Context<'_>,
+        deployment_id: ID,
+    ) -> async_graphql::Result<VariableDifference> {
+        Ok(variables::difference(ctx, self.created.id, &deployment_id).await?)
     }
 }
 

@@ -15,8 +15,8 @@ use rhone_domain::{
     ids::{DeploymentId, EnvironmentId, OperationId},
     numbers::Epoch,
     operation::{self, Kind, Requested, RouteChange, Work},
-    route_owner::RouteOwner,
     text::Reason,
+    variables,
 };
 use rhone_eventstore::{Loaded, Unit};
 use rhone_projections::gate_facts::GateFacts;
@@ -87,16 +87,16 @@ impl Wish {
         environment: EnvironmentId,
         deployment: &Loaded<deployment::Deployment>,
     ) -> Result<OperationId, No> {
-        let (owner, opened) = route_of(bench, environment).await?;
+        let (_, opened) = route_of(bench, environment).await?;
         let same_app = deployment.state.created.as_ref().is_some_and(|created| created.app == opened.app);
         if !same_app {
             return Err(Fault::bad_input("environmentId", "must be an environment of the deployment's app").into());
         }
         let id: OperationId = bench.new_id();
         let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
-        let requested = self.requested(id, &owner.state, &deployment.state, unit.now()).ok_or_else(missing)?;
-        let concerning = |no: No| no.concerning(opened.app, Some(environment));
         let facts = GateFacts::of(&bench.door, environment, deployment.clone()).await?;
+        let requested = self.requested(id, &facts, unit.now()).ok_or_else(missing)?;
+        let concerning = |no: No| no.concerning(opened.app, Some(environment));
         judge(&requested, &facts).map_err(concerning)?;
         facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));
@@ -105,20 +105,15 @@ impl Wish {
         Ok(id)
     }
 
-    pub(crate) fn requested(
-        &self,
-        id: OperationId,
-        owner: &RouteOwner,
-        deployment: &deployment::Deployment,
-        now: DateTime<Utc>,
-    ) -> Option<Requested> {
-        let (opened, created) = (owner.opened.as_ref()?, deployment.created.as_ref()?);
+    pub(crate) fn requested(&self, id: OperationId, facts: &GateFacts, now: DateTime<Utc>) -> Option<Requested> {
+        let owner = &facts.owner.state;
+        let (opened, created) = (owner.opened.as_ref()?, facts.deployment.state.created.as_ref()?);
         let change = RouteChange {
             app: opened.app,
             environment: opened.environment,
             deployment: created.id,
             artifact: created.digest,
-            env_set: created.env_set,
+            env_set: variables::pinned(owner, created.id, facts.variables.state.current),
             expected_epoch: self.expected.unwrap_or(owner.epoch),
             drain: self.drain,
         };

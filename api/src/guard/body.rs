@@ -124,6 +124,7 @@ fn build(parameters: Parameters, documents: &Documents) -> Result<Request, Fault
 }
 
 fn malformed(field: &'static str, error: &serde_json::Error) -> Fault {
-    let rule = format!("must be a well-formed request ({error})");
+    // The library's words may quote what was sent, and that may be a secret.
+    let rule = format!("must be a well-formed request (line {}, column {})", error.line(), error.column());
     Fault { field: Some(field.into()), ..Fault::new(Code::BadUserInput, format!("{field}: {rule}")) }
 }

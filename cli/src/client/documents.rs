@@ -21,6 +21,9 @@ pub(crate) const ENVIRONMENT: &str = "id slug kind drainSeconds standbySeconds c
      routeOwner { epoch revision deploymentId artifactDigest hosts frozen pin { deploymentId operationId reason } \
      quarantined { digest reason } formerDeploymentIds }";
 
+/// Of an environment's variables; values of plain ones only are ever answered.
+pub(crate) const VARIABLES: &str = "id variables { key kind digest set updatedAt value }";
+
 /// Of an allocation.
 pub(crate) const ALLOCATION: &str =
     "id state artifactDigest verifiedDigest hostId regionId cellId restarts deployment { id }";
@@ -41,6 +44,10 @@ pub(crate) const FOLLOW: &str = "subscription($id: ID!, $after: String) { operat
 
 pub(crate) fn environment() -> String {
     format!("query($id: ID!) {{ environment(id: $id) {{ {ENVIRONMENT} allocations {{ {ALLOCATION} }} }} }}")
+}
+
+pub(crate) fn variables() -> String {
+    format!("query($id: ID!) {{ environment(id: $id) {{ {VARIABLES} }} }}")
 }
 
 pub(crate) fn operation() -> String {

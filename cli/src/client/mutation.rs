@@ -2,7 +2,7 @@
 //! payload is asked for the same, and its object for what `documents` says.
 
 use super::{
-    documents::{DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER},
+    documents::{DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER, VARIABLES},
     failure::{Failure, Refusal},
 };
 use serde_json::Value;
@@ -72,8 +72,15 @@ pub(crate) const QUARANTINE_LIFT: Mutation =
 pub(crate) const OPERATION_CANCEL: Mutation =
     Mutation::of("operationCancel", "OperationCancelInput", "cancelled", "id stage ended cancelReason");
 
+pub(crate) const VARIABLES_SET: Mutation =
+    Mutation::of("environmentVariablesSet", "EnvironmentVariablesSetInput", "environment", VARIABLES);
+pub(crate) const VARIABLE_UNSET: Mutation =
+    Mutation::of("environmentVariableUnset", "EnvironmentVariableUnsetInput", "environment", VARIABLES);
+
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 18] = [
+pub(crate) const ALL: [&Mutation; 20] = [
+    &VARIABLES_SET,
+    &VARIABLE_UNSET,
     &REGION_CREATE,
     &CELL_CREATE,
     &HOST_CREATE,

@@ -2,8 +2,8 @@
 
 use super::{
     args::{
-        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname, How,
-        Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
+        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
+        How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
     mutation::{self, Mutation},
 };
@@ -25,6 +25,10 @@ pub(super) enum Plan {
     Timeline { app: String, environment: Option<String> },
     /// One environment.
     ShowEnvironment(String),
+    /// An environment's variables.
+    Variables(String),
+    /// A secret, from standard input or a file.
+    Secret { environment: String, key: String, file: Option<PathBuf>, expected_set: Option<u64> },
     /// Packing only.
     Pack { folder: PathBuf, out: Option<PathBuf> },
     /// Packing, uploading, registering.
@@ -64,6 +68,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         }
         Noun::App(verbs) => (app(verbs.verb), verbs.how),
         Noun::Environment(verbs) => (environment(verbs.verb), verbs.how),
+        Noun::Env(verbs) => (env(verbs.verb), verbs.how),
         Noun::Artifact(verbs) => match verbs.verb {
             ArtifactVerb::Pack { folder, out } => (Plan::Pack { folder, out }, verbs.how),
             ArtifactVerb::Push { folder, workspace } => (Plan::Push { folder, workspace }, verbs.how),
@@ -144,6 +149,28 @@ fn environment(verb: EnvironmentVerb) -> Plan {
     }
 }
 
+fn env(verb: EnvVerb) -> Plan {
+    match verb {
+        EnvVerb::List { environment } => Plan::Variables(environment),
+        EnvVerb::Set { environment, secret: Some(key), file, expected_set, .. } => {
+            Plan::Secret { environment, key, file, expected_set }
+        }
+        EnvVerb::Set { environment, plain, secret: None, expected_set, .. } => {
+            let one = |word: &String| {
+                let (key, value) = word.split_once('=').unwrap_or((word, ""));
+                json!({ "key": key, "value": value, "kind": "PLAIN" })
+            };
+            let variables: Vec<Value> = plain.iter().map(one).collect();
+            let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
+            Plan::Change(&mutation::VARIABLES_SET, input)
+        }
+        EnvVerb::Unset { environment, key, expected_set } => {
+            let input = json!({ "environmentId": environment, "key": key, "expectedSet": expected_set });
+            Plan::Change(&mutation::VARIABLE_UNSET, input)
+        }
+    }
+}
+
 fn deployment(verb: DeploymentVerb) -> Plan {
     match verb {
         DeploymentVerb::Create { app, digest, dir, environment } => match dir {
@@ -188,6 +215,17 @@ mod tests {
         assert_eq!(mutation.name, "deploymentPromote");
         assert_eq!(input["expectedRouteEpoch"], 3);
         assert_eq!((how.wait, how.json, how.timeout), (true, true, 180));
+    }
+
+    #[test]
+    fn a_secret_never_stands_among_the_words() {
+        let (plan, _) = plan("env set env_1 GREETING=a=b EMPTY=");
+        let Plan::Change(mutation, input) = plan else { panic!("{plan:?}") };
+        assert_eq!(mutation.name, "environmentVariablesSet");
+        assert_eq!(input["variables"][0], json!({ "key": "GREETING", "value": "a=b", "kind": "PLAIN" }));
+        assert!(matches!(self::plan("env set env_1 --secret TOKEN").0, Plan::Secret { file: None, .. }));
+        assert!(Line::try_parse_from(["rhone", "env", "set", "env_1", "TOKEN=x", "--secret", "TOKEN"]).is_err());
+        assert!(Line::try_parse_from(["rhone", "env", "set", "env_1"]).is_err());
     }
 
     #[test]

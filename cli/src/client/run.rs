@@ -6,7 +6,7 @@ use super::{
     documents,
     failure::Failure,
     follow::{self, follow},
-    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload},
+    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show,
 };
@@ -42,6 +42,12 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::Workspaces => asking.workspaces().await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
+        Plan::Variables(id) => asking.one(&documents::variables(), &id, "environment").await,
+        Plan::Secret { environment, key, file, expected_set } => {
+            let variables = json!([{ "key": key, "value": secret(file.as_deref())?, "kind": "SECRET" }]);
+            let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
+            asking.change(&VARIABLES_SET, input).await
+        }
         Plan::Operation(id) => asking.one(&documents::operation(), &id, "operation").await,
         Plan::Timeline { app, environment } => asking.timeline(&app, environment.as_deref()).await,
         Plan::Push { folder, workspace } => {
@@ -66,6 +72,16 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// A secret's value, from where nobody else looks.
+fn secret(file: Option<&Path>) -> Result<String, Failure> {
+    let read = match file {
+        Some(path) => std::fs::read_to_string(path),
+        None => io::read_to_string(io::stdin()),
+    };
+    let text = read.map_err(|error| Failure::local("reading the secret", error))?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
 fn pack(folder: &Path, out: Option<&Path>, how: &How) -> Result<(), Failure> {

@@ -4,10 +4,10 @@ use crate::{
     config::{Bus, Database, Exposure, Keys, Serve, required, section},
     data::Data,
     parts::bus,
-    shutdown, telemetry, wake,
+    shutdown, telemetry, vault_keys, wake,
 };
 use anyhow::{Context as _, Result};
-use rhone_eventstore::{Bell, Clock, postgres::connect, subjects};
+use rhone_eventstore::{Bell, Clock, postgres::connect, subjects, vault::Vault};
 use rhone_providers::artifact_store::ArtifactStore;
 use tokio::net::TcpListener;
 
@@ -29,6 +29,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     let bell = Bell::default();
     let config = rhone_api::serve::Config {
         subjects: subjects::Subjects::new(worker_pool.clone(), subjects::Kek::new(KEK, keys.kek()?)),
+        vault: Vault::new(vault_keys::ring(data)?),
         clock: Clock::system(),
         wake: wake::over(nats.as_ref(), &bell),
         bell,

@@ -1,7 +1,7 @@
 //! Keys and tokens of a data folder: made once, each in a file that only its owner reads. The trap avoided: a feed key made
 //! anew at a restart, which every edge would take for a forger's.
 
-use crate::{config::Keys, data::Data, private_file};
+use crate::{config::Keys, data::Data, private_file, vault_keys};
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
 use rhone_api::identity::PREFIX;
@@ -28,6 +28,7 @@ pub(super) fn kept(data: &Data, edges: u16) -> Result<Secrets> {
     let make = || Keys { feed: hex::encode(random_bytes::<32>()), kek: Some(hex::encode(random_bytes::<32>())) };
     let keys = private_file::kept(&data.keys(), make)?;
     let mut tokens: BTreeMap<String, String> = private_file::read(&data.tokens())?.unwrap_or_default();
+    vault_keys::made(data)?;
     let before = tokens.len();
     for name in [USER.to_owned(), RUNNER.to_owned()].into_iter().chain((1..=edges).map(edge)) {
         tokens.entry(name).or_insert_with(|| format!("{PREFIX}{}", secret()));

@@ -100,6 +100,7 @@ pub const TABLE: &[Row] = &[
     needs("route_owner.freeze", &[Api], Grant::RouteHold, Level::Environment),
     needs("route_owner.unfreeze", &[Api], Grant::RouteHold, Level::Environment),
     own("route_owner.raise_epoch", &[Platform]),
+    needs("variables.change", &[Api], Grant::VariablesManage, Level::Environment),
     row("workspace.create", &[Api, Platform], Need::Nothing, Level::Workspace),
     needs("workspace.add_member", &[Api], Grant::MembersManage, Level::Workspace),
 ];

@@ -38,6 +38,7 @@ const CATEGORIES: &[(&str, Reread)] = &[
     (Refusals::CATEGORY, reread::<Refusals>),
     (Region::CATEGORY, reread::<Region>),
     (RouteOwner::CATEGORY, reread::<RouteOwner>),
+    (Variables::CATEGORY, reread::<Variables>),
     (Workspace::CATEGORY, reread::<Workspace>),
 ];
 

@@ -19,3 +19,4 @@ mod story;
 mod subjects;
 mod tail;
 mod tenancy;
+mod vault;

@@ -59,6 +59,14 @@ const FORBIDDEN: &[&str] = &[
     "SELECT wrapped_key FROM log.subject_keys",
     "UPDATE log.subject_keys SET wrapped_key = NULL, destroyed_at = now()",
     "DELETE FROM log.subject_keys",
+    // The vault: nothing in it is changed or taken away.
+    "UPDATE vault.app_keys SET kek = 'mine'",
+    "DELETE FROM vault.app_keys",
+    "UPDATE vault.values SET environment = gen_random_uuid()",
+    "UPDATE vault.values SET ciphertext = ciphertext",
+    "DELETE FROM vault.values",
+    "TRUNCATE vault.values CASCADE",
+    "ALTER TABLE vault.values DISABLE ROW LEVEL SECURITY",
     // The guards themselves.
     "ALTER TABLE log.events DISABLE TRIGGER ALL",
     "ALTER TABLE log.events NO FORCE ROW LEVEL SECURITY",
@@ -106,10 +114,16 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
             "SELECT log.forget_requests('8 days', 1)",
         ],
     ),
-    (WORKER, &[]),
+    (
+        WORKER,
+        &["INSERT INTO vault.app_keys (workspace, app, purpose, generation, kek, wrapped)
+           VALUES (gen_random_uuid(), gen_random_uuid(), 'data', 1, 'k', decode(repeat('00', 60), 'hex'))"],
+    ),
     (
         PROJECTOR,
         &[
+            "SELECT wrapped FROM vault.app_keys",
+            "SELECT ciphertext FROM vault.values",
             "SELECT log.subject_key(gen_random_uuid())",
             "SELECT log.destroy_subject_key(gen_random_uuid())",
             "SELECT log.forget_requests('8 days', 1)",

@@ -3,19 +3,21 @@
 use crate::{sessions::Sessions, socket};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State},
     http::StatusCode,
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::json;
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
+use std::{env, sync::Arc};
 
 pub(crate) fn router(sessions: Arc<Sessions>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/health", get("ok"))
         .route("/sessions", get(async |State(all): State<Arc<Sessions>>| Json(all.count()).into_response()))
+        .route("/variables/{key}", get(variable))
         .route("/api/incr", post(increment))
         .route("/_vango/ws", get(socket::accept))
         .with_state(sessions)
@@ -25,6 +27,14 @@ async fn index() -> Response {
     match tokio::fs::read_to_string("public/index.html").await {
         Ok(page) => Html(page).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("public/index.html: {error}\n")).into_response(),
+    }
+}
+
+/// The digest of a variable of the environment; the value is the app's own business.
+async fn variable(Path(key): Path<String>) -> Response {
+    match env::var_os(key) {
+        Some(value) => format!("{:x}", Sha256::digest(value.as_encoded_bytes())).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! start, so that nothing but the gate knows where it is.
 
 use super::{GateSpec, log::Log};
-use crate::host_process::HostProcess;
+use crate::{host_process::HostProcess, variables::Opened};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     env, io,
@@ -27,7 +27,7 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn start(spec: &GateSpec, log: &Log) -> io::Result<Self> {
+    pub(super) fn start(spec: &GateSpec, variables: &Opened, log: &Log) -> io::Result<Self> {
         let port = free_port()?;
         let (program, arguments) =
             spec.command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
@@ -36,6 +36,8 @@ impl App {
             .current_dir(&spec.folder)
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
+            .envs(variables.iter())
+            // Ours come last: no variable of the app's takes their place.
             .env("PORT", port.to_string())
             .env("RHONE_ALLOCATION", spec.allocation.to_string())
             .env("RHONE_DEPLOYMENT", spec.deployment.to_string())

@@ -7,7 +7,7 @@ use super::{
     log::Log,
     status::StatusFile,
 };
-use crate::{artifact, durable, error::Error};
+use crate::{artifact, durable, error::Error, variables::Opened};
 use rustix::process::Signal;
 use std::{path::Path, time::Duration};
 use tokio::{
@@ -42,12 +42,13 @@ pub(super) async fn supervise(
     let mut signals = Signals::take()?;
     let folder = spec_path.parent().ok_or(Error::Config("the spec's path has no folder"))?;
     let log = Log::open(folder, specs.borrow().log_bytes).map_err(Error::file(folder))?;
+    let variables = variables(&specs.borrow().clone(), status)?;
     let mut pause = FIRST_PAUSE;
     loop {
         verify(specs.borrow().clone(), status).await?;
         let started = Instant::now();
         let spec = specs.borrow().clone();
-        let exit = match App::start(&spec, &log) {
+        let exit = match App::start(&spec, &variables, &log) {
             Err(error) => format!("could not be started: {error}"),
             Ok(mut app) => {
                 status.started(app.running.process)?;
@@ -104,6 +105,15 @@ async fn stop(
     app.signal(Signal::KILL);
     let exit = app.ended().await;
     status.ended(exit)
+}
+
+/// The app's variables, kept in memory from now on: it is started again while everything else is dead.
+fn variables(spec: &GateSpec, status: &mut StatusFile) -> Result<Opened, Error> {
+    let opened = spec.variables.as_ref().map_or_else(|| Ok(Opened::default()), |sealed| sealed.open(spec.allocation));
+    if let Err(error) = &opened {
+        status.fault(format!("its variables cannot be opened: {error}"))?;
+    }
+    opened
 }
 
 async fn verify(spec: GateSpec, status: &mut StatusFile) -> Result<(), Error> {

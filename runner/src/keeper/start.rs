@@ -145,6 +145,10 @@ impl Keeper {
                 Ok(_) => {}
                 Err(refusal) => return Ok(Err((refusal, Cause::ArtifactRefused))),
             }
+            // Or its variables.
+            if let Err(missing) = self.have_variables(order).await? {
+                return Ok(Err((missing, Cause::SecretMissing)));
+            }
         }
         Ok(Err(("its gate never opened".to_owned(), Cause::RunnerCrash)))
     }
@@ -231,6 +235,7 @@ impl Keeper {
             tar: artifact.tar,
             folder: artifact.folder,
             command: order.command.clone(),
+            variables: self.sealed(order),
             drain_timeout_ms: order.drain_timeout_ms,
             log_bytes: self.host.config.log_bytes,
         }

@@ -37,6 +37,7 @@ impl Keeper {
             self.enter(order, Phase::Draining, Seen::Draining)?;
         }
         self.end_gate(order, Ending::Drained).await?;
+        self.forget_variables()?;
         self.enter(order, Phase::Stopped, Seen::Stopped { sessions_ended: 0 })
     }
 
@@ -86,7 +87,7 @@ pub(super) async fn ended(process: HostProcess, patience: Duration) -> bool {
     true
 }
 
-fn remove_if_there(path: &std::path::Path) -> Result<(), Error> {
+pub(super) fn remove_if_there(path: &std::path::Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
         _ => Ok(()),

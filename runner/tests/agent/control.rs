@@ -10,8 +10,10 @@ use axum::{
 };
 use rhone_domain::{
     digest::Digest,
-    host_protocol::{Desired, DesiredSet, Reports, Seen},
+    hidden::Hidden,
+    host_protocol::{AllocationVariables, Desired, DesiredSet, Reports, SECRET_MISSING, Seen},
     ids::{AllocationId, HostId},
+    numbers::EnvSet,
 };
 use serde::Deserialize;
 use std::{
@@ -33,9 +35,17 @@ pub(crate) const TOKEN: &str = "host-secret";
 struct Kept {
     desired: BTreeMap<AllocationId, Desired>,
     artifacts: BTreeMap<Digest, Vec<u8>>,
+    variables: BTreeMap<AllocationId, Handed>,
     reports: Vec<(AllocationId, Seen)>,
     unacceptable: Option<AllocationId>,
     fetches: usize,
+}
+
+/// What is handed out when an allocation's variables are asked for.
+#[derive(Clone)]
+enum Handed {
+    Set(EnvSet, BTreeMap<String, Hidden>),
+    Missing,
 }
 
 struct Shared {
@@ -77,6 +87,7 @@ impl Control {
         let router = Router::new()
             .route("/runner/v1/desired", get(desired))
             .route("/runner/v1/artifacts/{digest}", get(artifact))
+            .route("/runner/v1/variables/{allocation}", get(variables))
             .route("/runner/v1/reports", post(reports))
             .with_state(Arc::clone(&self.shared));
         let listener = listener.into_std().expect("a socket");
@@ -96,6 +107,18 @@ impl Control {
 
     pub(crate) fn store(&self, digest: Digest, bytes: Vec<u8>) {
         self.shared.kept().artifacts.insert(digest, bytes);
+    }
+
+    /// What this allocation's app shall be started with.
+    pub(crate) fn hand_out(&self, allocation: AllocationId, set: EnvSet, variables: &[(&str, &str)]) {
+        let hidden = |(key, value): &(&str, &str)| ((*key).to_owned(), Hidden::new((*value).to_owned()));
+        let handed = Handed::Set(set, variables.iter().map(hidden).collect());
+        self.shared.kept().variables.insert(allocation, handed);
+    }
+
+    /// Its set is not there.
+    pub(crate) fn lose_variables(&self, allocation: AllocationId) {
+        self.shared.kept().variables.insert(allocation, Handed::Missing);
     }
 
     pub(crate) fn order(&self, desired: &Desired) {
@@ -149,6 +172,27 @@ async fn desired(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(wa
     let allocations = shared.kept().desired.values().cloned().collect();
     let etag = format!("v {}", *version.borrow());
     Json(DesiredSet { etag, host: shared.host, allocations }).into_response()
+}
+
+/// The ordered set, empty unless the test says otherwise.
+async fn variables(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Path(allocation): Path<AllocationId>,
+) -> Response {
+    if let Some(refusal) = refused(&headers) {
+        return refusal;
+    }
+    let kept = shared.kept();
+    let Some(ordered) = kept.desired.get(&allocation) else { return StatusCode::NOT_FOUND.into_response() };
+    let handed = kept.variables.get(&allocation).cloned();
+    match handed.unwrap_or_else(|| Handed::Set(ordered.env_set, BTreeMap::new())) {
+        Handed::Set(env_set, variables) => Json(AllocationVariables { allocation, env_set, variables }).into_response(),
+        Handed::Missing => {
+            let refusal = serde_json::json!({ "code": SECRET_MISSING, "message": "TOKEN is gone" });
+            (StatusCode::CONFLICT, Json(refusal)).into_response()
+        }
+    }
 }
 
 async fn artifact(State(shared): State<Arc<Shared>>, headers: HeaderMap, Path(digest): Path<String>) -> Response {

@@ -8,3 +8,4 @@ mod refusals;
 mod running;
 mod stopping;
 mod surviving;
+mod variables;

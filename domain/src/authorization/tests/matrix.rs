@@ -53,6 +53,7 @@ route_owner.lift_quarantine   | api                          | yes yes no      n
 route_owner.freeze            | api                          | yes yes no      no  | route_hold environment
 route_owner.unfreeze          | api                          | yes yes no      no  | route_hold environment
 route_owner.raise_epoch       | platform                     | no  no  no      no  | -
+variables.change              | api                          | yes yes no      no  | variables_manage environment
 workspace.create              | api platform                 | yes yes yes     yes | -
 workspace.add_member          | api                          | yes yes no      no  | members_manage workspace
 ";

@@ -15,7 +15,7 @@ use crate::{
     host,
     ids::ArtifactId,
     migrations,
-    numbers::{Epoch, FeedSeq, Fence},
+    numbers::{EnvSet, Epoch, FeedSeq, Fence},
     operation,
     personal::Sealed,
     project, refusal, region, route_owner,
@@ -25,7 +25,7 @@ use crate::{
         allocation, at, because, created, declared, facts, generated, host as hostname, name, needs, opened, owner,
         planned, production, ran, ready, requested, restored, slug, validated,
     },
-    workspace,
+    variables, workspace,
 };
 
 /// One of each.
@@ -84,6 +84,7 @@ pub(super) fn samples() -> Vec<Encoded> {
         written([refusal::Event::Recorded { refused: refused(), at: at(1) }]),
         written([region::Event::Created(region::Created { id: LYON, slug: slug("lyon"), name: name("Lyon") })]),
         written(routes()),
+        written([variables()]),
         written(workspaces()),
     ]
     .concat()
@@ -226,4 +227,22 @@ fn workspaces() -> [workspace::Event; 2] {
         },
         workspace::Event::MemberAdded { actor: ALICE, role: workspace::Role::Owner },
     ]
+}
+
+fn variables() -> variables::Event {
+    let key = |text: &str| variables::Key::parse("key", text).expect("a key");
+    let entry = variables::Entry {
+        kind: variables::Kind::Secret,
+        digest: GREEN_BYTES,
+        value: crate::ids::ValueId(uuid::Uuid::from_u128(0x5ec)),
+        sealed_in: EnvSet(2),
+        counted: 256,
+    };
+    variables::Event::Changed {
+        lane: variables::Lane { workspace: ACME, app: SHOP, environment: PRODUCTION },
+        to: EnvSet(2),
+        set: [(key("DATABASE_URL"), entry)].into(),
+        unset: [key("OLD_FLAG")].into(),
+        at: at(1),
+    }
 }
