@@ -3,6 +3,7 @@
 mod allocation;
 mod app;
 mod artifact;
+mod authorization;
 mod change;
 mod connection;
 mod context;
@@ -13,6 +14,7 @@ mod environment;
 mod host;
 mod id;
 mod loaders;
+mod member;
 mod operation;
 mod operation_progress;
 mod place;
@@ -22,6 +24,7 @@ mod reference;
 mod route_change;
 mod route_owner;
 mod scale;
+mod support;
 mod timeline;
 mod token;
 mod user_error;
@@ -51,6 +54,8 @@ pub struct Mutation(
     drain::DrainMutation,
     token::TokenMutation,
     variables::VariablesMutation,
+    member::MemberMutation,
+    support::SupportMutation,
 );
 
 /// The schema.

@@ -5,7 +5,7 @@ use crate::authenticate::{AuthError, Authenticator};
 use rhone_domain::{
     actor::{Actor, ActorKind, UnknownWord},
     digest::Digest,
-    ids::{ActorId, HostId, RegionId, WorkspaceId},
+    ids::{ActorId, HostId, RegionId, SupportId, WorkspaceId},
 };
 use sqlx::{PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
@@ -24,6 +24,8 @@ pub struct Principal {
     pub kind: PrincipalKind,
     /// The only workspace it may touch, if the token is narrowed.
     pub workspace: Option<WorkspaceId>,
+    /// For whom, when support acts for a member.
+    pub on_behalf_of: Option<ActorId>,
     hash: Digest,
 }
 
@@ -45,7 +47,12 @@ impl Principal {
             PrincipalKind::User(kind) => kind,
             PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => ActorKind::Runner,
         };
-        Actor { id: self.actor, kind, on_behalf_of: None }
+        Actor { id: self.actor, kind, on_behalf_of: self.on_behalf_of }
+    }
+
+    /// With whose eyes it sees and by whose rights it acts.
+    pub fn eyes(&self) -> ActorId {
+        self.on_behalf_of.unwrap_or(self.actor)
     }
 }
 
@@ -97,13 +104,27 @@ impl Tokens {
         Ok(())
     }
 
+    /// Makes a token valid with which support acts for a member; false when there is no such access, or no more.
+    pub async fn issue_support(&self, token: &NewToken, access: SupportId, secret: &str) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("SELECT identity.issue_support($1, $2, $3, $4, $5)")
+            .bind(token.id)
+            .bind(hash(secret).0)
+            .bind(token.actor.0)
+            .bind(access.0)
+            .bind(&token.name)
+            .fetch_one(&self.pool)
+            .await
+    }
+
     /// Ends a token of this actor; false if there was none.
     pub async fn revoke(&self, token: Uuid, actor: ActorId) -> Result<bool, sqlx::Error> {
         sqlx::query_scalar("SELECT identity.revoke($1, $2)").bind(token).bind(actor.0).fetch_one(&self.pool).await
     }
 
     async fn look_up(&self, hash: Digest) -> Result<Principal, AuthError> {
-        let row = sqlx::query("SELECT token, kind, actor, workspace, region, host FROM identity.authenticate($1)")
+        const AUTHENTICATE: &str =
+            "SELECT token, kind, actor, workspace, region, host, on_behalf_of FROM identity.authenticate($1)";
+        let row = sqlx::query(AUTHENTICATE)
             .bind(hash.0)
             .fetch_optional(&self.pool)
             .await
@@ -147,11 +168,13 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
         }
     };
     let workspace: Option<Uuid> = row.try_get("workspace")?;
+    let on_behalf_of: Option<Uuid> = row.try_get("on_behalf_of")?;
     Ok(Principal {
         token: row.try_get("token")?,
         actor: ActorId(row.try_get("actor")?),
         kind,
         workspace: workspace.map(WorkspaceId),
+        on_behalf_of: on_behalf_of.map(ActorId),
         hash,
     })
 }

@@ -6,8 +6,8 @@ use crate::{
     actor::{Writer, words},
     aggregate::Rejection,
     environment,
-    ids::{EnvironmentId, ProjectId},
-    workspace::Role,
+    ids::{EnvironmentId, PLATFORM, ProjectId, WorkspaceId},
+    workspace::{Reach, Role},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -120,6 +120,10 @@ pub const fn grants_of(role: Role) -> &'static [Grant] {
 pub const NEVER_SUPPORT: &[Grant] =
     &[Grant::WorkspaceManage, Grant::MembersManage, Grant::SupportGrant, Grant::Approve, Grant::PlatformManage];
 
+/// What makes sense in a whole workspace only: it comes with a role and never as a custom grant.
+pub const WHOLE: &[Grant] =
+    &[Grant::WorkspaceManage, Grant::MembersManage, Grant::SupportGrant, Grant::ProjectManage, Grant::PlatformManage];
+
 /// Grants beside those of the role.
 pub type Custom<Id> = BTreeMap<Id, BTreeSet<Grant>>;
 
@@ -156,10 +160,10 @@ pub struct Authority {
 enum Who {
     /// A program of the platform, in its own capacity.
     Itself,
-    /// Somebody who calls the API, a member or not.
-    Caller(Option<Membership>),
-    /// Support, for a member who allowed it.
-    Support(Option<Membership>),
+    /// Somebody who calls the API, a member of this workspace or not.
+    Caller(WorkspaceId, Option<Membership>),
+    /// Support, for a member of this workspace who allowed it.
+    Support(WorkspaceId, Option<Membership>),
 }
 
 /// Why a command may not be issued.
@@ -251,13 +255,13 @@ impl Authority {
     }
 
     /// Somebody who calls the API; none is who does not belong to the workspace.
-    pub const fn caller(membership: Option<Membership>) -> Self {
-        Self { table: TABLE, who: Who::Caller(membership) }
+    pub const fn caller(of: WorkspaceId, membership: Option<Membership>) -> Self {
+        Self { table: TABLE, who: Who::Caller(of, membership) }
     }
 
     /// Support, on behalf of a member; none once that has ended, or the member is gone.
-    pub const fn support(membership: Option<Membership>) -> Self {
-        Self { table: TABLE, who: Who::Support(membership) }
+    pub const fn support(of: WorkspaceId, membership: Option<Membership>) -> Self {
+        Self { table: TABLE, who: Who::Support(of, membership) }
     }
 
     /// The same by another table: for nouns of tests, and for tables with a sin that tests must catch.
@@ -276,12 +280,12 @@ impl Authority {
             return Err(Unauthorized::WrongWriter { command, writer, allowed });
         };
         match (&self.who, row.need) {
-            (Who::Itself, _) | (Who::Caller(_) | Who::Support(_), Need::Nothing) => Ok(()),
-            (Who::Caller(_) | Who::Support(_), Need::Nobody) => {
+            (Who::Itself, _) | (Who::Caller(..) | Who::Support(..), Need::Nothing) => Ok(()),
+            (Who::Caller(..) | Who::Support(..), Need::Nobody) => {
                 Err(Unauthorized::WrongWriter { command, writer, allowed: "the platform itself".to_owned() })
             }
-            (Who::Caller(_) | Who::Support(_), Need::One(grant)) => self.needs(grant, row.level, scope),
-            (Who::Caller(_) | Who::Support(_), Need::Promote) => {
+            (Who::Caller(..) | Who::Support(..), Need::One(grant)) => self.needs(grant, row.level, scope),
+            (Who::Caller(..) | Who::Support(..), Need::Promote) => {
                 let grant = match scope.environment {
                     Some((_, environment::Kind::Preview | environment::Kind::Staging)) => Grant::PromotePreview,
                     Some((_, environment::Kind::Production)) | None => Grant::PromoteProduction,
@@ -297,21 +301,22 @@ impl Authority {
         }
         let held = match &self.who {
             Who::Itself => "the platform itself".to_owned(),
-            Who::Caller(member) => member.as_ref().map_or("no member".to_owned(), |one| one.role.to_string()),
-            Who::Support(member) => member.as_ref().map_or("support that has ended", |_| "support").to_owned(),
+            Who::Caller(_, member) => member.as_ref().map_or("no member".to_owned(), |one| one.role.to_string()),
+            Who::Support(_, member) => member.as_ref().map_or("support that has ended", |_| "support").to_owned(),
         };
         Err(Unauthorized::GrantMissing { grant, held })
     }
 
     /// Whether a grant is held as far as it must reach.
     pub fn holds(&self, grant: Grant, level: Level, scope: Scope) -> bool {
-        match &self.who {
-            Who::Itself => true,
-            Who::Caller(member) => member.as_ref().is_some_and(|member| member.holds(grant, level, scope)),
-            Who::Support(member) => {
-                !NEVER_SUPPORT.contains(&grant) && member.as_ref().is_some_and(|one| one.holds(grant, level, scope))
-            }
-        }
+        let (of, member) = match &self.who {
+            Who::Itself => return true,
+            Who::Support(..) if NEVER_SUPPORT.contains(&grant) => return false,
+            Who::Caller(of, member) | Who::Support(of, member) => (*of, member),
+        };
+        // To own a workspace is not to own the platform.
+        let in_reach = (level != Level::Platform && grant != Grant::PlatformManage) || of == PLATFORM;
+        in_reach && member.as_ref().is_some_and(|member| member.holds(grant, level, scope))
     }
 }
 
@@ -319,6 +324,24 @@ impl Membership {
     /// A role and nothing besides.
     pub const fn of(role: Role) -> Self {
         Self { role, projects: BTreeMap::new(), environments: BTreeMap::new() }
+    }
+
+    /// The custom grants in one place.
+    pub fn within(&self, reach: Reach) -> Option<&BTreeSet<Grant>> {
+        match reach {
+            Reach::Project(id) => self.projects.get(&id),
+            Reach::Environment(id) => self.environments.get(&id),
+        }
+    }
+
+    /// From now on exactly these custom grants in one place.
+    pub fn set(&mut self, reach: Reach, grants: BTreeSet<Grant>) {
+        match (reach, grants.is_empty()) {
+            (Reach::Project(id), true) => drop(self.projects.remove(&id)),
+            (Reach::Project(id), false) => drop(self.projects.insert(id, grants)),
+            (Reach::Environment(id), true) => drop(self.environments.remove(&id)),
+            (Reach::Environment(id), false) => drop(self.environments.insert(id, grants)),
+        }
     }
 
     /// Whether a grant is held as far as it must reach.

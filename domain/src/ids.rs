@@ -78,6 +78,8 @@ ids! {
     ActorId;
     /// A person whose data is kept under a key of its own.
     SubjectId;
+    /// One time in which support may act for a member.
+    SupportId;
     /// All that one cause brought about; an operation's id where there is one.
     CorrelationId;
     /// One value of a variable, encrypted, in the vault.

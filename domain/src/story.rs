@@ -15,7 +15,7 @@ use crate::{
     feed::Owner,
     ids::{
         ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
-        ProjectId, RegionId, WorkspaceId,
+        ProjectId, RegionId, SupportId, WorkspaceId,
     },
     migrations,
     numbers::{EnvSet, Epoch, FeedSeq},
@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xa11ce));
 pub(crate) const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xac3e));
+pub(crate) const SUPPORT: SupportId = SupportId(Uuid::from_u128(0x5077));
 pub(crate) const SITES: ProjectId = ProjectId(Uuid::from_u128(0x517e5));
 pub(crate) const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
 pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId(Uuid::from_u128(0x940d));

@@ -1,20 +1,30 @@
 //! Workspace: the tenant. Owner: Rhone. Writer: API operations with RBAC and audit. Durability: the log.
-//! Trap: letting an app's runtime change tenancy; nothing but a user's command reaches this stream.
+//! Trap: letting an app's runtime change tenancy; nothing but a user's command reaches this stream. Who says what others may
+//! do is judged here by the same grants: nobody gives what they do not have, or takes from those who have more.
 
 use crate::{
     actor::words,
     aggregate::{self, Aggregate},
-    ids::{ActorId, WorkspaceId},
+    authorization::{self, Grant, Level, Membership, Scope},
+    ids::{ActorId, EnvironmentId, ProjectId, SupportId, WorkspaceId},
     personal::Sealed,
-    text::{Name, Slug},
+    text::{Name, Reason, Slug},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use crate::actor::UnknownWord;
 
+mod rejection;
+pub use rejection::Rejection;
+
 words! {
-    /// What a member may do.
+    /// What a member may do: a set of grants (`authorization::grants_of`).
     Role {
         /// Everything, billing and deletion too.
         Owner = "owner",
@@ -30,8 +40,46 @@ words! {
 pub struct Workspace {
     /// Who it is; none before it exists.
     pub id: Option<WorkspaceId>,
-    /// Who belongs to it.
-    pub members: BTreeMap<ActorId, Role>,
+    /// Who belongs to it, and what they may do.
+    pub members: BTreeMap<ActorId, Membership>,
+    /// For whom support may act, or might.
+    pub support: BTreeMap<SupportId, Support>,
+}
+
+/// A time in which support may act for a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Support {
+    /// For whom: never more than they may, and recorded with every event.
+    pub user: ActorId,
+    /// Why.
+    pub reason: Reason,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// Whether it was ended before.
+    pub ended: Ended,
+}
+
+/// Whether somebody ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// It lasts until its time is over.
+    NotYet,
+    /// It is over.
+    Early,
+}
+
+/// The longest time in which support may act.
+pub const LONGEST_SUPPORT: TimeDelta = TimeDelta::days(7);
+
+/// In what grants hold, beside those of the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// In one project, with all its environments.
+    Project(ProjectId),
+    /// In one environment.
+    Environment(EnvironmentId),
 }
 
 /// What may be asked.
@@ -50,18 +98,72 @@ pub enum Command {
         /// The first member.
         owner: ActorId,
     },
-    /// Let somebody in, or change what they may do.
+    /// Let somebody in.
     AddMember {
         /// Who.
         actor: ActorId,
         /// As what.
         role: Role,
+        /// Who says so.
+        by: ActorId,
+    },
+    /// Make a member something else.
+    SetRole {
+        /// Who.
+        actor: ActorId,
+        /// What.
+        role: Role,
+        /// Who says so.
+        by: ActorId,
+    },
+    /// Let somebody be a member no longer.
+    RemoveMember {
+        /// Who.
+        actor: ActorId,
+        /// Who says so.
+        by: ActorId,
+    },
+    /// Say what a member may do in one place beside what the role allows; what was said before about it is over.
+    SetGrants {
+        /// Who.
+        actor: ActorId,
+        /// Where.
+        reach: Reach,
+        /// What.
+        grants: BTreeSet<Grant>,
+        /// Who says so.
+        by: ActorId,
+    },
+    /// Let support act for a member.
+    GrantSupport {
+        /// Which time of support.
+        access: SupportId,
+        /// For whom, who also says so.
+        user: ActorId,
+        /// Why.
+        reason: Reason,
+        /// When this is asked.
+        at: DateTime<Utc>,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// Let it act no longer.
+    EndSupport {
+        /// Which.
+        access: SupportId,
+        /// Who says so.
+        by: ActorId,
     },
 }
 
 aggregate::commands!(Command {
     Command::Create { .. } => "workspace.create",
     Command::AddMember { .. } => "workspace.add_member",
+    Command::SetRole { .. } => "workspace.set_role",
+    Command::RemoveMember { .. } => "workspace.remove_member",
+    Command::SetGrants { .. } => "workspace.set_grants",
+    Command::GrantSupport { .. } => "workspace.grant_support",
+    Command::EndSupport { .. } => "workspace.end_support",
 });
 
 /// What happened.
@@ -75,30 +177,33 @@ pub enum Event {
     /// Somebody belongs to it.
     #[serde(rename = "workspace.member_added")]
     MemberAdded { actor: ActorId, role: Role },
+    /// A member is something else now.
+    #[serde(rename = "workspace.member_role_changed")]
+    MemberRoleChanged { actor: ActorId, role: Role },
+    /// Somebody belongs to it no longer.
+    #[serde(rename = "workspace.member_removed")]
+    MemberRemoved { actor: ActorId },
+    /// In one place a member may do exactly this beside what the role allows.
+    #[serde(rename = "workspace.grants_set")]
+    GrantsSet { actor: ActorId, reach: Reach, grants: BTreeSet<Grant> },
+    /// Support may act for a member.
+    #[serde(rename = "workspace.support_granted")]
+    SupportGranted { access: SupportId, user: ActorId, reason: Reason, until: DateTime<Utc> },
+    /// It may not any more.
+    #[serde(rename = "workspace.support_ended")]
+    SupportEnded { access: SupportId },
 }
 
 impl aggregate::Event for Event {
-    const TYPES: &'static [(&'static str, u16)] = &[("workspace.created", 1), ("workspace.member_added", 1)];
-}
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The id is taken.
-    #[error("this workspace exists already")]
-    Exists,
-    /// Nothing to change.
-    #[error("there is no such workspace")]
-    NotFound,
-}
-
-impl aggregate::Rejection for Rejection {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Exists => "ALREADY_EXISTS",
-            Self::NotFound => "NOT_FOUND",
-        }
-    }
+    const TYPES: &'static [(&'static str, u16)] = &[
+        ("workspace.created", 1),
+        ("workspace.member_added", 1),
+        ("workspace.member_role_changed", 1),
+        ("workspace.member_removed", 1),
+        ("workspace.grants_set", 1),
+        ("workspace.support_granted", 1),
+        ("workspace.support_ended", 1),
+    ];
 }
 
 impl Aggregate for Workspace {
@@ -108,14 +213,31 @@ impl Aggregate for Workspace {
     type Rejection = Rejection;
 
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
-        match (self.id, command) {
-            (None, Command::Create { id, slug, name, contact_email, owner }) => {
+        match command {
+            Command::Create { .. } if self.id.is_some() => Err(Rejection::Exists),
+            Command::Create { id, slug, name, contact_email, owner } => {
                 Ok(vec![Event::Created { id, slug, name, contact_email, owner }])
             }
-            (Some(_), Command::Create { .. }) => Err(Rejection::Exists),
-            (None, Command::AddMember { .. }) => Err(Rejection::NotFound),
-            (Some(_), Command::AddMember { actor, role }) if self.members.get(&actor) == Some(&role) => Ok(vec![]),
-            (Some(_), Command::AddMember { actor, role }) => Ok(vec![Event::MemberAdded { actor, role }]),
+            _ if self.id.is_none() => Err(Rejection::NotFound),
+            Command::AddMember { actor, role, by } => self.add(actor, role, by),
+            Command::SetRole { actor, role, by } => self.set_role(actor, role, by),
+            Command::RemoveMember { actor, by } => {
+                self.outranks_or_is(by, actor)?;
+                self.keeps_an_owner(actor, None)?;
+                Ok(vec![Event::MemberRemoved { actor }])
+            }
+            Command::SetGrants { actor, reach, grants, by } => self.set_grants(actor, reach, grants, by),
+            Command::GrantSupport { access, user, reason, at, until } => {
+                self.member(user)?;
+                if until <= at || until - at > LONGEST_SUPPORT {
+                    return Err(Rejection::SupportTooLong);
+                }
+                match self.support.get(&access) {
+                    Some(_) => Err(Rejection::Exists),
+                    None => Ok(vec![Event::SupportGranted { access, user, reason, until }]),
+                }
+            }
+            Command::EndSupport { access, by } => self.end_support(access, by),
         }
     }
 
@@ -123,12 +245,115 @@ impl Aggregate for Workspace {
         match event {
             Event::Created { id, owner, .. } => {
                 self.id = Some(*id);
-                self.members.insert(*owner, Role::Owner);
+                self.members.insert(*owner, Membership::of(Role::Owner));
             }
-            Event::MemberAdded { actor, role } => {
-                self.members.insert(*actor, *role);
+            Event::MemberAdded { actor, role } | Event::MemberRoleChanged { actor, role } => {
+                self.members.entry(*actor).or_insert_with(|| Membership::of(*role)).role = *role;
+            }
+            Event::MemberRemoved { actor } => {
+                self.members.remove(actor);
+            }
+            Event::GrantsSet { actor, reach, grants } => {
+                if let Some(member) = self.members.get_mut(actor) {
+                    member.set(*reach, grants.clone());
+                }
+            }
+            Event::SupportGranted { access, user, reason, until } => {
+                let (user, reason, until) = (*user, reason.clone(), *until);
+                self.support.insert(*access, Support { user, reason, until, ended: Ended::NotYet });
+            }
+            Event::SupportEnded { access } => {
+                if let Some(support) = self.support.get_mut(access) {
+                    support.ended = Ended::Early;
+                }
             }
         }
+    }
+}
+
+impl Workspace {
+    fn member(&self, actor: ActorId) -> Result<&Membership, Rejection> {
+        self.members.get(&actor).ok_or(Rejection::NoMember)
+    }
+
+    fn add(&self, actor: ActorId, role: Role, by: ActorId) -> Result<Vec<Event>, Rejection> {
+        match self.members.get(&actor) {
+            Some(member) if member.role == role => Ok(vec![]),
+            Some(member) => Err(Rejection::MemberExists { role: member.role }),
+            None => {
+                self.has_all(by, authorization::grants_of(role))?;
+                Ok(vec![Event::MemberAdded { actor, role }])
+            }
+        }
+    }
+
+    fn set_role(&self, actor: ActorId, role: Role, by: ActorId) -> Result<Vec<Event>, Rejection> {
+        if self.member(actor)?.role == role {
+            return Ok(vec![]);
+        }
+        self.outranks_or_is(by, actor)?;
+        self.has_all(by, authorization::grants_of(role))?;
+        self.keeps_an_owner(actor, Some(role))?;
+        Ok(vec![Event::MemberRoleChanged { actor, role }])
+    }
+
+    fn set_grants(
+        &self,
+        actor: ActorId,
+        reach: Reach,
+        grants: BTreeSet<Grant>,
+        by: ActorId,
+    ) -> Result<Vec<Event>, Rejection> {
+        let member = self.member(actor)?;
+        if let Some(grant) = grants.iter().find(|grant| authorization::WHOLE.contains(grant)) {
+            return Err(Rejection::WorkspaceWide { grant: *grant });
+        }
+        self.has_all(by, &grants.iter().copied().collect::<Vec<_>>())?;
+        if member.within(reach).cloned().unwrap_or_default() == grants {
+            return Ok(vec![]);
+        }
+        Ok(vec![Event::GrantsSet { actor, reach, grants }])
+    }
+
+    fn end_support(&self, access: SupportId, by: ActorId) -> Result<Vec<Event>, Rejection> {
+        let support = self.support.get(&access).ok_or(Rejection::NoSupport)?;
+        if support.user != by {
+            self.has_all(by, &[Grant::MembersManage])?;
+        }
+        Ok(match support.ended {
+            Ended::NotYet => vec![Event::SupportEnded { access }],
+            Ended::Early => vec![],
+        })
+    }
+
+    /// Nobody gives what they do not have.
+    fn has_all(&self, by: ActorId, grants: &[Grant]) -> Result<(), Rejection> {
+        let giver = self.members.get(&by);
+        let has = |grant: Grant| giver.is_some_and(|one| one.holds(grant, Level::Workspace, Scope::default()));
+        match grants.iter().find(|grant| !has(**grant)) {
+            Some(grant) => Err(Rejection::NotYoursToGive { grant: *grant }),
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody takes from those who have more; everybody may take from themselves.
+    fn outranks_or_is(&self, by: ActorId, actor: ActorId) -> Result<(), Rejection> {
+        let member = self.member(actor)?;
+        if by == actor { Ok(()) } else { self.has_all(by, authorization::grants_of(member.role)) }
+    }
+
+    /// A workspace without an owner could never get one again.
+    fn keeps_an_owner(&self, actor: ActorId, becomes: Option<Role>) -> Result<(), Rejection> {
+        let another = self.members.iter().any(|(id, member)| *id != actor && member.role == Role::Owner);
+        let is_owner = self.members.get(&actor).is_some_and(|member| member.role == Role::Owner);
+        if is_owner && becomes != Some(Role::Owner) && !another { Err(Rejection::LastOwner) } else { Ok(()) }
+    }
+
+    /// What support may do under an access now: what its user may, while it lasts.
+    pub fn supported(&self, access: SupportId, now: DateTime<Utc>) -> Option<&Membership> {
+        let support = self.support.get(&access)?;
+        let lasts = support.ended == Ended::NotYet && now < support.until;
+        if lasts { self.members.get(&support.user) } else { None }
     }
 }
 

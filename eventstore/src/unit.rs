@@ -145,13 +145,18 @@ impl Unit {
 
     /// Asserts that a stream which was read is still at the version it was read at.
     pub fn assert<A: Aggregate>(&mut self, loaded: &Loaded<A>) {
-        match self.written.get(&loaded.stream) {
-            Some(written) if written.version() == loaded.version => {}
-            Some(written) => self.broken = Some(conflict(&loaded.stream, loaded.version, written.version())),
+        self.assert_at(&loaded.stream, loaded.version);
+    }
+
+    /// Asserts that a stream of which a row was read is still at the row's version.
+    pub fn assert_at(&mut self, stream: &StreamId, version: Version) {
+        match self.written.get(stream) {
+            Some(written) if written.version() == version => {}
+            Some(written) => self.broken = Some(conflict(stream, version, written.version())),
             None => {
-                let asserted = *self.asserted.entry(loaded.stream.clone()).or_insert(loaded.version);
-                if asserted != loaded.version {
-                    self.broken = Some(conflict(&loaded.stream, asserted, loaded.version));
+                let asserted = *self.asserted.entry(stream.clone()).or_insert(version);
+                if asserted != version {
+                    self.broken = Some(conflict(stream, asserted, version));
                 }
             }
         }

@@ -79,7 +79,12 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
     Ok(Some(match event.envelope.stream.category() {
         workspace::Workspace::CATEGORY => match decode(event)? {
             workspace::Event::Created { .. } => Row { workspace, parent: None, body: event.payload.to_value() },
-            workspace::Event::MemberAdded { .. } => return Ok(None),
+            workspace::Event::MemberAdded { .. }
+            | workspace::Event::MemberRoleChanged { .. }
+            | workspace::Event::MemberRemoved { .. }
+            | workspace::Event::GrantsSet { .. }
+            | workspace::Event::SupportGranted { .. }
+            | workspace::Event::SupportEnded { .. } => return Ok(None),
         },
         project::Project::CATEGORY => {
             let project::Event::Created(created) = decode(event)?;

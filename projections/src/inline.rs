@@ -22,7 +22,9 @@ impl Inline for AuthorityRows {
             Operation::CATEGORY => of(state, |state| authority::operations::rows(state, version)),
             RouteOwner::CATEGORY => of(state, |state| authority::route_owners::rows(state, version)),
             Allocation::CATEGORY => of(state, |state| authority::allocations::rows(state, version)),
-            Workspace::CATEGORY => of(state, |state| authority::members::rows(WorkspaceId(stream.id()), state)),
+            Workspace::CATEGORY => {
+                of(state, |state| authority::members::rows(WorkspaceId(stream.id()), state, version))
+            }
             Host::CATEGORY => of(state, |state| authority::hosts::rows(state, version)),
             _ => Vec::new(),
         }

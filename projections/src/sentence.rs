@@ -14,8 +14,7 @@ pub fn of(event_type: &str, payload: &Value) -> String {
     let p = |path: &str| word(payload, path);
     let short = |path: &str| shortened(&word(payload, path));
     match event_type {
-        "workspace.created" => format!("Workspace {} was created.", p("/slug")),
-        "workspace.member_added" => format!("A member was added as {}.", p("/role")),
+        _ if event_type.starts_with("workspace.") => workspace(event_type, payload),
         "project.created" => format!("Project {} was created.", p("/slug")),
         "app.created" => format!("App {} was created.", p("/slug")),
         "environment.created" => format!("Environment {} ({}) was created.", p("/slug"), p("/kind")),
@@ -57,6 +56,23 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "refusal.recorded" => refusal(payload),
         _ if event_type.starts_with("route_owner.") => route_owner(event_type, payload),
         _ if event_type.starts_with("operation.") => operation(event_type, payload),
+        other => format!("{other} happened."),
+    }
+}
+
+fn workspace(event_type: &str, payload: &Value) -> String {
+    let p = |path: &str| word(payload, path);
+    match event_type {
+        "workspace.created" => format!("Workspace {} was created.", p("/slug")),
+        "workspace.member_added" => format!("A member was added as {}.", p("/role")),
+        "workspace.member_role_changed" => format!("A member is {} now.", p("/role")),
+        "workspace.member_removed" => "A member was removed.".to_owned(),
+        "workspace.grants_set" => {
+            let place = if payload.pointer("/reach/project").is_some() { "project" } else { "environment" };
+            format!("In one {place} a member may besides: {}.", listed(payload, "/grants"))
+        }
+        "workspace.support_granted" => format!("Support may act for a member until {}: {}.", p("/until"), p("/reason")),
+        "workspace.support_ended" => "Support may act no longer.".to_owned(),
         other => format!("{other} happened."),
     }
 }

@@ -11,6 +11,7 @@ mod kills;
 mod race;
 mod rebuild;
 mod seeds;
+mod roles;
 mod story;
 mod unknown_commit;
 mod up;

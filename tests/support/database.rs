@@ -47,12 +47,15 @@ pub async fn person(platform: &Platform) -> Person {
 
 /// Lets a person run the platform.
 pub async fn make_operator(platform: &Platform, actor: Uuid) {
-    sqlx::query("INSERT INTO authority.members (workspace, actor, role) VALUES ($1, $2, 'owner')")
-        .bind(platform.report().ids.platform)
-        .bind(actor)
-        .execute(&mut administrator(platform).await)
-        .await
-        .expect("a member is added");
+    sqlx::query(
+        "INSERT INTO authority.members (workspace, actor, role, version)
+         SELECT $1, $2, 'owner', version FROM log.heads WHERE stream = 'workspace:' || $1::uuid::text",
+    )
+    .bind(platform.report().ids.platform)
+    .bind(actor)
+    .execute(&mut administrator(platform).await)
+    .await
+    .expect("a member is added");
 }
 
 /// How many events a person brought about, refusals aside.

@@ -25,6 +25,7 @@ pub struct Owner {
     region: String,
     cell: String,
     host: String,
+    access: String,
 }
 
 impl Owner {
@@ -37,6 +38,8 @@ impl Owner {
         let input = json!({ "appId": tenant.app, "artifactDigest": digest, "environmentId": tenant.preview.id });
         let made = tenant.client.done("deploymentCreate", "deployment { id }", input).await;
         let operation = text(&made["operation"]["id"]);
+        let input = json!({ "workspaceId": tenant.workspace, "reason": "a test", "seconds": 600 });
+        let access = tenant.client.done("supportAccessGrant", "supportAccess { id }", input).await;
         tenant.succeeds(&operation).await;
         let allocation = text(&tenant.allocations(&tenant.preview).await[0]["id"]);
         let ids = platform.report().ids;
@@ -50,6 +53,7 @@ impl Owner {
             region: format!("reg_{}", ids.region.simple()),
             cell: format!("cell_{}", ids.cell.simple()),
             host: format!("host_{}", ids.host.simple()),
+            access: text(&access["supportAccess"]["id"]),
         }
     }
 
@@ -89,6 +93,11 @@ impl Owner {
             "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
             "reason" => json!("because of a test"),
             "host" => json!(format!("{}.test", unique("h"))),
+            "accessId" => json!(self.access),
+            "memberId" => json!("00000000-0000-7000-8000-00000000000b"),
+            "role" => json!("MEMBER"),
+            "grants" => json!(["roll_back"]),
+            "seconds" => json!(60),
             "tokenId" => json!("00000000-0000-7000-8000-000000000009"),
             "idempotencyKey" => json!(unique("key")),
             "dryRun" => json!(false),
@@ -130,10 +139,12 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         "Boolean" => vec![("text", json!("yes")), ("number", json!(1))],
         "[EnvironmentVariableInput!]" => bad_variables(),
         "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
+        "MemberRole" => vec![("unknown", json!("KING")), ("empty", json!("")), ("number", json!(7))],
+        "[String!]" => vec![("unknown", json!(["fly"])), ("empty", json!([""])), ("a number", json!([7]))],
         "String" => [bad_text(&field.name), all_text()].concat(),
         other => panic!("no bad values are known for the type `{other}` in {}", file!()),
     };
-    if field.name == "drainSeconds" || field.name == "standbySeconds" {
+    if ["drainSeconds", "standbySeconds", "seconds"].contains(&field.name.as_str()) {
         bad.push(("for ever", json!(4_000_000_000_000_u64)));
     }
     if !field.optional {
@@ -220,7 +231,7 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "key" => {
             of(vec!["lower".into(), "A-B".into(), "PORT".into(), "RHONE_X".into(), "K".repeat(256), "NOT_SET".into()])
         }
-        "tokenId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
+        "tokenId" | "memberId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
         other => panic!("no bad values are known for the text `{other}` in {}", file!()),
     }
 }

@@ -1,7 +1,7 @@
 //! Apps: what is hosted, whatever runs it at the moment.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::{begin, belongs_to, position, shown, wait_for},
     deployment::Deployment,
@@ -17,7 +17,9 @@ use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
-    app, claim,
+    app,
+    authorization::Scope,
+    claim,
     ids::{AppId, CorrelationId, EnvironmentId, ProjectId},
     project,
     text::{Name, Slug},
@@ -188,12 +190,16 @@ impl Change for Create {
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let id: AppId = bench.new_id();
         let project = bench.load::<project::Project>(self.project).await?;
-        let Some(of) = project.state.created else { return Err(id::not_found::<ProjectId>("projectId").into()) };
+        let Some(of) = project.state.created.clone() else {
+            return Err(id::not_found::<ProjectId>("projectId").into());
+        };
         if !belongs_to(bench.ctx, of.workspace).await? {
             return Err(id::not_found::<ProjectId>("projectId").into());
         }
         let workspace = of.workspace;
         let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
+        unit.about(Scope { project: Some(self.project), environment: None });
+        permit(&unit, "app.create", &project.stream)?;
         claim_slug(bench, &mut unit, (claim::Kind::AppSlug, self.project.0), &self.slug, id.0).await?;
         let mut app = bench.load::<app::App>(id).await?;
         let (project, slug, name) = (self.project, self.slug.clone(), self.name.clone());

@@ -3,7 +3,7 @@
 //! ask is put on record. The trap: a retry that does something twice, or that learns of another tenant's things.
 
 use super::{
-    context::{Ask, Door, door},
+    context::{Ask, Door, authority_of, begin, door},
     user_error::UserError,
 };
 use crate::{
@@ -15,18 +15,21 @@ use async_graphql::{Context, SimpleObject};
 use rhone_domain::{
     actor::Writer,
     aggregate::{Aggregate, Rejection},
-    authorization::Authority,
+    authorization::Scope,
     digest::Digest,
     envelope::StreamId,
+    environment::Environment,
     gate::Judged as Judgement,
     ids::{AppId, CorrelationId, EnvironmentId, OperationId, WorkspaceId},
     operation::Work,
     refusal::{self, Refusals, Refused},
     text::IdempotencyKey,
+    workspace::Workspace,
 };
 use rhone_eventstore::{AppendError, Context as Cause, Idempotency, Loaded, Position, ReadError, Unit};
+use rhone_projections::authority::members::{self, Member};
 use serde::{Deserialize, Serialize};
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 use uuid::Uuid;
 
 /// What every mutation's input has besides its own fields.
@@ -70,6 +73,7 @@ pub(crate) struct Bench<'a> {
     info: &'a RequestInfo,
     key: Option<String>,
     id: Uuid,
+    memberships: BTreeMap<WorkspaceId, Member>,
 }
 
 /// What would be appended, and what would be answered.
@@ -141,12 +145,14 @@ impl Bench<'_> {
         T::from(self.id)
     }
 
-    /// Begins a unit of work.
+    /// Begins a unit of work, by the caller's own right in this workspace; that it is still so is asserted. What is changed
+    /// is said with `about`, or else the grants must reach all of the workspace.
     pub(crate) fn unit(&self, writer: Writer, workspace: WorkspaceId, correlation: impl Into<CorrelationId>) -> Unit {
-        self.door.unit(Cause {
+        let member = self.memberships.get(&workspace);
+        let mut unit = self.door.unit(Cause {
             actor: self.principal.as_actor(),
             writer,
-            authority: Authority::itself(),
+            authority: authority_of(self.principal, workspace, member.map(|member| member.membership.clone())),
             workspace,
             correlation: correlation.into(),
             causation: None,
@@ -154,13 +160,32 @@ impl Bench<'_> {
             traceparent: self.info.traceparent.clone(),
             region: None,
             cell: None,
-        })
+        });
+        if let Some(member) = member {
+            unit.assert_at(&StreamId::new(Workspace::CATEGORY, workspace), member.version);
+        }
+        unit
+    }
+
+    /// Says what is changed: an environment, and with it its project. To be said before anything is judged.
+    pub(crate) async fn about(&self, unit: &mut Unit, environment: EnvironmentId) -> Result<(), No> {
+        if let Some(created) = self.load::<Environment>(environment).await?.state.created {
+            let environment = Some((environment, created.kind));
+            unit.about(Scope { project: Some(created.project), environment });
+        }
+        Ok(())
     }
 
     /// Loads what must exist.
     pub(crate) async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, No> {
         Ok(self.door.load::<A>(id).await?)
     }
+}
+
+/// Whether the caller may issue a command, asked before any other rule answers.
+pub(crate) fn permit(unit: &Unit, command: &'static str, target: &StreamId) -> Result<(), No> {
+    let permitted = unit.permit(command);
+    permitted.map_err(|why| refused(&why, target.clone(), unit.context().workspace))
 }
 
 /// Judges a command within a unit; a rejection becomes a refusal about this target.
@@ -219,8 +244,12 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
     let key = key_of(ctx.info(), &manner)?;
     let fingerprint = Digest::of(&[change.name().as_bytes(), b"\n", change.fingerprint().as_bytes()]);
     let (platform, info) = (ctx.platform(), ctx.info());
-    let bench = Bench { ctx, door: door(platform, principal), principal, info, key, id: platform.clock.new_id() };
+    let (id, memberships) = (platform.clock.new_id(), BTreeMap::new());
+    let mut bench = Bench { ctx, door: door(platform, principal), principal, info, key, id, memberships };
     for _ in 0..ATTEMPTS {
+        let mut transaction = begin(ctx).await?;
+        bench.memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
+        drop(transaction);
         let outcome = match change.judge(&bench).await {
             Ok(judged) if manner.dry_run => return Ok(shown(&judged)),
             Ok(judged) => accept::<C>(&bench, fingerprint, judged).await,

@@ -7,7 +7,10 @@ use crate::{
     request::RequestInfo,
 };
 use async_graphql::{Context, Data};
-use rhone_domain::ids::{PLATFORM, WorkspaceId};
+use rhone_domain::{
+    authorization::{Authority, Grant, Level, Membership, Scope},
+    ids::{PLATFORM, WorkspaceId},
+};
 use rhone_eventstore::{
     Bell, Clock, Cursor, CursorError, Dispatcher, LogIncarnation, PgLog, Position, Wake, checkpoint::Key,
     subjects::Subjects, vault::Vault,
@@ -51,7 +54,7 @@ impl std::fmt::Debug for Platform {
 
 /// Fills one request's context.
 pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
-    let session = Session::new(platform.pool.clone(), principal.actor, principal.workspace);
+    let session = Session::new(platform.pool.clone(), principal.eyes(), principal.workspace);
     data.insert(Loaders::new(&session));
     data.insert(session);
     data.insert(platform.clone());
@@ -95,7 +98,7 @@ pub(crate) async fn begin(ctx: &Context<'_>) -> Result<PgTransaction<'static>, F
 
 /// The door, with the caller's eyes.
 pub(crate) fn door(platform: &Platform, principal: &Principal) -> Door {
-    let log = PgLog::acting(platform.pool.clone(), principal.actor);
+    let log = PgLog::acting(platform.pool.clone(), principal.eyes());
     let log = match principal.workspace {
         Some(workspace) => log.within(workspace),
         None => log,
@@ -103,6 +106,23 @@ pub(crate) fn door(platform: &Platform, principal: &Principal) -> Door {
     Dispatcher::new(log, platform.clock.clone(), AuthorityRows)
         .waking(Arc::new(platform.bell.clone()))
         .waking(platform.wake.clone())
+}
+
+/// Whether the caller holds a grant of the platform's own workspace.
+async fn runs_the_platform(ctx: &Context<'_>) -> Result<bool, Fault> {
+    let mut transaction = begin(ctx).await?;
+    let memberships = members::of_actor(&mut transaction, ctx.principal().eyes()).await.map_err(Fault::internal)?;
+    let membership = memberships.get(&PLATFORM).map(|member| member.membership.clone());
+    let authority = authority_of(ctx.principal(), PLATFORM, membership);
+    Ok(authority.holds(Grant::PlatformManage, Level::Platform, Scope::default()))
+}
+
+/// By what right a caller acts in a workspace.
+pub(crate) fn authority_of(principal: &Principal, of: WorkspaceId, membership: Option<Membership>) -> Authority {
+    match principal.on_behalf_of {
+        Some(_) => Authority::support(of, membership),
+        None => Authority::caller(of, membership),
+    }
 }
 
 /// Whether the caller belongs to a workspace. Who does not must not learn that there is one: the caller answers NOT_FOUND.
@@ -117,7 +137,7 @@ pub(crate) async fn belongs_to(ctx: &Context<'_>, workspace: WorkspaceId) -> Res
 
 /// Only those who run the platform may do this.
 pub(crate) async fn platform_only(ctx: &Context<'_>) -> Result<(), Fault> {
-    if belongs_to(ctx, PLATFORM).await? {
+    if belongs_to(ctx, PLATFORM).await? && runs_the_platform(ctx).await? {
         Ok(())
     } else {
         Err(Fault::new(Code::Forbidden, "only those who run the platform may do this"))

@@ -4,7 +4,7 @@
 use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     context::{Ask, begin, belongs_to, door, wait_for},
     id,
     operation::Gate,
@@ -16,10 +16,13 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
+    aggregate::Aggregate as _,
     app, artifact,
     artifact_facts::ArtifactFacts,
+    authorization::Scope,
     deployment,
     digest::Digest,
+    envelope::StreamId,
     environment, gate,
     ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
     numbers::{EnvSet, Epoch},
@@ -297,6 +300,10 @@ impl Change for Create {
         if !belongs_to(bench.ctx, app.workspace).await? {
             return Err(id::not_found::<AppId>("appId").into());
         }
+        let id: DeploymentId = bench.new_id();
+        let mut unit = bench.unit(Writer::Pipeline, app.workspace, CorrelationId(id.0));
+        unit.about(Scope { project: Some(app.project), environment: None });
+        permit(&unit, "deployment.create", &StreamId::new(app::App::CATEGORY, self.app))?;
         let artifact_id = ArtifactId::of(app.workspace, self.digest);
         let artifact = bench.load::<artifact::Artifact>(artifact_id).await?;
         let Some(registered) = &artifact.state.created else {
@@ -304,8 +311,6 @@ impl Change for Create {
         };
         // Read back, so that what is validated is what the store holds now.
         let (_, facts) = facts_of(&bench.ctx.platform().artifacts, self.digest).await?;
-        let id: DeploymentId = bench.new_id();
-        let mut unit = bench.unit(Writer::Pipeline, app.workspace, CorrelationId(id.0));
         unit.assert(&artifact);
         let mut deployment = bench.load::<deployment::Deployment>(id).await?;
         let created = deployment::Created {

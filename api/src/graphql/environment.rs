@@ -3,7 +3,7 @@
 use super::{
     allocation::Allocation,
     app::App,
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     context::{Ask, begin, belongs_to, door},
     id,
     place::{Cell, Region, claim_slug, noun, slug},
@@ -16,7 +16,12 @@ use async_graphql::{Context, Enum, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
-    app, cell, claim, environment,
+    aggregate::Aggregate as _,
+    app,
+    authorization::Scope,
+    cell, claim,
+    envelope::StreamId,
+    environment,
     environment::DrainPolicy,
     ids::{AppId, CellId, CorrelationId, EnvironmentId, RegionId},
     route_owner,
@@ -228,6 +233,9 @@ impl Change for Create {
         let (workspace, region, cell) = (app.workspace, self.region, self.cell);
         let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
         unit.place(Some(region), Some(cell));
+        unit.about(Scope { project: Some(app.project), environment: None });
+        let no = |no: No| no.concerning(self.app, None);
+        permit(&unit, "environment.create", &StreamId::new(app::App::CATEGORY, self.app)).map_err(no)?;
         claim_slug(bench, &mut unit, (claim::Kind::EnvironmentSlug, self.app.0), &self.slug, id.0).await?;
         let mut environment = bench.load::<environment::Environment>(id).await?;
         let created = environment::Created {

@@ -5,7 +5,7 @@ use crate::fault::{Code, Fault};
 use async_graphql::ID;
 use rhone_domain::ids::{
     AllocationId, AppId, ArtifactId, CellId, DeploymentId, EnvironmentId, HostId, OperationId, ProjectId, RegionId,
-    WorkspaceId,
+    SupportId, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -38,6 +38,7 @@ prefixes! {
     RegionId "reg" "a region";
     CellId "cell" "a cell";
     HostId "host" "a host";
+    SupportId "sup" "a support access";
 }
 
 /// As clients see it.

@@ -318,6 +318,9 @@ impl Change for Cancel {
         }
         let mut unit = bench.unit(Writer::Api, requested.workspace, self.id);
         unit.place(Some(requested.region), requested.cell);
+        if let Some(environment) = requested.work.environment() {
+            bench.about(&mut unit, environment).await?;
+        }
         decide(&mut unit, &mut operation, Command::RequestCancel { reason: self.reason.clone() })
             .map_err(|no| no.concerning_work(&requested.work))?;
         Ok(Judged { unit, object: self.id.0, operation: Some(self.id) })

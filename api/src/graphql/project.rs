@@ -2,7 +2,7 @@
 
 use super::{
     app::App,
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::belongs_to,
     id,
@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     claim,
+    envelope::StreamId,
     ids::{CorrelationId, ProjectId, WorkspaceId},
     project,
     text::{Name, Slug},
@@ -123,6 +124,7 @@ impl Change for Create {
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let (id, workspace): (ProjectId, _) = (bench.new_id(), self.workspace);
         let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
+        permit(&unit, "project.create", &StreamId::new(Workspace::KIND, workspace))?;
         claim_slug(bench, &mut unit, (claim::Kind::ProjectSlug, workspace.0), &self.slug, id.0).await?;
         let mut project = bench.load::<project::Project>(id).await?;
         let created = project::Created { id, workspace, slug: self.slug.clone(), name: self.name.clone() };

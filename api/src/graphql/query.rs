@@ -3,6 +3,7 @@
 use super::{
     app::App,
     artifact::Artifact,
+    authorization::{self, AuthorizationRow},
     connection::{Pages, Rows},
     context::{Ask, position},
     deployment::Deployment,
@@ -35,11 +36,29 @@ pub(crate) enum Node {
 
 /// The caller.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct Viewer {
     /// As events name it.
     actor: String,
     /// The token that was shown.
     token_id: String,
+    /// For whom, when support acts for a member.
+    on_behalf_of: Option<String>,
+}
+
+#[async_graphql::ComplexObject]
+impl Viewer {
+    /// What the caller may do in a workspace, in a project of it, or in an environment.
+    #[graphql(complexity = "20")]
+    async fn grants(
+        &self,
+        ctx: &Context<'_>,
+        workspace_id: ID,
+        project_id: Option<ID>,
+        environment_id: Option<ID>,
+    ) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(authorization::grants(ctx, &workspace_id, project_id.as_ref(), environment_id.as_ref()).await?)
+    }
 }
 
 #[derive(Debug)]
@@ -71,7 +90,17 @@ impl Query {
     /// Who asks.
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         let principal = ctx.principal();
-        Viewer { actor: principal.actor.to_string(), token_id: principal.token.to_string() }
+        Viewer {
+            actor: principal.actor.to_string(),
+            token_id: principal.token.to_string(),
+            on_behalf_of: principal.on_behalf_of.map(|actor| actor.to_string()),
+        }
+    }
+
+    /// Every command, who may issue it, and what a caller needs for it.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn authorization_table(&self) -> Vec<AuthorizationRow> {
+        authorization::table()
     }
 
     /// Anything by its id.

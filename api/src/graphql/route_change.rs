@@ -2,7 +2,7 @@
 //! workers carry on. The trap: judging on a read model; what is judged is folded, and its versions are asserted.
 
 use super::{
-    change::{Bench, Change, Judged, No, decide, refused},
+    change::{Bench, Change, Judged, No, decide, permit, refused},
     context::belongs_to,
     id,
     route_owner::route_of,
@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
+    aggregate::Command as _,
     deployment, environment, gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
     numbers::Epoch,
@@ -97,11 +98,14 @@ impl Wish {
         let facts = GateFacts::of(&bench.door, environment, deployment.clone()).await?;
         let requested = self.requested(id, &facts, unit.now()).ok_or_else(missing)?;
         let concerning = |no: No| no.concerning(opened.app, Some(environment));
+        bench.about(unit, environment).await?;
+        let request = operation::Command::Request(requested.clone());
+        permit(unit, request.name(), &owner.stream).map_err(concerning)?;
         judge(&requested, &facts).map_err(concerning)?;
         facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));
         let mut operation = bench.load::<operation::Operation>(id).await?;
-        decide(unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
+        decide(unit, &mut operation, request).map_err(concerning)?;
         Ok(id)
     }
 

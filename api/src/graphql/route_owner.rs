@@ -2,7 +2,7 @@
 //! here is hold it (freeze), let go of a rollback's hold (pin, quarantine) and say which hostnames lead to it.
 
 use super::{
-    change::{Answer, Bench, Change, Judged, Manner, No, change, decide, payload},
+    change::{Answer, Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     context::{Ask, belongs_to},
     deployment::Deployment,
     environment::Environment,
@@ -13,6 +13,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
+    aggregate::Command as _,
     claim,
     digest::Digest,
     ids::{CorrelationId, EnvironmentId},
@@ -317,6 +318,8 @@ impl Change for RouteChange {
         let mut unit = bench.unit(Writer::Api, opened.workspace, CorrelationId(bench.new_id()));
         unit.place(Some(opened.region), Some(opened.cell));
         let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
+        bench.about(&mut unit, self.environment).await?;
+        permit(&unit, self.command().name(), &owner.stream).map_err(concerning)?;
         self.claim(bench, &mut unit).await.map_err(concerning)?;
         decide(&mut unit, &mut owner, self.command()).map_err(concerning)?;
         Ok(Judged { unit, object: self.environment.0, operation: None })

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     fault::{Code, Fault},
-    graphql::place::name,
+    graphql::{member::not_support, place::name},
     identity::{NewToken, PREFIX, Principal, PrincipalKind},
 };
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
@@ -56,9 +56,9 @@ pub(crate) struct TokenRevokePayload {
 #[derive(SimpleObject)]
 pub(crate) struct TokenPayload {
     /// Its id, to revoke it by.
-    token_id: String,
+    pub(crate) token_id: String,
     /// Told now and never again.
-    secret: String,
+    pub(crate) secret: String,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +69,7 @@ impl TokenMutation {
     /// Makes an API token that acts as the caller.
     async fn token_create(&self, ctx: &Context<'_>, input: TokenCreateInput) -> async_graphql::Result<TokenPayload> {
         let principal = user(ctx)?;
+        not_support(ctx)?;
         let asked = input.workspace_id.map(|id| id::read::<WorkspaceId>("workspaceId", &id)).transpose()?;
         if let Some(workspace) = asked
             && !belongs_to(ctx, workspace).await?

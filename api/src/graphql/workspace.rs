@@ -3,11 +3,13 @@
 use super::{
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
-    context::Ask,
+    context::{Ask, begin},
     id,
     loaders::CatalogueKey,
+    member::{Member, not_support},
     place::{claim_slug, name, page_of, slug},
     project::Project,
+    support::SupportAccess,
 };
 use crate::{
     fault::{Code, Fault},
@@ -25,7 +27,7 @@ use rhone_domain::{
     workspace,
 };
 use rhone_eventstore::Position;
-use rhone_projections::{catalogue, catalogue::Catalogue, projection};
+use rhone_projections::{authority::members, catalogue, catalogue::Catalogue, projection};
 use uuid::Uuid;
 
 /// A tenant.
@@ -115,6 +117,31 @@ impl Workspace {
         let pages = Pages { first, after, last, before };
         Ok(page_of(ctx, Project::KIND, Some(self.id.0), pages, Project::of).await?)
     }
+
+    /// Who belongs to it. Never stale: it is written together with the change itself.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Member>> {
+        let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
+        let mut transaction = begin(ctx).await?;
+        let rows = members::page(&mut transaction, self.id, &wanted.keyset).await.map_err(Fault::internal)?;
+        let rows = rows.into_iter().map(|member| (member.actor.to_string(), Member::from(member)));
+        Ok(wanted.connection(rows.collect()))
+    }
+
+    /// When support may act, or might, for whom and why; the newest first, at most 100.
+    #[graphql(complexity = "100 + 10 * child_complexity")]
+    async fn support(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SupportAccess>> {
+        let mut transaction = begin(ctx).await?;
+        let rows = members::support(&mut transaction, self.id).await.map_err(Fault::internal)?;
+        Ok(rows.into_iter().map(SupportAccess::from).collect())
+    }
 }
 
 #[derive(Clone, Debug, InputObject)]
@@ -145,6 +172,7 @@ impl WorkspaceMutation {
         ctx: &Context<'_>,
         input: WorkspaceCreateInput,
     ) -> async_graphql::Result<WorkspaceCreatePayload> {
+        not_support(ctx)?;
         if ctx.principal().workspace.is_some() {
             return Err(Fault::new(Code::Forbidden, "a token of one workspace opens no other").into());
         }

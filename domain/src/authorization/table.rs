@@ -103,4 +103,9 @@ pub const TABLE: &[Row] = &[
     needs("variables.change", &[Api], Grant::VariablesManage, Level::Environment),
     row("workspace.create", &[Api, Platform], Need::Nothing, Level::Workspace),
     needs("workspace.add_member", &[Api], Grant::MembersManage, Level::Workspace),
+    needs("workspace.set_role", &[Api], Grant::MembersManage, Level::Workspace),
+    needs("workspace.remove_member", &[Api], Grant::MembersManage, Level::Workspace),
+    needs("workspace.set_grants", &[Api], Grant::MembersManage, Level::Workspace),
+    needs("workspace.grant_support", &[Api], Grant::SupportGrant, Level::Workspace),
+    needs("workspace.end_support", &[Api], Grant::SupportGrant, Level::Workspace),
 ];

@@ -85,7 +85,7 @@ fn a_custom_grant_reaches_as_far_as_it_was_given_and_no_further() {
             [(project, ["project", "environment"].contains(&reach)), (one, reach == "environment")]
         {
             let here = everywhere(environment::Kind::Production);
-            let authority = Authority::caller(Some(membership));
+            let authority = Authority::caller(PLATFORM, Some(membership));
             assert_eq!(authority.permit(line.command, writer, here).is_ok(), suffices || role_has, "{}", line.command);
             for elsewhere in [Scope::default(), Scope { project: Some(OTHER_PROJECT), environment: Some(other()) }] {
                 let there = authority.permit(line.command, writer, elsewhere);
@@ -98,14 +98,26 @@ fn a_custom_grant_reaches_as_far_as_it_was_given_and_no_further() {
 #[test]
 fn support_may_what_its_user_may_less_what_is_nobodys_to_pass_on() {
     for role in Role::ALL {
-        let user = Authority::caller(Some(Membership::of(*role)));
-        let support = Authority::support(Some(Membership::of(*role)));
+        let user = Authority::caller(PLATFORM, Some(Membership::of(*role)));
+        let support = Authority::support(PLATFORM, Some(Membership::of(*role)));
         for grant in Grant::ALL {
             let held = support.holds(*grant, Level::Workspace, Scope::default());
             let allowed = user.holds(*grant, Level::Workspace, Scope::default()) && !NEVER_SUPPORT.contains(grant);
             assert_eq!(held, allowed, "{role} {grant}");
-            assert!(!Authority::support(None).holds(*grant, Level::Workspace, Scope::default()), "ended: {grant}");
+            assert!(
+                !Authority::support(PLATFORM, None).holds(*grant, Level::Workspace, Scope::default()),
+                "ended: {grant}"
+            );
         }
+    }
+}
+
+#[test]
+fn who_owns_a_workspace_does_not_own_the_platform() {
+    let acme = Authority::caller(WorkspaceId(Uuid::from_u128(5)), Some(Membership::of(Role::Owner)));
+    for row in TABLE.iter().filter(|row| row.level == Level::Platform && row.need != Need::Nobody) {
+        assert!(caller("owner").permit(row.command, row.writers[0], Scope::default()).is_ok(), "{}", row.command);
+        assert!(acme.permit(row.command, row.writers[0], Scope::default()).is_err(), "{}", row.command);
     }
 }
 
@@ -133,7 +145,7 @@ fn other() -> (EnvironmentId, environment::Kind) {
 }
 
 fn caller(column: &str) -> Authority {
-    Authority::caller(column.parse().ok().map(Membership::of))
+    Authority::caller(PLATFORM, column.parse().ok().map(Membership::of))
 }
 
 /// A line of the matrix.

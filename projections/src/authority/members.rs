@@ -1,32 +1,126 @@
-//! Who belongs to which workspace, as row-level security sees it. Written inline from the workspace's stream.
+//! Who may do what in which workspace, and for whom support may act. Written inline from the workspace's stream, whole each
+//! time, so that who was removed leaves no row; each row carries the version that says so, to be asserted by what it allows.
 
+use crate::keyset::Keyset;
+use chrono::{DateTime, Utc};
 use rhone_domain::{
-    ids::{ActorId, WorkspaceId},
-    workspace::Workspace,
+    actor::UnknownWord,
+    authorization::Membership,
+    ids::{ActorId, SupportId, WorkspaceId},
+    numbers::Version,
+    workspace::{Ended, Workspace},
 };
 use serde_json::{Value, json};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// A row per member.
-pub fn rows(id: WorkspaceId, workspace: &Workspace) -> Vec<Value> {
-    let row = |(actor, role): (&ActorId, &rhone_domain::workspace::Role)| json!({ "table": "member", "workspace": id, "actor": actor, "role": role });
-    workspace.members.iter().map(row).collect()
+/// All of a workspace.
+pub fn rows(id: WorkspaceId, workspace: &Workspace, version: Version) -> Vec<Value> {
+    let member = |(actor, of): (&ActorId, &Membership)| json!({ "actor": actor, "role": of.role, "projects": of.projects, "environments": of.environments });
+    let support = workspace.support.iter().map(|(access, of)| {
+        json!({ "access": access, "user": of.user, "reason": of.reason, "until": of.until, "ended": of.ended == Ended::Early })
+    });
+    vec![json!({
+        "table": "workspace",
+        "workspace": id,
+        "version": version,
+        "members": workspace.members.iter().map(member).collect::<Vec<_>>(),
+        "support": support.collect::<Vec<_>>(),
+    })]
 }
 
-/// The role of an actor in a workspace; none when it is not a member.
-pub async fn role(
+/// A membership with the version of the workspace that says so.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Who.
+    pub actor: ActorId,
+    /// What they may do.
+    pub membership: Membership,
+    /// Which version of the workspace says so.
+    pub version: Version,
+}
+
+/// What an actor is to each workspace that the session may see.
+pub async fn of_actor(
     connection: &mut PgConnection,
     actor: ActorId,
+) -> Result<BTreeMap<WorkspaceId, Member>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT workspace, actor, role, projects, environments, version FROM authority.members WHERE actor = $1",
+    )
+    .bind(actor.0)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((WorkspaceId(row.try_get("workspace")?), read(row)?))).collect()
+}
+
+/// The members of a workspace, in the order of their ids.
+pub async fn page(
+    connection: &mut PgConnection,
     workspace: WorkspaceId,
-) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query("SELECT role FROM authority.members WHERE actor = $1 AND workspace = $2")
-        .bind(actor.0)
-        .bind(workspace.0)
-        .fetch_optional(connection)
-        .await?
-        .map(|row| row.try_get("role"))
-        .transpose()
+    keyset: &Keyset<Uuid>,
+) -> Result<Vec<Member>, sqlx::Error> {
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let query = format!(
+        "SELECT actor, role, projects, environments, version FROM authority.members
+         WHERE workspace = $1 AND ($2::uuid IS NULL OR actor {operator} $2) ORDER BY actor {order} LIMIT $3"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(workspace.0).bind(keyset.from).bind(keyset.most);
+    rows.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+fn read(row: &PgRow) -> Result<Member, sqlx::Error> {
+    let role: String = row.try_get("role")?;
+    let role = role.parse().map_err(|error: UnknownWord| sqlx::Error::Decode(Box::new(error)))?;
+    let Json(projects) = row.try_get("projects")?;
+    let Json(environments) = row.try_get("environments")?;
+    let version: i64 = row.try_get("version")?;
+    Ok(Member {
+        actor: ActorId(row.try_get("actor")?),
+        membership: Membership { role, projects, environments },
+        version: Version(version.unsigned_abs()),
+    })
+}
+
+/// A time of support.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Which.
+    pub access: SupportId,
+    /// For whom.
+    pub user: ActorId,
+    /// Why.
+    pub reason: String,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// Whether it was ended before.
+    pub ended: bool,
+}
+
+/// The times of support in a workspace, the newest first.
+pub async fn support(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<Access>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT access, on_behalf_of, reason, until, ended FROM authority.support WHERE workspace = $1
+         ORDER BY access DESC LIMIT 100",
+    );
+    rows.bind(workspace.0).fetch_all(connection).await?.iter().map(access_of).collect()
+}
+
+/// One time of support.
+pub async fn access(connection: &mut PgConnection, id: SupportId) -> Result<Option<Access>, sqlx::Error> {
+    let row = sqlx::query("SELECT access, on_behalf_of, reason, until, ended FROM authority.support WHERE access = $1");
+    row.bind(id.0).fetch_optional(connection).await?.as_ref().map(access_of).transpose()
+}
+
+fn access_of(row: &PgRow) -> Result<Access, sqlx::Error> {
+    Ok(Access {
+        access: SupportId(row.try_get("access")?),
+        user: ActorId(row.try_get("on_behalf_of")?),
+        reason: row.try_get("reason")?,
+        until: row.try_get("until")?,
+        ended: row.try_get("ended")?,
+    })
 }
 
 /// The workspaces that the session's actor may see.

@@ -56,4 +56,9 @@ route_owner.raise_epoch       | platform                     | no  no  no      n
 variables.change              | api                          | yes yes no      no  | variables_manage environment
 workspace.create              | api platform                 | yes yes yes     yes | -
 workspace.add_member          | api                          | yes yes no      no  | members_manage workspace
+workspace.set_role            | api                          | yes yes no      no  | members_manage workspace
+workspace.remove_member       | api                          | yes yes no      no  | members_manage workspace
+workspace.set_grants          | api                          | yes yes no      no  | members_manage workspace
+workspace.grant_support       | api                          | yes yes yes     no  | support_grant workspace
+workspace.end_support         | api                          | yes yes yes     no  | support_grant workspace
 ";

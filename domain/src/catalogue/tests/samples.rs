@@ -5,6 +5,7 @@ use crate::{
     aggregate::{Encoded, Event, encode},
     allocation, app, artifact,
     artifact_facts::ArtifactFacts,
+    authorization::Grant,
     cell, claim,
     database_impact::Impact,
     deployment,
@@ -21,9 +22,9 @@ use crate::{
     project, refusal, region, route_owner,
     session_fate::Fate,
     story::{
-        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES, THIRD,
-        allocation, at, because, created, declared, facts, generated, host as hostname, name, needs, opened, owner,
-        planned, production, ran, ready, requested, restored, slug, validated,
+        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES,
+        SUPPORT, THIRD, allocation, at, because, created, declared, facts, generated, host as hostname, name, needs,
+        opened, owner, planned, production, ran, ready, requested, restored, slug, validated,
     },
     variables, workspace,
 };
@@ -210,7 +211,7 @@ fn routes() -> [route_owner::Event; 12] {
     ]
 }
 
-fn workspaces() -> [workspace::Event; 2] {
+fn workspaces() -> [workspace::Event; 7] {
     let contact_email = Sealed {
         subject: ALICE.0.into(),
         field: "workspace.contact_email".into(),
@@ -226,6 +227,20 @@ fn workspaces() -> [workspace::Event; 2] {
             owner: ALICE,
         },
         workspace::Event::MemberAdded { actor: ALICE, role: workspace::Role::Owner },
+        workspace::Event::MemberRoleChanged { actor: ALICE, role: workspace::Role::Admin },
+        workspace::Event::MemberRemoved { actor: ALICE },
+        workspace::Event::GrantsSet {
+            actor: ALICE,
+            reach: workspace::Reach::Environment(PRODUCTION),
+            grants: [Grant::PromoteProduction, Grant::RollBack].into(),
+        },
+        workspace::Event::SupportGranted {
+            access: SUPPORT,
+            user: ALICE,
+            reason: because("the cart is empty"),
+            until: at(3_600),
+        },
+        workspace::Event::SupportEnded { access: SUPPORT },
     ]
 }
 

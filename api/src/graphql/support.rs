@@ -1,0 +1,209 @@
+//! Support: a member lets those who run the platform act in their place, for a reason and until an end. What is done then
+//! names both. The trap: access that outlives its reason; a token of support is looked up together with its access, so that
+//! it is refused from the moment the access ends, or its user is gone.
+
+use super::{
+    change::{Bench, Change, Judged, Manner, No, change, payload},
+    context::{Ask, begin, belongs_to, platform_only},
+    id,
+    member::{not_support, on_workspace},
+    place::name,
+    route_owner::reason,
+    token::TokenPayload,
+};
+use crate::{
+    fault::Fault,
+    identity::{NewToken, PREFIX, PrincipalKind},
+};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, TimeDelta, Utc};
+use rhone_domain::{
+    actor::ActorKind,
+    ids::{SupportId, WorkspaceId},
+    text::Reason,
+    workspace::Command,
+};
+use rhone_eventstore::{Position, clock::secret};
+use rhone_projections::authority::members::{self, Access};
+
+/// A time in which support may act for a member.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct SupportAccess {
+    /// Hand it to `supportTokenCreate` and `supportAccessEnd`.
+    id: ID,
+    /// For whom.
+    member_id: String,
+    /// Why.
+    reason: String,
+    /// Until when, at the latest.
+    until: DateTime<Utc>,
+    /// Whether it was ended before.
+    ended: bool,
+}
+
+impl From<Access> for SupportAccess {
+    fn from(access: Access) -> Self {
+        Self {
+            id: id::show(access.access),
+            member_id: access.user.to_string(),
+            reason: access.reason,
+            until: access.until,
+            ended: access.ended,
+        }
+    }
+}
+
+impl SupportAccess {
+    /// Written inline, so it needs no waiting.
+    async fn find(ctx: &Context<'_>, id: SupportId, _: Option<Position>) -> Result<Option<Self>, Fault> {
+        let mut transaction = begin(ctx).await?;
+        Ok(members::access(&mut transaction, id).await.map_err(Fault::internal)?.map(Self::from))
+    }
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct SupportAccessGrantInput {
+    workspace_id: ID,
+    /// 1 to 500 characters.
+    reason: String,
+    /// How long, from now: at most seven days.
+    seconds: i64,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct SupportAccessEndInput {
+    workspace_id: ID,
+    access_id: ID,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct SupportTokenCreateInput {
+    access_id: ID,
+    /// For people.
+    name: String,
+}
+
+payload! {
+    /// The answer of supportAccessGrant and supportAccessEnd.
+    SupportAccessPayload { support_access: SupportAccess }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SupportMutation;
+
+#[Object]
+impl SupportMutation {
+    /// Lets support act for the caller, and never as more than the caller is.
+    async fn support_access_grant(
+        &self,
+        ctx: &Context<'_>,
+        input: SupportAccessGrantInput,
+    ) -> async_graphql::Result<SupportAccessPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let grant = Grant {
+            workspace: id::read("workspaceId", &input.workspace_id)?,
+            reason: reason(&input.reason)?,
+            lasts: lasts(input.seconds)?,
+        };
+        Ok(SupportAccessPayload(change(ctx, manner, grant).await?))
+    }
+
+    /// Lets support act no longer; tokens of it are refused from now on.
+    async fn support_access_end(
+        &self,
+        ctx: &Context<'_>,
+        input: SupportAccessEndInput,
+    ) -> async_graphql::Result<SupportAccessPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let end = End {
+            workspace: id::read("workspaceId", &input.workspace_id)?,
+            access: id::read("accessId", &input.access_id)?,
+        };
+        Ok(SupportAccessPayload(change(ctx, manner, end).await?))
+    }
+
+    /// Makes a token with which the caller, who runs the platform, acts for a member who allowed it.
+    async fn support_token_create(
+        &self,
+        ctx: &Context<'_>,
+        input: SupportTokenCreateInput,
+    ) -> async_graphql::Result<TokenPayload> {
+        platform_only(ctx).await?;
+        not_support(ctx)?;
+        let access = id::read::<SupportId>("accessId", &input.access_id)?;
+        let (platform, secret) = (ctx.platform(), format!("{PREFIX}{}", secret()));
+        let token = NewToken {
+            id: platform.clock.new_id(),
+            actor: ctx.principal().actor,
+            kind: PrincipalKind::User(ActorKind::Support),
+            workspace: None,
+            name: name(&input.name)?.to_string(),
+        };
+        let made = platform.tokens.issue_support(&token, access, &secret).await.map_err(Fault::internal)?;
+        if !made {
+            return Err(id::not_found::<SupportId>("accessId").into());
+        }
+        Ok(TokenPayload { token_id: token.id.to_string(), secret })
+    }
+}
+
+fn lasts(seconds: i64) -> Result<TimeDelta, Fault> {
+    let sound = TimeDelta::try_seconds(seconds).filter(|lasts| *lasts > TimeDelta::zero() && lasts.num_days() < 36_500);
+    sound.ok_or_else(|| Fault::bad_input("seconds", "must be 1 or more, and at most seven days"))
+}
+
+struct Grant {
+    workspace: WorkspaceId,
+    reason: Reason,
+    lasts: TimeDelta,
+}
+
+impl Change for Grant {
+    fn name(&self) -> &'static str {
+        "supportAccessGrant"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}\n{}", self.workspace, self.reason, self.lasts)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        known(bench, self.workspace).await?;
+        let access: SupportId = bench.new_id();
+        let (user, at) = (bench.principal.eyes(), bench.door.clock().now());
+        let (reason, until) = (self.reason.clone(), at + self.lasts);
+        let command = Command::GrantSupport { access, user, reason, at, until };
+        Ok(Judged { object: access.0, ..on_workspace(bench, self.workspace, command).await? })
+    }
+}
+
+struct End {
+    workspace: WorkspaceId,
+    access: SupportId,
+}
+
+impl Change for End {
+    fn name(&self) -> &'static str {
+        "supportAccessEnd"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.workspace, self.access)
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        known(bench, self.workspace).await?;
+        let command = Command::EndSupport { access: self.access, by: bench.principal.eyes() };
+        Ok(Judged { object: self.access.0, ..on_workspace(bench, self.workspace, command).await? })
+    }
+}
+
+async fn known(bench: &Bench<'_>, workspace: WorkspaceId) -> Result<(), Fault> {
+    if belongs_to(bench.ctx, workspace).await? { Ok(()) } else { Err(id::not_found::<WorkspaceId>("workspaceId")) }
+}

@@ -1,0 +1,258 @@
+//! Every mutation of the schema by everybody who could try it, against the table that the API itself serves. The trap avoided:
+//! a mutation that nobody remembered to guard; one without a line here is red, and so is a line without a row.
+
+use rhone_tests::{
+    database::{Person, person, uuid},
+    graphql::Client,
+    inputs::Owner,
+    platform::Platform,
+    schema::Schema,
+    story::text,
+};
+use serde_json::{Value, json};
+
+/// What a mutation asks the table.
+#[derive(Clone, Copy, Debug)]
+enum Asks {
+    /// The right to issue this command.
+    For(&'static str),
+    /// Nothing: it is about the caller alone.
+    Nothing,
+    /// To run the platform.
+    Platform,
+}
+
+fn asks(mutation: &str) -> Asks {
+    Asks::For(match mutation {
+        "workspaceCreate" => "workspace.create",
+        "projectCreate" => "project.create",
+        "appCreate" => "app.create",
+        "environmentCreate" => "environment.create",
+        "artifactRegister" => "artifact.create",
+        "deploymentCreate" => "deployment.create",
+        "deploymentPromote" => "operation.request_promotion",
+        "environmentRollBack" => "operation.request_rollback",
+        "environmentHostAttach" => "route_owner.attach_host",
+        "environmentHostDetach" => "route_owner.detach_host",
+        "environmentFreeze" => "route_owner.freeze",
+        "environmentUnfreeze" => "route_owner.unfreeze",
+        "environmentPinRelease" => "route_owner.release_pin",
+        "environmentQuarantineLift" => "route_owner.lift_quarantine",
+        "operationCancel" => "operation.request_cancel",
+        "memberAdd" => "workspace.add_member",
+        "memberRoleSet" => "workspace.set_role",
+        "memberRemove" => "workspace.remove_member",
+        "memberProjectGrantsSet" | "memberEnvironmentGrantsSet" => "workspace.set_grants",
+        "supportAccessGrant" => "workspace.grant_support",
+        "supportAccessEnd" => "workspace.end_support",
+        "tokenCreate" | "tokenRevoke" => return Asks::Nothing,
+        "runnerTokenCreate" | "edgeTokenCreate" | "supportTokenCreate" | "regionCreate" | "cellCreate"
+        | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostUpgradeConfirm" => {
+            return Asks::Platform;
+        }
+        other => panic!("nobody said who may do {other}: add a line to {}", file!()),
+    })
+}
+
+/// Who tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Owner,
+    Admin,
+    Member,
+    /// A member with every grant that can be given in the project.
+    Custom,
+    Outsider,
+    /// For the owner.
+    Support,
+    /// The same when it is over.
+    EndedSupport,
+}
+
+/// What comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Whatever else a rule may say.
+    Permitted,
+    /// A member without the grant.
+    GrantMissing,
+    /// As if there were nothing.
+    Unseen,
+    /// Nobody at all.
+    Unauthenticated,
+}
+
+/// What comes with roles alone, and what support never has.
+const WHOLE: [&str; 5] = ["workspace_manage", "members_manage", "support_grant", "project_manage", "platform_manage"];
+const NEVER_SUPPORT: [&str; 5] = ["workspace_manage", "members_manage", "support_grant", "approve", "platform_manage"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mutation_is_for_whom_the_table_says_and_for_nobody_else() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let table = table(&owner.tenant.client).await;
+    let callers = callers(platform, &owner, &table).await;
+    let schema = Schema::checked_in();
+    let (mut cells, mut wrong) = (0, Vec::new());
+    for mutation in &schema.mutations {
+        let fields = schema.fields(mutation);
+        for (who, client) in &callers {
+            let mut input = owner.good_input(&fields);
+            if fields.iter().any(|field| field.name == "dryRun") {
+                input["dryRun"] = json!(true);
+            }
+            let answer = client.try_mutate(&mutation.name, "__typename", &input).await.expect("the API answers");
+            let (expected, found) = (expected(&table, &mutation.name, *who), verdict(&answer, &mutation.name));
+            if expected != found {
+                wrong.push(format!("{} by {who:?}: {found:?} in place of {expected:?}: {answer}", mutation.name));
+            }
+            cells += 1;
+        }
+    }
+    assert!(cells >= 7 * 28, "only {cells} cells");
+    assert!(wrong.is_empty(), "{} of {cells}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn production_is_promoted_by_who_was_given_it_and_a_refusal_is_on_record() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let member = added(platform, &owner, "MEMBER").await;
+    let production = owner.tenant.production.id.clone();
+    let input = json!({ "deploymentId": owner.id("deploymentId"), "environmentId": production });
+    let refused = member.client.refused("deploymentPromote", "deployment { id }", input.clone()).await;
+    assert_eq!((&refused["code"], &refused["expected"]), (&json!("GRANT_MISSING"), &json!("promote_production")));
+    let give = json!({ "environmentId": production, "memberId": member.actor, "grants": ["promote_production"] });
+    owner.tenant.client.done("memberEnvironmentGrantsSet", "workspace { id }", give).await;
+    let grants = json!({ "workspace": owner.tenant.workspace, "environment": production });
+    let held = "query($workspace: ID!, $environment: ID!) { viewer { grants(workspaceId: $workspace, environmentId: $environment) } }";
+    let held = member.client.data(held, grants).await["viewer"]["grants"].to_string();
+    assert!(held.contains("promote_production"), "{held}");
+    member.client.done("deploymentPromote", "deployment { id }", input).await;
+    let query = "query($app: ID!) { app(id: $app) { timeline(first: 50) { nodes { type } } } }";
+    let most = std::time::Duration::from_secs(20);
+    rhone_tests::wait::until("the refusal is in the timeline", most, || async {
+        let seen = owner.tenant.client.data(query, json!({ "app": owner.tenant.app })).await;
+        seen.to_string().contains("refusal.recorded").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn support_acts_for_a_member_under_both_names_until_it_is_ended() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let (access, support) = support(platform, &owner).await;
+    let slug = rhone_tests::graphql::unique("by-support");
+    let input = json!({ "workspaceId": owner.tenant.workspace, "slug": slug, "name": "Helped" });
+    let made = support.client.done("projectCreate", "project { id }", input).await;
+    let project = uuid(&text(&made["project"]["id"]));
+    let mut database = rhone_tests::database::administrator(platform).await;
+    let who: (uuid::Uuid, String, Option<uuid::Uuid>) =
+        sqlx::query_as("SELECT actor, actor_kind, on_behalf_of FROM log.events WHERE stream = 'project:' || $1::text")
+            .bind(project.to_string())
+            .fetch_one(&mut database)
+            .await
+            .expect("the event is in the log");
+    assert_eq!(who, (support.actor, "support".to_owned(), Some(owner.person.actor)));
+    let input = json!({ "workspaceId": owner.tenant.workspace, "accessId": access });
+    owner.tenant.client.done("supportAccessEnd", "supportAccess { ended }", input).await;
+    let answer = support.client.ask("{ viewer { actor } }", json!({})).await;
+    assert_eq!(verdict(&answer, "viewer"), Verdict::Unauthenticated, "{answer:#}");
+}
+
+async fn table(client: &Client) -> Vec<Value> {
+    let query = "{ authorizationTable { command grants own level roles } }";
+    let table = client.data(query, json!({})).await["authorizationTable"].clone();
+    table.as_array().expect("the table is a list").clone()
+}
+
+/// Somebody for each part.
+async fn callers(platform: &Platform, owner: &Owner, table: &[Value]) -> Vec<(Who, Client)> {
+    let (admin, member) = (added(platform, owner, "ADMIN").await, added(platform, owner, "MEMBER").await);
+    let custom = added(platform, owner, "MEMBER").await;
+    let mut grants: Vec<&str> = table.iter().flat_map(|row| words(&row["grants"])).collect();
+    grants.retain(|grant| !WHOLE.contains(grant));
+    let give = json!({ "projectId": owner.tenant.project, "memberId": custom.actor, "grants": grants });
+    owner.tenant.client.done("memberProjectGrantsSet", "workspace { id }", give).await;
+    let (_, helping) = support(platform, owner).await;
+    let (access, ended) = support(platform, owner).await;
+    let input = json!({ "workspaceId": owner.tenant.workspace, "accessId": access });
+    owner.tenant.client.done("supportAccessEnd", "supportAccess { id }", input).await;
+    vec![
+        (Who::Owner, owner.tenant.client.clone()),
+        (Who::Admin, admin.client),
+        (Who::Member, member.client),
+        (Who::Custom, custom.client),
+        (Who::Outsider, person(platform).await.client),
+        (Who::Support, helping.client),
+        (Who::EndedSupport, ended.client),
+    ]
+}
+
+async fn added(platform: &Platform, owner: &Owner, role: &str) -> Person {
+    let new = person(platform).await;
+    let input = json!({ "workspaceId": owner.tenant.workspace, "memberId": new.actor, "role": role });
+    owner.tenant.client.done("memberAdd", "workspace { id }", input).await;
+    new
+}
+
+/// Somebody who runs the platform acts for the owner.
+async fn support(platform: &Platform, owner: &Owner) -> (String, Person) {
+    let input = json!({ "workspaceId": owner.tenant.workspace, "reason": "the cart is empty", "seconds": 600 });
+    let made = owner.tenant.client.done("supportAccessGrant", "supportAccess { id }", input).await;
+    let access = text(&made["supportAccess"]["id"]);
+    let operator = person(platform).await;
+    rhone_tests::database::make_operator(platform, operator.actor).await;
+    let query = "mutation($input: SupportTokenCreateInput!) { supportTokenCreate(input: $input) { secret } }";
+    let input = json!({ "input": { "accessId": access, "name": "for a test" } });
+    let secret = text(&operator.client.data(query, input).await["supportTokenCreate"]["secret"]);
+    (access, Person { actor: operator.actor, client: platform.client(&secret) })
+}
+
+fn words(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
+    use Verdict::{GrantMissing, Permitted, Unauthenticated, Unseen};
+    let command = match (asks(mutation), who) {
+        (_, Who::EndedSupport) => return Unauthenticated,
+        // The owner of these tests runs the platform, too.
+        (Asks::Platform, Who::Owner) => return Permitted,
+        (Asks::Platform, _) | (Asks::For("workspace.create"), Who::Support) => return Unseen,
+        // Strangers and support get no token for the workspace.
+        (Asks::Nothing, Who::Support | Who::Outsider) if mutation == "tokenCreate" => return Unseen,
+        (Asks::Nothing, _) => return Permitted,
+        (Asks::For(command), _) => command,
+    };
+    let row = table.iter().find(|row| row["command"] == command).unwrap_or_else(|| panic!("{command} has no row"));
+    let (roles, grants, level) = (words(&row["roles"]), words(&row["grants"]), row["level"].as_str());
+    assert_eq!(row["own"], false, "{mutation} asks for what no caller may do");
+    let permitted = match who {
+        Who::Outsider => return if grants.is_empty() { Permitted } else { Unseen },
+        Who::Owner => true,
+        Who::Admin => roles.contains(&"admin"),
+        // The environment of these inputs is a preview.
+        Who::Member => roles.contains(&"member") || command == "operation.request_promotion",
+        Who::Custom => {
+            let given = grants.iter().all(|grant| !WHOLE.contains(grant)) && level != Some("workspace");
+            roles.contains(&"member") || given
+        }
+        Who::Support => !grants.iter().any(|grant| NEVER_SUPPORT.contains(grant)),
+        Who::EndedSupport => false,
+    };
+    if permitted || grants.is_empty() { Permitted } else { GrantMissing }
+}
+
+fn verdict(answer: &Value, mutation: &str) -> Verdict {
+    let details = &answer["errors"][0]["extensions"];
+    let (code, field) = (details["code"].as_str(), details["field"].as_str().unwrap_or_default());
+    match code {
+        Some("UNAUTHENTICATED") => Verdict::Unauthenticated,
+        Some("FORBIDDEN") => Verdict::Unseen,
+        Some("NOT_FOUND") if field.ends_with("Id") => Verdict::Unseen,
+        _ if answer["data"][mutation]["userErrors"][0]["code"] == "GRANT_MISSING" => Verdict::GrantMissing,
+        _ => Verdict::Permitted,
+    }
+}
