@@ -72,6 +72,7 @@ pub struct Allocation {
 
 /// What may be asked.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one order per allocation; what follows is small and rare")]
 pub enum Command {
     /// Order it.
     Plan(Planned),
@@ -132,6 +133,7 @@ aggregate::commands!(Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 #[expect(missing_docs, reason = "the fields are those of the command that leads to the event")]
+#[expect(clippy::large_enum_variant, reason = "one order per allocation; what follows is small and rare")]
 pub enum Event {
     /// It is ordered.
     #[serde(rename = "allocation.planned")]

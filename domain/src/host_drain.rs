@@ -1,5 +1,283 @@
 //! Host drain: a host is cordoned, what runs on it gets replacements elsewhere, its own then ends by policy, its system is
 //! brought up to date, checked, and taken back. Owner: Rhone. Writer: its operation, of the platform's workspace. Trap: taking a
-//! cordon for a drain; without headroom nothing is evacuated.
+//! cordon for a drain; without headroom nothing is evacuated, and nothing is stopped before its replacement answers.
 
 pub mod headroom;
+
+use crate::{
+    aggregate::Rejection as _,
+    allocation::{Allocation, Planned, State},
+    edge_status::Sessions,
+    host::{self, Host},
+    ids::{AllocationId, HostId, OperationId},
+    operation::{Evidence, Failure, Operation, Requested, Stage},
+    process,
+    text::Reason,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use headroom::{Decision, Facts, Missing, Standing};
+use serde::{Deserialize, Serialize};
+
+/// What a drain is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostDrain {
+    /// Which host.
+    pub host: HostId,
+}
+
+/// How long a drain may take if nobody says otherwise; an operator works in between.
+pub const USUAL_TIME: TimeDelta = TimeDelta::hours(1);
+
+/// How many replacements of one allocation may fail before the drain does.
+const FAILED_REPLACEMENTS: usize = 2;
+
+/// All that the next step depends on.
+#[derive(Clone, Debug)]
+pub struct World<'a> {
+    /// The moment.
+    pub now: DateTime<Utc>,
+    /// Which host.
+    pub drain: HostDrain,
+    /// The operation.
+    pub operation: &'a Operation,
+    /// The host.
+    pub host: &'a Host,
+    /// When its runner was heard last.
+    pub heard_at: Option<DateTime<Utc>>,
+    /// Every host of its cell, this one too.
+    pub hosts: &'a [Standing],
+    /// Every allocation on it that has not ended.
+    pub allocations: &'a [Allocation],
+    /// Every allocation that replaces one of them, whatever became of it.
+    pub replacements: &'a [Allocation],
+    /// What the region's edges say of open sessions.
+    pub sessions: &'a [Sessions],
+    /// The id of an allocation, should one be needed.
+    pub new_allocation: AllocationId,
+}
+
+/// What a drain can do besides going on. What is done to the host is one append with the stage it leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Cordon the host, and enter cordoned.
+    Cordon(host::Command),
+    /// Begin the drain of the host, and enter evacuating with these gates.
+    Evacuate(host::Command, Evidence),
+    /// Start a replacement.
+    Plan(Planned),
+    /// Let one whose replacement answers finish.
+    Drain(AllocationId),
+    /// Let the host take allocations again, and enter uncordoned.
+    Release(host::Command),
+    /// Undo the cordon, and end badly.
+    GiveUp(host::Command, Failure),
+    /// Undo the cordon, and end early.
+    Undo(host::Command),
+}
+
+/// A step of a drain.
+pub type Step = process::Step<Act>;
+
+/// The next step of a drain.
+pub fn next(world: &World<'_>) -> Step {
+    let (Some(requested), Some(stage)) = (&world.operation.requested, world.operation.stage) else {
+        return Step::Done;
+    };
+    if stage.is_final() {
+        return Step::Done;
+    }
+    if world.operation.cancel.is_some() && requested.machine().may_cancel(stage) {
+        return release(world, requested, "the drain was cancelled")
+            .map_or(Step::Cancel, |undo| Step::Do(Act::Undo(undo)));
+    }
+    if stage != Stage::Requested && world.host.state == Some(host::State::Active) {
+        return fail(stage, "UNCORDONED", "somebody let the host take allocations again");
+    }
+    at(world, requested, stage)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a drain goes through these stages alone")]
+fn at(world: &World<'_>, requested: &Requested, stage: Stage) -> Step {
+    match stage {
+        Stage::Requested => cordon(world, requested),
+        Stage::Cordoned => judge(world, requested),
+        Stage::Postcheck => postcheck(world, requested),
+        _ if world.now >= requested.deadline => overdue(stage),
+        Stage::Evacuating => evacuate(world),
+        Stage::ReplacementReady => empty(world),
+        Stage::Upgrading if upgraded(world, requested.id).is_some() => {
+            Step::Enter(Stage::Postcheck, Evidence::default())
+        }
+        Stage::Upgrading => Step::Wait("an operator says what the host runs now"),
+        _ => Step::Done,
+    }
+}
+
+fn cordon(world: &World<'_>, requested: &Requested) -> Step {
+    let by = Some(requested.id);
+    let command = host::Command::Cordon { reason: because(requested, "a drain begins"), by };
+    match crate::aggregate::Aggregate::decide(world.host, command.clone()) {
+        Ok(_) => Step::Do(Act::Cordon(command)),
+        Err(rejection) => Step::Fail(Failure {
+            code: rejection.code().to_owned(),
+            message: rejection.to_string(),
+            expected: None,
+            actual: None,
+            route_changed: false,
+        }),
+    }
+}
+
+/// Without quorum, headroom, sessions that can drain and a host that is as ordered, nothing is evacuated.
+fn judge(world: &World<'_>, requested: &Requested) -> Step {
+    let facts = facts(world, requested);
+    match headroom::decide(&facts) {
+        Decision::Go(_) => {
+            let evidence = Evidence { gates: headroom::gates(&facts), ..Evidence::default() };
+            Step::Do(Act::Evacuate(host::Command::BeginDrain { by: requested.id }, evidence))
+        }
+        Decision::Refuse(missing) => {
+            let failure = refusal(&missing);
+            match release(world, requested, "the drain refused to evacuate") {
+                Some(undo) => Step::Do(Act::GiveUp(undo, failure)),
+                None => Step::Fail(failure),
+            }
+        }
+    }
+}
+
+fn facts<'a>(world: &World<'a>, requested: &Requested) -> Facts<'a> {
+    Facts {
+        host: world.drain.host,
+        hosts: world.hosts,
+        allocations: world.allocations,
+        sessions: world.sessions,
+        seconds_left: u64::try_from((requested.deadline - world.now).num_seconds()).unwrap_or(0),
+    }
+}
+
+/// Everything that is missing, in one refusal; its code is the first one's.
+fn refusal(missing: &[Missing]) -> Failure {
+    let first = missing.first();
+    let (expected, actual) = first.and_then(Missing::expected_and_actual).unzip();
+    Failure {
+        code: first.map_or("NO_HEADROOM", Missing::code).to_owned(),
+        message: missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        expected,
+        actual,
+        route_changed: false,
+    }
+}
+
+/// What lets go of a cordon of this very drain; a person's stays.
+fn release(world: &World<'_>, requested: &Requested, why: &str) -> Option<host::Command> {
+    let by = Some(requested.id);
+    let mine = world.host.held_by == by && world.host.state != Some(host::State::Active);
+    mine.then(|| host::Command::Uncordon { reason: because(requested, why), by })
+}
+
+fn because(requested: &Requested, why: &str) -> Reason {
+    let said = requested.reason.as_ref().map_or_else(|| why.to_owned(), |reason| format!("{why}: {reason}"));
+    let short: String = said.chars().take(500).collect();
+    Reason::parse("reason", &short).expect("a reason and words without control characters, cut to its length")
+}
+
+/// Replacements first: each allocation here gets one elsewhere, and only when all of them answer does it go on.
+fn evacuate(world: &World<'_>) -> Step {
+    let mut waiting = false;
+    for old in headroom::moving(world.allocations) {
+        let of_old = || world.replacements.iter().filter(|one| replaced_by(one) == Some(old));
+        if of_old().any(|one| one.state == Some(State::Ready)) {
+            continue;
+        }
+        if of_old().any(|one| one.state.is_some_and(|state| !state.is_final() && state != State::Draining)) {
+            waiting = true;
+        } else if of_old().filter(|one| one.state == Some(State::Failed)).count() >= FAILED_REPLACEMENTS {
+            return fail(Stage::Evacuating, "REPLACEMENT_FAILED", "the replacements of an allocation failed");
+        } else {
+            return plan(world, old);
+        }
+    }
+    if waiting {
+        return Step::Wait("replacements are on their way");
+    }
+    Step::Enter(Stage::ReplacementReady, Evidence::default())
+}
+
+fn replaced_by(one: &Allocation) -> Option<AllocationId> {
+    one.planned.as_ref().and_then(|planned| planned.replaces)
+}
+
+fn plan(world: &World<'_>, old: AllocationId) -> Step {
+    let planned = world.allocations.iter().filter_map(|one| one.planned.as_ref()).find(|planned| planned.id == old);
+    let room = |other: &&Standing| {
+        other.host != world.drain.host
+            && other.heard
+            && other.state == host::State::Active
+            && other.held < other.capacity
+    };
+    let roomiest = world.hosts.iter().filter(room).max_by_key(|other| (other.capacity - other.held, other.host));
+    match (planned, roomiest) {
+        (Some(planned), Some(other)) => Step::Do(Act::Plan(Planned {
+            id: world.new_allocation,
+            host: other.host,
+            replaces: Some(old),
+            ..planned.clone()
+        })),
+        _ => Step::Wait("no other host of the cell has room now"),
+    }
+}
+
+/// Every replacement answers: what they replace may finish, by its own policy.
+fn empty(world: &World<'_>) -> Step {
+    if let Some(old) = headroom::moving(world.allocations).next() {
+        return Step::Do(Act::Drain(old));
+    }
+    if world.allocations.is_empty() {
+        return Step::Enter(Stage::Upgrading, Evidence::default());
+    }
+    Step::Wait("sessions on the host finish")
+}
+
+fn upgraded<'a>(world: &World<'a>, by: OperationId) -> Option<&'a host::Upgrade> {
+    world.host.upgrade.as_ref().filter(|upgrade| upgrade.by == by)
+}
+
+/// The runner was heard after the upgrade, and runs nothing that was not ordered: the host takes allocations again.
+fn postcheck(world: &World<'_>, requested: &Requested) -> Step {
+    let heard = upgraded(world, requested.id).is_some_and(|upgrade| world.heard_at.is_some_and(|at| at > upgrade.at));
+    if heard && world.allocations.is_empty() {
+        let reason = because(requested, "drained, brought up to date and checked");
+        return Step::Do(Act::Release(host::Command::Uncordon { reason, by: Some(requested.id) }));
+    }
+    if world.now >= requested.deadline { overdue(Stage::Postcheck) } else { Step::Wait("the runner is heard again") }
+}
+
+fn overdue(stage: Stage) -> Step {
+    if stage == Stage::Evacuating {
+        return fail(stage, "REPLACEMENT_NOT_READY", "not every replacement answered in time");
+    }
+    if stage == Stage::ReplacementReady {
+        return fail(stage, "NOT_EMPTY", "what runs on the host did not end in time");
+    }
+    if stage == Stage::Upgrading {
+        return fail(stage, "UPGRADE_NOT_CONFIRMED", "nobody said in time what the host runs now");
+    }
+    fail(stage, "POSTCHECK_FAILED", "the runner was not heard in time after the upgrade")
+}
+
+/// Past the cordon a failure leaves the host as it is, and says so: to let it go again is a person's decision.
+fn fail(stage: Stage, code: &str, message: &str) -> Step {
+    let left = if code == "UNCORDONED" {
+        "the drain ends here"
+    } else if stage == Stage::Evacuating {
+        "the host stays cordoned and goes on serving; replacements stay"
+    } else {
+        "the host stays cordoned until a person lifts it"
+    };
+    let message = format!("{message}; {left}");
+    Step::Fail(Failure { code: code.to_owned(), message, expected: None, actual: None, route_changed: false })
+}
+
+#[cfg(test)]
+mod tests;

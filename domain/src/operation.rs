@@ -243,6 +243,7 @@ aggregate::commands!(Command {
     Command::Request(Requested { work: Work::Rollback(_), .. }) => "operation.request_rollback",
     Command::Request(Requested { work: Work::Scale(_), .. }) => "operation.request_scale",
     Command::Request(Requested { work: Work::Drain(_), .. }) => "operation.request_drain",
+    Command::Request(Requested { work: Work::HostDrain(_), .. }) => "operation.request_host_drain",
     Command::Enter { .. } => "operation.enter",
     Command::Fail(_) => "operation.fail",
     Command::RequestCancel { .. } => "operation.request_cancel",

@@ -99,7 +99,15 @@ fn belongs_to(one: &Allocation, owner: Option<DeploymentId>) -> bool {
 
 /// Whether it will go on serving, as far as its host and running operations say.
 fn counts(lane: &Lane<'_>, one: &Allocation) -> bool {
-    one.planned.as_ref().is_some_and(|p| !lane.leaving.contains(&p.id) && !lane.lost.contains(&p.host))
+    one.planned
+        .as_ref()
+        .is_some_and(|p| !lane.leaving.contains(&p.id) && !lane.lost.contains(&p.host) && !is_replaced(lane, p.id))
+}
+
+/// Whether another one stands in for it already, because its host is drained: two that count as one.
+fn is_replaced(lane: &Lane<'_>, id: AllocationId) -> bool {
+    let stands_in = |one: &&Allocation| one.planned.as_ref().is_some_and(|planned| planned.replaces == Some(id));
+    lane.allocations.iter().filter(stands_in).any(Allocation::is_alive)
 }
 
 /// Whether the last failure is long enough ago: 2, 4, 8 … seconds after the first, second, third within the hour.

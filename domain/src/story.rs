@@ -180,6 +180,7 @@ pub(crate) fn planned(id: AllocationId, deployment: DeploymentId, expected: Epoc
         health_path: "/health".into(),
         ready_timeout_ms: 30_000,
         drain_timeout_ms: 30_000,
+        replaces: None,
     }
 }
 

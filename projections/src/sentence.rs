@@ -111,6 +111,9 @@ fn operation(event_type: &str, payload: &Value) -> String {
             let many = payload.pointer("/allocations").and_then(Value::as_array).map_or(0, Vec::len);
             format!("A drain of {many} allocations within {} s was requested.", p("/drain_seconds"))
         }
+        "operation.requested" if p("/artifact").is_empty() => {
+            format!("A {} was requested: {}.", p("/kind").replace('_', " "), p("/reason"))
+        }
         "operation.requested" => {
             let (kind, artifact) = (p("/kind"), shortened(&p("/artifact")));
             format!("A {kind} to {artifact} was requested at epoch {}.", p("/expected_epoch"))

@@ -87,6 +87,8 @@ impl Owner {
             "contactEmail" => json!("ada@example.org"),
             "kind" => json!("STAGING"),
             "capacity" => json!(256),
+            "timeoutSeconds" => json!(600),
+            "osVersion" | "runnerVersion" | "note" => json!("1.2.3"),
             "drainSeconds" => json!(10),
             "standbySeconds" => json!(100),
             "artifactDigest" | "digest" => json!(self.digest),
@@ -211,8 +213,8 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
             "a b".into(),
             "a".repeat(64),
         ]),
-        "name" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
-        "reason" => of(vec!["   ".into(), "two\nlines".into(), "r".repeat(501)]),
+        "name" | "osVersion" | "runnerVersion" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
+        "reason" | "note" => of(vec!["   ".into(), "two\nlines".into(), "r".repeat(501)]),
         "contactEmail" => {
             of(vec!["nobody".into(), "a b@example.org".into(), format!("{}@example.org", "e".repeat(300))])
         }

@@ -4,6 +4,7 @@
 mod config;
 mod drain;
 mod drive;
+mod host_drain;
 mod housekeeping;
 mod operations;
 mod process;

@@ -3,7 +3,7 @@
 
 use crate::{
     config::{Config, Door},
-    drain, promotion, scale,
+    drain, host_drain, promotion, scale,
 };
 use metrics::histogram;
 use rhone_domain::{
@@ -71,6 +71,7 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
         Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
         Work::Scale(scale) => scale::advance(drive, &scale).await,
         Work::Drain(drain) => drain::advance(drive, &drain).await,
+        Work::HostDrain(drain) => host_drain::advance(drive, drain).await,
     }
 }
 

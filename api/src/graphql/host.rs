@@ -2,7 +2,7 @@
 //! cordon for a drain; what runs there stays where it is.
 
 use super::{
-    change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload},
+    change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
     context::platform_only,
     id,
     place::Host,
@@ -10,11 +10,15 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
+use chrono::TimeDelta;
 use rhone_domain::{
     actor::Writer,
+    aggregate::Aggregate as _,
     host::{self, Command},
-    ids::{CorrelationId, HostId, PLATFORM},
-    text::Reason,
+    host_drain::{self, HostDrain},
+    ids::{CorrelationId, HostId, OperationId, PLATFORM},
+    operation::{self, Requested, Work},
+    text::{Name, Reason},
 };
 
 /// Whether a host takes allocations.
@@ -45,6 +49,34 @@ pub(crate) struct HostCapacitySetInput {
     host_id: ID,
     /// How many allocations it may hold: 0 to 10000.
     capacity: i64,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct HostDrainInput {
+    host_id: ID,
+    /// 1 to 500 characters.
+    reason: String,
+    /// How long it may take in all, an operator's work included: 10 to 86400; 3600 when omitted.
+    timeout_seconds: Option<u32>,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct HostUpgradeDoneInput {
+    host_id: ID,
+    /// The drain that waits for it.
+    operation_id: ID,
+    /// 1 to 100 characters, as the host says it.
+    os_version: String,
+    /// 1 to 100 characters, as the runner says it.
+    runner_version: String,
+    /// What was done, and how it was checked: 1 to 500 characters.
+    note: String,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -86,6 +118,39 @@ impl HostMutation {
         let asked = Asked::SetCapacity(u32::try_from(capacity).unwrap_or(u32::MAX));
         Ok(HostPayload(ask(ctx, &input.host_id, manner, asked).await?))
     }
+
+    /// Empties a host for an upgrade: cordons it, replaces what runs there elsewhere, lets it finish, and waits for an
+    /// operator's word. Refuses to evacuate without quorum, headroom, sessions that can drain, or with drift.
+    async fn host_drain(&self, ctx: &Context<'_>, input: HostDrainInput) -> async_graphql::Result<HostPayload> {
+        platform_only(ctx).await?;
+        let seconds = input.timeout_seconds.map_or(host_drain::USUAL_TIME.num_seconds(), i64::from);
+        if !(10..=86_400).contains(&seconds) {
+            return Err(Fault::bad_input("timeoutSeconds", "10 to 86400").into());
+        }
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let (host, reason) = (id::read("hostId", &input.host_id)?, reason(&input.reason)?);
+        Ok(HostPayload(change(ctx, manner, Drain { host, reason, time: TimeDelta::seconds(seconds) }).await?))
+    }
+
+    /// Says that a drained host runs what it shall run now; its drain then checks and takes it back.
+    async fn host_upgrade_done(
+        &self,
+        ctx: &Context<'_>,
+        input: HostUpgradeDoneInput,
+    ) -> async_graphql::Result<HostPayload> {
+        let word = |field: &'static str, text: &str| {
+            Name::parse(field, text).map_err(|invalid| Fault::bad_input(invalid.field, invalid.rule))
+        };
+        let note = Reason::parse("note", &input.note).map_err(|no| Fault::bad_input(no.field, no.rule))?;
+        let done = Asked::UpgradeDone {
+            by: id::read("operationId", &input.operation_id)?,
+            os: word("osVersion", &input.os_version)?,
+            runner: word("runnerVersion", &input.runner_version)?,
+            note,
+        };
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        Ok(HostPayload(ask(ctx, &input.host_id, manner, done).await?))
+    }
 }
 
 /// What is asked of a host.
@@ -94,6 +159,7 @@ enum Asked {
     Cordon(Reason),
     Uncordon(Reason),
     SetCapacity(u32),
+    UpgradeDone { by: OperationId, os: Name, runner: Name, note: Reason },
 }
 
 struct HostChange {
@@ -112,6 +178,7 @@ impl Change for HostChange {
             Asked::Cordon(_) => "hostCordon",
             Asked::Uncordon(_) => "hostUncordon",
             Asked::SetCapacity(_) => "hostCapacitySet",
+            Asked::UpgradeDone { .. } => "hostUpgradeDone",
         }
     }
 
@@ -130,8 +197,56 @@ impl Change for HostChange {
             Asked::Cordon(reason) => Command::Cordon { reason, by: None },
             Asked::Uncordon(reason) => Command::Uncordon { reason, by: None },
             Asked::SetCapacity(allocations) => Command::SetCapacity { allocations },
+            Asked::UpgradeDone { by, os, runner, note } => {
+                Command::ConfirmUpgrade(host::Upgrade { by, os, runner, note, at: unit.now() })
+            }
         };
         decide(&mut unit, &mut host, command)?;
         Ok(Judged { unit, object: self.host.0, operation: None })
+    }
+}
+
+#[derive(Debug)]
+struct Drain {
+    host: HostId,
+    reason: Reason,
+    time: TimeDelta,
+}
+
+impl Change for Drain {
+    fn name(&self) -> &'static str {
+        "hostDrain"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let host = bench.load::<host::Host>(self.host).await?;
+        let Some(created) = host.state.created.clone() else {
+            return Err(id::not_found::<HostId>("hostId").into());
+        };
+        let operation: OperationId = bench.new_id();
+        let mut unit = bench.unit(Writer::Platform, PLATFORM, operation);
+        unit.place(Some(created.region), Some(created.cell));
+        // Nothing but another drain keeps a drain from beginning; what is missing is said when it judges.
+        let cordon = Command::Cordon { reason: self.reason.clone(), by: Some(operation) };
+        if let Err(rejection) = host.state.decide(cordon) {
+            return Err(refused(&rejection, host.stream.clone(), PLATFORM));
+        }
+        unit.assert(&host);
+        let requested = Requested {
+            id: operation,
+            workspace: PLATFORM,
+            region: created.region,
+            cell: Some(created.cell),
+            reason: Some(self.reason.clone()),
+            deadline: unit.now() + self.time,
+            work: Work::HostDrain(HostDrain { host: self.host }),
+        };
+        let mut loaded = bench.load::<operation::Operation>(operation).await?;
+        decide(&mut unit, &mut loaded, operation::Command::Request(requested))?;
+        Ok(Judged { unit, object: self.host.0, operation: Some(operation) })
     }
 }

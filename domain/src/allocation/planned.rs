@@ -45,6 +45,9 @@ pub struct Planned {
     pub ready_timeout_ms: u64,
     /// How long it may take to stop.
     pub drain_timeout_ms: u64,
+    /// Which one on a host that is being drained it stands in for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<AllocationId>,
 }
 
 /// How long an allocation may take to become ready.
@@ -80,6 +83,7 @@ impl Planned {
             health_path: validated.health_path.clone(),
             ready_timeout_ms: READY_TIMEOUT_MS,
             drain_timeout_ms: drain.drain_seconds.saturating_mul(1_000),
+            replaces: None,
         }
     }
 }

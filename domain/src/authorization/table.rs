@@ -52,8 +52,8 @@ const fn own(command: &'static str, writers: &'static [Writer]) -> Row {
 
 /// Every command. The commands of one noun stand together.
 pub const TABLE: &[Row] = &[
-    own("allocation.plan", &[Scheduler, Promotion, Rollback]),
-    own("allocation.drain", &[Scheduler]),
+    own("allocation.plan", &[Scheduler, Promotion, Rollback, Platform]),
+    own("allocation.drain", &[Scheduler, Platform]),
     own("allocation.report_pulling", &[Runner]),
     own("allocation.report_starting", &[Runner]),
     own("allocation.report_ready", &[Runner]),
@@ -82,6 +82,7 @@ pub const TABLE: &[Row] = &[
     needs("operation.request_rollback", &[Api], Grant::RollBack, Level::Environment),
     needs("operation.request_scale", &[Api], Grant::Scale, Level::Environment),
     needs("operation.request_drain", &[Api], Grant::Scale, Level::Environment),
+    needs("operation.request_host_drain", &[Platform], Grant::PlatformManage, Level::Platform),
     own("operation.enter", OPERATIONS),
     own("operation.fail", OPERATIONS),
     needs("operation.request_cancel", &[Api], Grant::OperationsCancel, Level::Environment),

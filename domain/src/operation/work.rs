@@ -6,6 +6,7 @@ use crate::{
     digest::Digest,
     drain::Drain,
     environment::DrainPolicy,
+    host_drain::HostDrain,
     ids::{AppId, DeploymentId, EnvironmentId},
     numbers::{EnvSet, Epoch},
     scale::Scale,
@@ -24,6 +25,8 @@ pub enum Work {
     Scale(Scale),
     /// Lets some allocations finish and stop.
     Drain(Drain),
+    /// Empties a host for an upgrade, and takes it back.
+    HostDrain(HostDrain),
 }
 
 /// A change of owner, complete.
@@ -53,6 +56,7 @@ impl Work {
             Self::Rollback(_) => Kind::Rollback,
             Self::Scale(_) => Kind::Scale,
             Self::Drain(_) => Kind::Drain,
+            Self::HostDrain(_) => Kind::HostDrain,
         }
     }
 
@@ -60,7 +64,7 @@ impl Work {
     pub fn route_change(&self) -> Option<&RouteChange> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
-            Self::Scale(_) | Self::Drain(_) => None,
+            Self::Scale(_) | Self::Drain(_) | Self::HostDrain(_) => None,
         }
     }
 
@@ -70,6 +74,7 @@ impl Work {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.app),
             Self::Scale(scale) => Some(scale.app),
             Self::Drain(drain) => Some(drain.app),
+            Self::HostDrain(_) => None,
         }
     }
 
@@ -79,6 +84,7 @@ impl Work {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.environment),
             Self::Scale(scale) => Some(scale.environment),
             Self::Drain(drain) => Some(drain.environment),
+            Self::HostDrain(_) => None,
         }
     }
 
@@ -88,6 +94,7 @@ impl Work {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.deployment),
             Self::Scale(scale) => Some(scale.deployment),
             Self::Drain(drain) => Some(drain.deployment),
+            Self::HostDrain(_) => None,
         }
     }
 }

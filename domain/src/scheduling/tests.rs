@@ -246,3 +246,17 @@ fn treating_allocation_health_as_route_ownership_truth() {
     let usurped = fold(&[Routed::Opened(opened()), promoted(healthy.expect("BLUE is").deployment, 1, 0)]);
     assert_ne!(asked(400, &usurped, &lane, &[]), asked(400, &green_owns(), &lane, &[]), "it is caught");
 }
+
+/// One on a host that is drained, and what stands in for it, in the state that these events lead to.
+fn standing_in(then: &[Lived]) -> [Allocation; 2] {
+    let fresh = Planned { replaces: Some(allocation(1)), host: HOST_2, ..planned(allocation(2), GREEN, Epoch(0)) };
+    [runs(1, GREEN), allocated(fresh, then)]
+}
+
+#[test]
+fn an_allocation_and_the_one_that_stands_in_for_it_count_as_one() {
+    for then in [&[][..], &[ready(GREEN)]] {
+        assert_eq!(asked(1_000, &green_owns(), &standing_in(then), &[]), [], "{then:?}");
+    }
+    assert_eq!(asked(1_000, &green_owns(), &standing_in(&[crashed()]), &[]), [], "what failed stands in for nothing");
+}

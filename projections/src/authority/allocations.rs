@@ -6,7 +6,7 @@ use rhone_domain::{
     digest::Digest,
     feed::{Content, EndpointState},
     host_protocol::{Desired, DesiredSet},
-    ids::{DeploymentId, EnvironmentId, HostId},
+    ids::{AllocationId, DeploymentId, EnvironmentId, HostId},
     numbers::Version,
 };
 use serde_json::{Value, json};
@@ -92,6 +92,25 @@ pub enum Ended {
     Included,
     /// Not wanted.
     Excluded,
+}
+
+/// A host's allocations that have not ended, in order of creation.
+pub async fn on_host(connection: &mut PgConnection, host: HostId) -> Result<Vec<Allocation>, sqlx::Error> {
+    let query = "SELECT body, version FROM authority.allocations WHERE host = $1 AND NOT ended ORDER BY allocation";
+    let rows = sqlx::query(query).bind(host.0).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(read(row)?.0)).collect()
+}
+
+/// Every allocation that was planned to replace one of these, whatever became of it.
+pub async fn replacing(
+    connection: &mut PgConnection,
+    replaced: &[AllocationId],
+) -> Result<Vec<Allocation>, sqlx::Error> {
+    let replaced = replaced.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let query = "SELECT body, version FROM authority.allocations
+                 WHERE body->'planned'->>'replaces' = ANY($1) ORDER BY allocation";
+    let rows = sqlx::query(query).bind(replaced).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(read(row)?.0)).collect()
 }
 
 /// What a host's runner is told: every allocation whose life is not over.

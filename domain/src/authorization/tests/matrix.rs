@@ -6,8 +6,8 @@ pub(super) const COLUMNS: [&str; 4] = ["owner", "admin", "member", "outsider"];
 
 /// Command | writers | owner admin member outsider | the custom grant that suffices, and where.
 pub(super) const MATRIX: &str = "
-allocation.plan               | scheduler promotion rollback | no  no  no      no  | -
-allocation.drain              | scheduler                    | no  no  no      no  | -
+allocation.plan               | scheduler promotion rollback platform | no  no  no      no  | -
+allocation.drain              | scheduler platform               | no  no  no      no  | -
 allocation.report_pulling     | runner                       | no  no  no      no  | -
 allocation.report_starting    | runner                       | no  no  no      no  | -
 allocation.report_ready       | runner                       | no  no  no      no  | -
@@ -35,6 +35,7 @@ operation.request_promotion   | api pipeline                 | yes yes preview n
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
 operation.request_scale       | api                          | yes yes no      no  | scale environment
 operation.request_drain       | api                          | yes yes no      no  | scale environment
+operation.request_host_drain  | platform                     | yes no  no      no  | platform_manage platform
 operation.enter               | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.fail                | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment
