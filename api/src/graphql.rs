@@ -2,6 +2,7 @@
 
 mod allocation;
 mod app;
+mod approval;
 mod artifact;
 mod authorization;
 mod change;
@@ -11,10 +12,12 @@ mod deployment;
 mod drain;
 mod edge;
 mod environment;
+mod gates;
 mod host;
 mod id;
 mod loaders;
 mod member;
+mod migration;
 mod operation;
 mod operation_progress;
 mod place;
@@ -46,6 +49,8 @@ pub struct Mutation(
     project::ProjectMutation,
     app::AppMutation,
     environment::EnvironmentMutation,
+    approval::ApprovalMutation,
+    migration::MigrationMutation,
     artifact::ArtifactMutation,
     deployment::DeploymentMutation,
     route_owner::RouteOwnerMutation,

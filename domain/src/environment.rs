@@ -4,11 +4,13 @@
 use crate::{
     actor::{UnknownWord, words},
     aggregate::{self, Aggregate},
-    ids::{AppId, CellId, EnvironmentId, OperationId, ProjectId, RegionId, WorkspaceId},
-    text::Slug,
+    digest::Digest,
+    ids::{ActorId, AppId, CellId, DeploymentId, EnvironmentId, OperationId, ProjectId, RegionId, WorkspaceId},
+    numbers::Epoch,
+    text::{Reason, Slug},
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 mod replicas;
 
@@ -35,6 +37,32 @@ pub struct Environment {
     pub replicas: Replicas,
     /// The operation that said so last; none as long as nobody has.
     pub scaled_by: Option<OperationId>,
+    /// What promotions to it need.
+    pub policy: Policy,
+    /// What was approved at the newest epoch that anybody approved at.
+    pub approvals: Vec<Approval>,
+}
+
+/// What promotions to an environment need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// How many others must approve; nobody approves their own request.
+    pub approvals_required: u8,
+}
+
+/// An approval, with exactly what it approves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who approves.
+    pub by: ActorId,
+    /// To which environment.
+    pub environment: EnvironmentId,
+    /// Which deployment.
+    pub deployment: DeploymentId,
+    /// Exactly which bytes.
+    pub artifact: Digest,
+    /// At which epoch of the route.
+    pub expected_epoch: Epoch,
 }
 
 /// What is known of it from its creation.
@@ -89,11 +117,22 @@ pub enum Command {
         /// The number that is wanted.
         replicas: Replicas,
     },
+    /// Say what promotions to it need.
+    SetPolicy {
+        /// What they need.
+        policy: Policy,
+        /// Why.
+        reason: Reason,
+    },
+    /// Approve a promotion to it.
+    Approve(Approval),
 }
 
 aggregate::commands!(Command {
     Command::Create(_) => "environment.create",
     Command::Scale { .. } => "environment.scale",
+    Command::SetPolicy { .. } => "environment.set_policy",
+    Command::Approve(_) => "environment.approve",
 });
 
 /// What happened.
@@ -107,10 +146,26 @@ pub enum Event {
     /// Another number of allocations of its owner is wanted.
     #[serde(rename = "environment.scaled")]
     Scaled { by: OperationId, replicas: Replicas },
+    /// Promotions to it need something else now.
+    #[serde(rename = "environment.policy_set")]
+    PolicySet {
+        /// What they need.
+        policy: Policy,
+        /// Why.
+        reason: Reason,
+    },
+    /// Somebody approved a promotion to it.
+    #[serde(rename = "environment.promotion_approved")]
+    PromotionApproved(Approval),
 }
 
 impl aggregate::Event for Event {
-    const TYPES: &'static [(&'static str, u16)] = &[("environment.created", 1), ("environment.scaled", 1)];
+    const TYPES: &'static [(&'static str, u16)] = &[
+        ("environment.created", 1),
+        ("environment.scaled", 1),
+        ("environment.policy_set", 1),
+        ("environment.promotion_approved", 1),
+    ];
 }
 
 /// Why not.
@@ -119,6 +174,9 @@ pub enum Rejection {
     /// The id is taken by something else.
     #[error("this environment exists already")]
     Exists,
+    /// More people than any team has.
+    #[error("approvalsRequired may be at most 10")]
+    TooManyApprovals,
     /// A drain longer than a week is a mistake.
     #[error("drainSeconds may be at most 604800")]
     DrainTooLong,
@@ -142,8 +200,8 @@ impl aggregate::Rejection for Rejection {
     fn code(&self) -> &'static str {
         match self {
             Self::Exists => "ALREADY_EXISTS",
-            Self::DrainTooLong | Self::StandbyTooLong => "INVALID",
             Self::NotFound => "NOT_FOUND",
+            Self::DrainTooLong | Self::StandbyTooLong | Self::TooManyApprovals => "INVALID",
             Self::StaleReplicas { .. } => "STALE_REPLICAS",
         }
     }
@@ -151,6 +209,7 @@ impl aggregate::Rejection for Rejection {
     fn field(&self) -> Option<&'static str> {
         match self {
             Self::Exists | Self::NotFound | Self::StaleReplicas { .. } => None,
+            Self::TooManyApprovals => Some("approvalsRequired"),
             Self::DrainTooLong => Some("drainSeconds"),
             Self::StandbyTooLong => Some("standbySeconds"),
         }
@@ -159,7 +218,7 @@ impl aggregate::Rejection for Rejection {
     fn expected_and_actual(&self) -> Option<(String, String)> {
         match self {
             Self::StaleReplicas { expected, actual } => Some((expected.to_string(), actual.to_string())),
-            Self::Exists | Self::DrainTooLong | Self::StandbyTooLong | Self::NotFound => None,
+            Self::Exists | Self::DrainTooLong | Self::StandbyTooLong | Self::NotFound | Self::TooManyApprovals => None,
         }
     }
 }
@@ -173,7 +232,9 @@ impl Aggregate for Environment {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match command {
             Command::Create(created) => self.create(created),
-            Command::Scale { .. } if self.created.is_none() => Err(Rejection::NotFound),
+            Command::Scale { .. } | Command::SetPolicy { .. } | Command::Approve(_) if self.created.is_none() => {
+                Err(Rejection::NotFound)
+            }
             Command::Scale { by, replicas, .. } if (self.scaled_by, self.replicas) == (Some(by), replicas) => {
                 Ok(vec![])
             }
@@ -181,6 +242,10 @@ impl Aggregate for Environment {
                 Err(Rejection::StaleReplicas { expected, actual: self.replicas })
             }
             Command::Scale { by, replicas, .. } => Ok(vec![Event::Scaled { by, replicas }]),
+            Command::SetPolicy { policy, .. } if policy == self.policy => Ok(vec![]),
+            Command::SetPolicy { policy, .. } if policy.approvals_required > 10 => Err(Rejection::TooManyApprovals),
+            Command::SetPolicy { policy, reason } => Ok(vec![Event::PolicySet { policy, reason }]),
+            Command::Approve(approval) => self.approve(approval),
         }
     }
 
@@ -188,6 +253,12 @@ impl Aggregate for Environment {
         match event {
             Event::Created(created) => self.created = Some(created.clone()),
             Event::Scaled { by, replicas } => (self.scaled_by, self.replicas) = (Some(*by), *replicas),
+            Event::PolicySet { policy, .. } => self.policy = *policy,
+            Event::PromotionApproved(approval) => {
+                // An epoch never comes back, so that what was approved at an earlier one says nothing any more.
+                self.approvals.retain(|one| one.expected_epoch >= approval.expected_epoch);
+                self.approvals.push(approval.clone());
+            }
         }
     }
 }
@@ -202,6 +273,30 @@ impl Environment {
             Some(same) if *same == created => Ok(vec![]),
             Some(_) => Err(Rejection::Exists),
         }
+    }
+
+    fn approve(&self, approval: Approval) -> Result<Vec<Event>, Rejection> {
+        let here = self.created.as_ref().is_some_and(|created| created.id == approval.environment);
+        match self.approvals.contains(&approval) {
+            _ if !here => Err(Rejection::NotFound),
+            true => Ok(vec![]),
+            false => Ok(vec![Event::PromotionApproved(approval)]),
+        }
+    }
+
+    /// Who approved exactly this, besides whoever asks for it.
+    pub fn approved_by(
+        &self,
+        deployment: DeploymentId,
+        artifact: Digest,
+        epoch: Epoch,
+        requested_by: Option<ActorId>,
+    ) -> BTreeSet<ActorId> {
+        let exactly = |one: &&Approval| {
+            (one.deployment, one.artifact, one.expected_epoch) == (deployment, artifact, epoch)
+                && Some(one.by) != requested_by
+        };
+        self.approvals.iter().filter(exactly).map(|one| one.by).collect()
     }
 }
 

@@ -2,14 +2,25 @@
 //! button is pressed, judged when the operation is accepted, and judged again at its steps. Trap: one gate that answers two
 //! questions; what is true of the state says nothing about the database.
 
+mod approval;
 mod artifact;
+mod database;
+mod generated;
 mod route;
+mod state;
 
 use crate::{
     aggregate::Rejection,
+    artifact_facts::ArtifactFacts,
+    database_impact::DatabaseImpact,
+    deploy_impact::{self, DeployImpact, Sessions},
     deployment::Deployment,
-    operation::{Failure, Gate, Requested, RouteChange, Verdict},
+    environment::Environment,
+    generated::{Freshness, freshness},
+    migrations::Migrations,
+    operation::{Acknowledgement, Failure, Gate, Requested, RouteChange, Verdict},
     route_owner::RouteOwner,
+    vango_state::StateImpact,
 };
 use std::fmt;
 
@@ -24,6 +35,14 @@ pub struct Facts<'a> {
     pub owner: &'a RouteOwner,
     /// The deployment it is about.
     pub deployment: &'a Deployment,
+    /// The environment it is about.
+    pub environment: &'a Environment,
+    /// What ran against its database.
+    pub migrations: &'a Migrations,
+    /// What the bytes say that shall own the traffic; none if they are not on record.
+    pub next: Option<&'a ArtifactFacts>,
+    /// What the bytes say that own it now; none if nobody owns it, or they are not on record.
+    pub present: Option<&'a ArtifactFacts>,
 }
 
 /// A gate, and the refusal it amounts to when it is closed.
@@ -50,7 +69,28 @@ pub struct Refusal {
 
 /// Judges every gate. The list is the order in which a caller learns of closed ones.
 pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
-    [artifact::judge(facts), route::epoch(facts)].into_iter().chain(route::policy(facts)).collect()
+    let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
+    judged.extend(route::policy(facts));
+    judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts), approval::judge(facts)]);
+    judged
+}
+
+/// What it would mean for whoever uses the app, for people to see before they press the button.
+pub fn impact(facts: &Facts<'_>, sessions: Sessions) -> Impact {
+    let (state, database) = (state::impact(facts), database::impact(facts));
+    let files = facts.next.map_or(Freshness::Undeclared, freshness);
+    Impact { deploy: deploy_impact::impact(state.compatibility, database.impact, sessions, files), state, database }
+}
+
+/// What a change of owner means: in one word, for what sessions keep, and for the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Impact {
+    /// In one word.
+    pub deploy: DeployImpact,
+    /// For what sessions keep.
+    pub state: StateImpact,
+    /// For the database.
+    pub database: DatabaseImpact,
 }
 
 /// The gates alone, as an operation keeps them.
@@ -67,6 +107,28 @@ impl Judged {
     /// An open gate.
     pub fn open(kind: &str, reason: impl Into<String>, evidence: impl Into<String>) -> Self {
         Self { gate: gate(kind, Verdict::Pass, reason.into(), evidence.into()), refusal: None }
+    }
+
+    /// A gate that is open, and not without harm.
+    fn warning(kind: &str, reason: impl Into<String>, evidence: impl Into<String>) -> Self {
+        Self { gate: gate(kind, Verdict::Warn, reason.into(), evidence.into()), refusal: None }
+    }
+
+    /// A gate that is closed until the request says that somebody takes it upon themselves.
+    pub(crate) fn to_acknowledge(
+        taken: &[Acknowledgement],
+        kind: &str,
+        reason: &str,
+        evidence: impl Into<String>,
+    ) -> Self {
+        if let Some(taken) = taken.iter().find(|one| one.gate == kind) {
+            let reason = format!("{reason}; acknowledged: {}", taken.reason);
+            return Self { gate: gate(kind, Verdict::Acknowledged, reason, evidence.into()), refusal: None };
+        }
+        let message = format!("{reason}; somebody has to acknowledge the gate `{kind}`, with a reason");
+        let refusal = Refusal::new("NEEDS_ACKNOWLEDGEMENT", Some("acknowledgements"), message);
+        let gate = gate(kind, Verdict::NeedsAcknowledgement, refusal.message.clone(), evidence.into());
+        Self { gate, refusal: Some(refusal) }
     }
 
     /// A closed gate; the refusal's message is its reason.
@@ -103,6 +165,9 @@ impl Refusal {
     }
 }
 
+/// The gates that a request may acknowledge.
+pub const ACKNOWLEDGEABLE: [&str; 2] = [state::KIND, database::KIND];
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -122,3 +187,6 @@ impl Rejection for Refusal {
         self.expected_and_actual.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

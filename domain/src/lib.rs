@@ -50,6 +50,7 @@ pub mod vango_state;
 // What reacts: pure process managers.
 pub mod drain;
 pub mod host_drain;
+pub mod migration;
 pub mod process;
 pub mod promotion;
 pub mod scale;

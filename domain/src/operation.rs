@@ -7,7 +7,7 @@ mod work;
 
 pub use evidence::{AllocationProof, EdgeProof, Evidence, Failure, Gate, Verdict};
 pub use machine::{MACHINES, Machine, machine};
-pub use work::{RouteChange, Work};
+pub use work::{Acknowledgement, RouteChange, Work};
 
 use crate::{
     actor::{UnknownWord, words},
@@ -244,6 +244,7 @@ aggregate::commands!(Command {
     Command::Request(Requested { work: Work::Scale(_), .. }) => "operation.request_scale",
     Command::Request(Requested { work: Work::Drain(_), .. }) => "operation.request_drain",
     Command::Request(Requested { work: Work::HostDrain(_), .. }) => "operation.request_host_drain",
+    Command::Request(Requested { work: Work::Migration(_), .. }) => "operation.request_migration",
     Command::Enter { .. } => "operation.enter",
     Command::Fail(_) => "operation.fail",
     Command::RequestCancel { .. } => "operation.request_cancel",

@@ -36,6 +36,9 @@ pub struct RouteOwner {
     pub since: Option<DateTime<Utc>>,
     /// Every owner so far, the newest form of each.
     pub former: BTreeMap<DeploymentId, Owner>,
+    /// The epoch at which each owner so far last took the traffic.
+    #[serde(default)]
+    pub taken: BTreeMap<DeploymentId, Epoch>,
     /// The owner before, while its sessions may live.
     pub drain: Option<Drain>,
     /// The hostnames that flip together.
@@ -244,6 +247,7 @@ impl Aggregate for RouteOwner {
                 self.epoch = *epoch;
                 self.revision = Revision(0);
                 self.former.insert(owner.deployment, owner.clone());
+                self.taken.insert(owner.deployment, *epoch);
                 self.owner = Some(owner.clone());
                 self.by = Some(*by);
                 self.since = Some(*at);

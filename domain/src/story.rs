@@ -13,6 +13,7 @@ use crate::{
     edge_status::{EdgeMode, EdgeStatus, Observation},
     environment::{self, DrainPolicy},
     feed::Owner,
+    gate::Facts,
     ids::{
         ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
         ProjectId, RegionId, SupportId, WorkspaceId,
@@ -26,7 +27,7 @@ use crate::{
     text::{Commit, Hostname, MigrationName, Name, Proof, Reason, Repository, Slug},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 use uuid::Uuid;
 
 pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xa11ce));
@@ -203,6 +204,8 @@ pub(crate) fn crashed() -> allocation::Event {
 pub(crate) fn requested(kind: Kind, expected: Epoch) -> Requested {
     let deployment = if kind == Kind::Promotion { GREEN } else { BLUE };
     let change = RouteChange {
+        requested_by: None,
+        acknowledgements: vec![],
         app: SHOP,
         environment: PRODUCTION,
         deployment,
@@ -302,4 +305,38 @@ pub(crate) fn cart() -> PersistedFacts {
 pub(crate) fn generated() -> BTreeMap<String, GeneratedFacts> {
     let file = GeneratedFacts { declared: GREEN_BYTES, packed: Some(GREEN_BYTES) };
     [("app/routes/routes_gen.go".to_owned(), file)].into()
+}
+
+/// An approval of GREEN's promotion over BLUE at epoch 1.
+pub(crate) fn approval(by: ActorId) -> environment::Approval {
+    environment::Approval {
+        by,
+        environment: PRODUCTION,
+        deployment: GREEN,
+        artifact: GREEN_BYTES,
+        expected_epoch: Epoch(1),
+    }
+}
+
+static ENVIRONMENT: LazyLock<environment::Environment> = LazyLock::new(environment::Environment::default);
+static MIGRATIONS: LazyLock<migrations::Migrations> = LazyLock::new(migrations::Migrations::default);
+static FACTS: LazyLock<ArtifactFacts> = LazyLock::new(facts);
+
+/// What gates look at: a production without a policy, a database that nobody touched, and artifacts that keep the same.
+pub(crate) fn gate_facts<'a>(
+    requested: &'a Requested,
+    change: &'a RouteChange,
+    owner: &'a route_owner::RouteOwner,
+    deployment: &'a Deployment,
+) -> Facts<'a> {
+    Facts {
+        requested,
+        change,
+        owner,
+        deployment,
+        environment: &ENVIRONMENT,
+        migrations: &MIGRATIONS,
+        next: Some(&FACTS),
+        present: Some(&FACTS),
+    }
 }

@@ -63,6 +63,11 @@ impl StateImpact {
         Self::of(Compatibility::Same, "no artifact owned this traffic before, so nothing is kept yet")
     }
 
+    /// The same bytes keep the same state.
+    pub fn same_bytes() -> Self {
+        Self::of(Compatibility::Same, "the same bytes own the traffic already")
+    }
+
     /// One side is not on record.
     pub fn unknown(reason: &str) -> Self {
         Self::of(Compatibility::Unknown, reason)

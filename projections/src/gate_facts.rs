@@ -3,9 +3,13 @@
 //! that nobody asserts.
 
 use rhone_domain::{
+    artifact::Artifact,
+    artifact_facts::ArtifactFacts,
     deployment::Deployment,
+    environment::Environment,
     gate::Facts,
-    ids::{DeploymentId, EnvironmentId},
+    ids::{ArtifactId, DeploymentId, EnvironmentId},
+    migrations::Migrations,
     operation::Requested,
     route_owner::RouteOwner,
     variables::Variables,
@@ -21,6 +25,14 @@ pub struct GateFacts {
     pub deployment: Loaded<Deployment>,
     /// The environment's sets of variables.
     pub variables: Loaded<Variables>,
+    /// The environment it is about.
+    pub environment: Loaded<Environment>,
+    /// What ran against its database.
+    pub migrations: Loaded<Migrations>,
+    /// The bytes that shall own the traffic; none before the deployment exists.
+    pub next: Option<Loaded<Artifact>>,
+    /// The bytes that own it now; none if nobody does.
+    pub present: Option<Loaded<Artifact>>,
 }
 
 impl GateFacts {
@@ -40,15 +52,38 @@ impl GateFacts {
         environment: EnvironmentId,
         deployment: Loaded<Deployment>,
     ) -> Result<Self, ReadError> {
-        let owner = door.load::<RouteOwner>(environment).await?;
-        let variables = door.load::<Variables>(environment).await?;
-        Ok(Self { owner, deployment, variables })
+        let (owner, settings, migrations, variables) = tokio::try_join!(
+            door.load::<RouteOwner>(environment),
+            door.load::<Environment>(environment),
+            door.load::<Migrations>(environment),
+            door.load::<Variables>(environment)
+        )?;
+        let next = match &deployment.state.created {
+            Some(created) => Some(door.load::<Artifact>(created.artifact).await?),
+            None => None,
+        };
+        let present = match (&owner.state.owner, &owner.state.opened) {
+            (Some(present), Some(opened)) => {
+                Some(door.load::<Artifact>(ArtifactId::of(opened.workspace, present.artifact)).await?)
+            }
+            _ => None,
+        };
+        Ok(Self { owner, deployment, variables, environment: settings, migrations, next, present })
     }
 
     /// For the gates; none if what is asked changes no owner.
     pub fn facts<'a>(&'a self, requested: &'a Requested) -> Option<Facts<'a>> {
         let change = requested.work.route_change()?;
-        Some(Facts { requested, change, owner: &self.owner.state, deployment: &self.deployment.state })
+        Some(Facts {
+            requested,
+            change,
+            owner: &self.owner.state,
+            deployment: &self.deployment.state,
+            environment: &self.environment.state,
+            migrations: &self.migrations.state,
+            next: facts_of(self.next.as_ref()),
+            present: facts_of(self.present.as_ref()),
+        })
     }
 
     /// Lets the append fail if any of them has changed.
@@ -56,5 +91,15 @@ impl GateFacts {
         unit.assert(&self.owner);
         unit.assert(&self.deployment);
         unit.assert(&self.variables);
+        unit.assert(&self.environment);
+        unit.assert(&self.migrations);
+        for artifact in [&self.next, &self.present].into_iter().flatten() {
+            unit.assert(artifact);
+        }
     }
+}
+
+/// What an artifact that is on record says.
+fn facts_of(artifact: Option<&Loaded<Artifact>>) -> Option<&ArtifactFacts> {
+    Some(&artifact?.state.created.as_ref()?.facts)
 }

@@ -19,6 +19,12 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "app.created" => format!("App {} was created.", p("/slug")),
         "environment.created" => format!("Environment {} ({}) was created.", p("/slug"), p("/kind")),
         "environment.scaled" => format!("{} allocations of the owner are wanted.", p("/replicas")),
+        "environment.policy_set" => {
+            format!("Promotions need {} approvals: {}.", p("/policy/approvals_required"), p("/reason"))
+        }
+        "environment.promotion_approved" => {
+            format!("The promotion of {} at epoch {} was approved.", short("/artifact"), p("/expected_epoch"))
+        }
         "region.created" => format!("Region {} was created.", p("/slug")),
         "cell.created" => format!("Cell {} was created.", p("/slug")),
         "host.registered" => format!("Host {} was registered.", p("/slug")),

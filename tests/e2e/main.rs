@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod edges;
 mod feed;
+mod gates;
 mod index_build;
 mod isolation;
 mod kills;

@@ -50,6 +50,34 @@ fn pack_as_never_before(version: Version) -> (String, Vec<u8>) {
     pack_folder(folder.path())
 }
 
+/// Packs a version with this at the end of its `rhone.toml`, and these files besides.
+fn pack_with(version: Version, toml: &str, files: &[(&str, &str)]) -> (String, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let from = program::example(version.name());
+    let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(folder.path()).status().expect("cp runs");
+    assert!(copied.success());
+    let rhone = folder.path().join("rhone.toml");
+    let text = fs::read_to_string(&rhone).expect("the example has a rhone.toml");
+    fs::write(&rhone, format!("{text}\n{toml}")).expect("the folder is ours");
+    for (path, content) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a file in a folder")).expect("the folder is ours");
+        fs::write(path, content).expect("the folder is ours");
+    }
+    pack_folder(folder.path())
+}
+
+/// Uploads and registers a version with this in its `rhone.toml`, and these files: its digest.
+pub async fn push_with(
+    client: &Client,
+    workspace: &str,
+    version: Version,
+    toml: String,
+    files: &'static [(&'static str, &'static str)],
+) -> String {
+    pushed(client, workspace, move || pack_with(version, &toml, files)).await
+}
+
 /// Packs a version, uploads it and registers it in a workspace: its digest.
 pub async fn push(client: &Client, workspace: &str, version: Version) -> String {
     pushed(client, workspace, move || pack(version)).await

@@ -93,6 +93,10 @@ impl Owner {
             "standbySeconds" => json!(100),
             "artifactDigest" | "digest" => json!(self.digest),
             "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
+            "approvalsRequired" => json!(0),
+            "migrationId" => json!("0001_orders"),
+            "evidence" => json!("the migration tool said so"),
+            "acknowledgements" => json!([{ "gate": "vango_state", "reason": "because of a test" }]),
             "reason" => json!("because of a test"),
             "host" => json!(format!("{}.test", unique("h"))),
             "accessId" => json!(self.access),
@@ -138,6 +142,14 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
             ("fraction", json!(1.5)),
             ("beyond 64 bits", json!(1e30)),
         ],
+        "[AcknowledgementInput!]" => vec![
+            ("text", json!("yes")),
+            ("of no gate", json!([{ "gate": "artifact", "reason": "why not" }])),
+            ("without a gate", json!([{ "reason": "why not" }])),
+            ("without a reason", json!([{ "gate": "database", "reason": "" }])),
+            ("null within", json!([null])),
+            ("too many", json!(vec![json!({ "gate": "database", "reason": "why not" }); 3])),
+        ],
         "Boolean" => vec![("text", json!("yes")), ("number", json!(1))],
         "[EnvironmentVariableInput!]" => bad_variables(),
         "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
@@ -146,6 +158,9 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         "String" => [bad_text(&field.name), all_text()].concat(),
         other => panic!("no bad values are known for the type `{other}` in {}", file!()),
     };
+    if field.name == "approvalsRequired" {
+        bad.push(("more than a team has", json!(11)));
+    }
     if ["drainSeconds", "standbySeconds", "seconds"].contains(&field.name.as_str()) {
         bad.push(("for ever", json!(4_000_000_000_000_u64)));
     }
@@ -214,6 +229,8 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
             "a".repeat(64),
         ]),
         "name" | "osVersion" | "runnerVersion" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
+        "migrationId" => of(vec!["two words".into(), "größe".into(), "a/b".into(), "m".repeat(201)]),
+        "evidence" => of(vec!["   ".into(), "two\nlines".into(), "e".repeat(2001)]),
         "reason" | "note" => of(vec!["   ".into(), "two\nlines".into(), "r".repeat(501)]),
         "contactEmail" => {
             of(vec!["nobody".into(), "a b@example.org".into(), format!("{}@example.org", "e".repeat(300))])

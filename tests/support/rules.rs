@@ -10,13 +10,14 @@ use rhone_domain::{
     deployment::{self, Deployment},
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
-    environment::{DrainPolicy, Replicas},
+    environment::{DrainPolicy, Environment, Replicas},
     feed::Owner,
     gate::Facts,
     ids::{
         AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId, RegionId,
         WorkspaceId,
     },
+    migrations::Migrations,
     numbers::{EnvSet, Epoch, FeedSeq},
     operation::{Evidence, Failure, Kind, Operation, Requested, RouteChange, Stage, Work},
     promotion::{self, Act, Step, World},
@@ -137,6 +138,8 @@ pub fn requested(ask: &Ask) -> Requested {
         env_set: EnvSet(0),
         expected_epoch: ask.expected,
         drain: DRAIN,
+        requested_by: None,
+        acknowledgements: Vec::new(),
     };
     let is_rollback = ask.kind == Kind::Rollback;
     Requested {
@@ -194,7 +197,18 @@ pub struct Look<'a> {
 pub fn next(look: &Look<'_>) -> Move {
     let Some(requested) = &look.operation.requested else { return Move::Done };
     let Some(change) = requested.work.route_change() else { return Move::Done };
-    let facts = Facts { requested, change, owner: look.owner, deployment: look.deployment };
+    // An environment without a policy, a database that nobody touched, and artifacts that keep nothing.
+    let (environment, migrations, says) = (Environment::default(), Migrations::default(), facts());
+    let facts = Facts {
+        requested,
+        change,
+        owner: look.owner,
+        deployment: look.deployment,
+        environment: &environment,
+        migrations: &migrations,
+        next: Some(&says),
+        present: Some(&says),
+    };
     match promotion::next(&World {
         now: look.now,
         operation: look.operation,

@@ -6,6 +6,7 @@ mod drain;
 mod drive;
 mod host_drain;
 mod housekeeping;
+mod migration;
 mod operations;
 mod process;
 mod promotion;

@@ -3,7 +3,7 @@
 
 use crate::{
     config::{Config, Door},
-    drain, host_drain, promotion, scale,
+    drain, host_drain, migration, promotion, scale,
 };
 use metrics::histogram;
 use rhone_domain::{
@@ -72,6 +72,7 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
         Work::Scale(scale) => scale::advance(drive, &scale).await,
         Work::Drain(drain) => drain::advance(drive, &drain).await,
         Work::HostDrain(drain) => host_drain::advance(drive, drain).await,
+        Work::Migration(told) => migration::advance(drive, &told).await,
     }
 }
 

@@ -5,9 +5,9 @@ use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
-    context::{Ask, begin, belongs_to, door, wait_for},
+    context::{Ask, begin, belongs_to, wait_for},
+    gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
-    operation::Gate,
     route_change::{MoveRoute, Wish},
     route_owner::reason,
 };
@@ -23,7 +23,6 @@ use rhone_domain::{
     deployment,
     digest::Digest,
     envelope::StreamId,
-    environment, gate,
     ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
     numbers::{EnvSet, Epoch},
     operation::Kind,
@@ -33,7 +32,6 @@ use rhone_eventstore::{Loaded, Position, Unit};
 use rhone_projections::{
     authority::route_owners,
     deployments::{DeploymentRow, Deployments},
-    gate_facts::GateFacts,
     projection,
 };
 
@@ -59,16 +57,6 @@ pub(crate) struct DeploymentSource {
     commit: String,
 }
 
-/// What would become of a promotion or rollback now.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct RouteChangePlan {
-    /// Whether every gate is open.
-    allowed: bool,
-    /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
-    route_epoch: u64,
-    gates: Vec<Gate>,
-}
-
 impl Deployment {
     pub(crate) async fn find(
         ctx: &Context<'_>,
@@ -86,20 +74,8 @@ impl Deployment {
         let row = route_owners::by_environment(&mut transaction, environment).await.map_err(Fault::internal)?;
         let missing = || id::not_found::<EnvironmentId>("environmentId");
         row.filter(|(owner, _)| owner.opened.as_ref().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
-        let settings = environment::DrainPolicy::default();
         drop(transaction);
-        let wish = Wish { kind, reason: None, expected: None, drain: settings };
-        let door = door(ctx.platform(), ctx.principal());
-        let facts = GateFacts::load(&door, environment, self.0.id).await.map_err(Fault::internal)?;
-        let owner = &facts.owner.state;
-        let requested = wish.requested(OperationId(self.0.id.0), &facts, ctx.platform().clock.now());
-        let requested = requested.ok_or_else(missing)?;
-        let judged = facts.facts(&requested).map(|facts| gate::judge(&facts)).unwrap_or_default();
-        Ok(RouteChangePlan {
-            allowed: gate::closed(&judged).is_none(),
-            route_epoch: owner.epoch.0,
-            gates: judged.iter().map(|one| (&one.gate).into()).collect(),
-        })
+        RouteChangePlan::of(ctx, environment, self.0.id, kind).await?.ok_or_else(missing)
     }
 }
 
@@ -190,6 +166,8 @@ pub(crate) struct DeploymentPromoteInput {
     expected_route_epoch: Option<i64>,
     /// Why.
     reason: Option<String>,
+    /// What gates warned of, taken upon oneself.
+    acknowledgements: Option<Vec<AcknowledgementInput>>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -204,6 +182,8 @@ pub(crate) struct EnvironmentRollBackInput {
     expected_route_epoch: Option<i64>,
     /// Why: 1 to 500 characters.
     reason: String,
+    /// What gates warned of, taken upon oneself.
+    acknowledgements: Option<Vec<AcknowledgementInput>>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -255,6 +235,7 @@ impl DeploymentMutation {
             environment: id::read("environmentId", &input.environment_id)?,
             expected: natural("expectedRouteEpoch", input.expected_route_epoch)?.map(Epoch),
             reason: input.reason.as_deref().map(reason).transpose()?,
+            acknowledgements: acknowledgements(input.acknowledgements)?,
         };
         Ok(DeploymentPromotePayload(change(ctx, manner, move_route).await?))
     }
@@ -272,6 +253,7 @@ impl DeploymentMutation {
             environment: id::read("environmentId", &input.environment_id)?,
             expected: natural("expectedRouteEpoch", input.expected_route_epoch)?.map(Epoch),
             reason: Some(reason(&input.reason)?),
+            acknowledgements: acknowledgements(input.acknowledgements)?,
         };
         Ok(EnvironmentRollBackPayload(change(ctx, manner, move_route).await?))
     }

@@ -5,7 +5,9 @@ use super::{
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     context::{Ask, begin, belongs_to, door},
+    gates::RouteChangePlan,
     id,
+    migration::{self, RecordedMigration},
     place::{Cell, Region, claim_slug, noun, slug},
     route_owner::RouteOwner,
     scale::{self, ScalePlan},
@@ -23,7 +25,8 @@ use rhone_domain::{
     envelope::StreamId,
     environment,
     environment::DrainPolicy,
-    ids::{AppId, CellId, CorrelationId, EnvironmentId, RegionId},
+    ids::{AppId, CellId, CorrelationId, DeploymentId, EnvironmentId, RegionId},
+    operation::Kind,
     route_owner,
     text::Slug,
 };
@@ -109,6 +112,32 @@ impl Environment {
     /// Who owns its traffic. Never stale: it is written together with the change itself.
     async fn route_owner(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<RouteOwner>> {
         Ok(RouteOwner::find(ctx, self.created.id, None).await?)
+    }
+
+    /// How many others must approve a promotion to it.
+    async fn approvals_required(&self, ctx: &Context<'_>) -> async_graphql::Result<u8> {
+        let door = door(ctx.platform(), ctx.principal());
+        let loaded = door.load::<environment::Environment>(self.created.id).await.map_err(Fault::internal)?;
+        Ok(loaded.state.policy.approvals_required)
+    }
+
+    /// What a promotion of this deployment to it would come to now, gate by gate.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn promotion(&self, ctx: &Context<'_>, deployment_id: ID) -> async_graphql::Result<Option<RouteChangePlan>> {
+        let deployment = id::read::<DeploymentId>("deploymentId", &deployment_id)?;
+        Ok(RouteChangePlan::of(ctx, self.created.id, deployment, Kind::Promotion).await?)
+    }
+
+    /// What a rollback to every earlier owner would come to now, the latest first; at most 50.
+    #[graphql(complexity = "100 + 10 * child_complexity")]
+    async fn rollback_plan(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RouteChangePlan>> {
+        Ok(RouteChangePlan::back(ctx, self.created.id).await?)
+    }
+
+    /// What ran against its database, in order.
+    #[graphql(complexity = "20 + 5 * child_complexity")]
+    async fn migrations(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RecordedMigration>> {
+        Ok(migration::of(ctx, self.created.id).await?)
     }
 
     /// Its allocations, the newest first; those that have ended only on request.

@@ -13,9 +13,9 @@ use rhone_domain::{
     actor::Writer,
     aggregate::Command as _,
     deployment, environment, gate,
-    ids::{DeploymentId, EnvironmentId, OperationId},
+    ids::{ActorId, DeploymentId, EnvironmentId, OperationId},
     numbers::Epoch,
-    operation::{self, Kind, Requested, RouteChange, Work},
+    operation::{self, Acknowledgement, Kind, Requested, RouteChange, Work},
     text::Reason,
     variables,
 };
@@ -32,6 +32,7 @@ pub(crate) struct MoveRoute {
     pub(crate) environment: EnvironmentId,
     pub(crate) expected: Option<Epoch>,
     pub(crate) reason: Option<Reason>,
+    pub(crate) acknowledgements: Vec<Acknowledgement>,
 }
 
 impl Change for MoveRoute {
@@ -54,6 +55,7 @@ impl Change for MoveRoute {
         let operation: OperationId = bench.new_id();
         let mut unit = bench.unit(Writer::Api, created.workspace, operation);
         let wish = Wish::of(bench, self.kind, self.environment, self.expected, self.reason.clone()).await?;
+        let wish = wish.acknowledging(self.acknowledgements.clone());
         let operation = wish.request(bench, &mut unit, self.environment, &deployment).await?;
         Ok(Judged { unit, object: self.deployment.0, operation: Some(operation) })
     }
@@ -65,6 +67,8 @@ pub(crate) struct Wish {
     pub(crate) reason: Option<Reason>,
     pub(crate) expected: Option<Epoch>,
     pub(crate) drain: environment::DrainPolicy,
+    pub(crate) by: Option<ActorId>,
+    pub(crate) acknowledgements: Vec<Acknowledgement>,
 }
 
 impl Wish {
@@ -77,7 +81,19 @@ impl Wish {
     ) -> Result<Self, No> {
         let settings = bench.load::<environment::Environment>(environment).await?.state.created;
         let drain = settings.map(|created| created.drain).unwrap_or_default();
-        Ok(Self { kind, reason, expected, drain })
+        let by = Some(bench.principal.actor);
+        Ok(Self { kind, reason, expected, drain, by, acknowledgements: Vec::new() })
+    }
+
+    /// What somebody would wish for, to be shown.
+    pub(crate) fn shown(kind: Kind, environment: Option<&environment::Created>, by: ActorId) -> Self {
+        let drain = environment.map(|created| created.drain).unwrap_or_default();
+        Self { kind, reason: None, expected: None, drain, by: Some(by), acknowledgements: Vec::new() }
+    }
+
+    /// The same, with what is taken upon oneself.
+    pub(crate) fn acknowledging(self, acknowledgements: Vec<Acknowledgement>) -> Self {
+        Self { acknowledgements, ..self }
     }
 
     /// Judges the gates that can be judged now and, if they are open, accepts the operation.
@@ -120,6 +136,8 @@ impl Wish {
             env_set: variables::pinned(owner, created.id, facts.variables.state.current),
             expected_epoch: self.expected.unwrap_or(owner.epoch),
             drain: self.drain,
+            requested_by: self.by,
+            acknowledgements: self.acknowledgements.clone(),
         };
         Some(Requested {
             id,

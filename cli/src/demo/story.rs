@@ -112,6 +112,8 @@ impl<'a> Story<'a> {
         let input = json!({
             "deploymentId": release.deployment, "environmentId": lane.environment, "expectedRouteEpoch": expected,
             "reason": format!("{} is to serve", release.version), "idempotencyKey": key,
+            // From green to blue is cold, for blue keeps one thing less; the story goes back and forth.
+            "acknowledgements": [{ "gate": "vango_state", "reason": "the story goes back and forth" }],
         });
         Ok(self.connection.mutate(&DEPLOYMENT_PROMOTE, input).await?)
     }

@@ -76,6 +76,12 @@ words! {
         Pass = "pass",
         /// Closed.
         Fail = "fail",
+        /// Open, and not without harm.
+        Warn = "warn",
+        /// Closed until somebody takes it upon themselves.
+        NeedsAcknowledgement = "needs_acknowledgement",
+        /// Open, because somebody took it upon themselves.
+        Acknowledged = "acknowledged",
     }
 }
 

@@ -7,9 +7,11 @@ use crate::{
     drain::Drain,
     environment::DrainPolicy,
     host_drain::HostDrain,
-    ids::{AppId, DeploymentId, EnvironmentId},
+    ids::{ActorId, AppId, DeploymentId, EnvironmentId},
+    migration::Migration,
     numbers::{EnvSet, Epoch},
     scale::Scale,
+    text::Reason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,8 @@ pub enum Work {
     Drain(Drain),
     /// Empties a host for an upgrade, and takes it back.
     HostDrain(HostDrain),
+    /// Puts on record what was done to a database.
+    Migration(Migration),
 }
 
 /// A change of owner, complete.
@@ -46,6 +50,21 @@ pub struct RouteChange {
     pub expected_epoch: Epoch,
     /// How sessions of the former owner end.
     pub drain: DrainPolicy,
+    /// Who asks; nobody approves their own request. None in what was asked before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<ActorId>,
+    /// What they take upon themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledgements: Vec<Acknowledgement>,
+}
+
+/// What a gate warned of, taken upon oneself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Which gate.
+    pub gate: String,
+    /// Why it is all right.
+    pub reason: Reason,
 }
 
 impl Work {
@@ -57,6 +76,7 @@ impl Work {
             Self::Scale(_) => Kind::Scale,
             Self::Drain(_) => Kind::Drain,
             Self::HostDrain(_) => Kind::HostDrain,
+            Self::Migration(_) => Kind::Migration,
         }
     }
 
@@ -64,7 +84,7 @@ impl Work {
     pub fn route_change(&self) -> Option<&RouteChange> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
-            Self::Scale(_) | Self::Drain(_) | Self::HostDrain(_) => None,
+            Self::Scale(_) | Self::Drain(_) | Self::HostDrain(_) | Self::Migration(_) => None,
         }
     }
 
@@ -75,6 +95,7 @@ impl Work {
             Self::Scale(scale) => Some(scale.app),
             Self::Drain(drain) => Some(drain.app),
             Self::HostDrain(_) => None,
+            Self::Migration(told) => Some(told.app),
         }
     }
 
@@ -85,6 +106,7 @@ impl Work {
             Self::Scale(scale) => Some(scale.environment),
             Self::Drain(drain) => Some(drain.environment),
             Self::HostDrain(_) => None,
+            Self::Migration(told) => Some(told.environment),
         }
     }
 
@@ -95,6 +117,7 @@ impl Work {
             Self::Scale(scale) => Some(scale.deployment),
             Self::Drain(drain) => Some(drain.deployment),
             Self::HostDrain(_) => None,
+            Self::Migration(told) => Some(told.deployment),
         }
     }
 }

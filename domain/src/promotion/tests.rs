@@ -13,7 +13,7 @@ use crate::{
     route_owner::{Event as Routed, RouteOwner},
     story::{
         BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation, at, because,
-        crashed, edge, opened, owner, planned, promotable, ready, requested, saw,
+        crashed, edge, gate_facts, opened, owner, planned, promotable, ready, requested, saw,
     },
 };
 
@@ -38,7 +38,7 @@ impl Given {
         next(&World {
             now: self.now,
             operation: &operation,
-            facts: Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment },
+            facts: gate_facts(&requested, change, &owner, &self.deployment),
             allocations: &self.allocations,
             replicas: self.replicas,
             hosts: &self.hosts,
@@ -50,7 +50,7 @@ impl Given {
     fn gates(&self) -> Vec<Gate> {
         let (requested, owner) = (requested(Kind::Promotion, Epoch(1)), fold(&self.owner));
         let change = requested.work.route_change().expect("a promotion");
-        let facts = Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment };
+        let facts = gate_facts(&requested, change, &owner, &self.deployment);
         gate::gates(&gate::judge(&facts))
     }
 
@@ -130,7 +130,8 @@ fn an_operation_that_never_was_or_has_ended_is_done() {
 fn an_accepted_operation_goes_on_with_every_gate_on_record() {
     let Step::Enter(Stage::PolicyCheck, evidence) = promotion().next() else { panic!("{:?}", promotion().next()) };
     let judged: Vec<_> = evidence.gates.iter().map(|gate| (gate.kind.as_str(), gate.verdict)).collect();
-    assert_eq!(judged, ["artifact", "route_epoch", "route_policy"].map(|kind| (kind, Verdict::Pass)));
+    let all = ["artifact", "route_epoch", "route_policy", "generated", "vango_state", "database", "approval"];
+    assert_eq!(judged, all.map(|kind| (kind, Verdict::Pass)));
 }
 
 #[test]

@@ -23,6 +23,8 @@ deployment.create             | pipeline                     | yes yes yes     n
 deployment.validate           | pipeline                     | yes yes yes     no  | deploy project
 environment.create            | api                          | yes yes no      no  | environment_manage project
 environment.scale             | scheduler                    | no  no  no      no  | -
+environment.set_policy        | api                          | yes yes no      no  | environment_manage environment
+environment.approve           | api                          | yes yes no      no  | approve environment
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
 host.cordon                   | platform                     | yes no  no      no  | platform_manage platform
@@ -36,6 +38,7 @@ operation.request_rollback    | api                          | yes yes no      n
 operation.request_scale       | api                          | yes yes no      no  | scale environment
 operation.request_drain       | api                          | yes yes no      no  | scale environment
 operation.request_host_drain  | platform                     | yes no  no      no  | platform_manage platform
+operation.request_migration   | api                          | yes yes no      no  | data_manage environment
 operation.enter               | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.fail                | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment

@@ -23,8 +23,8 @@ use crate::{
     session_fate::Fate,
     story::{
         ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES,
-        SUPPORT, THIRD, allocation, at, because, created, declared, facts, generated, host as hostname, name, needs,
-        opened, owner, planned, production, ran, ready, requested, restored, slug, validated,
+        SUPPORT, THIRD, allocation, approval, at, because, created, declared, facts, generated, host as hostname, name,
+        needs, opened, owner, planned, production, ran, ready, requested, restored, slug, validated,
     },
     variables, workspace,
 };
@@ -69,6 +69,11 @@ pub(super) fn samples() -> Vec<Encoded> {
         written([
             environment::Event::Created(production()),
             environment::Event::Scaled { by: THIRD, replicas: environment::Replicas(3) },
+            environment::Event::PolicySet {
+                policy: environment::Policy { approvals_required: 1 },
+                reason: because("four eyes"),
+            },
+            environment::Event::PromotionApproved(approval(ALICE)),
         ]),
         written(hosts()),
         written([

@@ -7,15 +7,14 @@ use crate::{
     deployment::Deployment,
     edge_status::EdgeStatus,
     environment::Replicas,
-    gate::Facts,
     ids::{AllocationId, DeploymentId, HostId, OperationId},
     numbers::Epoch,
     operation::{self, Evidence, Failure, Kind, Operation, Stage},
     promotion::{Act, Step, World, next},
     route_owner::{self, Change, RouteOwner},
     story::{
-        BLUE, FIRST, GREEN, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocation, at, because, bytes_of, edge, opened,
-        owner, promotable, ready, requested, saw,
+        BLUE, FIRST, GREEN, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocation, at, because, bytes_of, edge,
+        gate_facts, opened, owner, promotable, ready, requested, saw,
     },
 };
 use std::collections::BTreeMap;
@@ -173,7 +172,7 @@ impl Memory {
         next(&World {
             now: at(self.now),
             operation: &operation,
-            facts: Facts { requested: &requested, change, owner: &owner, deployment: &self.deployment },
+            facts: gate_facts(&requested, change, &owner, &self.deployment),
             allocations: &self.allocations(),
             replicas: Replicas::ONE,
             hosts,

@@ -1,0 +1,190 @@
+//! Gates before the button is pressed: what would become of a promotion or of a rollback to each earlier owner, judged on the
+//! same folded streams and by the same rules as the operation. The trap: a preview with rules of its own.
+
+use super::{
+    context::{Ask, door},
+    id,
+    operation::Gate,
+    route_change::Wish,
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
+use rhone_domain::{
+    database_impact, deploy_impact, gate,
+    ids::{DeploymentId, EnvironmentId, OperationId},
+    operation::{Acknowledgement, Kind},
+    text::Reason,
+    vango_state,
+};
+use rhone_projections::gate_facts::GateFacts;
+
+/// What a gate warned of, taken upon oneself.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct AcknowledgementInput {
+    /// Which gate: vango_state or database.
+    gate: String,
+    /// Why it is all right: 1 to 500 characters.
+    reason: String,
+}
+
+/// Acknowledgements of the input.
+pub(crate) fn acknowledgements(input: Option<Vec<AcknowledgementInput>>) -> Result<Vec<Acknowledgement>, Fault> {
+    let input = input.unwrap_or_default();
+    if input.len() > gate::ACKNOWLEDGEABLE.len() {
+        return Err(Fault::bad_input("acknowledgements", "must name each gate at most once"));
+    }
+    let read = |AcknowledgementInput { gate, reason: why }: AcknowledgementInput| {
+        if !gate::ACKNOWLEDGEABLE.contains(&gate.as_str()) {
+            let rule = format!("the gate must be one of {}", gate::ACKNOWLEDGEABLE.join(", "));
+            return Err(Fault::bad_input("acknowledgements", rule));
+        }
+        let reason = Reason::parse("acknowledgements", &why);
+        let reason =
+            reason.map_err(|invalid| Fault::bad_input("acknowledgements", format!("the reason: {}", invalid.rule)))?;
+        Ok(Acknowledgement { gate, reason })
+    };
+    input.into_iter().map(read).collect()
+}
+
+/// The impact of a change of owner in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "deploy_impact::Word")]
+pub(crate) enum DeployImpactWord {
+    /// Sessions go on.
+    Warm,
+    /// Sessions begin anew; somebody has to acknowledge it.
+    Cold,
+    /// It may not happen as it is.
+    Blocked,
+}
+
+/// How the state that sessions keep relates to what owns the traffic now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "vango_state::Compatibility")]
+pub(crate) enum StateCompatibility {
+    /// Nothing that is kept has changed.
+    Same,
+    /// Something is kept that was not, or under another name.
+    Additive,
+    /// Something that was kept is not, or is written otherwise.
+    Incompatible,
+    /// One side does not say.
+    Unknown,
+}
+
+/// What was done to a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "database_impact::Impact")]
+pub(crate) enum DatabaseImpactWord {
+    /// Nothing.
+    None,
+    /// It adds.
+    Additive,
+    /// It changes, and the code before it still works.
+    BackwardCompatible,
+    /// It takes away what the code before it needs.
+    Destructive,
+    /// Nobody says.
+    Unknown,
+}
+
+/// What a change of owner means for whoever uses the app.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct RouteChangeImpact {
+    /// In one word. Where somebody owns the traffic, they are taken to have visitors.
+    word: DeployImpactWord,
+    /// Why.
+    reasons: Vec<String>,
+    /// What becomes of what sessions keep.
+    state: StateCompatibility,
+    /// Why.
+    state_reasons: Vec<String>,
+    /// What was done to the database. A gate of its own: a warm deploy is not a safe rollback.
+    database: DatabaseImpactWord,
+    /// Why, and for a rollback that it blocks, both ways out.
+    database_reason: String,
+    /// The migrations it is about; for a rollback, those that ran since.
+    migrations: Vec<String>,
+}
+
+impl From<gate::Impact> for RouteChangeImpact {
+    fn from(found: gate::Impact) -> Self {
+        Self {
+            word: found.deploy.word.into(),
+            reasons: found.deploy.reasons,
+            state: found.state.compatibility.into(),
+            state_reasons: found.state.reasons,
+            database: found.database.impact.into(),
+            database_reason: found.database.reason,
+            migrations: found.database.migrations,
+        }
+    }
+}
+
+/// What would become of a promotion or rollback now.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct RouteChangePlan {
+    /// To which deployment.
+    deployment_id: ID,
+    /// Exactly which bytes.
+    artifact_digest: String,
+    /// Whether every gate is open.
+    allowed: bool,
+    /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
+    route_epoch: u64,
+    gates: Vec<Gate>,
+    /// The gates that wait for somebody to acknowledge them.
+    to_acknowledge: Vec<String>,
+    impact: RouteChangeImpact,
+}
+
+impl RouteChangePlan {
+    /// Of this change, if there is such a deployment and such a route.
+    pub(crate) async fn of(
+        ctx: &Context<'_>,
+        environment: EnvironmentId,
+        deployment: DeploymentId,
+        kind: Kind,
+    ) -> Result<Option<Self>, Fault> {
+        let door = door(ctx.platform(), ctx.principal());
+        let facts = GateFacts::load(&door, environment, deployment).await.map_err(Fault::internal)?;
+        let wish = Wish::shown(kind, facts.environment.state.created.as_ref(), ctx.principal().actor);
+        let (owner, state) = (&facts.owner.state, &facts.deployment.state);
+        let at = ctx.platform().clock.now();
+        let Some(requested) = wish.requested(OperationId(deployment.0), owner, state, at) else { return Ok(None) };
+        let same_app = state.created.as_ref().zip(owner.opened.as_ref()).is_some_and(|(c, o)| c.app == o.app);
+        let Some(seen) = facts.facts(&requested).filter(|_| same_app) else { return Ok(None) };
+        let judged = gate::judge(&seen);
+        let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
+        let sessions = match owner.owner {
+            Some(_) => deploy_impact::Sessions::Active,
+            None => deploy_impact::Sessions::None,
+        };
+        Ok(Some(Self {
+            deployment_id: id::show(deployment),
+            artifact_digest: seen.change.artifact.to_string(),
+            allowed: gate::closed(&judged).is_none(),
+            route_epoch: owner.epoch.0,
+            gates: judged.iter().map(|one| (&one.gate).into()).collect(),
+            to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
+            impact: gate::impact(&seen, sessions).into(),
+        }))
+    }
+
+    /// Of a rollback to every earlier owner, the one that took the traffic last first.
+    pub(crate) async fn back(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Vec<Self>, Fault> {
+        let door = door(ctx.platform(), ctx.principal());
+        let route = door.load::<rhone_domain::route_owner::RouteOwner>(environment).await.map_err(Fault::internal)?;
+        let present = route.state.owner.as_ref().map(|owner| owner.deployment);
+        let mut earlier = route.state.taken.iter().filter(|(of, _)| Some(**of) != present).collect::<Vec<_>>();
+        earlier.sort_by_key(|(_, epoch)| std::cmp::Reverse(**epoch));
+        let mut plans = Vec::new();
+        for (deployment, _) in earlier.into_iter().take(MOST_PLANS) {
+            plans.extend(Self::of(ctx, environment, *deployment, Kind::Rollback).await?);
+        }
+        Ok(plans)
+    }
+}
+
+/// How many earlier owners are judged for one answer.
+const MOST_PLANS: usize = 50;

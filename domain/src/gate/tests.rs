@@ -1,0 +1,329 @@
+//! The gates of state, database, generated files and approval, each by itself; and the traps by name, each with the sin that
+//! must be caught.
+
+use super::*;
+use crate::{
+    aggregate::{Aggregate as _, fold},
+    artifact_facts::GeneratedFacts,
+    database_impact,
+    deploy_impact::Word,
+    deployment, environment,
+    ids::ActorId,
+    migrations,
+    numbers::Epoch,
+    operation::{Acknowledgement, Kind, Work},
+    route_owner,
+    story::{
+        ALICE, BLUE, BLUE_BYTES, GREEN, GREEN_BYTES, PRODUCTION, approval, at, because, created, declared, facts,
+        opened, owner, promotable, ran, requested,
+    },
+    vango_state::Compatibility,
+};
+use Verdict::{Acknowledged, Fail, NeedsAcknowledgement, Pass, Warn};
+use uuid::Uuid;
+
+const BOB: ActorId = ActorId(Uuid::from_u128(0xb0b));
+const CAROL: ActorId = ActorId(Uuid::from_u128(0xca401));
+
+/// BLUE owned the traffic at epoch 1; GREEN wants it, or owns it since epoch 2 and BLUE wants it back.
+#[derive(Clone)]
+struct Given {
+    requested: Requested,
+    owner: RouteOwner,
+    deployment: Deployment,
+    environment: Environment,
+    migrations: Migrations,
+    next: ArtifactFacts,
+    present: ArtifactFacts,
+}
+
+fn promoted(deployment: crate::ids::DeploymentId, epoch: u64) -> route_owner::Event {
+    route_owner::Event::Promoted {
+        by: crate::story::FIRST,
+        epoch: Epoch(epoch),
+        owner: owner(deployment),
+        at: at(0),
+        drain: None,
+    }
+}
+
+fn promotion() -> Given {
+    Given {
+        requested: requested(Kind::Promotion, Epoch(1)),
+        owner: fold(&[route_owner::Event::Opened(opened()), promoted(BLUE, 1)]),
+        deployment: promotable(GREEN),
+        environment: of_kind(environment::Kind::Production),
+        migrations: Migrations::default(),
+        next: facts(),
+        present: facts(),
+    }
+}
+
+fn rollback() -> Given {
+    Given {
+        requested: requested(Kind::Rollback, Epoch(2)),
+        owner: fold(&[route_owner::Event::Opened(opened()), promoted(BLUE, 1), promoted(GREEN, 2)]),
+        deployment: promotable(BLUE),
+        ..promotion()
+    }
+}
+
+fn of_kind(kind: environment::Kind) -> Environment {
+    let created = environment::Created {
+        id: PRODUCTION,
+        workspace: crate::story::ACME,
+        project: crate::story::SITES,
+        app: crate::story::SHOP,
+        slug: crate::story::slug("production"),
+        kind,
+        region: crate::story::LYON,
+        cell: crate::story::CELL_1,
+        drain: environment::DrainPolicy::default(),
+    };
+    fold(&[environment::Event::Created(created)])
+}
+
+impl Given {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn cold(self) -> Self {
+        self.with(|g| g.next.vango.as_mut().expect("a Vango app").persisted.clear())
+    }
+
+    fn destroyed(self) -> Self {
+        self.with(|g| {
+            g.next.migrations.clear();
+            g.migrations =
+                fold(&[migrations::Event::Recorded(ran("0002", database_impact::Impact::Destructive, Epoch(1)))]);
+        })
+    }
+
+    fn acknowledging(self, gate: &str) -> Self {
+        self.with(|g| {
+            let change = change_of(&mut g.requested);
+            change.acknowledgements.push(Acknowledgement { gate: gate.into(), reason: because("we told everybody") });
+        })
+    }
+
+    fn facts<T>(&self, look: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let change = self.requested.work.route_change().expect("a change of owner");
+        look(&Facts {
+            requested: &self.requested,
+            change,
+            owner: &self.owner,
+            deployment: &self.deployment,
+            environment: &self.environment,
+            migrations: &self.migrations,
+            next: Some(&self.next),
+            present: Some(&self.present),
+        })
+    }
+
+    fn judged(&self, kind: &str) -> (Verdict, Option<&'static str>) {
+        let judged = self.facts(judge);
+        let one = judged.iter().find(|one| one.gate.kind == kind).expect("the gate is there");
+        (one.gate.verdict, one.refusal.as_ref().map(|refusal| refusal.code))
+    }
+
+    fn refused(&self) -> Option<&'static str> {
+        self.facts(|facts| closed(&judge(facts)).map(|refusal| refusal.code))
+    }
+}
+
+fn change_of(requested: &mut Requested) -> &mut RouteChange {
+    if let Work::Promotion(change) | Work::Rollback(change) = &mut requested.work {
+        return change;
+    }
+    panic!("it changes no owner")
+}
+
+/// What is easily written in place of a rule.
+type Sin = fn(&Given) -> bool;
+
+#[test]
+fn a_change_that_nothing_stands_against_passes_every_gate() {
+    for given in [promotion(), rollback()] {
+        assert_eq!(given.refused(), None);
+        let judged = given.facts(judge);
+        let kinds = judged.iter().map(|one| one.gate.kind.as_str()).collect::<Vec<_>>();
+        let all = ["artifact", "route_epoch", "route_policy", "generated", "vango_state", "database", "approval"];
+        assert_eq!(kinds, all);
+        assert!(judged.iter().all(|one| one.gate.verdict == Pass), "{judged:#?}");
+    }
+}
+
+#[test]
+fn a_closed_gate_has_a_refusal_and_an_open_one_has_none() {
+    let cases = [promotion(), promotion().cold(), rollback().cold(), rollback().destroyed(), promotion().destroyed()];
+    for judged in cases.iter().flat_map(|given| given.facts(judge)) {
+        let closed = matches!(judged.gate.verdict, Fail | NeedsAcknowledgement);
+        assert_eq!(judged.refusal.is_some(), closed, "{judged:?}");
+    }
+}
+
+#[test]
+fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
+    let needed = Some("NEEDS_ACKNOWLEDGEMENT");
+    assert_eq!(promotion().cold().judged("vango_state"), (NeedsAcknowledgement, needed));
+    assert_eq!(promotion().cold().refused(), needed);
+    assert_eq!(promotion().cold().acknowledging("database").refused(), needed, "another gate was acknowledged");
+    let taken = promotion().cold().acknowledging("vango_state");
+    assert_eq!((taken.judged("vango_state"), taken.refused()), ((Acknowledged, None), None));
+    let preview = promotion().cold().with(|g| g.environment = of_kind(environment::Kind::Preview));
+    assert_eq!(preview.judged("vango_state"), (Warn, None), "a preview shows it and says so");
+    assert_eq!(rollback().cold().judged("vango_state"), (Warn, None), "a rollback's reason answers for it");
+    let word = promotion().cold().facts(|facts| impact(facts, Sessions::None)).deploy.word;
+    assert_eq!(word, Word::Cold, "and it is never shown as warm");
+
+    let sin = |given: &Given| given.facts(|facts| state::impact(facts).compatibility != Compatibility::Unknown);
+    assert!(sin(&promotion().cold()), "a gate that only asks whether the state is known lets the cold deploy pass");
+}
+
+#[test]
+fn state_that_is_not_on_record_is_not_warm() {
+    let change = promotion();
+    let change_ = change.requested.work.route_change().expect("a change of owner");
+    let hidden = |next, present| Facts {
+        requested: &change.requested,
+        change: change_,
+        owner: &change.owner,
+        deployment: &change.deployment,
+        environment: &change.environment,
+        migrations: &change.migrations,
+        next,
+        present,
+    };
+    for facts in [hidden(None, Some(&change.present)), hidden(Some(&change.next), None)] {
+        assert_eq!(state::impact(&facts).compatibility, Compatibility::Unknown);
+        assert_eq!(state::judge(&facts).gate.verdict, NeedsAcknowledgement);
+    }
+    assert_eq!(database::judge(&hidden(None, None)).gate.verdict, NeedsAcknowledgement);
+    let first = promotion().with(|g| g.owner = fold(&[route_owner::Event::Opened(opened())])).cold();
+    assert_eq!(first.judged("vango_state").0, Pass, "nobody's state is lost where nobody was");
+}
+
+/// The sin: one gate for both, which asks the state and believes that it speaks for the database.
+#[test]
+fn trap_warm_deploy_equals_safe_rollback() {
+    let merged = |given: &Given| match given.judged("vango_state") {
+        (Pass | Warn | Acknowledged, _) => None,
+        (Fail | NeedsAcknowledgement, code) => code,
+    };
+    let warm = rollback().destroyed();
+    assert_eq!(warm.judged("vango_state"), (Pass, None), "sessions would go on");
+    assert_eq!(warm.judged("database"), (Fail, Some("DATABASE_BLOCKS_ROLLBACK")), "and the database would not");
+    assert_eq!(warm.refused(), Some("DATABASE_BLOCKS_ROLLBACK"));
+    assert_eq!(merged(&warm), None, "the sin lets it pass");
+    assert_ne!(merged(&warm), warm.refused(), "and is caught");
+    let taken = warm.acknowledging("database").acknowledging("vango_state");
+    assert_eq!(taken.refused(), Some("DATABASE_BLOCKS_ROLLBACK"), "no acknowledgement brings a column back");
+}
+
+#[test]
+fn neither_gate_follows_from_the_other() {
+    let pairs = [
+        (rollback(), Pass, Pass),
+        (rollback().cold(), Warn, Pass),
+        (rollback().destroyed(), Pass, Fail),
+        (rollback().cold().destroyed(), Warn, Fail),
+    ];
+    for (given, state, database) in pairs {
+        assert_eq!((given.judged("vango_state").0, given.judged("database").0), (state, database));
+    }
+}
+
+#[test]
+fn a_rollback_after_a_restore_is_acknowledged_first() {
+    let restored = rollback().destroyed().with(|g| g.migrations.apply(&crate::story::restored(&["0002"])));
+    assert_eq!(restored.judged("database"), (NeedsAcknowledgement, Some("NEEDS_ACKNOWLEDGEMENT")));
+    assert_eq!(restored.acknowledging("database").refused(), None);
+}
+
+#[test]
+fn a_promotion_waits_for_its_migrations_and_acknowledges_destructive_ones() {
+    let next = |impact| promotion().with(|g| g.next.migrations = vec![declared("0002", impact)]);
+    let ran = |given: Given, impact| {
+        given.with(|g| g.migrations = fold(&[migrations::Event::Recorded(ran("0002", impact, Epoch(1)))]))
+    };
+    for impact in database_impact::Impact::ALL {
+        assert_eq!(next(*impact).refused(), Some("MIGRATION_PENDING"), "{impact}");
+        let expected = impact.closes_the_way_back().then_some("NEEDS_ACKNOWLEDGEMENT");
+        assert_eq!(ran(next(*impact), *impact).refused(), expected, "{impact}");
+        assert_eq!(ran(next(*impact), *impact).acknowledging("database").refused(), None, "{impact}");
+    }
+}
+
+#[test]
+fn a_stale_generated_file_blocks_and_nothing_opens_it() {
+    let stale = promotion().with(|g| {
+        let file = GeneratedFacts { declared: GREEN_BYTES, packed: Some(BLUE_BYTES) };
+        g.next.generated = [("app/routes/routes_gen.go".to_owned(), file)].into();
+    });
+    assert_eq!(stale.judged("generated"), (Fail, Some("GENERATED_STALE")));
+    assert_eq!(stale.acknowledging("generated").refused(), Some("GENERATED_STALE"));
+    let fresh = promotion().with(|g| g.next.generated = crate::story::generated());
+    assert_eq!(fresh.judged("generated"), (Pass, None));
+}
+
+#[test]
+fn approvals_are_of_exactly_this_and_never_of_ones_own() {
+    let asking = |approvals: &[environment::Approval]| {
+        let mut given = promotion();
+        change_of(&mut given.requested).requested_by = Some(ALICE);
+        given.environment.policy = environment::Policy { approvals_required: 1 };
+        for one in approvals {
+            given.environment.apply(&environment::Event::PromotionApproved(one.clone()));
+        }
+        given
+    };
+    let missing = Some("APPROVAL_MISSING");
+    assert_eq!(asking(&[]).refused(), missing);
+    assert_eq!(asking(&[approval(ALICE)]).refused(), missing, "four eyes");
+    assert_eq!(asking(&[approval(BOB)]).refused(), None);
+    for other in [
+        environment::Approval { deployment: BLUE, ..approval(BOB) },
+        environment::Approval { artifact: BLUE_BYTES, ..approval(BOB) },
+        environment::Approval { expected_epoch: Epoch(2), ..approval(BOB) },
+        environment::Approval { expected_epoch: Epoch(0), ..approval(BOB) },
+    ] {
+        assert_eq!(asking(&[other]).refused(), missing, "an approval of something else");
+    }
+    let two = |approvals: &[environment::Approval]| {
+        asking(approvals).with(|g| g.environment.policy.approvals_required = 2).refused()
+    };
+    assert_eq!(two(&[approval(BOB), approval(BOB)]), missing, "one person twice is one");
+    assert_eq!(two(&[approval(BOB), approval(CAROL)]), None);
+    let back = rollback().with(|g| g.environment.policy.approvals_required = 2);
+    assert_eq!(back.judged("approval"), (Pass, None), "the way back waits for nobody");
+
+    let anybody: Sin = |given| !given.environment.approvals.is_empty();
+    let any_bytes: Sin = |given| given.environment.approvals.iter().any(|one| one.by != ALICE);
+    for (name, sin) in [("own approvals count", anybody), ("other bytes count", any_bytes)] {
+        let worlds =
+            [asking(&[approval(ALICE)]), asking(&[environment::Approval { artifact: BLUE_BYTES, ..approval(BOB) }])];
+        assert!(worlds.iter().any(|world| sin(world) && world.refused().is_some()), "{name}: not caught");
+    }
+}
+
+/// The sin: promoting whatever was built from the same commit.
+#[test]
+fn trap_rebuilding_source_during_promotion() {
+    let rebuilt = promotion().with(|g| change_of(&mut g.requested).artifact = crate::digest::Digest([7; 32]));
+    assert_eq!(rebuilt.judged("artifact"), (Fail, Some("NOT_VALIDATED")), "other bytes of the same source");
+    let sin = |given: &Given| given.deployment.created.as_ref().is_some_and(|of| of.source == created(GREEN).source);
+    assert!(sin(&rebuilt), "a gate that goes by the commit lets it pass");
+}
+
+/// The sin: a deployment counts as good because it is there.
+#[test]
+fn trap_calling_a_build_successful_before_validation_and_policy_evidence_exists() {
+    let built = promotion().with(|g| g.deployment = fold(&[deployment::Event::Created(created(GREEN))]));
+    assert_eq!(built.judged("artifact"), (Fail, Some("NOT_VALIDATED")));
+    let sin = |given: &Given| given.deployment.created.is_some() && given.deployment.failed.is_none();
+    assert!(sin(&built), "a gate that asks whether it was built lets it pass");
+    let good = promotion().facts(judge);
+    assert!(good.iter().all(|one| !one.gate.evidence.is_empty()), "every open gate shows what it was judged on");
+}
