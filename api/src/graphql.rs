@@ -21,6 +21,7 @@ mod migration;
 mod operation;
 mod operation_progress;
 mod place;
+mod posture;
 mod project;
 mod query;
 mod reference;
@@ -54,6 +55,7 @@ pub struct Mutation(
     artifact::ArtifactMutation,
     deployment::DeploymentMutation,
     route_owner::RouteOwnerMutation,
+    posture::PostureMutation,
     operation::OperationMutation,
     scale::ScaleMutation,
     drain::DrainMutation,

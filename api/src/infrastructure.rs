@@ -9,6 +9,7 @@ mod refusal;
 mod runner;
 mod variables;
 mod waiting;
+mod wake;
 
 use std::{fmt, sync::Arc};
 
@@ -80,6 +81,7 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/edge/v1/snapshot", get(edge::snapshot))
         .route("/edge/v1/events", get(edge::events))
         .route("/edge/v1/status", post(edge::status))
+        .route("/edge/v1/wake", post(wake::ask))
         .route("/runner/v1/desired", get(runner::desired))
         .route("/runner/v1/artifacts/{digest}", get(artifacts::fetch))
         .route("/runner/v1/variables/{allocation}", get(variables::fetch))

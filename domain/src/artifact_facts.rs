@@ -1,7 +1,7 @@
 //! What the files of an artifact say about it, read once, when it is packed. Writer: the build pipeline, into the artifact's
 //! first event. The trap avoided: asking an artifact again at promotion, when its files could be read differently.
 
-use crate::{database_impact::Impact, digest::Digest, provider::Needs, text::MigrationName};
+use crate::{database_impact::Impact, digest::Digest, provider::Needs, text::MigrationName, wake::ReplayContract};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -39,6 +39,9 @@ pub struct ArtifactFacts {
     /// Generated files by name: what was declared when it was built, and what is packed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub generated: BTreeMap<String, GeneratedFacts>,
+    /// Which unsafe requests an edge may hold while the app wakes; none when its author says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake: Option<ReplayContract>,
 }
 
 /// A migration that an artifact declares.

@@ -8,6 +8,7 @@ use crate::{
     ids::{AppId, ArtifactId, DeploymentId, WorkspaceId},
     numbers::EnvSet,
     text::{Commit, Repository},
+    wake::ReplayContract,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,9 @@ pub struct Validated {
     pub health_path: String,
     /// What was checked, in words.
     pub checks: Vec<String>,
+    /// Which unsafe requests an edge may hold while it wakes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayContract>,
 }
 
 /// What may be asked.
@@ -171,6 +175,7 @@ impl Deployment {
                 command: facts.command.clone(),
                 health_path: facts.health_path.clone(),
                 checks: checks(found, facts),
+                replay: facts.wake.clone(),
             }),
         }])
     }

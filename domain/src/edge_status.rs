@@ -39,6 +39,23 @@ pub struct EdgeStatus {
     pub observations: Vec<Observation>,
     /// When it was written, by the edge's clock.
     pub at: DateTime<Utc>,
+    /// When each allocation was last used, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activity: Vec<Activity>,
+    /// Since when `activity` is complete: what it does not name was not used since. None: nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity_since: Option<DateTime<Utc>>,
+}
+
+/// The use of one allocation through one edge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// Which.
+    pub allocation: AllocationId,
+    /// Sockets and requests open now.
+    pub open: u64,
+    /// When the last one began or ended.
+    pub used_at: DateTime<Utc>,
 }
 
 /// How an edge stands to the feed.

@@ -41,6 +41,8 @@ pub struct Environment {
     pub policy: Policy,
     /// What was approved at the newest epoch that anybody approved at.
     pub approvals: Vec<Approval>,
+    /// When it goes to sleep.
+    pub sleep: SleepPolicy,
 }
 
 /// What promotions to an environment need.
@@ -63,6 +65,13 @@ pub struct Approval {
     pub artifact: Digest,
     /// At which epoch of the route.
     pub expected_epoch: Epoch,
+}
+
+/// When an environment goes to sleep by itself; unless somebody says otherwise, it never does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SleepPolicy {
+    /// After how long without an open session, an open request or a request at all; 0: never.
+    pub sleep_after_seconds: u64,
 }
 
 /// What is known of it from its creation.
@@ -126,6 +135,8 @@ pub enum Command {
     },
     /// Approve a promotion to it.
     Approve(Approval),
+    /// Say when it goes to sleep by itself.
+    SetSleepPolicy(SleepPolicy),
 }
 
 aggregate::commands!(Command {
@@ -133,6 +144,7 @@ aggregate::commands!(Command {
     Command::Scale { .. } => "environment.scale",
     Command::SetPolicy { .. } => "environment.set_policy",
     Command::Approve(_) => "environment.approve",
+    Command::SetSleepPolicy(_) => "environment.set_sleep_policy",
 });
 
 /// What happened.
@@ -157,6 +169,9 @@ pub enum Event {
     /// Somebody approved a promotion to it.
     #[serde(rename = "environment.promotion_approved")]
     PromotionApproved(Approval),
+    /// It goes to sleep by another rule.
+    #[serde(rename = "environment.sleep_policy_set")]
+    SleepPolicySet(SleepPolicy),
 }
 
 impl aggregate::Event for Event {
@@ -165,6 +180,7 @@ impl aggregate::Event for Event {
         ("environment.scaled", 1),
         ("environment.policy_set", 1),
         ("environment.promotion_approved", 1),
+        ("environment.sleep_policy_set", 1),
     ];
 }
 
@@ -177,6 +193,9 @@ pub enum Rejection {
     /// More people than any team has.
     #[error("approvalsRequired may be at most 10")]
     TooManyApprovals,
+    /// A longer time is as good as never.
+    #[error("sleepAfterSeconds is 0 for never, or at most 2592000")]
+    SleepTooLong,
     /// A drain longer than a week is a mistake.
     #[error("drainSeconds may be at most 604800")]
     DrainTooLong,
@@ -201,7 +220,7 @@ impl aggregate::Rejection for Rejection {
         match self {
             Self::Exists => "ALREADY_EXISTS",
             Self::NotFound => "NOT_FOUND",
-            Self::DrainTooLong | Self::StandbyTooLong | Self::TooManyApprovals => "INVALID",
+            Self::DrainTooLong | Self::StandbyTooLong | Self::SleepTooLong | Self::TooManyApprovals => "INVALID",
             Self::StaleReplicas { .. } => "STALE_REPLICAS",
         }
     }
@@ -210,6 +229,7 @@ impl aggregate::Rejection for Rejection {
         match self {
             Self::Exists | Self::NotFound | Self::StaleReplicas { .. } => None,
             Self::TooManyApprovals => Some("approvalsRequired"),
+            Self::SleepTooLong => Some("sleepAfterSeconds"),
             Self::DrainTooLong => Some("drainSeconds"),
             Self::StandbyTooLong => Some("standbySeconds"),
         }
@@ -218,7 +238,12 @@ impl aggregate::Rejection for Rejection {
     fn expected_and_actual(&self) -> Option<(String, String)> {
         match self {
             Self::StaleReplicas { expected, actual } => Some((expected.to_string(), actual.to_string())),
-            Self::Exists | Self::DrainTooLong | Self::StandbyTooLong | Self::NotFound | Self::TooManyApprovals => None,
+            Self::Exists
+            | Self::DrainTooLong
+            | Self::StandbyTooLong
+            | Self::SleepTooLong
+            | Self::NotFound
+            | Self::TooManyApprovals => None,
         }
     }
 }
@@ -232,7 +257,9 @@ impl Aggregate for Environment {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match command {
             Command::Create(created) => self.create(created),
-            Command::Scale { .. } | Command::SetPolicy { .. } | Command::Approve(_) if self.created.is_none() => {
+            Command::Scale { .. } | Command::SetPolicy { .. } | Command::Approve(_) | Command::SetSleepPolicy(_)
+                if self.created.is_none() =>
+            {
                 Err(Rejection::NotFound)
             }
             Command::Scale { by, replicas, .. } if (self.scaled_by, self.replicas) == (Some(by), replicas) => {
@@ -246,6 +273,9 @@ impl Aggregate for Environment {
             Command::SetPolicy { policy, .. } if policy.approvals_required > 10 => Err(Rejection::TooManyApprovals),
             Command::SetPolicy { policy, reason } => Ok(vec![Event::PolicySet { policy, reason }]),
             Command::Approve(approval) => self.approve(approval),
+            Command::SetSleepPolicy(policy) if policy.sleep_after_seconds > 2_592_000 => Err(Rejection::SleepTooLong),
+            Command::SetSleepPolicy(policy) if policy == self.sleep => Ok(vec![]),
+            Command::SetSleepPolicy(policy) => Ok(vec![Event::SleepPolicySet(policy)]),
         }
     }
 
@@ -259,6 +289,7 @@ impl Aggregate for Environment {
                 self.approvals.retain(|one| one.expected_epoch >= approval.expected_epoch);
                 self.approvals.push(approval.clone());
             }
+            Event::SleepPolicySet(policy) => self.sleep = *policy,
         }
     }
 }

@@ -5,7 +5,8 @@
 use crate::{
     digest::Digest,
     ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, Incarnation, RegionId, WorkspaceId},
-    numbers::{EnvSet, Epoch, FeedSeq, Generation, Revision},
+    numbers::{EnvSet, Epoch, FeedSeq, Generation, Revision, SleepGeneration},
+    wake::ReplayContract,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chrono::{DateTime, Utc};
@@ -60,6 +61,9 @@ pub struct Owner {
     pub env_set: EnvSet,
     /// Where the app answers for its health.
     pub health_path: String,
+    /// Which unsafe requests the app lets an edge hold while it wakes; none when it promised nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayContract>,
 }
 
 /// A former owner with sessions still open.
@@ -79,6 +83,14 @@ pub enum Posture {
     Serve,
     /// 503 for everyone, by decision.
     Suspended,
+    /// Nothing of the owner runs; a request asks for a wake, and is held or told to come back (`wake::classify`).
+    Asleep {
+        /// Which sleep; named by whoever asks for a wake.
+        generation: SleepGeneration,
+        /// When the next wake may be asked for, after one that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<DateTime<Utc>>,
+    },
 }
 
 /// Where an allocation is reached. Ordered by (generation, state as listed); never lower.

@@ -57,6 +57,8 @@ pub mod scale;
 pub mod scale_readiness;
 pub mod scheduling;
 pub mod session_fate;
+pub mod sleep;
+pub mod wake;
 
 // What is known of all of them.
 pub mod object_model;

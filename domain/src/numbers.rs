@@ -41,4 +41,6 @@ counters! {
     Fence;
     /// The version of an environment's set of variables, pinned per deployment.
     EnvSet;
+    /// Which sleep of a route; a wake names the one it ends.
+    SleepGeneration;
 }

@@ -245,6 +245,8 @@ aggregate::commands!(Command {
     Command::Request(Requested { work: Work::Drain(_), .. }) => "operation.request_drain",
     Command::Request(Requested { work: Work::HostDrain(_), .. }) => "operation.request_host_drain",
     Command::Request(Requested { work: Work::Migration(_), .. }) => "operation.request_migration",
+    Command::Request(Requested { work: Work::Wake(_), .. }) => "operation.request_wake",
+    Command::Request(Requested { work: Work::Sleep(_), .. }) => "operation.request_sleep",
     Command::Enter { .. } => "operation.enter",
     Command::Fail(_) => "operation.fail",
     Command::RequestCancel { .. } => "operation.request_cancel",

@@ -143,6 +143,7 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
     };
     Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
         (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
+        (Work::Wake(_) | Work::Sleep(_), _) => return Step::Done,
         (Work::Rollback(_), None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
         _ => route_owner::Command::Promote(wanted),
     }))
@@ -155,6 +156,7 @@ fn future_owner(change: &RouteChange, validated: &Validated) -> Owner {
         artifact: change.artifact,
         env_set: change.env_set,
         health_path: validated.health_path.clone(),
+        replay: validated.replay.clone(),
     }
 }
 

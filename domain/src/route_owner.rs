@@ -1,18 +1,20 @@
 //! RouteOwner: the authoritative binding of an environment's traffic to a deployment, an artifact, a region and a cell, with
 //! an epoch that only rises. Owner: control plane. Writer: promotion and rollback operations, by compare-and-swap on the
-//! epoch. Freeze, pin, quarantine and hostnames live in the same stream, because they decide the same thing.
+//! epoch. Freeze, pin, quarantine, hostnames and sleep live in the same stream, because they decide the same thing.
 //! Trap: routing to the latest healthy backend; nothing here knows what is healthy.
 
 mod rejection;
+mod sleep;
 
 pub use rejection::Rejection;
+pub use sleep::{Asleep, Awake, Turn};
 
 use crate::{
     aggregate::{self, Aggregate},
     digest::Digest,
     feed::{Drain, Owner, Posture, Route},
     ids::{AppId, CellId, DeploymentId, EnvironmentId, OperationId, RegionId, WorkspaceId},
-    numbers::{Epoch, Revision},
+    numbers::{Epoch, Revision, SleepGeneration},
     text::{Hostname, Reason},
 };
 use chrono::{DateTime, Utc};
@@ -49,6 +51,15 @@ pub struct RouteOwner {
     pub pin: Option<Pin>,
     /// Digests that may not come back, and why.
     pub quarantined: BTreeMap<Digest, Reason>,
+    /// The sleep it is in; none while it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep: Option<Asleep>,
+    /// How it came out of its last sleep in this epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awake: Option<Awake>,
+    /// Its last sleep; only ever rises, over all epochs.
+    #[serde(default)]
+    pub sleep_generation: SleepGeneration,
 }
 
 /// A rollback's hold on the route.
@@ -145,6 +156,12 @@ pub enum Command {
         /// Why.
         reason: Reason,
     },
+    /// Serve no longer, in the same epoch and for the same owner.
+    Sleep(Turn),
+    /// Serve again.
+    Wake(Turn),
+    /// Sleep on: the wake came to nothing.
+    FailWake(Turn),
 }
 
 aggregate::commands!(Command {
@@ -158,6 +175,9 @@ aggregate::commands!(Command {
     Command::Freeze { .. } => "route_owner.freeze",
     Command::Unfreeze { .. } => "route_owner.unfreeze",
     Command::RaiseEpoch { .. } => "route_owner.raise_epoch",
+    Command::Sleep(_) => "route_owner.sleep",
+    Command::Wake(_) => "route_owner.wake",
+    Command::FailWake(_) => "route_owner.fail_wake",
 });
 
 /// What happened.
@@ -201,6 +221,15 @@ pub enum Event {
     /// The same owner under a higher epoch.
     #[serde(rename = "route_owner.epoch_raised")]
     EpochRaised { epoch: Epoch, reason: Reason },
+    /// The same owner, asleep.
+    #[serde(rename = "route_owner.slept")]
+    Slept { by: OperationId, sleep_generation: SleepGeneration, at: DateTime<Utc> },
+    /// The same owner serves again.
+    #[serde(rename = "route_owner.woken")]
+    Woken { by: OperationId, sleep_generation: SleepGeneration, at: DateTime<Utc> },
+    /// It sleeps on, and is left alone for a while.
+    #[serde(rename = "route_owner.wake_failed")]
+    WakeFailed { by: OperationId, sleep_generation: SleepGeneration, at: DateTime<Utc>, retry_at: DateTime<Utc> },
 }
 
 impl aggregate::Event for Event {
@@ -217,6 +246,9 @@ impl aggregate::Event for Event {
         ("route_owner.frozen", 1),
         ("route_owner.unfrozen", 1),
         ("route_owner.epoch_raised", 1),
+        ("route_owner.slept", 1),
+        ("route_owner.woken", 1),
+        ("route_owner.wake_failed", 1),
     ];
 }
 
@@ -252,6 +284,8 @@ impl Aggregate for RouteOwner {
                 self.by = Some(*by);
                 self.since = Some(*at);
                 self.drain.clone_from(drain);
+                self.asleep = None;
+                self.awake = None;
             }
             Event::Pinned(pin) => self.pin = Some(pin.clone()),
             Event::PinReleased { .. } => self.pin = None,
@@ -262,6 +296,19 @@ impl Aggregate for RouteOwner {
             Event::EpochRaised { epoch, .. } => {
                 self.epoch = *epoch;
                 self.revision = Revision(0);
+            }
+            Event::Slept { by, sleep_generation: generation, at } => {
+                let (generation, since, by) = (*generation, *at, *by);
+                self.fall_asleep(Asleep { generation, since, by, failed_wakes: 0, retry_at: None });
+            }
+            Event::WakeFailed { by, sleep_generation: generation, at, retry_at } => {
+                let failed_wakes = self.asleep.as_ref().map_or(0, |asleep| asleep.failed_wakes) + 1;
+                let (generation, since, by) = (*generation, *at, *by);
+                self.fall_asleep(Asleep { generation, since, by, failed_wakes, retry_at: Some(*retry_at) });
+            }
+            Event::Woken { by, sleep_generation: generation, at } => {
+                self.asleep = None;
+                self.awake = Some(Awake { generation: *generation, since: *at, by: *by });
             }
         }
     }
@@ -292,6 +339,9 @@ impl RouteOwner {
             Command::Unfreeze { reason } => Ok(vec![Event::Unfrozen { reason }]),
             Command::RaiseEpoch { floor, .. } if floor <= self.epoch => Ok(vec![]),
             Command::RaiseEpoch { floor, reason } => Ok(vec![Event::EpochRaised { epoch: floor, reason }]),
+            Command::Sleep(turn) => self.sleep(turn),
+            Command::Wake(turn) => self.wake(turn),
+            Command::FailWake(turn) => self.fail_wake(turn),
         }
     }
 
@@ -380,7 +430,12 @@ impl RouteOwner {
             hosts: self.hosts.iter().map(ToString::to_string).collect(),
             owner: self.owner.clone(),
             drain: self.drain.clone(),
-            posture: Posture::Serve,
+            posture: match &self.asleep {
+                None => Posture::Serve,
+                Some(Asleep { generation, retry_at, .. }) => {
+                    Posture::Asleep { generation: *generation, retry_at: *retry_at }
+                }
+            },
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The scheduler: which allocations an environment should have, given who owns its traffic and how many are wanted. Pure,
 //! without input of its own, idempotent. Trap: it follows the RouteOwner and never leads it; nothing here can change a route,
 //! and no health of an allocation says who owns one. Nor does it hammer: an owner whose allocations keep failing is replaced
-//! less and less often.
+//! less and less often. A sleeping owner keeps nothing, and what a wake has started is left alone.
 
 use crate::{
     allocation::{Allocation, State},
@@ -17,6 +17,8 @@ pub const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 
 /// How long a host may be silent before what it runs is replaced; a restart of its agent takes less.
 pub const HOST_LOST: TimeDelta = TimeDelta::seconds(30);
+/// How long edges may take to hear of a sleep, and to say what was opened meanwhile.
+const SETTLED: TimeDelta = TimeDelta::seconds(3);
 
 /// The longest time between two attempts at an owner that keeps failing.
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(300);
@@ -42,6 +44,8 @@ pub struct Lane<'a> {
     pub leaving: &'a [AllocationId],
     /// Hosts that were silent for longer than [`HOST_LOST`].
     pub lost: &'a [HostId],
+    /// Allocations with open sessions or requests, as far as the edges know.
+    pub busy: &'a [AllocationId],
 }
 
 /// What should happen.
@@ -57,7 +61,7 @@ pub enum Order {
 pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
     let owner = lane.owner.owner.as_ref().map(|owner| owner.deployment);
     let mut orders: Vec<Order> = lane.allocations.iter().filter_map(|one| retire(lane, owner, one)).collect();
-    if owner.is_none() {
+    if owner.is_none() || lane.owner.asleep.is_some() {
         return orders;
     }
     let counted = |one: &&Allocation| belongs_to(one, owner) && one.is_alive() && counts(lane, one);
@@ -121,14 +125,23 @@ fn rested(lane: &Lane<'_>) -> bool {
 
 fn retire(lane: &Lane<'_>, owner: Option<DeploymentId>, one: &Allocation) -> Option<Order> {
     let (planned, state) = (one.planned.as_ref()?, one.state?);
-    let kept = Some(planned.deployment) == owner || lane.awaited.contains(&planned.deployment);
-    if kept || state == State::Draining || state.is_final() {
+    if lane.awaited.contains(&planned.deployment) || state == State::Draining || state.is_final() {
         return None;
+    }
+    if Some(planned.deployment) == owner {
+        return let_go(lane, planned.id);
     }
     let seconds = lane.drain.drain_seconds.max(lane.drain.standby_seconds);
     let standby = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000));
     let over = lane.owner.since.is_none_or(|since| lane.now >= since + standby);
     over.then_some(Order::Drain(planned.id, "its deployment no longer owns the traffic and its standby is over"))
+}
+
+/// What the owner of a sleeping route has is let go, but for what somebody opened before the edges knew of the sleep.
+fn let_go(lane: &Lane<'_>, id: AllocationId) -> Option<Order> {
+    let asleep = lane.owner.asleep.as_ref()?;
+    let over = lane.now >= asleep.since + SETTLED && !lane.busy.contains(&id);
+    over.then_some(Order::Drain(id, "its environment sleeps"))
 }
 
 #[cfg(test)]

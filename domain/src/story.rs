@@ -25,6 +25,7 @@ use crate::{
     route_owner,
     runtime_service::Service,
     text::{Commit, Hostname, MigrationName, Name, Proof, Reason, Repository, Slug},
+    wake::ReplayContract,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -78,7 +79,18 @@ pub(crate) fn bytes_of(deployment: DeploymentId) -> Digest {
 }
 
 pub(crate) fn owner(deployment: DeploymentId) -> Owner {
-    Owner { deployment, artifact: bytes_of(deployment), env_set: EnvSet(1), health_path: "/health".into() }
+    Owner {
+        deployment,
+        artifact: bytes_of(deployment),
+        env_set: EnvSet(1),
+        health_path: "/health".into(),
+        replay: Some(replay()),
+    }
+}
+
+/// What the app of the story promises about requests that are held while it wakes.
+pub(crate) fn replay() -> ReplayContract {
+    ReplayContract::read(vec!["POST /webhooks/...".to_owned()], None).expect("a contract")
 }
 
 pub(crate) fn facts() -> ArtifactFacts {
@@ -99,6 +111,7 @@ pub(crate) fn facts() -> ArtifactFacts {
             details: [("cart".to_owned(), cart())].into(),
         }),
         source: Some(SourceFacts { repository: "https://example.com/shop".into(), commit: "a".repeat(40) }),
+        wake: Some(replay()),
         ..ArtifactFacts::default()
     }
 }
@@ -133,6 +146,7 @@ pub(crate) fn validated(deployment: DeploymentId) -> deployment::Validated {
         command: facts().command,
         health_path: "/health".into(),
         checks: vec!["the store holds exactly these bytes".into()],
+        replay: Some(replay()),
     }
 }
 
@@ -239,6 +253,8 @@ pub(crate) fn saw(deployment: DeploymentId, epoch: Epoch) -> Observation {
 
 pub(crate) fn edge(edge: EdgeId, observations: Vec<Observation>) -> EdgeStatus {
     EdgeStatus {
+        activity: vec![],
+        activity_since: None,
         edge,
         boot: Uuid::from_u128(0xb007),
         region: LYON,

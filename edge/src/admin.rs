@@ -74,6 +74,7 @@ fn metrics(core: &Core) -> String {
     let gauges = [
         ("feed_applied_seq", "The last feed position applied.", status.applied.0),
         ("feed_head_seq", "The highest feed position known.", core.standing.borrow().head.0),
+        ("requests_held", "Requests held for apps that wake.", core.waking.held() as u64),
         ("sockets_open", "Sockets open now.", core.allocations.sockets()),
         ("sockets_lost", "Sockets lost with earlier runs.", status.lost_sessions),
         ("routes_quarantined", "Routes not served because they are contested.", status.quarantined.len() as u64),
@@ -107,6 +108,7 @@ fn table(core: &Core) -> Value {
         "applied": status.applied,
         "digest": status.digest,
         "sessions": status.sessions,
+        "held": core.waking.held(),
         "lost_sessions": status.lost_sessions,
         "quarantined": status.quarantined,
         "observations": status.observations,

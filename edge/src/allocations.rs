@@ -6,10 +6,14 @@ use crate::{body::Outgoing, clock};
 use chrono::{DateTime, Utc};
 use crossbeam_queue::ArrayQueue;
 use hyper::client::conn::http1::SendRequest;
-use rhone_domain::{edge_status::Sessions, ids::AllocationId, numbers::Epoch};
+use rhone_domain::{
+    edge_status::{Activity, Sessions},
+    ids::AllocationId,
+    numbers::Epoch,
+};
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 use tokio::sync::watch;
 
@@ -43,6 +47,8 @@ pub(crate) struct Allocation {
     open: AtomicU64,
     in_flight: AtomicU64,
     failed_at: AtomicU64,
+    /// When work last began or ended, by the wall clock; 0: never.
+    used_at: AtomicI64,
     idle: ArrayQueue<Idle>,
     /// Told by the applier, heard by every tunnel.
     pub(crate) fate: watch::Sender<Fate>,
@@ -55,6 +61,7 @@ impl Allocation {
             open: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             failed_at: AtomicU64::new(0),
+            used_at: AtomicI64::new(0),
             idle: ArrayQueue::new(IDLE_LIMIT),
             fate: watch::Sender::new(Fate::Stay),
         }
@@ -63,6 +70,16 @@ impl Allocation {
     /// Sockets and requests open now.
     pub(crate) fn load(&self) -> u64 {
         self.open.load(Ordering::Relaxed) + self.in_flight.load(Ordering::Relaxed)
+    }
+
+    fn used(&self) {
+        self.used_at.store(clock::now().timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn activity(&self) -> Option<Activity> {
+        let used = Some(self.used_at.load(Ordering::Relaxed)).filter(|used| *used > 0)?;
+        let used_at = DateTime::from_timestamp_millis(used)?;
+        Some(Activity { allocation: self.id, open: self.load(), used_at })
     }
 
     /// Whether no connection failed lately.
@@ -143,6 +160,11 @@ impl Allocations {
         open.filter(|sessions| sessions.open > 0).collect()
     }
 
+    /// Every allocation that was ever used through this edge.
+    pub(crate) fn activity(&self) -> Vec<Activity> {
+        self.all.pin().values().filter_map(|allocation| allocation.activity()).collect()
+    }
+
     /// Open sockets altogether.
     pub(crate) fn sockets(&self) -> u64 {
         self.sockets.load(Ordering::Relaxed)
@@ -151,6 +173,7 @@ impl Allocations {
     /// Counts a socket for as long as the guard lives.
     pub(crate) fn open_socket(&self, allocation: &Arc<Allocation>) -> Socket {
         allocation.open.fetch_add(1, Ordering::Relaxed);
+        allocation.used();
         self.sockets.fetch_add(1, Ordering::Relaxed);
         Socket { allocation: Arc::clone(allocation), sockets: Arc::clone(&self.sockets) }
     }
@@ -171,6 +194,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        self.allocation.used();
         self.allocation.open.fetch_sub(1, Ordering::Relaxed);
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
@@ -183,6 +207,7 @@ impl InFlight {
     /// Counts a request for as long as the guard lives.
     pub(crate) fn start(allocation: &Arc<Allocation>) -> Self {
         allocation.in_flight.fetch_add(1, Ordering::Relaxed);
+        allocation.used();
         Self(Arc::clone(allocation))
     }
 
@@ -194,6 +219,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.0.used();
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

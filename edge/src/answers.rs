@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     NoOwner,
     /// 503: the owner runs nowhere.
     NoAllocation,
+    /// 503: the app sleeps, and this request does not wait for it.
+    Later(Later),
     /// 503: no gate of the owner was reached; nothing was sent.
     Unreachable,
     /// 502: the app hung up after the request may have reached it.
@@ -35,6 +37,52 @@ pub(crate) enum Refusal {
     BadAnswer,
     /// 504: the app took too long.
     TooLate,
+}
+
+/// Why a request does not wait for an app that wakes; the app has seen nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Later {
+    /// The app promised nothing about such a request.
+    Unsafe,
+    /// It promised something about those with a key, and this one has none.
+    Keyless,
+    /// The last wake came to nothing.
+    WakeFailed {
+        /// When the next may be asked for.
+        seconds: u64,
+    },
+    /// Too many wakes at a time.
+    NoRoom,
+    /// Too many requests are held already.
+    HoldBudget,
+    /// It was held, and the app did not come up in time.
+    NotInTime,
+}
+
+impl Later {
+    fn seconds(self) -> u64 {
+        match self {
+            Self::WakeFailed { seconds } => seconds,
+            Self::Unsafe | Self::Keyless | Self::HoldBudget => 3,
+            Self::NoRoom | Self::NotInTime => 5,
+        }
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unsafe => {
+                ("asleep", "the app sleeps; it is being woken and has not seen this request: send it again")
+            }
+            Self::Keyless => (
+                "asleep-without-key",
+                "the app sleeps; it is being woken and holds such requests only with an idempotency key: send it again",
+            ),
+            Self::WakeFailed { .. } => ("wake-failed", "the app could not be woken; it has not seen this request"),
+            Self::NoRoom => ("wake-budget", "too many apps are being woken; this one has not seen this request"),
+            Self::HoldBudget => ("hold-budget", "too many requests wait for this app; it has not seen this one"),
+            Self::NotInTime => ("wake-timeout", "the app did not wake in time; it has not seen this request"),
+        }
+    }
 }
 
 impl Refusal {
@@ -50,12 +98,17 @@ impl Refusal {
         headers.insert(headers::REASON, HeaderValue::from_static(reason));
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                let seconds = if let Self::Later(later) = self { later.seconds() } else { 1 };
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
             StatusCode::BAD_REQUEST => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
+        }
+        if matches!(self, Self::Later(_)) {
+            // What follows the head is not read, and would not be meant as another request.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if matches!(self, Self::HungUp | Self::BadAnswer | Self::TooLate) {
             headers.insert(headers::DISPATCHED, HeaderValue::from_static("maybe"));
@@ -79,6 +132,10 @@ impl Refusal {
             Self::NoOwner => (unserved, "no-owner", "nothing has been deployed here yet"),
             Self::NoAllocation => {
                 (unserved, "no-allocation", "the deployment that owns this route runs nowhere at the moment")
+            }
+            Self::Later(later) => {
+                let (reason, text) = later.words();
+                (unserved, reason, text)
             }
             Self::Unreachable => (unserved, "unreachable", "the app could not be reached; the request was not sent"),
             Self::HungUp => (StatusCode::BAD_GATEWAY, "hung-up", "the app hung up; it may have seen the request"),

@@ -1,6 +1,7 @@
 //! What an edge is told at its start, and why it may not start. Written by the binary's wiring. The trap: a token in a
 //! `Debug` line ends in a log, so both the token and the bus address (which may hold a password) are kept from it.
 
+use crate::waking::HoldBudget;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ed25519_dalek::VerifyingKey;
 use rhone_domain::ids::RegionId;
@@ -53,6 +54,8 @@ pub struct Config {
     pub shrink: Shrink,
     /// How long it waits for what.
     pub timing: Timing,
+    /// How much it holds for apps that wake.
+    pub holds: HoldBudget,
 }
 
 /// What becomes of a snapshot that lacks more than a fifth of the routes served so far.
@@ -77,6 +80,8 @@ pub struct Timing {
     pub shutdown_grace: Duration,
     /// How long an app may take until the head of its answer; longer when the request has a body.
     pub upstream: Duration,
+    /// How long a request is held for an app that wakes.
+    pub hold: Duration,
 }
 
 impl Default for Timing {
@@ -87,6 +92,7 @@ impl Default for Timing {
             drain_spread: Duration::from_secs(5),
             shutdown_grace: Duration::from_secs(5),
             upstream: Duration::from_mins(1),
+            hold: Duration::from_secs(30),
         }
     }
 }

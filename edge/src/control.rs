@@ -2,12 +2,13 @@
 //! call that waits for ever, so each has a bound of its own; the long poll's is its wait plus a margin.
 
 use crate::config::{Config, EdgeError, Secret};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, StatusCode, header::RETRY_AFTER};
 use rhone_domain::{
     edge_status::EdgeStatus,
     feed::{Events, Snapshot},
     ids::{Incarnation, RegionId},
     numbers::FeedSeq,
+    wake::Ask,
 };
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -39,6 +40,19 @@ pub(crate) enum Followed {
     Events(Events),
     /// The position is of another life, or was trimmed.
     Trimmed,
+}
+
+/// What became of a question for a wake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// It is being woken.
+    Accepted,
+    /// The route is another one by now.
+    Moved,
+    /// Not now.
+    NoRoom(Duration),
+    /// Nobody answered, or nothing of use.
+    Unheard,
 }
 
 /// See the module.
@@ -89,6 +103,28 @@ impl Control {
         let call = self.client.post(url).bearer_auth(self.token.reveal()).json(status).timeout(CALL);
         let response = call.send().await.map_err(ControlError::Call)?;
         if response.status().is_success() { Ok(()) } else { Err(ControlError::Status(response.status())) }
+    }
+
+    /// Asks for a wake; asking twice is asking once.
+    pub(crate) async fn wake(&self, ask: Ask) -> Woken {
+        let url = format!("{}/edge/v1/wake", self.base);
+        let call = self.client.post(url).bearer_auth(self.token.reveal()).json(&ask).timeout(CALL);
+        let response = match call.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a wake was asked for in vain");
+                return Woken::Unheard;
+            }
+        };
+        match response.status() {
+            status if status.is_success() => Woken::Accepted,
+            StatusCode::CONFLICT => Woken::Moved,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                let said = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+                Woken::NoRoom(Duration::from_secs(said.unwrap_or(1)))
+            }
+            _ => Woken::Unheard,
+        }
     }
 
     async fn get(&self, url: &str, bound: Duration) -> Result<reqwest::Response, ControlError> {

@@ -9,8 +9,10 @@ use crate::{
     standing::Standing,
     sticky::{Pins, Scheme},
     table::Table,
+    waking::Waking,
 };
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     edge_status::Observation,
     ids::{EdgeId, EnvironmentId},
@@ -60,6 +62,10 @@ pub(crate) struct Core {
     pub(crate) identity: Identity,
     /// What requests read.
     pub(crate) table: ArcSwap<Table>,
+    /// Requests held for apps that wake.
+    pub(crate) waking: Waking,
+    /// Since when it counts what it does.
+    pub(crate) since: DateTime<Utc>,
     /// What outlives tables.
     pub(crate) allocations: Allocations,
     /// Counts.
@@ -94,6 +100,8 @@ impl Core {
             config,
             identity,
             table: ArcSwap::default(),
+            waking: Waking::default(),
+            since: clock::now(),
             allocations: Allocations::default(),
             counters: Counters::default(),
             pins: Pins::new(cookie_key, scheme),

@@ -80,6 +80,16 @@ counters! {
     requests_failed;
     /// Requests sent a second time.
     requests_retried;
+    /// Requests held for an app that wakes.
+    holds;
+    /// Requests that found no room among the held.
+    holds_refused;
+    /// Requests held in vain.
+    holds_expired;
+    /// Requests told to come back because the app sleeps.
+    requests_asleep;
+    /// Questions to the control plane for a wake.
+    wakes_asked;
     /// Connections to a gate that failed.
     gate_failed;
     /// Gates that refused a connection as not meant for them.

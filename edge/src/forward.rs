@@ -14,6 +14,7 @@ use crate::{
     pick::{Moment, Wish, pick},
     table::{Found, Lane, Target, Trust},
     upgrade,
+    waking::{self, Head, Held},
 };
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
@@ -39,17 +40,26 @@ pub(crate) async fn forward(core: Arc<Core>, peer: IpAddr, mut request: Request<
         .unwrap_or_else(|| HeaderValue::from_str(&core.dice.request_id()).expect("hex digits are visible ASCII"));
     // A message that was chunked may have carried a length as well; nothing more is read from its connection.
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = match admit(&core, &request) {
+    let response = match admit(&core, &request) {
         Ok(found) => {
             let kind = headers::kind(&request);
+            let unread = Head::of(&request, kind, found.lane.route.owner.as_ref());
+            let (found, held) = match waking::admit(&core, found, &unread).await {
+                Ok(admitted) => admitted,
+                Err(refusal) => return finished(refused(&core, refusal), id, chunked),
+            };
             let client = (kind == Kind::WebSocket).then(|| hyper::upgrade::on(&mut request));
             let wish = core.pins.read(request.headers(), found.lane.route.environment);
             headers::prepare(request.headers_mut(), kind, peer, core.scheme.name(), &id);
-            let errand = Errand { core: &core, found, client, pinned: wish };
+            let errand = Errand { core: &core, found, client, pinned: wish, held };
             errand.run(request).await.unwrap_or_else(|refusal| refused(&core, refusal))
         }
         Err(refusal) => refused(&core, refusal),
     };
+    finished(response, id, chunked)
+}
+
+fn finished(mut response: Response<Answer>, id: HeaderValue, chunked: bool) -> Response<Answer> {
     response.headers_mut().insert(headers::REQUEST_ID, id);
     if chunked {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -62,6 +72,7 @@ fn refused(core: &Core, refusal: Refusal) -> Response<Answer> {
     match refusal {
         Refusal::Malformed(_) => counters.requests_malformed.up(),
         Refusal::UnknownHost => counters.requests_unknown_host.up(),
+        Refusal::Later(_) => counters.requests_asleep.up(),
         Refusal::HungUp | Refusal::BadAnswer | Refusal::TooLate => counters.requests_failed.up(),
         Refusal::Booting
         | Refusal::Closed
@@ -103,8 +114,8 @@ fn serves(lane: &Lane) -> Result<(), Refusal> {
     match (lane.trust, lane.route.posture) {
         (Trust::Quarantined, _) => Err(Refusal::Quarantined),
         (Trust::Good, Posture::Suspended) => Err(Refusal::Suspended),
-        (Trust::Good, Posture::Serve) if lane.route.owner.is_none() => Err(Refusal::NoOwner),
-        (Trust::Good, Posture::Serve) => Ok(()),
+        (Trust::Good, Posture::Serve | Posture::Asleep { .. }) if lane.route.owner.is_none() => Err(Refusal::NoOwner),
+        (Trust::Good, Posture::Serve | Posture::Asleep { .. }) => Ok(()),
     }
 }
 
@@ -124,6 +135,7 @@ struct Errand<'a> {
     found: Found,
     client: Option<OnUpgrade>,
     pinned: Option<rhone_domain::ids::AllocationId>,
+    held: Held,
 }
 
 impl Errand<'_> {
@@ -132,7 +144,8 @@ impl Errand<'_> {
         parts.uri = origin_form(&parts.uri);
         parts.version = Version::HTTP_11;
         let body = if body.is_end_stream() { Outgoing::Empty } else { Outgoing::Client(body) };
-        let spare = can_repeat(&parts.method, &body).then(|| repeat(&parts));
+        // What was held is sent on once.
+        let spare = (matches!(self.held, Held::No) && can_repeat(&parts.method, &body)).then(|| repeat(&parts));
         let mut request = Request::from_parts(parts, body);
         let mut wish = Wish { pinned: self.pinned, except: None };
         let mut first = true;
@@ -188,6 +201,9 @@ impl Errand<'_> {
             return Err(otherwise);
         }
         serves(&found.lane)?;
+        if matches!(found.lane.route.posture, Posture::Asleep { .. }) {
+            return Err(otherwise);
+        }
         self.found = found;
         Ok(())
     }

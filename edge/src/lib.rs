@@ -34,7 +34,9 @@ mod sticky;
 mod stop;
 mod table;
 mod upgrade;
+mod waking;
 
 pub use apply::{Applied, Known, Position, judge, place, weigh};
 pub use config::{Config, EdgeError, Secret, Shrink, Timing, feed_key};
 pub use run::{Running, run, start};
+pub use waking::HoldBudget;

@@ -11,7 +11,7 @@ use crate::{
     disk::Disk,
     feed_bus, feed_http,
     identity::{Home, keep_ledger},
-    observe, proxy, status,
+    observe, proxy, status, waking,
 };
 use std::{
     net::SocketAddr,
@@ -91,6 +91,7 @@ pub async fn start(config: Config) -> Result<Running, EdgeError> {
     let others = vec![
         tokio::spawn(applier.run(heard)),
         tokio::spawn(observe::watch(Arc::clone(&core), to_observe)),
+        tokio::spawn(waking::ask(Arc::clone(&core), Arc::clone(&control), stop.subscribe())),
         tokio::spawn(feed_http::repair(Arc::clone(&core), control, words.clone())),
         tokio::spawn(feed_bus::listen(Arc::clone(&core), words)),
         tokio::spawn(keep_ledger(Arc::clone(&core), stop.subscribe())),

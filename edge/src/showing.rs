@@ -22,6 +22,7 @@ pub(crate) fn key(core: &Core, book: &Book, key: Key) {
         Some(Content::Route(route)) => {
             tell_fates(route, &table.targets(route.environment));
             table.set_lane(lane(book, route));
+            core.waking.moved(route.environment);
         }
         Some(Content::Allocation(endpoint)) if endpoint.state == EndpointState::Gone => {
             table.drop_target(endpoint.environment, endpoint.allocation);
@@ -37,6 +38,7 @@ pub(crate) fn key(core: &Core, book: &Book, key: Key) {
                     target.allocation.forget_idle();
                 }
                 table.set_target(target);
+                core.waking.moved(endpoint.environment);
             }
         }
         None => {}
@@ -61,6 +63,7 @@ pub(crate) fn all(core: &Core, book: &Book) -> Vec<EnvironmentId> {
         }
     }
     core.table.store(Arc::new(table));
+    core.waking.all_moved();
     core.allocations.keep_only(|id| book.held.contains_key(&Key::Allocation(id)));
     changed
 }

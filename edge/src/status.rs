@@ -2,8 +2,11 @@
 //! The trap: a report that waits its turn while a promotion waits for it, so a change wakes this loop.
 
 use crate::{clock, control::Control, core::Core, stop};
-use chrono::TimeDelta;
-use rhone_domain::{digest::Digest, edge_status::EdgeStatus};
+use chrono::{DateTime, TimeDelta, Utc};
+use rhone_domain::{
+    digest::Digest,
+    edge_status::{Activity, EdgeStatus},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 
@@ -11,6 +14,8 @@ use tokio::{sync::watch, time::timeout};
 const EVERY: Duration = Duration::from_secs(1);
 /// How long an observation is repeated; far beyond the deadline of any operation that waits for it.
 const OBSERVATION: TimeDelta = TimeDelta::minutes(15);
+/// How many used allocations one report names.
+const ACTIVITY_LIMIT: usize = 1024;
 /// How many observations one report carries.
 const OBSERVATIONS_LIMIT: usize = 4096;
 
@@ -42,6 +47,7 @@ pub(crate) fn status(core: &Core) -> EdgeStatus {
     let now = clock::now();
     let observations = core.observations();
     let recent = observations.into_iter().take_while(|observation| now - observation.at < OBSERVATION);
+    let (activity, activity_since) = activity(core);
     EdgeStatus {
         edge: core.identity.edge,
         boot: core.identity.boot,
@@ -56,5 +62,16 @@ pub(crate) fn status(core: &Core) -> EdgeStatus {
         quarantined: core.quarantined.borrow().clone(),
         observations: recent.take(OBSERVATIONS_LIMIT).collect(),
         at: now,
+        activity,
+        activity_since: Some(activity_since),
     }
+}
+
+/// What was used, the latest first, and since when that is all of it.
+fn activity(core: &Core) -> (Vec<Activity>, DateTime<Utc>) {
+    let mut used = core.allocations.activity();
+    used.sort_unstable_by_key(|one| std::cmp::Reverse(one.used_at));
+    let cut = used.get(ACTIVITY_LIMIT).map(|first_left_out| first_left_out.used_at);
+    used.truncate(ACTIVITY_LIMIT);
+    (used, cut.unwrap_or(core.since))
 }

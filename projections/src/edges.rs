@@ -50,3 +50,22 @@ pub async fn shown(
         .await?;
     Ok(rows.into_iter().map(|Json(status)| status).collect())
 }
+
+/// How many edges of a region reported within `seconds`, though not within `live` seconds.
+pub async fn silent(
+    connection: &mut PgConnection,
+    region: RegionId,
+    (live, seconds): (f64, f64),
+) -> Result<usize, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM status.edges
+         WHERE region = $1 AND reported_at <= clock_timestamp() - make_interval(secs => $2)
+           AND reported_at > clock_timestamp() - make_interval(secs => $3)",
+    )
+    .bind(region.0)
+    .bind(live)
+    .bind(seconds)
+    .fetch_one(connection)
+    .await?;
+    usize::try_from(count).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

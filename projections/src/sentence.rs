@@ -25,6 +25,10 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "environment.promotion_approved" => {
             format!("The promotion of {} at epoch {} was approved.", short("/artifact"), p("/expected_epoch"))
         }
+        "environment.sleep_policy_set" => match p("/sleep_after_seconds").as_str() {
+            "0" => "The environment never goes to sleep by itself.".to_owned(),
+            seconds => format!("The environment goes to sleep after {seconds} idle seconds."),
+        },
         "region.created" => format!("Region {} was created.", p("/slug")),
         "cell.created" => format!("Cell {} was created.", p("/slug")),
         "host.registered" => format!("Host {} was registered.", p("/slug")),
@@ -102,6 +106,9 @@ fn route_owner(event_type: &str, payload: &Value) -> String {
         }
         "route_owner.frozen" => format!("Promotions were frozen: {}.", p("/reason")),
         "route_owner.unfrozen" => format!("Promotions are allowed again: {}.", p("/reason")),
+        "route_owner.slept" => format!("It sleeps (sleep {}); the owner is the same.", p("/sleep_generation")),
+        "route_owner.woken" => format!("It serves again after sleep {}.", p("/sleep_generation")),
+        "route_owner.wake_failed" => format!("The wake failed; it is left alone until {}.", p("/retry_at")),
         "route_owner.epoch_raised" => format!("The epoch was raised to {}: {}.", p("/epoch"), p("/reason")),
         other => format!("{other} happened."),
     }

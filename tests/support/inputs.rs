@@ -91,6 +91,7 @@ impl Owner {
             "osVersion" | "runnerVersion" | "note" => json!("1.2.3"),
             "drainSeconds" => json!(10),
             "standbySeconds" => json!(100),
+            "sleepAfterSeconds" => json!(900),
             "artifactDigest" | "digest" => json!(self.digest),
             "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
             "approvalsRequired" => json!(0),
@@ -161,7 +162,7 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
     if field.name == "approvalsRequired" {
         bad.push(("more than a team has", json!(11)));
     }
-    if ["drainSeconds", "standbySeconds", "seconds"].contains(&field.name.as_str()) {
+    if ["drainSeconds", "standbySeconds", "seconds", "sleepAfterSeconds"].contains(&field.name.as_str()) {
         bad.push(("for ever", json!(4_000_000_000_000_u64)));
     }
     if !field.optional {

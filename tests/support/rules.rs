@@ -76,7 +76,8 @@ pub fn opened(n: usize) -> route_owner::Opened {
 
 /// Who owns the traffic once the nth deployment does.
 pub fn owner(n: usize) -> Owner {
-    Owner { deployment: deployment(n), artifact: bytes(n), env_set: EnvSet(0), health_path: "/health".into() }
+    let (deployment, artifact) = (deployment(n), bytes(n));
+    Owner { deployment, artifact, env_set: EnvSet(0), health_path: "/health".into(), replay: None }
 }
 
 /// What an artifact says of itself.
@@ -252,6 +253,8 @@ pub fn reported(n: usize, observations: Vec<Observation>, now: DateTime<Utc>) ->
         quarantined: vec![],
         observations,
         at: now,
+        activity: vec![],
+        activity_since: None,
     }
 }
 

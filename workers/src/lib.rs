@@ -14,6 +14,8 @@ mod publisher;
 mod run;
 mod scale;
 mod scheduler;
+mod sleep;
+mod wake;
 
 pub use config::Config;
 pub use run::{WorkerError, run};

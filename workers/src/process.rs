@@ -3,7 +3,7 @@
 
 use crate::{
     config::{Config, Door},
-    drain, host_drain, migration, promotion, scale,
+    drain, host_drain, migration, promotion, scale, sleep, wake,
 };
 use metrics::histogram;
 use rhone_domain::{
@@ -73,6 +73,8 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
         Work::Drain(drain) => drain::advance(drive, &drain).await,
         Work::HostDrain(drain) => host_drain::advance(drive, drain).await,
         Work::Migration(told) => migration::advance(drive, &told).await,
+        Work::Wake(work) => wake::advance(drive, &work).await,
+        Work::Sleep(work) => sleep::advance(drive, &work).await,
     }
 }
 

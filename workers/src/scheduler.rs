@@ -15,13 +15,18 @@ use rhone_domain::{
     ids::{AllocationId, CorrelationId, EnvironmentId, HostId},
     numbers::{Fence, Version},
     operation::{Operation, Work},
+    promotion::EDGE_LIVE,
     route_owner::RouteOwner,
     scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, orders},
+    sleep,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, lease::Leases};
-use rhone_projections::authority::{
-    allocations::{self, Ended},
-    hosts, operations, route_owners,
+use rhone_projections::{
+    authority::{
+        allocations::{self, Ended},
+        hosts, operations, route_owners,
+    },
+    edges,
 };
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
@@ -105,6 +110,11 @@ impl Turn<'_> {
             None => Vec::new(),
         };
         let lost = self.lost(&mut connection, owner).await?;
+        // Only what sleeps is let go by use; what serves is not asked about.
+        let edges = match (&owner.asleep, &owner.opened) {
+            (Some(_), Some(opened)) => edges::live(&mut connection, opened.region, EDGE_LIVE.as_seconds_f64()).await?,
+            _ => Vec::new(),
+        };
         drop(connection);
         let settings = self.door.load::<Environment>(environment).await?;
         let Some(drain) = settings.state.created.as_ref().map(|created| created.drain) else { return Ok(()) };
@@ -113,6 +123,8 @@ impl Turn<'_> {
             .filter_map(|(o, _)| o.requested.as_ref().and_then(|r| r.work.deployment()))
             .collect::<Vec<_>>();
         let allocations = rows.into_iter().map(|(state, _)| state).collect::<Vec<_>>();
+        let ids = allocations.iter().filter_map(|one| Some(one.planned.as_ref()?.id));
+        let busy = ids.filter(|id| sleep::open(&edges, *id) > 0).collect::<Vec<_>>();
         let now = self.config.clock.now();
         let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).collect::<Vec<_>>();
         let look = Lane {
@@ -125,6 +137,7 @@ impl Turn<'_> {
             awaited: &awaited,
             leaving: &leaving,
             lost: &lost,
+            busy: &busy,
         };
         for order in orders(&look) {
             match order {

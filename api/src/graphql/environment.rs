@@ -9,6 +9,7 @@ use super::{
     id,
     migration::{self, RecordedMigration},
     place::{Cell, Region, claim_slug, noun, slug},
+    posture::WakeLifecycle,
     route_owner::RouteOwner,
     scale::{self, ScalePlan},
     variables::{self, Variable, VariableDifference, VariableSet},
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
+    allocation::State,
     app,
     authorization::Scope,
     cell, claim,
@@ -26,11 +28,15 @@ use rhone_domain::{
     environment,
     environment::DrainPolicy,
     ids::{AppId, CellId, CorrelationId, DeploymentId, EnvironmentId, RegionId},
-    operation::Kind,
+    operation::{Kind, Work},
     route_owner,
     text::Slug,
+    wake::{self, Serving},
 };
-use rhone_projections::authority::allocations::{self, Ended};
+use rhone_projections::authority::{
+    allocations::{self, Ended},
+    operations, route_owners,
+};
 
 noun! {
     /// A traffic and policy lane of an app; also the key of its route.
@@ -84,6 +90,32 @@ impl Environment {
     /// How long a former owner's allocations are kept for a rollback.
     async fn standby_seconds(&self) -> u64 {
         self.created.drain.standby_seconds
+    }
+
+    /// After how long without any use it goes to sleep by itself; 0: never.
+    async fn sleep_after_seconds(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        let door = door(ctx.platform(), ctx.principal());
+        let settings = door.load::<environment::Environment>(self.created.id).await.map_err(Fault::internal)?;
+        Ok(settings.state.sleep.sleep_after_seconds)
+    }
+
+    /// Where it is between sleeping and serving.
+    #[graphql(complexity = 100)]
+    async fn lifecycle(&self, ctx: &Context<'_>) -> async_graphql::Result<WakeLifecycle> {
+        let mut transaction = begin(ctx).await?;
+        let (id, connection) = (self.created.id, &mut transaction);
+        let owner = route_owners::by_environment(connection, id).await.map_err(Fault::internal)?;
+        let owner = owner.map(|(owner, _)| owner).unwrap_or_default();
+        let running = operations::running(connection, id).await.map_err(Fault::internal)?;
+        let wake = running.into_iter().find_map(|(one, _)| match one.requested.as_ref().map(|of| &of.work) {
+            Some(Work::Wake(_)) => one.stage,
+            _ => None,
+        });
+        let of = owner.owner.as_ref().map(|owner| owner.deployment);
+        let rows = allocations::of_environment(connection, id, of, Ended::Excluded).await.map_err(Fault::internal)?;
+        let ready = of.is_some() && rows.iter().any(|(one, _)| one.state == Some(State::Ready));
+        let serving = if ready { Serving::Something } else { Serving::Nothing };
+        Ok(wake::lifecycle(&owner, wake, serving, ctx.platform().clock.now()).into())
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

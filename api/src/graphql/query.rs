@@ -21,6 +21,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 /// Anything with an id.
 #[derive(Clone, Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on its way into an answer")]
 pub(crate) enum Node {
     App(App),
     Artifact(Artifact),

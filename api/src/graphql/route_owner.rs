@@ -114,6 +114,21 @@ impl RouteOwner {
         self.state.since
     }
 
+    /// Which sleep it is in; none while it serves.
+    async fn sleep_generation(&self) -> Option<u64> {
+        self.state.asleep.as_ref().map(|asleep| asleep.generation.0)
+    }
+
+    /// Since when it sleeps.
+    async fn asleep_since(&self) -> Option<DateTime<Utc>> {
+        self.state.asleep.as_ref().map(|asleep| asleep.since)
+    }
+
+    /// After a wake that failed: when the next may be asked for.
+    async fn wake_retry_at(&self) -> Option<DateTime<Utc>> {
+        self.state.asleep.as_ref().and_then(|asleep| asleep.retry_at)
+    }
+
     /// The hostnames that flip together.
     async fn hosts(&self) -> Vec<String> {
         self.state.hosts.iter().map(ToString::to_string).collect()

@@ -18,8 +18,17 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The region whose edge calls.
 pub(super) async fn edge(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<RegionId, Refusal> {
-    match principal(infrastructure, headers).await?.kind {
-        PrincipalKind::Edge(region) => Ok(region),
+    Ok(edge_itself(infrastructure, headers).await?.0)
+}
+
+/// The same, and which of its edges.
+pub(super) async fn edge_itself(
+    infrastructure: &Infrastructure,
+    headers: &HeaderMap,
+) -> Result<(RegionId, Principal), Refusal> {
+    let principal = principal(infrastructure, headers).await?;
+    match principal.kind {
+        PrincipalKind::Edge(region) => Ok((region, principal)),
         PrincipalKind::User(_) | PrincipalKind::Runner(_) => Err(Refusal::forbidden("this endpoint is for edges")),
     }
 }

@@ -158,6 +158,8 @@ mod tests {
 
     fn status(applied: u64) -> EdgeStatus {
         EdgeStatus {
+            activity: vec![],
+            activity_since: None,
             edge: EdgeId(Uuid::from_u128(1)),
             boot: Uuid::from_u128(2),
             region: RegionId(Uuid::from_u128(3)),

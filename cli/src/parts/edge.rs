@@ -5,7 +5,7 @@ use crate::{
     data::Data,
 };
 use anyhow::{Context as _, Result};
-use rhone_edge::{Config, Secret, Shrink, Timing, feed_key};
+use rhone_edge::{Config, HoldBudget, Secret, Shrink, Timing, feed_key};
 
 /// Runs an edge until it is asked to end.
 pub(crate) async fn run(data: &Data, name: &str) -> Result<()> {
@@ -22,6 +22,7 @@ pub(crate) async fn run(data: &Data, name: &str) -> Result<()> {
         nats_url: edge.nats_url.map(Secret::new),
         shrink: Shrink::Refuse,
         timing: Timing::default(),
+        holds: HoldBudget::default(),
     };
     rhone_edge::run(config).await.context("running the edge")
 }

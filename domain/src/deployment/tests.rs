@@ -22,6 +22,7 @@ fn validate(digest: Digest, facts: ArtifactFacts) -> Command {
 
 fn evidence() -> Validated {
     Validated {
+        replay: facts().wake,
         digest: BLUE_BYTES,
         command: vec!["bin/shop".into(), "--serve".into()],
         health_path: "/health".into(),

@@ -11,7 +11,9 @@ use crate::{
     migration::Migration,
     numbers::{EnvSet, Epoch},
     scale::Scale,
+    sleep::Sleep,
     text::Reason,
+    wake::Wake,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,10 @@ pub enum Work {
     HostDrain(HostDrain),
     /// Puts on record what was done to a database.
     Migration(Migration),
+    /// Starts a sleeping environment.
+    Wake(Wake),
+    /// Puts an environment to sleep.
+    Sleep(Sleep),
 }
 
 /// A change of owner, complete.
@@ -77,6 +83,8 @@ impl Work {
             Self::Drain(_) => Kind::Drain,
             Self::HostDrain(_) => Kind::HostDrain,
             Self::Migration(_) => Kind::Migration,
+            Self::Wake(_) => Kind::Wake,
+            Self::Sleep(_) => Kind::Sleep,
         }
     }
 
@@ -84,7 +92,12 @@ impl Work {
     pub fn route_change(&self) -> Option<&RouteChange> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
-            Self::Scale(_) | Self::Drain(_) | Self::HostDrain(_) | Self::Migration(_) => None,
+            Self::Scale(_)
+            | Self::Drain(_)
+            | Self::HostDrain(_)
+            | Self::Migration(_)
+            | Self::Wake(_)
+            | Self::Sleep(_) => None,
         }
     }
 
@@ -96,6 +109,8 @@ impl Work {
             Self::Drain(drain) => Some(drain.app),
             Self::HostDrain(_) => None,
             Self::Migration(told) => Some(told.app),
+            Self::Wake(wake) => Some(wake.app),
+            Self::Sleep(sleep) => Some(sleep.app),
         }
     }
 
@@ -107,6 +122,8 @@ impl Work {
             Self::Drain(drain) => Some(drain.environment),
             Self::HostDrain(_) => None,
             Self::Migration(told) => Some(told.environment),
+            Self::Wake(wake) => Some(wake.environment),
+            Self::Sleep(sleep) => Some(sleep.environment),
         }
     }
 
@@ -118,6 +135,8 @@ impl Work {
             Self::Drain(drain) => Some(drain.deployment),
             Self::HostDrain(_) => None,
             Self::Migration(told) => Some(told.deployment),
+            Self::Wake(wake) => Some(wake.deployment),
+            Self::Sleep(_) => None,
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Why a route owner refuses: each with a stable code, the field it is about, and what was expected.
 
-use crate::{aggregate, digest::Digest, ids::DeploymentId, numbers::Epoch, text::Reason};
+use crate::{
+    aggregate,
+    digest::Digest,
+    ids::DeploymentId,
+    numbers::{Epoch, SleepGeneration},
+    text::Reason,
+};
 use serde::{Deserialize, Serialize};
 
 /// Why not.
@@ -73,6 +79,26 @@ pub enum Rejection {
     /// The most that flips together.
     #[error("an environment has at most 100 hosts")]
     TooManyHosts,
+    /// Nobody owns its traffic.
+    #[error("nothing was deployed here, so there is nothing to put to sleep")]
+    NothingToSleep,
+    /// It does already.
+    #[error("this environment sleeps already")]
+    Asleep {
+        /// Which sleep.
+        generation: SleepGeneration,
+    },
+    /// Nothing to wake.
+    #[error("this environment is not asleep")]
+    NotAsleep,
+    /// The sleep that was meant is over.
+    #[error("another sleep has begun: expected {expected}, it is in {actual}")]
+    StaleSleep {
+        /// Which was meant.
+        expected: SleepGeneration,
+        /// Which it is.
+        actual: SleepGeneration,
+    },
 }
 
 impl aggregate::Rejection for Rejection {
@@ -91,6 +117,10 @@ impl aggregate::Rejection for Rejection {
             Self::NotFrozen => "NOT_FROZEN",
             Self::HostNotAttached => "HOST_NOT_ATTACHED",
             Self::TooManyHosts => "TOO_MANY_HOSTS",
+            Self::NothingToSleep => "NOTHING_TO_SLEEP",
+            Self::Asleep { .. } => "ASLEEP",
+            Self::NotAsleep => "NOT_ASLEEP",
+            Self::StaleSleep { .. } => "STALE_SLEEP",
         }
     }
 
@@ -105,12 +135,18 @@ impl aggregate::Rejection for Rejection {
             | Self::Frozen { .. }
             | Self::Pinned { .. }
             | Self::NotPinned
-            | Self::NotFrozen => None,
+            | Self::NotFrozen
+            | Self::NothingToSleep
+            | Self::Asleep { .. }
+            | Self::NotAsleep
+            | Self::StaleSleep { .. } => None,
         }
     }
 
     fn expected_and_actual(&self) -> Option<(String, String)> {
         if let Self::StaleEpoch { expected, actual } = self {
+            Some((expected.to_string(), actual.to_string()))
+        } else if let Self::StaleSleep { expected, actual } = self {
             Some((expected.to_string(), actual.to_string()))
         } else {
             None

@@ -2,6 +2,7 @@
 //! commands against a naive model, and breaks the rules one by one to see that the model notices.
 
 mod model;
+mod sleep;
 
 use super::*;
 use crate::{

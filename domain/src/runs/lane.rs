@@ -116,6 +116,7 @@ impl Lane {
             awaited: &[],
             leaving: &self.leaving,
             lost: &[],
+            busy: &[],
         });
         for order in orders {
             match order {

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
+    aggregate::Aggregate as _,
     aggregate::fold,
     allocation::{Event as Lived, Planned},
-    numbers::Epoch,
+    numbers::{Epoch, SleepGeneration},
     route_owner::Event as Routed,
     story::{
         BLUE, FIRST, GREEN, HOST_1, HOST_2, SECOND, allocated, allocation, at, crashed, opened, owner, planned, ready,
@@ -47,6 +48,7 @@ fn lane_of(owner: &RouteOwner) -> Lane<'_> {
         awaited: &[],
         leaving: &[],
         lost: &[],
+        busy: &[],
     }
 }
 
@@ -259,4 +261,24 @@ fn an_allocation_and_the_one_that_stands_in_for_it_count_as_one() {
         assert_eq!(asked(1_000, &green_owns(), &standing_in(then), &[]), [], "{then:?}");
     }
     assert_eq!(asked(1_000, &green_owns(), &standing_in(&[crashed()]), &[]), [], "what failed stands in for nothing");
+}
+
+#[test]
+fn a_sleeping_owner_keeps_nothing_but_what_is_used_or_what_a_wake_has_started() {
+    let mut owner = green_owns();
+    owner.apply(&Routed::Slept { by: FIRST, sleep_generation: SleepGeneration(1), at: at(1_000) });
+    let drained = |n| Order::Drain(allocation(n), "its environment sleeps");
+    let lane = [runs(1, GREEN), runs(2, GREEN)];
+    let look = |now, awaited: &[DeploymentId], busy: &[AllocationId]| {
+        let now = at(now);
+        orders(&Lane { now, allocations: &lane, awaited, busy, ..lane_of(&owner) })
+    };
+    assert_eq!(look(1_002, &[], &[]), [], "an edge may not have heard of it yet");
+    assert_eq!(look(1_003, &[], &[]), [drained(1), drained(2)]);
+    assert_eq!(look(1_003, &[], &[allocation(2)]), [drained(1)], "somebody came in before the edges knew");
+    assert_eq!(look(9_000, &[GREEN], &[]), [], "a wake is under way");
+    assert_eq!(asked(9_000, &owner, &[], &[]), [], "nothing is replaced while it sleeps");
+    owner.apply(&Routed::Woken { by: FIRST, sleep_generation: SleepGeneration(1), at: at(9_000) });
+    assert_eq!(asked(9_001, &owner, &[runs(3, GREEN)], &[]), []);
+    assert_eq!(asked(9_001, &owner, &[], &[]), [Order::ReplaceOwner], "once awake it is replaced like any other");
 }

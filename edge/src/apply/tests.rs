@@ -35,6 +35,7 @@ pub(crate) fn route(epoch: u64, revision: u64, owner: Option<DeploymentId>) -> R
             deployment,
             artifact: artifact(deployment),
             env_set: EnvSet(1),
+            replay: None,
             health_path: "/health".into(),
         }),
         drain: None,

@@ -13,6 +13,7 @@ use rhone_domain::{
     feed::{Content, Entry, Events, Heartbeat, Snapshot},
     ids::{Incarnation, RegionId},
     numbers::FeedSeq,
+    wake::Ask,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -45,6 +46,9 @@ pub(crate) struct Plane {
     /// What the snapshot endpoint answers instead.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) statuses: Vec<EdgeStatus>,
+    /// Questions for a wake, and how they are answered.
+    pub(crate) wakes: Vec<Ask>,
+    pub(crate) wake_answer: StatusCode,
     pub(crate) calls: HashMap<String, usize>,
     pub(crate) unauthorised: usize,
 }
@@ -106,6 +110,8 @@ impl Control {
             forged: None,
             snapshot: None,
             statuses: vec![],
+            wakes: vec![],
+            wake_answer: StatusCode::ACCEPTED,
             calls: HashMap::new(),
             unauthorised: 0,
         };
@@ -202,6 +208,14 @@ async fn answer(plane: &Mutex<Plane>, changed: &Notify, request: Request<Incomin
             let report = serde_json::from_slice(&body).expect("a status");
             plane.lock().expect("not poisoned").statuses.push(report);
             status(StatusCode::NO_CONTENT)
+        }
+        "/edge/v1/wake" => {
+            let body = request.into_body().collect().await.expect("a body").to_bytes();
+            let mut plane = plane.lock().expect("not poisoned");
+            plane.wakes.push(serde_json::from_slice(&body).expect("a question"));
+            let mut answer = status(plane.wake_answer);
+            answer.headers_mut().insert("retry-after", "7".parse().expect("a number"));
+            answer
         }
         _ => status(StatusCode::NOT_FOUND),
     }

@@ -9,5 +9,6 @@ mod control;
 mod feed;
 mod hygiene;
 mod serving;
+mod sleep;
 mod sockets;
 mod world;

@@ -11,7 +11,7 @@ use rhone_domain::{
     ids::{AppId, CellId, DeploymentId, EnvironmentId, WorkspaceId},
     numbers::{EnvSet, Epoch, Revision},
 };
-use rhone_edge::{Config, Running, Secret, Shrink, Timing};
+use rhone_edge::{Config, HoldBudget, Running, Secret, Shrink, Timing};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -43,6 +43,7 @@ pub(crate) fn route(epoch: u64, owner: DeploymentId) -> Route {
             artifact: artifact(owner),
             env_set: EnvSet(1),
             health_path: "/health".into(),
+            replay: None,
         }),
         drain: None,
         posture: Posture::Serve,
@@ -92,6 +93,7 @@ impl World {
                 shutdown_grace: Duration::from_secs(2),
                 ..Timing::default()
             },
+            holds: HoldBudget::default(),
         };
         Self { control, folder, config }
     }

@@ -4,7 +4,8 @@ use crate::keyset::Keyset;
 use rhone_domain::{
     ids::{AppId, EnvironmentId, OperationId},
     numbers::{Fence, Version},
-    operation::{Operation, Stage},
+    operation::{Operation, Requested, Stage},
+    wake::Others,
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow, types::Json};
@@ -81,6 +82,36 @@ pub async fn running(
         .iter()
         .map(read)
         .collect()
+}
+
+/// Wakes that have not ended, besides this one, in its cell and its workspace; of those, only the ones that have `begun`.
+pub async fn wakes(connection: &mut PgConnection, of: &Requested, begun: Begun) -> Result<Others, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE body->'requested'->>'cell' = $1) AS cell,
+                count(*) FILTER (WHERE workspace = $2) AS workspace
+         FROM authority.operations
+         WHERE NOT ended AND kind = 'wake' AND operation <> $3 AND ($4 OR stage <> 'wake_requested')",
+    )
+    .bind(of.cell.map(|cell| cell.to_string()))
+    .bind(of.workspace.0)
+    .bind(of.id.0)
+    .bind(begun == Begun::OrNot)
+    .fetch_one(connection)
+    .await?;
+    let number = |column: &str| {
+        let count: i64 = row.try_get(column)?;
+        usize::try_from(count).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    };
+    Ok(Others { cell: number("cell")?, workspace: number("workspace")? })
+}
+
+/// Which wakes count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Those that have begun.
+    Only,
+    /// Those that wait for their turn as well.
+    OrNot,
 }
 
 /// How many operations have not ended, by stage.

@@ -8,6 +8,7 @@ use rhone_domain::{
     provider::{Needs, Resource},
     runtime_service::Service,
     text::MigrationName,
+    wake::ReplayContract,
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, str::FromStr};
@@ -28,6 +29,7 @@ struct RhoneToml {
     migrations: Vec<Migration>,
     #[serde(default)]
     generated: BTreeMap<String, String>,
+    wake: Option<Wake>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +38,14 @@ struct Migration {
     id: String,
     file: String,
     impact: Option<String>,
+}
+
+/// `[wake]`: what the app promises about requests that are held while it wakes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wake {
+    hold: Vec<String>,
+    idempotency_header: Option<String>,
 }
 
 /// Reads and checks the file; everything but how it runs is left absent.
@@ -58,8 +68,15 @@ pub(super) fn read(content: &[u8], digests: &Digests) -> Result<ArtifactFacts, F
         needs: needs(&written.needs)?,
         migrations: migrations(&written.migrations, digests)?,
         generated: generated_files(&written.generated, digests)?,
+        wake: written.wake.map(contract).transpose()?,
         ..ArtifactFacts::default()
     })
+}
+
+/// `[wake]`, by the contract's own rules.
+fn contract(written: Wake) -> Result<ReplayContract, FactsError> {
+    ReplayContract::read(written.hold, written.idempotency_header.as_deref())
+        .map_err(|bad| FactsError::field(RHONE, "wake", bad.to_string()))
 }
 
 /// The key on the line where the reader stopped; `-` where it stopped at none.

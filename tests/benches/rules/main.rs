@@ -140,6 +140,7 @@ fn managers(print: &Printer) {
         replicas: Replicas::default(),
         leaving: &[],
         lost: &[],
+        busy: &[],
         allocations: &many,
         failures: &[],
         awaited: &[],

@@ -37,6 +37,7 @@ impl World {
                 replicas: Replicas::default(),
                 leaving: &[],
                 lost: &[],
+                busy: &[],
                 allocations: &here,
                 failures: &[],
                 awaited: &awaited,

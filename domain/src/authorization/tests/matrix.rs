@@ -25,6 +25,7 @@ environment.create            | api                          | yes yes no      n
 environment.scale             | scheduler                    | no  no  no      no  | -
 environment.set_policy        | api                          | yes yes no      no  | environment_manage environment
 environment.approve           | api                          | yes yes no      no  | approve environment
+environment.set_sleep_policy  | api                          | yes yes no      no  | scale environment
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
 host.cordon                   | platform                     | yes no  no      no  | platform_manage platform
@@ -39,6 +40,8 @@ operation.request_scale       | api                          | yes yes no      n
 operation.request_drain       | api                          | yes yes no      no  | scale environment
 operation.request_host_drain  | platform                     | yes no  no      no  | platform_manage platform
 operation.request_migration   | api                          | yes yes no      no  | data_manage environment
+operation.request_wake        | api scheduler                | yes yes no      no  | scale environment
+operation.request_sleep       | api scheduler                | yes yes no      no  | scale environment
 operation.enter               | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.fail                | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment
@@ -58,6 +61,9 @@ route_owner.freeze            | api                          | yes yes no      n
 route_owner.unfreeze          | api                          | yes yes no      no  | route_hold environment
 route_owner.raise_epoch       | platform                     | no  no  no      no  | -
 variables.change              | api                          | yes yes no      no  | variables_manage environment
+route_owner.sleep             | scheduler                    | no  no  no      no  | -
+route_owner.wake              | scheduler                    | no  no  no      no  | -
+route_owner.fail_wake         | scheduler                    | no  no  no      no  | -
 workspace.create              | api platform                 | yes yes yes     yes | -
 workspace.add_member          | api                          | yes yes no      no  | members_manage workspace
 workspace.set_role            | api                          | yes yes no      no  | members_manage workspace

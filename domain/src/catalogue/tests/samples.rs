@@ -16,13 +16,13 @@ use crate::{
     host,
     ids::ArtifactId,
     migrations,
-    numbers::{EnvSet, Epoch, FeedSeq, Fence},
+    numbers::{EnvSet, Epoch, FeedSeq, Fence, SleepGeneration},
     operation,
     personal::Sealed,
     project, refusal, region, route_owner,
     session_fate::Fate,
     story::{
-        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SHOP, SITES,
+        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND, SHOP, SITES,
         SUPPORT, THIRD, allocation, approval, at, because, created, declared, facts, generated, host as hostname, name,
         needs, opened, owner, planned, production, ran, ready, requested, restored, slug, validated,
     },
@@ -74,6 +74,7 @@ pub(super) fn samples() -> Vec<Encoded> {
                 reason: because("four eyes"),
             },
             environment::Event::PromotionApproved(approval(ALICE)),
+            environment::Event::SleepPolicySet(environment::SleepPolicy { sleep_after_seconds: 900 }),
         ]),
         written(hosts()),
         written([
@@ -184,7 +185,7 @@ fn refused() -> refusal::Refused {
     }
 }
 
-fn routes() -> [route_owner::Event; 12] {
+fn routes() -> [route_owner::Event; 15] {
     let (reason, drain) = (because("checkout is broken"), |deployment| Some(Drain { deployment, deadline: at(131) }));
     let digest: Digest = GREEN_BYTES;
     [
@@ -213,6 +214,14 @@ fn routes() -> [route_owner::Event; 12] {
         route_owner::Event::Frozen { reason: because("sale") },
         route_owner::Event::Unfrozen { reason: because("the sale is over") },
         route_owner::Event::EpochRaised { epoch: Epoch(9), reason: because("restored from a backup") },
+        route_owner::Event::Slept { by: SECOND, sleep_generation: SleepGeneration(3), at: at(101) },
+        route_owner::Event::Woken { by: SECOND, sleep_generation: SleepGeneration(3), at: at(101) },
+        route_owner::Event::WakeFailed {
+            by: SECOND,
+            sleep_generation: SleepGeneration(4),
+            at: at(101),
+            retry_at: at(106),
+        },
     ]
 }
 

@@ -155,6 +155,7 @@ fn command(act: Act, now: Epoch) -> Command {
             artifact: Digest([bytes(to); 32]),
             env_set: EnvSet(1),
             health_path: "/health".into(),
+            replay: None,
         },
         at: at(0),
         drain_until: at(30),

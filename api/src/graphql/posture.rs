@@ -1,0 +1,195 @@
+//! Sleep and wake as people ask for them, and the rule by which an environment falls asleep by itself. Each is an operation
+//! that the workers carry on; asking for a wake that is on its way already is answered by that very operation.
+
+use super::{
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
+    context::belongs_to,
+    environment::Environment,
+    id,
+    route_owner::{RouteOwnerPayload, reason, route_of},
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Enum, ID, InputObject, Object};
+use rhone_domain::{
+    actor::Writer,
+    environment::{self, SleepPolicy},
+    ids::{CorrelationId, EnvironmentId, OperationId},
+    operation::{self, Operation},
+    sleep,
+    text::Reason,
+    wake::{self, Ask, Lifecycle},
+};
+
+/// Where an environment is between sleeping and serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Lifecycle")]
+pub(crate) enum WakeLifecycle {
+    /// It serves by its route, and nothing of it runs.
+    Cold,
+    /// Somebody has asked for it.
+    WakeRequested,
+    /// An allocation is ordered.
+    Starting,
+    /// The allocation runs, and does not answer yet.
+    ReadinessWait,
+    /// It serves.
+    Hot,
+    /// The last wake failed; the next may be asked for later.
+    Failed,
+    /// It runs nowhere, by policy.
+    Sleeping,
+}
+
+/// Which environment, and why.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct EnvironmentPostureInput {
+    environment_id: ID,
+    /// 1 to 500 characters.
+    reason: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+/// When an environment goes to sleep by itself.
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct EnvironmentSleepPolicySetInput {
+    environment_id: ID,
+    /// After how many seconds without an open session, an open request or a request at all; 0 for never.
+    sleep_after_seconds: i64,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of environmentSleepPolicySet.
+    EnvironmentSleepPolicySetPayload { environment: unchanged Environment }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct PostureMutation;
+
+#[Object]
+impl PostureMutation {
+    /// Puts an environment to sleep: the same route, owner and epoch, and nothing runs. Refused while sessions are open.
+    async fn environment_sleep(
+        &self,
+        ctx: &Context<'_>,
+        input: EnvironmentPostureInput,
+    ) -> async_graphql::Result<RouteOwnerPayload> {
+        Ok(RouteOwnerPayload(turn(ctx, input, To::Sleep).await?))
+    }
+
+    /// Wakes a sleeping environment before somebody visits it.
+    async fn environment_wake(
+        &self,
+        ctx: &Context<'_>,
+        input: EnvironmentPostureInput,
+    ) -> async_graphql::Result<RouteOwnerPayload> {
+        Ok(RouteOwnerPayload(turn(ctx, input, To::Wake).await?))
+    }
+
+    /// Says when an environment goes to sleep by itself; unless this is said, never.
+    async fn environment_sleep_policy_set(
+        &self,
+        ctx: &Context<'_>,
+        input: EnvironmentSleepPolicySetInput,
+    ) -> async_graphql::Result<EnvironmentSleepPolicySetPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let seconds = natural("sleepAfterSeconds", Some(input.sleep_after_seconds))?.unwrap_or_default();
+        let environment = id::read("environmentId", &input.environment_id)?;
+        let set = SetPolicy { environment, policy: SleepPolicy { sleep_after_seconds: seconds } };
+        Ok(EnvironmentSleepPolicySetPayload(change(ctx, manner, set).await?))
+    }
+}
+
+/// Which posture is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Sleep,
+    Wake,
+}
+
+async fn turn(ctx: &Context<'_>, input: EnvironmentPostureInput, to: To) -> Result<super::change::Answer, Fault> {
+    let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+    let environment = id::read("environmentId", &input.environment_id)?;
+    change(ctx, manner, Turn { environment, reason: reason(&input.reason)?, to }).await
+}
+
+#[derive(Debug)]
+struct Turn {
+    environment: EnvironmentId,
+    reason: Reason,
+    to: To,
+}
+
+impl Change for Turn {
+    fn name(&self) -> &'static str {
+        match self.to {
+            To::Sleep => "environmentSleep",
+            To::Wake => "environmentWake",
+        }
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let (owner, opened) = route_of(bench, self.environment).await?;
+        let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
+        let reason = Some(self.reason.clone());
+        let mut unit = bench.unit(Writer::Api, opened.workspace, CorrelationId(bench.new_id()));
+        let now = unit.now();
+        let requested = match (self.to, &owner.state.asleep) {
+            (To::Wake, Some(asleep)) => {
+                let (epoch, sleep_generation) = (owner.state.epoch, asleep.generation);
+                wake::request(&owner.state, Ask { environment: self.environment, epoch, sleep_generation }, reason, now)
+            }
+            (To::Wake, None) => Err(rhone_domain::route_owner::Rejection::NotAsleep),
+            (To::Sleep, _) => sleep::request(bench.new_id::<OperationId>(), &owner.state, None, reason, now),
+        };
+        let requested =
+            requested.map_err(|rejection| concerning(refused(&rejection, owner.stream.clone(), opened.workspace)))?;
+        let id = requested.id;
+        unit.place(Some(opened.region), Some(opened.cell));
+        unit.assert(&owner);
+        let mut operation = bench.load::<Operation>(id).await?;
+        if operation.state.requested.is_none() {
+            decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
+        }
+        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+    }
+}
+
+#[derive(Debug)]
+struct SetPolicy {
+    environment: EnvironmentId,
+    policy: SleepPolicy,
+}
+
+impl Change for SetPolicy {
+    fn name(&self) -> &'static str {
+        "environmentSleepPolicySet"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let mut environment = bench.load::<environment::Environment>(self.environment).await?;
+        let Some(created) = environment.state.created.clone() else {
+            return Err(id::not_found::<EnvironmentId>("environmentId").into());
+        };
+        if !belongs_to(bench.ctx, created.workspace).await? {
+            return Err(id::not_found::<EnvironmentId>("environmentId").into());
+        }
+        let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));
+        unit.place(Some(created.region), Some(created.cell));
+        decide(&mut unit, &mut environment, environment::Command::SetSleepPolicy(self.policy))
+            .map_err(|no| no.concerning(created.app, Some(self.environment)))?;
+        Ok(Judged { unit, object: self.environment.0, operation: None })
+    }
+}
