@@ -5,6 +5,7 @@ mod app;
 mod approval;
 mod artifact;
 mod authorization;
+mod binding;
 mod change;
 mod connection;
 mod context;
@@ -23,11 +24,14 @@ mod operation_progress;
 mod place;
 mod posture;
 mod project;
+mod provider_binding;
 mod query;
 mod reference;
 mod route_change;
 mod route_owner;
+mod runtime_service_binding;
 mod scale;
+mod scale_readiness;
 mod support;
 mod timeline;
 mod token;
@@ -59,6 +63,8 @@ pub struct Mutation(
     operation::OperationMutation,
     scale::ScaleMutation,
     drain::DrainMutation,
+    provider_binding::ProviderBindingMutation,
+    runtime_service_binding::RuntimeServiceBindingMutation,
     token::TokenMutation,
     variables::VariablesMutation,
     member::MemberMutation,

@@ -71,6 +71,23 @@ pub(crate) enum Exposure {
 pub(crate) struct Work {
     /// Where it answers for itself.
     pub(crate) admin: SocketAddr,
+    /// Where probes may reach: tenants name the addresses.
+    #[serde(default)]
+    pub(crate) probes: Probes,
+    /// The folder of the platform's own object storage, if it has one.
+    #[serde(default)]
+    pub(crate) objects: Option<PathBuf>,
+}
+
+/// Where probes may reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Probes {
+    /// Only what everybody can reach.
+    #[default]
+    Public,
+    /// Also this machine and private networks.
+    Local,
 }
 
 /// Section `edge`, or one of another name.

@@ -6,6 +6,7 @@ use crate::{
     allocation::Allocation,
     app::App,
     artifact::Artifact,
+    backend::Backend,
     cell::Cell,
     claim::Claim,
     deployment::Deployment,
@@ -14,9 +15,11 @@ use crate::{
     migrations::Migrations,
     operation::Operation,
     project::Project,
+    provider_binding::ProviderBindings,
     refusal::Refusals,
     region::Region,
     route_owner::RouteOwner,
+    runtime_service_binding::RuntimeServices,
     variables::Variables,
     workspace::Workspace,
 };
@@ -49,6 +52,7 @@ pub fn nouns() -> Vec<Noun> {
     add::<Allocation>(&mut all);
     add::<App>(&mut all);
     add::<Artifact>(&mut all);
+    add::<Backend>(&mut all);
     add::<Cell>(&mut all);
     add::<Claim>(&mut all);
     add::<Deployment>(&mut all);
@@ -57,10 +61,12 @@ pub fn nouns() -> Vec<Noun> {
     add::<Migrations>(&mut all);
     add::<Operation>(&mut all);
     add::<Project>(&mut all);
+    add::<ProviderBindings>(&mut all);
     add::<Refusals>(&mut all);
     add::<Region>(&mut all);
     add::<RouteOwner>(&mut all);
     add::<Variables>(&mut all);
+    add::<RuntimeServices>(&mut all);
     add::<Workspace>(&mut all);
     all
 }

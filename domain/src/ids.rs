@@ -72,6 +72,8 @@ ids! {
     HostId;
     /// One edge process' lasting identity.
     EdgeId;
+    /// One attachment of a resource or service to an environment.
+    BindingId;
     /// One event.
     EventId;
     /// Whoever acts: a user, a token, a worker.

@@ -24,6 +24,7 @@ pub mod allocation;
 pub mod app;
 pub mod artifact;
 pub mod artifact_facts;
+pub mod backend;
 pub mod cell;
 pub mod claim;
 pub mod deployment;
@@ -33,10 +34,12 @@ pub mod migrations;
 pub mod operation;
 pub mod project;
 pub mod provider;
+pub mod provider_binding;
 pub mod refusal;
 pub mod region;
 pub mod route_owner;
 pub mod runtime_service;
+pub mod runtime_service_binding;
 pub mod variables;
 pub mod workspace;
 
@@ -48,6 +51,7 @@ pub mod generated;
 pub mod vango_state;
 
 // What reacts: pure process managers.
+pub mod binding;
 pub mod drain;
 pub mod host_drain;
 pub mod migration;

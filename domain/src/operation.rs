@@ -247,6 +247,8 @@ aggregate::commands!(Command {
     Command::Request(Requested { work: Work::Migration(_), .. }) => "operation.request_migration",
     Command::Request(Requested { work: Work::Wake(_), .. }) => "operation.request_wake",
     Command::Request(Requested { work: Work::Sleep(_), .. }) => "operation.request_sleep",
+    Command::Request(Requested { work: Work::ProviderBinding(_), .. }) => "operation.request_provider_binding",
+    Command::Request(Requested { work: Work::RuntimeServiceBinding(_), .. }) => "operation.request_runtime_service_binding",
     Command::Enter { .. } => "operation.enter",
     Command::Fail(_) => "operation.fail",
     Command::RequestCancel { .. } => "operation.request_cancel",

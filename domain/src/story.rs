@@ -1,6 +1,8 @@
 //! The story that the tests tell: ALICE promotes GREEN over BLUE in the production of Acme's shop, and may have to go back.
 //! Only tests read it. Trap: values that mean nothing to the reader, such as `Uuid::from_u128(7)` in the middle of a test.
 
+pub(crate) mod bindings;
+
 use crate::{
     aggregate::fold,
     allocation::{self, Allocation, Planned},

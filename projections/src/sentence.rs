@@ -63,8 +63,12 @@ pub fn of(event_type: &str, payload: &Value) -> String {
             format!("The data were restored; undone: {}: {}.", listed(payload, "/undone"), p("/reason"))
         }
         "variables.changed" => variables(payload),
+        "backend.taken" => format!("A backend is used as {} by {}.", p("/purpose"), p("/slug")),
+        "backend.released" => "A backend is used no longer.".to_owned(),
         "refusal.recorded" => refusal(payload),
         _ if event_type.starts_with("route_owner.") => route_owner(event_type, payload),
+        _ if event_type.starts_with("provider_binding.") => binding(event_type, payload),
+        _ if event_type.starts_with("runtime_service_binding.") => binding(event_type, payload),
         _ if event_type.starts_with("operation.") => operation(event_type, payload),
         other => format!("{other} happened."),
     }
@@ -128,11 +132,16 @@ fn operation(event_type: &str, payload: &Value) -> String {
             format!("A {} was requested: {}.", p("/kind").replace('_', " "), p("/reason"))
         }
         "operation.requested" => {
+            if let Some(change) = payload.get("change").and_then(Value::as_str) {
+                return format!("To {change} a {} was requested.", p("/kind").replace('_', " "));
+            }
             let (kind, artifact) = (p("/kind"), shortened(&p("/artifact")));
             format!("A {kind} to {artifact} was requested at epoch {}.", p("/expected_epoch"))
         }
         "operation.stage_entered" => match p("/stage").as_str() {
             "policy_check" => "The gates passed; allocations are awaited.".to_owned(),
+            "binding" => "The resource is tried.".to_owned(),
+            "verified" => "It was verified.".to_owned(),
             "route_cas" => format!("The route was given epoch {}.", p("/evidence/epoch")),
             "edge_propagating" => "The edges are taking it over.".to_owned(),
             end @ ("healthy" | "rolled_back") => {
@@ -163,6 +172,30 @@ fn variables(payload: &Value) -> String {
     let said = |what: &str, keys: &[&str]| (!keys.is_empty()).then(|| format!("{} {what}", keys.join(", ")));
     let both: Vec<String> = [said("set", &set), said("unset", &unset)].into_iter().flatten().collect();
     format!("Set {} of the variables: {}.", word(payload, "/to"), both.join("; "))
+}
+
+/// Both nouns have the same life.
+fn binding(event_type: &str, payload: &Value) -> String {
+    let p = |path: &str| word(payload, path);
+    let (noun, verb) = event_type.split_once('.').unwrap_or((event_type, ""));
+    let what = match (p("/resource") + &p("/service")).replace('_', " ") {
+        unnamed if unnamed.is_empty() => noun.replace('_', " "),
+        named => named,
+    };
+    match verb {
+        "requested" => {
+            let of = p("/vendor") + &p("/backend");
+            format!("A {what} ({of}) at {} was asked for; nothing is proven yet.", p("/endpoint"))
+        }
+        "verified" => {
+            let evidence = payload.pointer("/proof/evidence").and_then(Value::as_array).into_iter().flatten();
+            let evidence: Vec<&str> = evidence.filter_map(Value::as_str).collect();
+            format!("The {what} was proven: {}.", evidence.join("; "))
+        }
+        "failed" => format!("The {what} was not proven ({}): {}.", p("/unproven/code"), p("/unproven/message")),
+        "disabled" => format!("The {what} was detached: {}.", p("/reason")),
+        other => format!("{noun}.{other} happened."),
+    }
 }
 
 fn refusal(payload: &Value) -> String {

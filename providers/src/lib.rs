@@ -4,4 +4,5 @@ pub mod artifact_facts;
 pub mod artifact_oci;
 pub mod artifact_pack;
 pub mod artifact_store;
+pub mod probe;
 pub mod servers;

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bad_input;
+mod bindings;
 mod edges;
 mod feed;
 mod gates;

@@ -8,6 +8,7 @@ use crate::{
     platform::Platform,
     schema::Field,
     story::{Tenant, text},
+    wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ pub struct Owner {
     deployment: String,
     operation: String,
     allocation: String,
+    provider_binding: String,
+    runtime_service_binding: String,
     region: String,
     cell: String,
     host: String,
@@ -42,6 +45,7 @@ impl Owner {
         let access = tenant.client.done("supportAccessGrant", "supportAccess { id }", input).await;
         tenant.succeeds(&operation).await;
         let allocation = text(&tenant.allocations(&tenant.preview).await[0]["id"]);
+        let (provider_binding, runtime_service_binding) = bound(&tenant).await;
         let ids = platform.report().ids;
         Self {
             person,
@@ -50,6 +54,8 @@ impl Owner {
             deployment: text(&made["deployment"]["id"]),
             operation,
             allocation,
+            provider_binding,
+            runtime_service_binding,
             region: format!("reg_{}", ids.region.simple()),
             cell: format!("cell_{}", ids.cell.simple()),
             host: format!("host_{}", ids.host.simple()),
@@ -67,6 +73,8 @@ impl Owner {
             "deploymentId" => &self.deployment,
             "operationId" => &self.operation,
             "allocationId" => &self.allocation,
+            "providerBindingId" => &self.provider_binding,
+            "runtimeServiceBindingId" => &self.runtime_service_binding,
             _ => return None,
         })
     }
@@ -82,6 +90,11 @@ impl Owner {
             "regionId" => json!(self.region),
             "cellId" => json!(self.cell),
             "hostId" => json!(self.host),
+            "url" => json!(DATABASE),
+            "resource" => json!("DATABASE"),
+            "vendor" | "backend" => json!("POSTGRES"),
+            "service" => json!("SESSION_STORE"),
+            "sharedBecause" => json!("because of a test"),
             "slug" => json!(unique("s")),
             "name" => json!("A name"),
             "contactEmail" => json!("ada@example.org"),
@@ -122,6 +135,28 @@ impl Owner {
     }
 }
 
+/// Where no probe may reach, so that nothing ever comes of it.
+const DATABASE: &str = "postgres://user:password@169.254.169.254/shop";
+
+/// One binding of each noun.
+async fn bound(tenant: &Tenant) -> (String, String) {
+    let environment = tenant.preview.id.as_str();
+    let input = json!({ "environmentId": environment, "resource": "DATABASE", "vendor": "POSTGRES", "url": DATABASE });
+    tenant.client.done("providerBindingCreate", "__typename", input).await;
+    let input =
+        json!({ "environmentId": environment, "service": "SESSION_STORE", "backend": "POSTGRES", "url": DATABASE });
+    tenant.client.done("runtimeServiceBindingCreate", "__typename", input).await;
+    let query = "query($id: ID!) { environment(id: $id) { providerBindings { binding { id } }
+        runtimeServiceBindings { binding { id } } } }";
+    let look = async || {
+        let made = tenant.client.data(query, json!({ "id": environment })).await["environment"].clone();
+        made.is_object().then_some(made)
+    };
+    let made = until("the environment can be read", PATIENCE, look).await;
+    let id = |noun: &str| text(&made[noun][0]["binding"]["id"]);
+    (id("providerBindings"), id("runtimeServiceBindings"))
+}
+
 /// A text larger than any field takes, and smaller than any body.
 fn oversized() -> String {
     "x".repeat(20_000)
@@ -156,6 +191,10 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
         "MemberRole" => vec![("unknown", json!("KING")), ("empty", json!("")), ("number", json!(7))],
         "[String!]" => vec![("unknown", json!(["fly"])), ("empty", json!([""])), ("a number", json!([7]))],
+        "ProviderResource" | "ProviderVendor" | "RuntimeService" | "RuntimeServiceBackend" => {
+            vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))]
+        }
+        "HiddenText" => [bad_text(&field.name), all_text()].concat(),
         "String" => [bad_text(&field.name), all_text()].concat(),
         other => panic!("no bad values are known for the type `{other}` in {}", file!()),
     };
@@ -232,7 +271,8 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "name" | "osVersion" | "runnerVersion" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
         "migrationId" => of(vec!["two words".into(), "größe".into(), "a/b".into(), "m".repeat(201)]),
         "evidence" => of(vec!["   ".into(), "two\nlines".into(), "e".repeat(2001)]),
-        "reason" | "note" => of(vec!["   ".into(), "two\nlines".into(), "r".repeat(501)]),
+        "url" => plain(&["nonsense", "mysql://user@db.example.org/shop", "postgres://db.example.org"]),
+        "reason" | "note" | "sharedBecause" => of(vec!["   ".into(), "two\nlines".into(), "r".repeat(501)]),
         "contactEmail" => {
             of(vec!["nobody".into(), "a b@example.org".into(), format!("{}@example.org", "e".repeat(300))])
         }

@@ -6,8 +6,9 @@ use rhone_domain::{
     authorization::Authority,
     ids::{ActorId, CorrelationId, EventId, WorkspaceId},
 };
-use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake};
+use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake, vault::Vault};
 use rhone_projections::inline::AuthorityRows;
+use rhone_providers::probe::Ground;
 use sqlx::PgPool;
 use std::{fmt, sync::Arc};
 
@@ -31,6 +32,10 @@ pub struct Config {
     pub feed_key: Arc<SigningKey>,
     /// The bus; without one, edges converge by the repair path.
     pub nats: Option<async_nats::Client>,
+    /// Credentials of bindings.
+    pub vault: Vault,
+    /// What probes work with.
+    pub ground: Ground,
     /// This life of this worker.
     pub actor: ActorId,
 }

@@ -1,6 +1,7 @@
 //! All that happens after the answer: operations carried on by whoever holds their lease, the scheduler, the publisher of
 //! the feed, the projections. Nothing here lives only in memory; any number of workers may run, and any may die.
 
+mod binding;
 mod config;
 mod drain;
 mod drive;

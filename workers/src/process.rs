@@ -2,6 +2,7 @@
 //! came of it. The trap: a kind with a loop of its own; leases, fences and late reports are one mechanism for all.
 
 use crate::{
+    binding,
     config::{Config, Door},
     drain, host_drain, migration, promotion, scale, sleep, wake,
 };
@@ -12,7 +13,7 @@ use rhone_domain::{
     operation::{self, Operation, Requested, Stage, Work},
     process::Step,
 };
-use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit};
+use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, vault::VaultError};
 
 /// What a step came to.
 pub(crate) enum Outcome {
@@ -42,6 +43,9 @@ pub(crate) enum AdvanceError {
         #[source]
         source: AppendError,
     },
+    /// A credential could not be had.
+    #[error("a credential could not be had")]
+    Vault(#[from] VaultError),
     /// A rule refused what the process manager wanted: judge again.
     #[error("step refused: {0}")]
     Refused(String),
@@ -75,6 +79,7 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
         Work::Migration(told) => migration::advance(drive, &told).await,
         Work::Wake(work) => wake::advance(drive, &work).await,
         Work::Sleep(work) => sleep::advance(drive, &work).await,
+        Work::ProviderBinding(work) | Work::RuntimeServiceBinding(work) => binding::advance(drive, &work).await,
     }
 }
 

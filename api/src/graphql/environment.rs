@@ -10,8 +10,11 @@ use super::{
     migration::{self, RecordedMigration},
     place::{Cell, Region, claim_slug, noun, slug},
     posture::WakeLifecycle,
+    provider_binding::{self, ProviderBinding},
     route_owner::RouteOwner,
+    runtime_service_binding::{self, RuntimeServiceBinding},
     scale::{self, ScalePlan},
+    scale_readiness::{self, ScaleReadiness},
     variables::{self, Variable, VariableDifference, VariableSet},
 };
 use crate::fault::Fault;
@@ -170,6 +173,25 @@ impl Environment {
     #[graphql(complexity = "20 + 5 * child_complexity")]
     async fn migrations(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RecordedMigration>> {
         Ok(migration::of(ctx, self.created.id).await?)
+    }
+
+    /// Its outside resources; only what is VERIFIED counts.
+    #[graphql(complexity = "50 + 10 * child_complexity")]
+    async fn provider_bindings(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<ProviderBinding>> {
+        Ok(provider_binding::of_environment(ctx, self.created.id).await?)
+    }
+
+    /// Its runtime services; only what is VERIFIED counts.
+    #[graphql(complexity = "50 + 10 * child_complexity")]
+    async fn runtime_service_bindings(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RuntimeServiceBinding>> {
+        Ok(runtime_service_binding::of_environment(ctx, self.created.id).await?)
+    }
+
+    /// Whether so many allocations of what owns it could serve it, and exactly what is missing.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn scale_readiness(&self, ctx: &Context<'_>, replicas: i64) -> async_graphql::Result<ScaleReadiness> {
+        let replicas = natural("replicas", Some(replicas))?.unwrap_or_default();
+        Ok(scale_readiness::of_environment(ctx, self.created.id, replicas).await?)
     }
 
     /// Its allocations, the newest first; those that have ended only on request.

@@ -4,8 +4,8 @@
 use crate::fault::{Code, Fault};
 use async_graphql::ID;
 use rhone_domain::ids::{
-    AllocationId, AppId, ArtifactId, CellId, DeploymentId, EnvironmentId, HostId, OperationId, ProjectId, RegionId,
-    SupportId, WorkspaceId,
+    AllocationId, AppId, ArtifactId, BindingId, CellId, DeploymentId, EnvironmentId, HostId, OperationId, ProjectId,
+    RegionId, SupportId, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -39,6 +39,7 @@ prefixes! {
     CellId "cell" "a cell";
     HostId "host" "a host";
     SupportId "sup" "a support access";
+    BindingId "bnd" "a binding";
 }
 
 /// As clients see it.

@@ -5,6 +5,7 @@
 mod hidden_text;
 mod read;
 
+pub(crate) use hidden_text::HiddenText;
 pub(crate) use read::{Variable, VariableDifference, VariableSet, difference, sets, variables};
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
-use hidden_text::HiddenText;
 use rhone_domain::{
     actor::Writer,
     digest::Digest,

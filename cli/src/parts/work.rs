@@ -2,13 +2,14 @@
 
 use crate::{
     admin_http,
-    config::{Bus, Database, Keys, Work, required, section},
+    config::{Bus, Database, Keys, Probes, Work, required, section},
     data::Data,
     parts::bus,
-    shutdown, telemetry, wake,
+    shutdown, telemetry, vault_keys, wake,
 };
 use anyhow::{Context as _, Result};
-use rhone_eventstore::{Bell, Clock, boot, postgres::connect};
+use rhone_eventstore::{Bell, Clock, boot, postgres::connect, vault::Vault};
+use rhone_providers::probe::{Ground, Reach};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -39,11 +40,21 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
         bell,
         feed_key: keys.feed()?,
         nats,
+        vault: Vault::new(vault_keys::ring(data)?),
+        ground: ground(&work),
         actor: clock.new_id(),
         clock,
     };
     tracing::info!(actor = %config.actor, admin = %work.admin, "a worker works");
     rhone_workers::run(config, shutdown).await.context("working")
+}
+
+fn ground(work: &Work) -> Ground {
+    let reach = match work.probes {
+        Probes::Public => Reach::Public,
+        Probes::Local => Reach::Local,
+    };
+    Ground { reach, objects: work.objects.clone() }
 }
 
 async fn measure(pool: PgPool) {

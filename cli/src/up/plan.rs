@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     args::UpArgs,
-    config::{Bus, Database, Edge, Exposure, Serve, Work},
+    config::{Bus, Database, Edge, Exposure, Probes, Serve, Work},
     data::{self, Data},
     private_file,
 };
@@ -123,7 +123,7 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
         ("database".to_owned(), value(&known.database)?),
         ("bus".to_owned(), value(&Bus { url: nats_url.clone() })?),
         ("keys".to_owned(), value(&known.secrets.keys)?),
-        ("work".to_owned(), value(&Work { admin: places.work })?),
+        ("work".to_owned(), value(&work(data, places.work))?),
         ("serve".to_owned(), value(&serve(data, places.api))?),
         ("runner".to_owned(), runner(data, program, places, known)?),
     ];
@@ -146,6 +146,10 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
 
 fn value(section: &impl Serialize) -> Result<Value> {
     serde_json::to_value(section).context("a section of rhone.json is JSON")
+}
+
+fn work(data: &Data, admin: SocketAddr) -> Work {
+    Work { admin, probes: Probes::Local, objects: Some(data.path().join("objects")) }
 }
 
 fn serve(data: &Data, listen: SocketAddr) -> Serve {

@@ -27,6 +27,7 @@ const CATEGORIES: &[(&str, Reread)] = &[
     (Allocation::CATEGORY, reread::<Allocation>),
     (App::CATEGORY, reread::<App>),
     (Artifact::CATEGORY, reread::<Artifact>),
+    (Backend::CATEGORY, reread::<Backend>),
     (Cell::CATEGORY, reread::<Cell>),
     (Claim::CATEGORY, reread::<Claim>),
     (Deployment::CATEGORY, reread::<Deployment>),
@@ -35,10 +36,12 @@ const CATEGORIES: &[(&str, Reread)] = &[
     (Migrations::CATEGORY, reread::<Migrations>),
     (Operation::CATEGORY, reread::<Operation>),
     (Project::CATEGORY, reread::<Project>),
+    (ProviderBindings::CATEGORY, reread::<ProviderBindings>),
     (Refusals::CATEGORY, reread::<Refusals>),
     (Region::CATEGORY, reread::<Region>),
     (RouteOwner::CATEGORY, reread::<RouteOwner>),
     (Variables::CATEGORY, reread::<Variables>),
+    (RuntimeServices::CATEGORY, reread::<RuntimeServices>),
     (Workspace::CATEGORY, reread::<Workspace>),
 ];
 

@@ -3,6 +3,7 @@
 
 use super::Kind;
 use crate::{
+    binding::BindingWork,
     digest::Digest,
     drain::Drain,
     environment::DrainPolicy,
@@ -37,6 +38,10 @@ pub enum Work {
     Wake(Wake),
     /// Puts an environment to sleep.
     Sleep(Sleep),
+    /// Attaches, proves, re-keys or detaches an outside resource.
+    ProviderBinding(BindingWork),
+    /// The same for a runtime service.
+    RuntimeServiceBinding(BindingWork),
 }
 
 /// A change of owner, complete.
@@ -85,6 +90,8 @@ impl Work {
             Self::Migration(_) => Kind::Migration,
             Self::Wake(_) => Kind::Wake,
             Self::Sleep(_) => Kind::Sleep,
+            Self::ProviderBinding(_) => Kind::ProviderBinding,
+            Self::RuntimeServiceBinding(_) => Kind::RuntimeServiceBinding,
         }
     }
 
@@ -97,7 +104,9 @@ impl Work {
             | Self::HostDrain(_)
             | Self::Migration(_)
             | Self::Wake(_)
-            | Self::Sleep(_) => None,
+            | Self::Sleep(_)
+            | Self::ProviderBinding(_)
+            | Self::RuntimeServiceBinding(_) => None,
         }
     }
 
@@ -111,6 +120,7 @@ impl Work {
             Self::Migration(told) => Some(told.app),
             Self::Wake(wake) => Some(wake.app),
             Self::Sleep(sleep) => Some(sleep.app),
+            Self::ProviderBinding(work) | Self::RuntimeServiceBinding(work) => Some(work.app),
         }
     }
 
@@ -124,6 +134,7 @@ impl Work {
             Self::Migration(told) => Some(told.environment),
             Self::Wake(wake) => Some(wake.environment),
             Self::Sleep(sleep) => Some(sleep.environment),
+            Self::ProviderBinding(work) | Self::RuntimeServiceBinding(work) => Some(work.environment),
         }
     }
 
@@ -132,6 +143,7 @@ impl Work {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.deployment),
             Self::Scale(scale) => Some(scale.deployment),
+            Self::ProviderBinding(_) | Self::RuntimeServiceBinding(_) => None,
             Self::Drain(drain) => Some(drain.deployment),
             Self::HostDrain(_) => None,
             Self::Migration(told) => Some(told.deployment),

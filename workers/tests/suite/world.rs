@@ -2,10 +2,17 @@
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use ed25519_dalek::SigningKey;
-use rhone_eventstore::{Bell, Clock, postgres::connect};
+use rhone_eventstore::{
+    Bell, Clock,
+    postgres::connect,
+    vault::{KeyFile, KeyRing, Vault},
+};
 use rhone_migrations::{migrate, set_role_password};
 use rhone_projections::{catalogue::Catalogue, deployments::Deployments, schema, timeline::Timeline};
-use rhone_providers::servers::{Nats, Postgres};
+use rhone_providers::{
+    probe::{Ground, Reach},
+    servers::{Nats, Postgres},
+};
 use rhone_workers::Config;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use std::{sync::Arc, time::Duration};
@@ -49,6 +56,8 @@ impl World {
             bell,
             feed_key: Arc::new(SigningKey::from_bytes(&[7; 32])),
             nats: Some(bus(&nats).await),
+            vault: Vault::new(KeyRing::open(|| Ok(KeyFile::first("tests", [7; 32]))).expect("a key")),
+            ground: Ground { reach: Reach::Local, objects: None },
             actor: clock.new_id(),
             clock,
         };

@@ -9,7 +9,7 @@ use rhone_domain::hidden::Hidden;
 pub(crate) struct HiddenText(Hidden);
 
 impl HiddenText {
-    pub(super) fn into_hidden(self) -> Hidden {
+    pub(crate) fn into_hidden(self) -> Hidden {
         self.0
     }
 }

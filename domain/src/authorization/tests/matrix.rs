@@ -16,6 +16,8 @@ allocation.report_stopped     | runner                       | no  no  no      n
 allocation.report_failed      | runner                       | no  no  no      no  | -
 app.create                    | api                          | yes yes no      no  | app_manage project
 artifact.create               | pipeline                     | yes yes yes     no  | deploy workspace
+backend.take | provider | no  no  no      no  | -
+backend.release | provider | no  no  no      no  | -
 cell.create                   | platform                     | yes no  no      no  | platform_manage platform
 claim.claim                   | api platform                 | yes yes yes     yes | -
 claim.release                 | api platform                 | yes yes yes     yes | -
@@ -42,12 +44,18 @@ operation.request_host_drain  | platform                     | yes no  no      n
 operation.request_migration   | api                          | yes yes no      no  | data_manage environment
 operation.request_wake        | api scheduler                | yes yes no      no  | scale environment
 operation.request_sleep       | api scheduler                | yes yes no      no  | scale environment
+operation.request_provider_binding | api | yes yes no      no  | bindings_manage environment
+operation.request_runtime_service_binding | api | yes yes no      no  | bindings_manage environment
 operation.enter               | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.fail                | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.request_cancel      | api                          | yes yes yes     no  | operations_cancel environment
 operation.cancel              | promotion rollback pipeline scheduler provider platform | no  no  no      no  | -
 operation.record_late_report  | system                       | no  no  no      no  | -
 project.create                | api                          | yes yes no      no  | project_manage workspace
+provider_binding.request | api | yes yes no      no  | bindings_manage environment
+provider_binding.verify | provider | no  no  no      no  | -
+provider_binding.fail | provider | no  no  no      no  | -
+provider_binding.disable | provider | no  no  no      no  | -
 refusal.record                | api system                   | yes yes yes     yes | -
 region.create                 | platform                     | yes no  no      no  | platform_manage platform
 route_owner.open              | api                          | yes yes no      no  | environment_manage project
@@ -64,6 +72,10 @@ variables.change              | api                          | yes yes no      n
 route_owner.sleep             | scheduler                    | no  no  no      no  | -
 route_owner.wake              | scheduler                    | no  no  no      no  | -
 route_owner.fail_wake         | scheduler                    | no  no  no      no  | -
+runtime_service_binding.request | api | yes yes no      no  | bindings_manage environment
+runtime_service_binding.verify | provider | no  no  no      no  | -
+runtime_service_binding.fail | provider | no  no  no      no  | -
+runtime_service_binding.disable | provider | no  no  no      no  | -
 workspace.create              | api platform                 | yes yes yes     yes | -
 workspace.add_member          | api                          | yes yes no      no  | members_manage workspace
 workspace.set_role            | api                          | yes yes no      no  | members_manage workspace

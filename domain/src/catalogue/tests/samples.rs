@@ -1,6 +1,8 @@
 //! One complete event of every type, in the catalogue's order: every optional field is there, so that golden files and
 //! catalogue show it. A sample may grow with its type; the golden file it once wrote may not.
 
+mod bindings;
+
 use crate::{
     aggregate::{Encoded, Event, encode},
     allocation, app, artifact,
@@ -52,6 +54,7 @@ pub(super) fn samples() -> Vec<Encoded> {
                 ..facts()
             },
         })]),
+        written(bindings::backends()),
         written([cell::Event::Created(cell::Created { id: CELL_1, region: LYON, slug: slug("cell-1") })]),
         written([
             claim::Event::Claimed {
@@ -88,10 +91,12 @@ pub(super) fn samples() -> Vec<Encoded> {
             slug: slug("sites"),
             name: name("Sites"),
         })]),
+        written(bindings::provider_bindings()),
         written([refusal::Event::Recorded { refused: refused(), at: at(1) }]),
         written([region::Event::Created(region::Created { id: LYON, slug: slug("lyon"), name: name("Lyon") })]),
         written(routes()),
         written([variables()]),
+        written(bindings::runtime_services()),
         written(workspaces()),
     ]
     .concat()

@@ -1,0 +1,143 @@
+//! The process manager of bindings: each change succeeds; succeeds with every step done twice; ends definitely with a failure
+//! injected at every step, and says where it failed and what was left behind.
+
+mod memory;
+
+use super::*;
+use crate::story::{
+    at, because,
+    bindings::{binding_id, used},
+    slug,
+};
+use memory::{Memory, Trouble};
+
+const CHANGES: [Change; 4] = [Change::Bind, Change::Verify, Change::Rotate, Change::Unbind];
+
+fn ends_well(change: Change) -> State {
+    if change == Change::Unbind { State::Disabled } else { State::Verified }
+}
+
+#[test]
+fn every_change_succeeds() {
+    for change in CHANGES {
+        let mut memory = Memory::new(change);
+        memory.run(Trouble::None);
+        assert_eq!((memory.stage(), memory.bound().state), (Stage::Verified, ends_well(change)), "{change}");
+        assert_eq!(memory.visited, [Stage::Requested, Stage::PolicyCheck, Stage::Binding, Stage::Verified], "{change}");
+        assert_eq!(memory.backend.uses.contains_key(&binding_id(1)), change != Change::Unbind, "{change}");
+        let generation = if change == Change::Rotate { 2 } else { 1 };
+        assert_eq!(memory.bound().credential.map(|one| one.generation.0), Some(generation), "{change}");
+    }
+}
+
+#[test]
+fn every_change_succeeds_with_every_step_done_twice() {
+    for change in CHANGES {
+        let (mut once, mut twice) = (Memory::new(change), Memory::new(change));
+        once.run(Trouble::None);
+        twice.run(Trouble::Twice);
+        assert_eq!(once.outcome(), twice.outcome(), "{change}");
+        assert!(twice.repeated >= 3, "{change}: the steps were repeated");
+    }
+}
+
+#[test]
+fn a_worker_lost_at_any_step_is_followed_by_one_who_ends_it() {
+    for change in CHANGES {
+        for lost in 0..4 {
+            let mut memory = Memory::new(change);
+            memory.run(Trouble::LostAfter(lost));
+            memory.run(Trouble::None);
+            assert_eq!((memory.stage(), memory.bound().state), (Stage::Verified, ends_well(change)), "{change} {lost}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_injected_at_every_step_ends_it_there_and_nothing_is_taken() {
+    for change in [Change::Bind, Change::Verify, Change::Rotate] {
+        for at_stage in [Stage::Requested, Stage::PolicyCheck, Stage::Binding] {
+            let mut memory = Memory::new(change);
+            memory.run(Trouble::FailsAt(at_stage));
+            assert_eq!(memory.stage(), Stage::Failed, "{change} at {at_stage}");
+            assert_eq!(memory.visited.last(), Some(&Stage::Failed));
+            assert_eq!(memory.visited[memory.visited.len() - 2], at_stage, "{change}: it failed there");
+            assert!(memory.fired, "{change}: the fault at {at_stage} was injected");
+            let taken = memory.backend.uses.contains_key(&binding_id(1));
+            assert_eq!(taken, change != Change::Bind, "{change} at {at_stage}: the backend is as before");
+            assert_eq!(
+                memory.bound().credential.map(|one| one.generation.0),
+                Some(1),
+                "{change}: the old credential stays"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_resource_that_answers_late_is_waited_for_and_one_that_never_does_ends_at_the_deadline() {
+    let mut late = Memory::new(Change::Bind);
+    late.run(Trouble::AnswersAfter(3));
+    assert_eq!((late.stage(), late.waited), (Stage::Verified, 3));
+    let mut never = Memory::new(Change::Bind);
+    never.run(Trouble::AnswersAfter(usize::MAX));
+    assert_eq!((never.stage(), never.bound().state), (Stage::Failed, State::Failed));
+    assert_eq!(never.failure(), "UNREACHABLE");
+    assert!(never.now >= at(60));
+}
+
+#[test]
+fn it_is_cancelled_before_the_resource_is_tried_and_not_after() {
+    for (stage, cancelled) in [(Stage::Requested, true), (Stage::PolicyCheck, true), (Stage::Binding, false)] {
+        let mut memory = Memory::new(Change::Bind);
+        memory.run(Trouble::CancelledAt(stage));
+        let end = if cancelled { Stage::Cancelled } else { Stage::Verified };
+        assert_eq!(memory.stage(), end, "asked at {stage}");
+        let state = if cancelled { State::Failed } else { State::Verified };
+        assert_eq!(memory.bound().state, state, "what was only asked for is not left open");
+    }
+}
+
+#[test]
+fn a_database_of_an_environment_of_another_kind_is_refused_by_name() {
+    let mut memory = Memory::new(Change::Bind);
+    let other = crate::backend::Use {
+        binding: binding_id(2),
+        slug: slug("preview-7"),
+        kind: environment::Kind::Preview,
+        ..used(crate::backend::Purpose::Truth)
+    };
+    memory.backend.uses.insert(other.binding, other.clone());
+    memory.run(Trouble::None);
+    assert_eq!(memory.failure(), "SHARED_DATABASE");
+    assert!(memory.message().contains("preview environment preview-7"), "{}", memory.message());
+    assert_eq!(memory.backend.uses.len(), 1);
+
+    let mut meant = Memory::new(Change::Bind);
+    meant.share(because("a rehearsal on real data"));
+    meant.backend.uses.insert(other.binding, other);
+    meant.run(Trouble::None);
+    assert_eq!((meant.stage(), meant.backend.uses.len()), (Stage::Verified, 2));
+}
+
+#[test]
+fn another_database_behind_the_same_address_is_noticed() {
+    for change in [Change::Verify, Change::Rotate] {
+        let mut memory = Memory::new(change);
+        memory.found = "postgres:1/2/another".into();
+        memory.run(Trouble::None);
+        assert_eq!(memory.failure(), "IDENTITY_CHANGED", "{change}");
+    }
+}
+
+/// The sin: a process manager that believes what was declared, and never asks for a probe.
+#[test]
+fn a_sin_that_proves_without_a_probe_is_caught() {
+    let mut memory = Memory::new(Change::Bind);
+    memory.believes_declarations = true;
+    memory.run(Trouble::None);
+    assert_eq!((memory.stage(), memory.probes), (Stage::Verified, 0), "the sin was committed");
+    let mut honest = Memory::new(Change::Bind);
+    honest.run(Trouble::None);
+    assert!(honest.probes > 0, "and whoever asks for the probe is told from the one who does not");
+}

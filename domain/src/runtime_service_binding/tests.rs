@@ -1,0 +1,80 @@
+//! How services stand, as scale readiness sees it.
+
+use super::*;
+use crate::{
+    aggregate::{fold, given},
+    runtime_service::Needed,
+    scale_readiness::{self, Readiness},
+    story::{
+        LYON, because,
+        bindings::{binding_id, declared, proof, unproven},
+    },
+};
+
+fn asked(n: u128, service: Service, backend: Backend) -> Event {
+    Event::Requested(Declared { id: binding_id(n), ..declared(What { service, backend }) })
+}
+
+fn verified(n: u128) -> Event {
+    Event::Verified { binding: binding_id(n), proof: proof(), credential: None }
+}
+
+#[test]
+fn only_what_is_verified_lets_an_app_scale_out() {
+    let asked =
+        [asked(1, Service::SessionStore, Backend::Postgres), verified(1), asked(2, Service::Broadcast, Backend::Nats)];
+    let services = fold::<RuntimeServices>(&asked);
+    let said = scale_readiness::judge(2, &Needed::new(), &services.standings(LYON)).lacking();
+    assert_eq!(said.as_deref(), Some("the broadcast backend (nats) is bound, and no probe has proven it"));
+    let proven = fold::<RuntimeServices>(&[asked.to_vec(), vec![verified(2)]].concat());
+    assert!(matches!(
+        scale_readiness::judge(2, &Needed::new(), &proven.standings(LYON)),
+        Readiness::Allowed(of) if of == [(Service::SessionStore, Backend::Postgres), (Service::Broadcast, Backend::Nats)]
+    ));
+}
+
+#[test]
+fn what_has_failed_or_ended_stands_no_more() {
+    let fail = Event::Failed { binding: binding_id(1), unproven: unproven() };
+    let end = Event::Disabled { binding: binding_id(1), reason: because("not needed") };
+    let of = |more: Event| {
+        let events = [asked(1, Service::Cache, Backend::Redis), verified(1), more];
+        fold::<RuntimeServices>(&events).standings(LYON).get(&Service::Cache).copied()
+    };
+    assert_eq!(of(fail), Some(Standing::Unproven(Backend::Redis)));
+    assert_eq!(of(end), None);
+}
+
+#[test]
+fn a_later_binding_that_works_covers_an_earlier_one_that_failed() {
+    let events = [
+        asked(1, Service::Cache, Backend::Memory),
+        Event::Failed { binding: binding_id(1), unproven: unproven() },
+        asked(2, Service::Cache, Backend::Redis),
+        verified(2),
+    ];
+    let standings = fold::<RuntimeServices>(&events).standings(LYON);
+    assert_eq!(standings.get(&Service::Cache), Some(&Standing::Verified(Backend::Redis)));
+}
+
+#[test]
+fn a_broadcast_backend_is_never_made_of_a_database() {
+    let odd = declared(What { service: Service::Broadcast, backend: Backend::Postgres });
+    let rejection = Rejection::Impossible("postgres cannot be a broadcast backend".into());
+    given::<RuntimeServices>([]).when(Command::Request(odd)).then_rejected(&rejection);
+}
+
+/// The trap of the glossary's session store: what is kept is what the app persists, and a service has no other promise.
+#[test]
+fn trap_session_store_assumed_to_serialize_an_entire_go_process() {
+    // A verified store lets another allocation hydrate persisted keys; it promises nothing of goroutines, sockets or locals.
+    // In the domain that promise has no words: a standing names a service and a backend, and nothing of a process.
+    let services = fold::<RuntimeServices>(&[asked(1, Service::SessionStore, Backend::Postgres), verified(1)]);
+    let standings = services.standings(LYON);
+    assert_eq!(standings, [(Service::SessionStore, Standing::Verified(Backend::Postgres))].into());
+    let several = scale_readiness::judge(2, &Needed::new(), &standings);
+    assert!(
+        matches!(several, Readiness::Blocked(_)),
+        "a session store alone does not make allocations interchangeable"
+    );
+}
