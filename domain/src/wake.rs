@@ -137,7 +137,7 @@ pub struct World<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Start an allocation.
-    Plan(Planned),
+    Plan(Box<Planned>),
     /// Let the route serve again, and enter hot in the same append.
     Serve(Turn),
 }
@@ -216,7 +216,7 @@ fn plan(world: &World<'_>, requested: &Requested) -> Step {
         (Some(host), Some(validated)) => {
             let id = world.wake.attempt(requested.id, number);
             let placement = Placement { id, host: *host, min_epoch: world.owner.epoch };
-            Step::Do(Act::Plan(Planned::of(opened, of, validated, world.drain, placement)))
+            Step::Do(Act::Plan(Box::new(Planned::of(opened, of, validated, world.drain, placement))))
         }
         _ => Step::Wait("no host of the cell has reported lately"),
     }

@@ -86,7 +86,6 @@ impl Owner {
         match field {
             "variables" => json!([{ "key": "GREETING", "value": "hello", "kind": "PLAIN" }]),
             "key" => json!("GREETING"),
-            "expectedSet" => json!(0),
             "regionId" => json!(self.region),
             "cellId" => json!(self.cell),
             "hostId" => json!(self.host),
@@ -94,7 +93,6 @@ impl Owner {
             "resource" => json!("DATABASE"),
             "vendor" | "backend" => json!("POSTGRES"),
             "service" => json!("SESSION_STORE"),
-            "sharedBecause" => json!("because of a test"),
             "slug" => json!(unique("s")),
             "name" => json!("A name"),
             "contactEmail" => json!("ada@example.org"),
@@ -107,11 +105,11 @@ impl Owner {
             "sleepAfterSeconds" => json!(900),
             "artifactDigest" | "digest" => json!(self.digest),
             "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
-            "approvalsRequired" => json!(0),
+            "approvalsRequired" | "expectedSet" => json!(0),
             "migrationId" => json!("0001_orders"),
             "evidence" => json!("the migration tool said so"),
             "acknowledgements" => json!([{ "gate": "vango_state", "reason": "because of a test" }]),
-            "reason" => json!("because of a test"),
+            "reason" | "sharedBecause" => json!("because of a test"),
             "host" => json!(format!("{}.test", unique("h"))),
             "accessId" => json!(self.access),
             "memberId" => json!("00000000-0000-7000-8000-00000000000b"),
@@ -194,8 +192,7 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         "ProviderResource" | "ProviderVendor" | "RuntimeService" | "RuntimeServiceBackend" => {
             vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))]
         }
-        "HiddenText" => [bad_text(&field.name), all_text()].concat(),
-        "String" => [bad_text(&field.name), all_text()].concat(),
+        "String" | "HiddenText" => [bad_text(&field.name), all_text()].concat(),
         other => panic!("no bad values are known for the type `{other}` in {}", file!()),
     };
     if field.name == "approvalsRequired" {

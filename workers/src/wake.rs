@@ -47,7 +47,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, work: &Wake) -> Result<Outcome
             unit.assert(&drive.operation);
             unit.assert(&read.owner);
             unit.assert(&read.deployment);
-            decide(&mut unit, &mut fresh, allocation::Command::Plan(planned))?;
+            decide(&mut unit, &mut fresh, allocation::Command::Plan(*planned))?;
         }
         Step::Do(Act::Serve(turn)) => serve(&mut unit, &mut drive, &mut read, work, turn)?,
         Step::Fail(_) | Step::Cancel => sleep_on(&mut unit, &drive, &mut read, work)?,

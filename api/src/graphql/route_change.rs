@@ -116,7 +116,7 @@ impl Wish {
         let concerning = |no: No| no.concerning(opened.app, Some(environment));
         bench.about(unit, environment).await?;
         let request = operation::Command::Request(requested.clone());
-        permit(unit, request.name(), &owner.stream).map_err(concerning)?;
+        permit(unit, request.name(), &facts.owner.stream).map_err(concerning)?;
         judge(&requested, &facts).map_err(concerning)?;
         facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));

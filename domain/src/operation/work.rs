@@ -143,12 +143,10 @@ impl Work {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.deployment),
             Self::Scale(scale) => Some(scale.deployment),
-            Self::ProviderBinding(_) | Self::RuntimeServiceBinding(_) => None,
             Self::Drain(drain) => Some(drain.deployment),
-            Self::HostDrain(_) => None,
             Self::Migration(told) => Some(told.deployment),
             Self::Wake(wake) => Some(wake.deployment),
-            Self::Sleep(_) => None,
+            Self::HostDrain(_) | Self::Sleep(_) | Self::ProviderBinding(_) | Self::RuntimeServiceBinding(_) => None,
         }
     }
 }

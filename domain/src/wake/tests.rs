@@ -114,7 +114,7 @@ impl Sim {
             }
             Step::Do(Act::Plan(order)) => {
                 let allocation = self.allocations.entry(order.id).or_default();
-                decide(allocation, allocation::Command::Plan(order)).expect("the same order");
+                decide(allocation, allocation::Command::Plan(*order)).expect("the same order");
             }
             Step::Do(Act::Serve(turn)) => {
                 decide(&mut self.owner, route_owner::Command::Wake(turn)).expect("it sleeps");

@@ -24,9 +24,10 @@ use crate::{
     project, refusal, region, route_owner,
     session_fate::Fate,
     story::{
-        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND, SHOP, SITES,
-        SUPPORT, THIRD, allocation, approval, at, because, created, declared, facts, generated, host as hostname, name,
-        needs, opened, owner, planned, production, ran, ready, requested, restored, slug, validated,
+        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND, SHOP,
+        SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, facts, generated,
+        host as hostname, name, needs, opened, owner, planned, production, ran, ready, requested, restored, slug,
+        validated,
     },
     variables, workspace,
 };
