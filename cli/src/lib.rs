@@ -1,5 +1,8 @@
 //! The one binary `rhone`: configuration and wiring. A list without logic.
 
+// The schema's merged mutations nest one future per file; their layout is computed where they are spawned.
+#![recursion_limit = "256"]
+
 pub mod args;
 pub mod client;
 pub mod config;

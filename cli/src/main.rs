@@ -1,6 +1,9 @@
 //! `rhone`: reads the command line and hands over. Exit codes: 0 done, 1 it failed, 2 it was not understood. The trap
 //! avoided: a TLS library that looks for its crypto in the middle of the first handshake; it is chosen here, first.
 
+// The schema's merged mutations nest one future per file; their layout is computed where they are spawned.
+#![recursion_limit = "256"]
+
 use clap::Parser as _;
 use rhone::{args::Args, output_error, run::run, telemetry};
 use std::process::ExitCode;
