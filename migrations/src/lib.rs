@@ -16,6 +16,8 @@ pub const ROLES: &str = include_str!("../20261120000001_roles.sql");
 const CLOSE: &str = "
 DO $close$
 BEGIN
+    -- Two at once would change the same row of the catalogue, and one of them would fail.
+    PERFORM pg_advisory_xact_lock(hashtext('rhone: close the database'));
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO rhone_api, rhone_worker, rhone_projector', current_database());
 END

@@ -125,8 +125,9 @@ async fn a_new_life_of_the_feed_is_taken_over_by_http() {
     let green = App::start("green", 0xa2, PRODUCTION, GREEN).await;
     world.control.begin_again(0x12, &[ready(&blue), ready(&green), Content::Route(route(2, GREEN))]);
     until("it is taken over", async || (shop(&edge).await.app() == "green").then_some(())).await;
-    let table = table(&edge).await;
-    assert_eq!((&table["applied"], &table["mode"]), (&3.into(), &"synced".into()));
+    let synced = async || Some(table(&edge).await).filter(|table| table["mode"] == "synced");
+    let table = until("all of it is taken over", synced).await;
+    assert_eq!(table["applied"], 3);
     assert_eq!(table["incarnation"], Uuid::from_u128(0x12).to_string());
 }
 
