@@ -6,7 +6,9 @@ mod approval;
 mod artifact;
 mod database;
 mod generated;
+mod provider_bindings;
 mod route;
+mod runtime_services;
 mod state;
 
 use crate::{
@@ -18,8 +20,10 @@ use crate::{
     environment::Environment,
     generated::{Freshness, freshness},
     migrations::Migrations,
-    operation::{Acknowledgement, Failure, Gate, Requested, RouteChange, Verdict},
+    operation::{Acknowledgement, Failure, Gate, Kind, Requested, RouteChange, Verdict},
+    provider_binding::ProviderBindings,
     route_owner::RouteOwner,
+    runtime_service_binding::RuntimeServices,
     vango_state::StateImpact,
 };
 use std::fmt;
@@ -43,6 +47,10 @@ pub struct Facts<'a> {
     pub next: Option<&'a ArtifactFacts>,
     /// What the bytes say that own it now; none if nobody owns it, or they are not on record.
     pub present: Option<&'a ArtifactFacts>,
+    /// The environment's outside resources.
+    pub providers: &'a ProviderBindings,
+    /// Its runtime services.
+    pub services: &'a RuntimeServices,
 }
 
 /// A gate, and the refusal it amounts to when it is closed.
@@ -71,7 +79,8 @@ pub struct Refusal {
 pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
-    judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts), approval::judge(facts)]);
+    judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
+    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), approval::judge(facts)]);
     judged
 }
 
@@ -112,6 +121,16 @@ impl Judged {
     /// A gate that is open, and not without harm.
     fn warning(kind: &str, reason: impl Into<String>, evidence: impl Into<String>) -> Self {
         Self { gate: gate(kind, Verdict::Warn, reason.into(), evidence.into()), refusal: None }
+    }
+
+    /// The same for a way back: what is missing there is said, and does not stand in the way of whoever must leave.
+    fn or_warned_on_the_way_back(self, facts: &Facts<'_>) -> Self {
+        match self.refusal {
+            Some(refusal) if facts.requested.kind() == Kind::Rollback => {
+                Self::warning(&self.gate.kind, refusal.message, self.gate.evidence)
+            }
+            refusal => Self { refusal, ..self },
+        }
     }
 
     /// A gate that is closed until the request says that somebody takes it upon themselves.

@@ -338,6 +338,8 @@ pub(crate) fn approval(by: ActorId) -> environment::Approval {
 
 static ENVIRONMENT: LazyLock<environment::Environment> = LazyLock::new(environment::Environment::default);
 static MIGRATIONS: LazyLock<migrations::Migrations> = LazyLock::new(migrations::Migrations::default);
+static PROVIDERS: LazyLock<crate::provider_binding::ProviderBindings> = LazyLock::new(Default::default);
+static SERVICES: LazyLock<crate::runtime_service_binding::RuntimeServices> = LazyLock::new(Default::default);
 static FACTS: LazyLock<ArtifactFacts> = LazyLock::new(facts);
 
 /// What gates look at: a production without a policy, a database that nobody touched, and artifacts that keep the same.
@@ -356,5 +358,7 @@ pub(crate) fn gate_facts<'a>(
         migrations: &MIGRATIONS,
         next: Some(&FACTS),
         present: Some(&FACTS),
+        providers: &PROVIDERS,
+        services: &SERVICES,
     }
 }

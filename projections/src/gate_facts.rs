@@ -11,7 +11,9 @@ use rhone_domain::{
     ids::{ArtifactId, DeploymentId, EnvironmentId},
     migrations::Migrations,
     operation::Requested,
+    provider_binding::ProviderBindings,
     route_owner::RouteOwner,
+    runtime_service_binding::RuntimeServices,
     variables::Variables,
 };
 use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
@@ -33,6 +35,10 @@ pub struct GateFacts {
     pub next: Option<Loaded<Artifact>>,
     /// The bytes that own it now; none if nobody does.
     pub present: Option<Loaded<Artifact>>,
+    /// The environment's outside resources.
+    pub providers: Loaded<ProviderBindings>,
+    /// Its runtime services.
+    pub services: Loaded<RuntimeServices>,
 }
 
 impl GateFacts {
@@ -68,7 +74,9 @@ impl GateFacts {
             }
             _ => None,
         };
-        Ok(Self { owner, deployment, variables, environment: settings, migrations, next, present })
+        let (providers, services) =
+            tokio::try_join!(door.load::<ProviderBindings>(environment), door.load::<RuntimeServices>(environment))?;
+        Ok(Self { owner, deployment, variables, environment: settings, migrations, next, present, providers, services })
     }
 
     /// For the gates; none if what is asked changes no owner.
@@ -83,6 +91,8 @@ impl GateFacts {
             migrations: &self.migrations.state,
             next: facts_of(self.next.as_ref()),
             present: facts_of(self.present.as_ref()),
+            providers: &self.providers.state,
+            services: &self.services.state,
         })
     }
 
@@ -93,6 +103,8 @@ impl GateFacts {
         unit.assert(&self.variables);
         unit.assert(&self.environment);
         unit.assert(&self.migrations);
+        unit.assert(&self.providers);
+        unit.assert(&self.services);
         for artifact in [&self.next, &self.present].into_iter().flatten() {
             unit.assert(artifact);
         }

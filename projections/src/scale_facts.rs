@@ -8,6 +8,7 @@ use rhone_domain::{
     provider::Needs,
     route_owner::RouteOwner,
     runtime_service::Standings,
+    runtime_service_binding::RuntimeServices,
     scale::{Facts, Scale},
 };
 use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
@@ -21,27 +22,29 @@ pub struct ScaleFacts {
     pub owner: Loaded<RouteOwner>,
     /// What the owner runs; none without an owner. It never changes.
     pub needs: Needs,
-    /// How the runtime services stand there.
+    /// Its runtime services.
+    pub services: Loaded<RuntimeServices>,
+    /// How they stand in its region.
     pub standings: Standings,
 }
 
 impl ScaleFacts {
     /// As the log has them now.
-    pub async fn load<L: Log, I: Inline>(
-        door: &Dispatcher<L, I>,
-        environment: EnvironmentId,
-    ) -> Result<Self, ReadError> {
-        let owner = door.load::<RouteOwner>(environment).await?;
-        let environment = door.load::<Environment>(environment).await?;
+    pub async fn load<L: Log, I: Inline>(door: &Dispatcher<L, I>, id: EnvironmentId) -> Result<Self, ReadError> {
+        let owner = door.load::<RouteOwner>(id).await?;
+        let environment = door.load::<Environment>(id).await?;
         let needs = match (&owner.state.opened, &owner.state.owner) {
             (Some(opened), Some(of)) => {
-                let id = ArtifactId::of(opened.workspace, of.artifact);
-                let artifact = door.load::<Artifact>(id).await?;
+                let bytes = ArtifactId::of(opened.workspace, of.artifact);
+                let artifact = door.load::<Artifact>(bytes).await?;
                 artifact.state.created.map(|created| created.facts.needs).unwrap_or_default()
             }
             _ => Needs::default(),
         };
-        Ok(Self { environment, owner, needs, standings: Standings::new() })
+        let services = door.load::<RuntimeServices>(id).await?;
+        let region = environment.state.created.as_ref().map(|created| created.region);
+        let standings = region.map(|region| services.state.standings(region)).unwrap_or_default();
+        Ok(Self { environment, owner, needs, services, standings })
     }
 
     /// For the gates.
@@ -59,5 +62,6 @@ impl ScaleFacts {
     pub fn assert(&self, unit: &mut Unit) {
         unit.assert(&self.environment);
         unit.assert(&self.owner);
+        unit.assert(&self.services);
     }
 }

@@ -21,7 +21,9 @@ use rhone_domain::{
     numbers::{EnvSet, Epoch, FeedSeq},
     operation::{Evidence, Failure, Kind, Operation, Requested, RouteChange, Stage, Work},
     promotion::{self, Act, Step, World},
+    provider_binding::ProviderBindings,
     route_owner::{self, RouteOwner},
+    runtime_service_binding::RuntimeServices,
     text::Reason,
 };
 use uuid::Uuid;
@@ -200,6 +202,7 @@ pub fn next(look: &Look<'_>) -> Move {
     let Some(change) = requested.work.route_change() else { return Move::Done };
     // An environment without a policy, a database that nobody touched, and artifacts that keep nothing.
     let (environment, migrations, says) = (Environment::default(), Migrations::default(), facts());
+    let (providers, services) = (ProviderBindings::default(), RuntimeServices::default());
     let facts = Facts {
         requested,
         change,
@@ -209,6 +212,8 @@ pub fn next(look: &Look<'_>) -> Move {
         migrations: &migrations,
         next: Some(&says),
         present: Some(&says),
+        providers: &providers,
+        services: &services,
     };
     match promotion::next(&World {
         now: look.now,

@@ -11,7 +11,7 @@ use crate::{
     ids::ActorId,
     migrations,
     numbers::Epoch,
-    operation::{Acknowledgement, Kind, Work},
+    operation::{Acknowledgement, Work},
     route_owner,
     story::{
         ALICE, BLUE, BLUE_BYTES, GREEN, GREEN_BYTES, PRODUCTION, approval, at, because, created, declared, facts,
@@ -119,6 +119,8 @@ impl Given {
             migrations: &self.migrations,
             next: Some(&self.next),
             present: Some(&self.present),
+            providers: &ProviderBindings::default(),
+            services: &RuntimeServices::default(),
         })
     }
 
@@ -149,7 +151,17 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
         assert_eq!(given.refused(), None);
         let judged = given.facts(judge);
         let kinds = judged.iter().map(|one| one.gate.kind.as_str()).collect::<Vec<_>>();
-        let all = ["artifact", "route_epoch", "route_policy", "generated", "vango_state", "database", "approval"];
+        let all = [
+            "artifact",
+            "route_epoch",
+            "route_policy",
+            "generated",
+            "vango_state",
+            "database",
+            "provider_bindings",
+            "runtime_services",
+            "approval",
+        ];
         assert_eq!(kinds, all);
         assert!(judged.iter().all(|one| one.gate.verdict == Pass), "{judged:#?}");
     }
