@@ -16,6 +16,7 @@ mod environment;
 mod gates;
 mod host;
 mod id;
+mod listed;
 mod loaders;
 mod member;
 mod migration;

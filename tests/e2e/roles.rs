@@ -38,6 +38,24 @@ fn asks(mutation: &str) -> Asks {
         "environmentUnfreeze" => "route_owner.unfreeze",
         "environmentPinRelease" => "route_owner.release_pin",
         "environmentQuarantineLift" => "route_owner.lift_quarantine",
+        "environmentPolicySet" => "environment.set_policy",
+        "promotionApprove" => "environment.approve",
+        "migrationRecord" => "operation.request_migration",
+        "migrationRestore" => "migrations.restore",
+        "environmentSleep" => "operation.request_sleep",
+        "environmentWake" => "operation.request_wake",
+        "environmentSleepPolicySet" => "environment.set_sleep_policy",
+        "environmentScale" => "operation.request_scale",
+        "allocationDrain" => "operation.request_drain",
+        "providerBindingCreate" => "provider_binding.request",
+        "providerBindingVerify" | "providerBindingRotate" | "providerBindingDisable" => {
+            "operation.request_provider_binding"
+        }
+        "runtimeServiceBindingCreate" => "runtime_service_binding.request",
+        "runtimeServiceBindingVerify" | "runtimeServiceBindingRotate" | "runtimeServiceBindingDisable" => {
+            "operation.request_runtime_service_binding"
+        }
+        "environmentVariablesSet" | "environmentVariableUnset" => "variables.change",
         "operationCancel" => "operation.request_cancel",
         "memberAdd" => "workspace.add_member",
         "memberRoleSet" => "workspace.set_role",
@@ -47,7 +65,7 @@ fn asks(mutation: &str) -> Asks {
         "supportAccessEnd" => "workspace.end_support",
         "tokenCreate" | "tokenRevoke" => return Asks::Nothing,
         "runnerTokenCreate" | "edgeTokenCreate" | "supportTokenCreate" | "regionCreate" | "cellCreate"
-        | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostUpgradeConfirm" => {
+        | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostDrain" | "hostUpgradeDone" => {
             return Asks::Platform;
         }
         other => panic!("nobody said who may do {other}: add a line to {}", file!()),

@@ -127,6 +127,7 @@ impl Change for Decision {
         }
         let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));
         unit.place(Some(created.region), Some(created.cell));
+        bench.about(&mut unit, self.environment).await?;
         let concerning = |no: No| no.concerning(created.app, Some(self.environment));
         let command = match &self.asked {
             Asked::Policy(policy, reason) => {

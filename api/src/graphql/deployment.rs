@@ -8,6 +8,7 @@ use super::{
     context::{Ask, begin, belongs_to, wait_for},
     gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
+    listed::Listed,
     route_change::{MoveRoute, Wish},
     route_owner::reason,
 };
@@ -167,7 +168,7 @@ pub(crate) struct DeploymentPromoteInput {
     /// Why.
     reason: Option<String>,
     /// What gates warned of, taken upon oneself.
-    acknowledgements: Option<Vec<AcknowledgementInput>>,
+    acknowledgements: Option<Listed<AcknowledgementInput>>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -183,7 +184,7 @@ pub(crate) struct EnvironmentRollBackInput {
     /// Why: 1 to 500 characters.
     reason: String,
     /// What gates warned of, taken upon oneself.
-    acknowledgements: Option<Vec<AcknowledgementInput>>,
+    acknowledgements: Option<Listed<AcknowledgementInput>>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,

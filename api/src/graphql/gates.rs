@@ -4,6 +4,7 @@
 use super::{
     context::{Ask, door},
     id,
+    listed::{Element, Listed},
     operation::Gate,
     route_change::Wish,
 };
@@ -27,9 +28,13 @@ pub(crate) struct AcknowledgementInput {
     reason: String,
 }
 
+impl Element for AcknowledgementInput {
+    const FIELD: &'static str = "acknowledgements";
+}
+
 /// Acknowledgements of the input.
-pub(crate) fn acknowledgements(input: Option<Vec<AcknowledgementInput>>) -> Result<Vec<Acknowledgement>, Fault> {
-    let input = input.unwrap_or_default();
+pub(crate) fn acknowledgements(input: Option<Listed<AcknowledgementInput>>) -> Result<Vec<Acknowledgement>, Fault> {
+    let input = input.map(|Listed(all)| all).unwrap_or_default();
     if input.len() > gate::ACKNOWLEDGEABLE.len() {
         return Err(Fault::bad_input("acknowledgements", "must name each gate at most once"));
     }

@@ -60,7 +60,7 @@ pub(crate) struct HostDrainInput {
     /// 1 to 500 characters.
     reason: String,
     /// How long it may take in all, an operator's work included: 10 to 86400; 3600 when omitted.
-    timeout_seconds: Option<u32>,
+    timeout_seconds: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -123,7 +123,9 @@ impl HostMutation {
     /// operator's word. Refuses to evacuate without quorum, headroom, sessions that can drain, or with drift.
     async fn host_drain(&self, ctx: &Context<'_>, input: HostDrainInput) -> async_graphql::Result<HostPayload> {
         platform_only(ctx).await?;
-        let seconds = input.timeout_seconds.map_or(host_drain::USUAL_TIME.num_seconds(), i64::from);
+        let seconds = natural("timeoutSeconds", input.timeout_seconds)?;
+        let seconds =
+            seconds.map_or(host_drain::USUAL_TIME.num_seconds(), |all| i64::try_from(all).unwrap_or(i64::MAX));
         if !(10..=86_400).contains(&seconds) {
             return Err(Fault::bad_input("timeoutSeconds", "10 to 86400").into());
         }

@@ -8,6 +8,7 @@ use super::{
     environment::Environment,
     gates::{AcknowledgementInput, DatabaseImpactWord, acknowledgements},
     id,
+    listed::Listed,
     route_owner::reason,
 };
 use crate::fault::Fault;
@@ -73,7 +74,7 @@ pub(crate) struct MigrationRecordInput {
     /// How it is known that it ran: 1 to 2000 characters.
     evidence: String,
     /// What gates warned of, taken upon oneself.
-    acknowledgements: Option<Vec<AcknowledgementInput>>,
+    acknowledgements: Option<Listed<AcknowledgementInput>>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,

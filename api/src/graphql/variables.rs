@@ -13,6 +13,7 @@ use super::{
     context::{Ask, begin, belongs_to},
     environment::Environment,
     id,
+    listed::{Element, Listed},
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
@@ -48,11 +49,15 @@ pub(crate) struct EnvironmentVariableInput {
     kind: Option<VariableKind>,
 }
 
+impl Element for EnvironmentVariableInput {
+    const FIELD: &'static str = "variables";
+}
+
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct EnvironmentVariablesSetInput {
     environment_id: ID,
     /// All of them or none.
-    variables: Vec<EnvironmentVariableInput>,
+    variables: Listed<EnvironmentVariableInput>,
     /// The set this was decided on; captured once, at acceptance, when omitted.
     expected_set: Option<i64>,
     idempotency_key: Option<String>,
@@ -90,7 +95,7 @@ impl VariablesMutation {
     ) -> async_graphql::Result<EnvironmentVariablesPayload> {
         let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
         let lane = lane(ctx, &input.environment_id).await?;
-        let wishes = wishes(ctx, lane, input.variables).await?;
+        let wishes = wishes(ctx, lane, input.variables.0).await?;
         let expected = natural("expectedSet", input.expected_set)?.map(EnvSet);
         let keeping = if manner.dry_run { Keeping::Nothing } else { Keeping::Values };
         let alter = Alter { name: "environmentVariablesSet", lane, expected, wishes, unset: BTreeSet::new(), keeping };

@@ -79,7 +79,7 @@ mod tests {
         let disabled = Event::Disabled { binding: binding_id(1), reason: because("moved") };
         vec![
             ("none", ProviderBindings::default(), false),
-            ("declared", fold(&[asked.clone()]), false),
+            ("declared", fold([&asked]), false),
             ("verified", fold(&[asked.clone(), verified.clone()]), true),
             ("failed", fold(&[asked.clone(), failed.clone()]), false),
             ("failed after all", fold(&[asked.clone(), verified.clone(), failed]), false),

@@ -198,6 +198,7 @@ fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
 fn state_that_is_not_on_record_is_not_warm() {
     let change = promotion();
     let change_ = change.requested.work.route_change().expect("a change of owner");
+    let (providers, services) = (ProviderBindings::default(), RuntimeServices::default());
     let hidden = |next, present| Facts {
         requested: &change.requested,
         change: change_,
@@ -207,6 +208,8 @@ fn state_that_is_not_on_record_is_not_warm() {
         migrations: &change.migrations,
         next,
         present,
+        providers: &providers,
+        services: &services,
     };
     for facts in [hidden(None, Some(&change.present)), hidden(Some(&change.next), None)] {
         assert_eq!(state::impact(&facts).compatibility, Compatibility::Unknown);
