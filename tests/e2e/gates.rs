@@ -4,7 +4,7 @@
 
 use rhone_tests::{
     artifacts::{Version, push_with},
-    database::{administrator, person, uuid},
+    database::person,
     edge,
     platform::Platform,
     story::{Deployed, Tenant, text},
@@ -74,12 +74,8 @@ async fn four_eyes_approve_exactly_one_promotion() {
     let platform = Platform::shared().await;
     let tenant = Tenant::open(platform, platform.developer()).await;
     let colleague = person(platform).await;
-    sqlx::query("INSERT INTO authority.members (workspace, actor, role) VALUES ($1, $2, 'admin')")
-        .bind(uuid(&tenant.workspace))
-        .bind(colleague.actor)
-        .execute(&mut administrator(platform).await)
-        .await
-        .expect("a member is added");
+    let input = json!({ "workspaceId": tenant.workspace, "memberId": colleague.actor, "role": "ADMIN" });
+    tenant.client.done("memberAdd", "__typename", input).await;
     let blue = tenant.deploy(Version::Blue).await;
     let policy = json!({ "environmentId": tenant.production.id, "approvalsRequired": 1, "reason": "four eyes" });
     tenant.client.done("environmentPolicySet", "__typename", policy).await;

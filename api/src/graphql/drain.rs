@@ -2,7 +2,7 @@
 //! claiming that its sessions moved; what they get is said, and they get it where they are.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::{Ask, belongs_to},
     environment::Environment,
     id,
@@ -108,6 +108,8 @@ impl Change for Wish {
         let mut unit = bench.unit(Writer::Api, planned.workspace, id);
         unit.place(Some(planned.region), Some(planned.cell));
         let concerning = |no: No| no.concerning(planned.app, Some(environment));
+        bench.about(&mut unit, environment).await?;
+        permit(&unit, "operation.request_drain", &allocation.stream).map_err(concerning)?;
         let judged = judge(&facts.facts(&drain));
         if let Some(refusal) = gate::closed(&judged) {
             return Err(concerning(refused(refusal, allocation.stream.clone(), planned.workspace).judged(&judged)));

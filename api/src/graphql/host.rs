@@ -200,11 +200,22 @@ impl Change for HostChange {
             Asked::Uncordon(reason) => Command::Uncordon { reason, by: None },
             Asked::SetCapacity(allocations) => Command::SetCapacity { allocations },
             Asked::UpgradeDone { by, os, runner, note } => {
+                drain_of(bench, by, self.host).await?;
                 Command::ConfirmUpgrade(host::Upgrade { by, os, runner, note, at: unit.now() })
             }
         };
         decide(&mut unit, &mut host, command)?;
         Ok(Judged { unit, object: self.host.0, operation: None })
+    }
+}
+
+/// Only an operation that drains this host can be told that the host is done; any other is answered as if there were none.
+async fn drain_of(bench: &Bench<'_>, operation: OperationId, host: HostId) -> Result<(), No> {
+    let loaded = bench.load::<operation::Operation>(operation).await?;
+    let work = loaded.state.requested.map(|requested| requested.work);
+    match work {
+        Some(Work::HostDrain(drain)) if drain.host == host => Ok(()),
+        _ => Err(id::not_found::<OperationId>("operationId").into()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! and what it does, is what the deployment's artifact declares. The trap: taking a caller's word for an impact.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused},
     context::{Ask, belongs_to},
     deployment::Deployment,
     environment::Environment,
@@ -207,12 +207,14 @@ impl Change for Record {
         };
         let on_record = bench.load::<Migrations>(self.environment).await?;
         let facts = Facts { told: &told, migrations: &on_record.state, deployment: &deployment.state, artifact: says };
+        let id: OperationId = bench.new_id();
+        let mut unit = bench.unit(Writer::Api, created.workspace, id);
+        bench.about(&mut unit, self.environment).await?;
+        permit(&unit, "operation.request_migration", &on_record.stream).map_err(concerning)?;
         let judged = migration::judge(&facts);
         if let Some(refusal) = gate::closed(&judged) {
             return Err(concerning(refused(refusal, on_record.stream.clone(), created.workspace).judged(&judged)));
         }
-        let id: OperationId = bench.new_id();
-        let mut unit = bench.unit(Writer::Api, created.workspace, id);
         unit.place(Some(created.region), Some(created.cell));
         unit.assert(&on_record);
         unit.assert(&deployment);
@@ -252,6 +254,7 @@ impl Change for Restore {
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let created = environment_of(bench, self.environment).await?;
         let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));
+        bench.about(&mut unit, self.environment).await?;
         unit.place(Some(created.region), Some(created.cell));
         let mut on_record = bench.load::<Migrations>(self.environment).await?;
         let (before, evidence) = (self.before.clone(), self.evidence.clone());

@@ -2,7 +2,7 @@
 //! that the workers carry on; asking for a wake that is on its way already is answered by that very operation.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::belongs_to,
     environment::Environment,
     id,
@@ -141,6 +141,12 @@ impl Change for Turn {
         let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
         let reason = Some(self.reason.clone());
         let mut unit = bench.unit(Writer::Api, opened.workspace, CorrelationId(bench.new_id()));
+        bench.about(&mut unit, self.environment).await?;
+        let asked = match self.to {
+            To::Wake => "operation.request_wake",
+            To::Sleep => "operation.request_sleep",
+        };
+        permit(&unit, asked, &owner.stream).map_err(concerning)?;
         let now = unit.now();
         let requested = match (self.to, &owner.state.asleep) {
             (To::Wake, Some(asleep)) => {
@@ -187,6 +193,7 @@ impl Change for SetPolicy {
             return Err(id::not_found::<EnvironmentId>("environmentId").into());
         }
         let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));
+        bench.about(&mut unit, self.environment).await?;
         unit.place(Some(created.region), Some(created.cell));
         decide(&mut unit, &mut environment, environment::Command::SetSleepPolicy(self.policy))
             .map_err(|no| no.concerning(created.app, Some(self.environment)))?;

@@ -2,7 +2,7 @@
 //! carry on. The trap: a number that is changed beside the gates; there is no other way to it.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::{Ask, door},
     environment::Environment,
     id,
@@ -145,6 +145,8 @@ impl Change for Wish {
         let mut unit = bench.unit(Writer::Api, opened.workspace, id);
         unit.place(Some(opened.region), Some(opened.cell));
         let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
+        bench.about(&mut unit, self.environment).await?;
+        permit(&unit, "operation.request_scale", &facts.owner.stream).map_err(concerning)?;
         let requested = self.requested(id, &opened, &facts, unit.now());
         let judged = judge(&facts.facts(&self.scale(&opened, &facts)));
         if let Some(refusal) = gate::closed(&judged) {

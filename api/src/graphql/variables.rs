@@ -160,6 +160,7 @@ impl Change for Alter {
         let next = loaded.state.current.next();
         let correlation: CorrelationId = bench.new_id();
         let mut unit = bench.unit(Writer::Api, self.lane.workspace, correlation);
+        bench.about(&mut unit, environment).await?;
         let command = variables::Command::Change {
             lane: self.lane,
             expected: self.expected,

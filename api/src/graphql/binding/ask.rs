@@ -171,6 +171,7 @@ impl<N: Noun> Change for Ask<N> {
         let home = &self.home.created;
         let id: OperationId = bench.new_id();
         let mut unit = bench.unit(Writer::Api, home.workspace, id);
+        bench.about(&mut unit, home.id).await?;
         let mut lane = bench.load::<N::Lane>(home.id).await?;
         let concerning = |no: No| no.concerning(home.app, Some(home.id));
         let (binding, change, credential, place) = match &self.asked {
