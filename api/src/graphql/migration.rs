@@ -189,6 +189,11 @@ impl Change for Record {
         let says = artifact.state.created.as_ref().map(|artifact| &artifact.facts);
         let declared = says.and_then(|says| says.migrations.iter().find(|one| one.id == self.migration));
         let concerning = |no: No| no.concerning(created.app, Some(self.environment));
+        let on_record = bench.load::<Migrations>(self.environment).await?;
+        let id: OperationId = bench.new_id();
+        let mut unit = bench.unit(Writer::Api, created.workspace, id);
+        bench.about(&mut unit, self.environment).await?;
+        permit(&unit, "operation.request_migration", &on_record.stream).map_err(concerning)?;
         let Some(declared) = declared.cloned() else {
             let message = "the artifact of this deployment declares no such migration";
             let refusal = gate::Refusal::new("MIGRATION_NOT_DECLARED", Some("migrationId"), message);
@@ -205,12 +210,7 @@ impl Change for Record {
             evidence: self.evidence.clone(),
             acknowledgements: self.acknowledgements.clone(),
         };
-        let on_record = bench.load::<Migrations>(self.environment).await?;
         let facts = Facts { told: &told, migrations: &on_record.state, deployment: &deployment.state, artifact: says };
-        let id: OperationId = bench.new_id();
-        let mut unit = bench.unit(Writer::Api, created.workspace, id);
-        bench.about(&mut unit, self.environment).await?;
-        permit(&unit, "operation.request_migration", &on_record.stream).map_err(concerning)?;
         let judged = migration::judge(&facts);
         if let Some(refusal) = gate::closed(&judged) {
             return Err(concerning(refused(refusal, on_record.stream.clone(), created.workspace).judged(&judged)));
