@@ -3,7 +3,7 @@
 
 use super::{
     change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
-    context::platform_only,
+    context::{belongs_to, platform_only},
     id,
     place::Host,
     route_owner::reason,
@@ -200,7 +200,7 @@ impl Change for HostChange {
             Asked::Uncordon(reason) => Command::Uncordon { reason, by: None },
             Asked::SetCapacity(allocations) => Command::SetCapacity { allocations },
             Asked::UpgradeDone { by, os, runner, note } => {
-                drain_of(bench, by, self.host).await?;
+                seen(bench, by).await?;
                 Command::ConfirmUpgrade(host::Upgrade { by, os, runner, note, at: unit.now() })
             }
         };
@@ -209,12 +209,11 @@ impl Change for HostChange {
     }
 }
 
-/// Only an operation that drains this host can be told that the host is done; any other is answered as if there were none.
-async fn drain_of(bench: &Bench<'_>, operation: OperationId, host: HostId) -> Result<(), No> {
+/// An operation that the caller may not see is answered as if there were none; whether it drains this host, the host says.
+async fn seen(bench: &Bench<'_>, operation: OperationId) -> Result<(), No> {
     let loaded = bench.load::<operation::Operation>(operation).await?;
-    let work = loaded.state.requested.map(|requested| requested.work);
-    match work {
-        Some(Work::HostDrain(drain)) if drain.host == host => Ok(()),
+    match loaded.state.requested {
+        Some(requested) if belongs_to(bench.ctx, requested.workspace).await? => Ok(()),
         _ => Err(id::not_found::<OperationId>("operationId").into()),
     }
 }
