@@ -118,7 +118,7 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
             let min_epoch = change.expected_epoch.next();
             let placement = Placement { id: world.new_allocation, host, min_epoch };
             let owner = future_owner(change, validated);
-            Step::Do(Act::Plan(Planned::of(lane_of(world), &owner, validated, change.drain, placement)))
+            Step::Do(Act::Plan(Planned::of(&lane_of(world), &owner, validated, change.drain, placement)))
         }
         _ => Step::Wait("no host of the cell has reported lately"),
     }
@@ -161,8 +161,8 @@ fn future_owner(change: &RouteChange, validated: &Validated) -> Owner {
 }
 
 /// Where its allocations belong; the gates have seen that the route is open.
-fn lane_of<'a>(world: &World<'a>) -> &'a Opened {
-    world.facts.owner.opened.as_ref().expect("a closed route's gate ends the operation before this")
+fn lane_of(world: &World<'_>) -> Opened {
+    world.facts.owner.lane().expect("a closed route's gate ends the operation before this")
 }
 
 fn propagate(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
