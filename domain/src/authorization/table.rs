@@ -113,6 +113,7 @@ pub const TABLE: &[Row] = &[
     needs("route_owner.detach_host", &[Api], Grant::Domains, Level::Environment),
     own("route_owner.promote", &[Promotion]),
     own("route_owner.roll_back", &[Rollback]),
+    own("route_owner.move", &[Promotion]),
     needs("route_owner.release_pin", &[Api], Grant::RouteHold, Level::Environment),
     needs("route_owner.lift_quarantine", &[Api], Grant::RouteHold, Level::Environment),
     needs("route_owner.freeze", &[Api], Grant::RouteHold, Level::Environment),

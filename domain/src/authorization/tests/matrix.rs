@@ -66,6 +66,7 @@ route_owner.attach_host       | api                          | yes yes no      n
 route_owner.detach_host       | api                          | yes yes no      no  | domains environment
 route_owner.promote           | promotion                    | no  no  no      no  | -
 route_owner.roll_back         | rollback                     | no  no  no      no  | -
+route_owner.move              | promotion                    | no  no  no      no  | -
 route_owner.release_pin       | api                          | yes yes no      no  | route_hold environment
 route_owner.lift_quarantine   | api                          | yes yes no      no  | route_hold environment
 route_owner.freeze            | api                          | yes yes no      no  | route_hold environment
