@@ -5,6 +5,7 @@
 mod approval;
 mod artifact;
 mod database;
+mod failover;
 mod generated;
 mod provider_bindings;
 mod route;
@@ -20,7 +21,7 @@ use crate::{
     environment::Environment,
     generated::{Freshness, freshness},
     migrations::Migrations,
-    operation::{Acknowledgement, Failure, Gate, Kind, Requested, RouteChange, Verdict},
+    operation::{Acknowledgement, Failure, Gate, Kind, Requested, RouteChange, Verdict, Work},
     provider_binding::ProviderBindings,
     route_owner::RouteOwner,
     runtime_service_binding::RuntimeServices,
@@ -77,6 +78,9 @@ pub struct Refusal {
 
 /// Judges every gate. The list is the order in which a caller learns of closed ones.
 pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
+    if let Work::RegionFailover(failover) = &facts.requested.work {
+        return failover::judge(facts, failover);
+    }
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
@@ -184,8 +188,10 @@ impl Refusal {
     }
 }
 
-/// The gates that a request may acknowledge.
+/// The gates that a promotion or rollback may acknowledge.
 pub const ACKNOWLEDGEABLE: [&str; 2] = [state::KIND, database::KIND];
+/// The gates that a failover may acknowledge.
+pub const FAILOVER_ACKNOWLEDGEABLE: [&str; 1] = [failover::KIND];
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

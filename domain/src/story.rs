@@ -276,6 +276,7 @@ pub(crate) fn saw(deployment: DeploymentId, epoch: Epoch) -> Observation {
         allocation: Some(allocation(1)),
         digest: Some(bytes_of(deployment)),
         status: Some(200),
+        elsewhere: None,
         at: at(0),
     }
 }

@@ -157,7 +157,7 @@ impl RouteChangePlan {
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
         let Some(requested) = wish.requested(OperationId(deployment.0), &facts, at) else { return Ok(None) };
-        let same_app = state.created.as_ref().zip(owner.opened.as_ref()).is_some_and(|(c, o)| c.app == o.app);
+        let same_app = state.created.as_ref().zip(owner.lane()).is_some_and(|(c, o)| c.app == o.app);
         let Some(seen) = facts.facts(&requested).filter(|_| same_app) else { return Ok(None) };
         let judged = gate::judge(&seen);
         let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");

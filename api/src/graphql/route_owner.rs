@@ -376,7 +376,7 @@ pub(crate) async fn route_of(
     environment: EnvironmentId,
 ) -> Result<(Loaded<route_owner::RouteOwner>, Opened), No> {
     let owner = bench.load::<route_owner::RouteOwner>(environment).await?;
-    match owner.state.opened.clone() {
+    match owner.state.lane() {
         Some(opened) if belongs_to(bench.ctx, opened.workspace).await? => Ok((owner, opened)),
         _ => Err(id::not_found::<EnvironmentId>("environmentId").into()),
     }
