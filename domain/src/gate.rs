@@ -188,10 +188,8 @@ impl Refusal {
     }
 }
 
-/// The gates that a promotion or rollback may acknowledge.
-pub const ACKNOWLEDGEABLE: [&str; 2] = [state::KIND, database::KIND];
-/// The gates that a failover may acknowledge.
-pub const FAILOVER_ACKNOWLEDGEABLE: [&str; 1] = [failover::KIND];
+/// The gates that a request may acknowledge: the first two stand before a change of owner, the last before a failover.
+pub const ACKNOWLEDGEABLE: [&str; 3] = [state::KIND, database::KIND, failover::KIND];
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

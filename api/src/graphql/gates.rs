@@ -22,7 +22,7 @@ use rhone_projections::gate_facts::GateFacts;
 /// What a gate warned of, taken upon oneself.
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct AcknowledgementInput {
-    /// Which gate: vango_state or database.
+    /// Which gate: vango_state or database, or sessions for a failover.
     gate: String,
     /// Why it is all right: 1 to 500 characters.
     reason: String,

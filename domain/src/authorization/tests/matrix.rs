@@ -40,6 +40,7 @@ host.begin_drain              | platform                     | no  no  no      n
 host.confirm_upgrade          | platform                     | yes no  no      no  | platform_manage platform
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
+operation.request_region_failover | api                      | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
 operation.request_scale       | api                          | yes yes no      no  | scale environment
 operation.request_drain       | api                          | yes yes no      no  | scale environment
