@@ -24,7 +24,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
-    allocation::{Allocation, State},
+    allocation::State,
     app,
     authorization::Scope,
     cell, claim,
@@ -117,7 +117,9 @@ impl Environment {
         });
         let of = owner.owner.as_ref().map(|owner| owner.deployment);
         let rows = allocations::of_environment(connection, id, of, Ended::Excluded).await.map_err(Fault::internal)?;
-        let owned = |one: &Allocation| one.planned.as_ref().is_some_and(|planned| owner.owns(planned));
+        let owned = |one: &rhone_domain::allocation::Allocation| {
+            one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
+        };
         let ready = rows.iter().any(|(one, _)| one.state == Some(State::Ready) && owned(one));
         let serving = if ready { Serving::Something } else { Serving::Nothing };
         Ok(wake::lifecycle(&owner, wake, serving, ctx.platform().clock.now()).into())

@@ -121,7 +121,9 @@ impl Memory {
         let evidence = Evidence { epoch: Some(epoch), ..Evidence::default() };
         for (stage, evidence) in [(Stage::RouteCas, evidence), (Stage::EdgePropagating, Evidence::default())] {
             let events = operation.decide(operation::Command::Enter { stage, evidence }).ok()?;
-            events.iter().for_each(|event| operation.apply(event));
+            for event in &events {
+                operation.apply(event);
+            }
             entered.extend(events);
         }
         self.route.extend(route);
