@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
     environment::{self, DrainPolicy},
-    feed::Owner,
+    feed::{Drain, Owner},
     gate::Facts,
     ids::{
         ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
@@ -26,6 +26,7 @@ use crate::{
     provider::{Needs, Resource, Vendor},
     route_owner,
     runtime_service::Service,
+    session_fate::Fate,
     text::{Commit, Hostname, MigrationName, Name, Proof, Reason, Repository, Slug},
     wake::ReplayContract,
 };
@@ -40,7 +41,9 @@ pub(crate) const SITES: ProjectId = ProjectId(Uuid::from_u128(0x517e5));
 pub(crate) const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
 pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId(Uuid::from_u128(0x940d));
 pub(crate) const LYON: RegionId = RegionId(Uuid::from_u128(0x1704));
+pub(crate) const BERGEN: RegionId = RegionId(Uuid::from_u128(0xbe46));
 pub(crate) const CELL_1: CellId = CellId(Uuid::from_u128(0xce11));
+pub(crate) const FJORD: CellId = CellId(Uuid::from_u128(0xf704));
 pub(crate) const HOST_1: HostId = HostId(Uuid::from_u128(0x4057));
 pub(crate) const HOST_2: HostId = HostId(Uuid::from_u128(0x4058));
 pub(crate) const BLUE: DeploymentId = DeploymentId(Uuid::from_u128(0xb1));
@@ -172,6 +175,30 @@ pub(crate) fn production() -> environment::Created {
     }
 }
 
+/// Where production is served after a failover.
+pub(crate) fn bergen() -> route_owner::Place {
+    route_owner::Place { region: BERGEN, cell: FJORD }
+}
+
+/// The traffic goes from LYON to BERGEN, while BLUE owns it.
+pub(crate) fn moved() -> route_owner::Moved {
+    route_owner::Moved {
+        by: SECOND,
+        epoch: Epoch(2),
+        from: opened().place(),
+        to: bergen(),
+        at: at(100),
+        drain: Drain { deployment: BLUE, deadline: at(130) },
+        sessions: Fate::StartFresh,
+    }
+}
+
+/// BERGEN, as an operation enabled it for production.
+pub(crate) fn enabled() -> environment::Enabled {
+    let topology = environment::DataTopology::Replicated;
+    environment::Enabled { region: BERGEN, cell: FJORD, by: THIRD, topology }
+}
+
 pub(crate) fn opened() -> route_owner::Opened {
     route_owner::Opened { environment: PRODUCTION, workspace: ACME, app: SHOP, region: LYON, cell: CELL_1 }
 }
@@ -250,6 +277,7 @@ pub(crate) fn saw(deployment: DeploymentId, epoch: Epoch) -> Observation {
         allocation: Some(allocation(1)),
         digest: Some(bytes_of(deployment)),
         status: Some(200),
+        elsewhere: None,
         at: at(0),
     }
 }

@@ -1,6 +1,7 @@
 //! One sentence for each event, the same in console, command line and support bundle. Made from the payload's own words; an
 //! event whose type is newer than this program still gets one.
 
+use rhone_domain::session_fate::Fate;
 use serde_json::Value;
 
 /// Why, where the event says so.
@@ -29,6 +30,16 @@ pub fn of(event_type: &str, payload: &Value) -> String {
             "0" => "The environment never goes to sleep by itself.".to_owned(),
             seconds => format!("The environment goes to sleep after {seconds} idle seconds."),
         },
+        "environment.residency_set" => match listed(payload, "/residency").as_str() {
+            "" => format!("It may be in every region: {}.", p("/reason")),
+            regions => format!("It may only be in {regions}: {}.", p("/reason")),
+        },
+        "environment.region_enabled" => {
+            format!("It may be moved to region {}; its data there: {}.", p("/region"), p("/topology"))
+        }
+        "environment.region_disabled" => {
+            format!("It may be moved to region {} no longer: {}.", p("/region"), p("/reason"))
+        }
         "region.created" => format!("Region {} was created.", p("/slug")),
         "cell.created" => format!("Cell {} was created.", p("/slug")),
         "host.registered" => format!("Host {} was registered.", p("/slug")),
@@ -102,6 +113,15 @@ fn route_owner(event_type: &str, payload: &Value) -> String {
         "route_owner.rolled_back" => {
             format!("Epoch {}: rolled back to {}: {}.", p("/epoch"), short("/owner/artifact"), p("/reason"))
         }
+        "route_owner.moved" => {
+            let (until, fate) = (p("/drain/deadline"), fate(payload));
+            format!(
+                "Epoch {}: the traffic is served from region {} now, no longer from {}. Open sessions stay until {until}; then {fate}.",
+                p("/epoch"),
+                p("/to/region"),
+                p("/from/region")
+            )
+        }
         "route_owner.pinned" => format!("The environment is pinned by the rollback: {}.", p("/reason")),
         "route_owner.pin_released" => format!("The pin was released: {}.", p("/reason")),
         "route_owner.quarantined" => format!("{} is quarantined here: {}.", short("/digest"), p("/reason")),
@@ -127,6 +147,13 @@ fn operation(event_type: &str, payload: &Value) -> String {
         "operation.requested" if p("/kind") == "drain" => {
             let many = payload.pointer("/allocations").and_then(Value::as_array).map_or(0, Vec::len);
             format!("A drain of {many} allocations within {} s was requested.", p("/drain_seconds"))
+        }
+        "operation.requested" if p("/kind") == "region_failover" => {
+            let (from, to, epoch) = (p("/from/region"), p("/to/region"), p("/expected_epoch"));
+            format!(
+                "A failover from region {from} to {to} was requested at epoch {epoch}; of the sessions: {}.",
+                fate(payload)
+            )
         }
         "operation.requested" if p("/artifact").is_empty() => {
             format!("A {} was requested: {}.", p("/kind").replace('_', " "), p("/reason"))
@@ -161,6 +188,11 @@ fn operation(event_type: &str, payload: &Value) -> String {
         }
         other => format!("{other} happened."),
     }
+}
+
+/// What sessions get.
+fn fate(payload: &Value) -> &'static str {
+    word(payload, "/sessions").parse::<Fate>().map_or("nothing is said of them", Fate::spoken)
 }
 
 /// Which keys; what they hold is nowhere to be read.

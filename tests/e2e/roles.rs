@@ -46,6 +46,7 @@ fn asks(mutation: &str) -> Asks {
         "environmentWake" => "operation.request_wake",
         "environmentSleepPolicySet" => "environment.set_sleep_policy",
         "environmentScale" => "operation.request_scale",
+        "environmentFailover" => "operation.request_region_failover",
         "allocationDrain" => "operation.request_drain",
         "providerBindingCreate" => "provider_binding.request",
         "providerBindingVerify" | "providerBindingRotate" | "providerBindingDisable" => {
@@ -252,7 +253,10 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         Who::Owner => true,
         Who::Admin => roles.contains(&"admin"),
         // The environment of these inputs is a preview.
-        Who::Member => roles.contains(&"member") || command == "operation.request_promotion",
+        Who::Member => {
+            let promotes = ["operation.request_promotion", "operation.request_region_failover"].contains(&command);
+            roles.contains(&"member") || promotes
+        }
         Who::Custom => {
             let given = grants.iter().all(|grant| !WHOLE.contains(grant)) && level != Some("workspace");
             roles.contains(&"member") || given

@@ -19,11 +19,12 @@ use rhone_domain::{
     vango_state,
 };
 use rhone_projections::gate_facts::GateFacts;
+use std::collections::BTreeSet;
 
 /// What a gate warned of, taken upon oneself.
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct AcknowledgementInput {
-    /// Which gate: vango_state or database.
+    /// Which gate: vango_state or database, or sessions for a failover.
     gate: String,
     /// Why it is all right: 1 to 500 characters.
     reason: String,
@@ -36,7 +37,8 @@ impl Element for AcknowledgementInput {
 /// Acknowledgements of the input.
 pub(crate) fn acknowledgements(input: Option<Listed<AcknowledgementInput>>) -> Result<Vec<Acknowledgement>, Fault> {
     let input = input.map(|Listed(all)| all).unwrap_or_default();
-    if input.len() > gate::ACKNOWLEDGEABLE.len() {
+    let named: BTreeSet<&str> = input.iter().map(|one| one.gate.as_str()).collect();
+    if named.len() < input.len() {
         return Err(Fault::bad_input("acknowledgements", "must name each gate at most once"));
     }
     let read = |AcknowledgementInput { gate, reason: why }: AcknowledgementInput| {
@@ -160,7 +162,7 @@ impl RouteChangePlan {
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
         let Some(requested) = wish.requested(OperationId(deployment.0), &facts, at) else { return Ok(None) };
-        let same_app = state.created.as_ref().zip(owner.opened.as_ref()).is_some_and(|(c, o)| c.app == o.app);
+        let same_app = state.created.as_ref().zip(owner.lane()).is_some_and(|(c, o)| c.app == o.app);
         let Some(seen) = facts.facts(&requested).filter(|_| same_app) else { return Ok(None) };
         let judged = gate::judge(&seen);
         let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");

@@ -28,6 +28,9 @@ environment.scale             | scheduler                    | no  no  no      n
 environment.set_policy        | api                          | yes yes no      no  | environment_manage environment
 environment.approve           | api                          | yes yes no      no  | approve environment
 environment.set_sleep_policy  | api                          | yes yes no      no  | scale environment
+environment.set_residency     | api                          | yes yes no      no  | environment_manage environment
+environment.enable_region     | platform                     | no  no  no      no  | -
+environment.disable_region    | api                          | yes yes no      no  | environment_manage environment
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
 host.cordon                   | platform                     | yes no  no      no  | platform_manage platform
@@ -37,6 +40,7 @@ host.begin_drain              | platform                     | no  no  no      n
 host.confirm_upgrade          | platform                     | yes no  no      no  | platform_manage platform
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
+operation.request_region_failover | api                      | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
 operation.request_scale       | api                          | yes yes no      no  | scale environment
 operation.request_drain       | api                          | yes yes no      no  | scale environment
@@ -63,6 +67,7 @@ route_owner.attach_host       | api                          | yes yes no      n
 route_owner.detach_host       | api                          | yes yes no      no  | domains environment
 route_owner.promote           | promotion                    | no  no  no      no  | -
 route_owner.roll_back         | rollback                     | no  no  no      no  | -
+route_owner.move              | promotion                    | no  no  no      no  | -
 route_owner.release_pin       | api                          | yes yes no      no  | route_hold environment
 route_owner.lift_quarantine   | api                          | yes yes no      no  | route_hold environment
 route_owner.freeze            | api                          | yes yes no      no  | route_hold environment

@@ -24,10 +24,10 @@ use crate::{
     project, refusal, region, route_owner,
     session_fate::Fate,
     story::{
-        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND, SHOP,
-        SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, facts, generated,
-        host as hostname, name, needs, opened, owner, planned, production, ran, ready, requested, restored, slug,
-        validated,
+        ACME, ALICE, BERGEN, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND,
+        SHOP, SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, enabled, facts, generated,
+        host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested, restored,
+        slug, validated,
     },
     variables, workspace,
 };
@@ -79,6 +79,12 @@ pub(super) fn samples() -> Vec<Encoded> {
             },
             environment::Event::PromotionApproved(approval(ALICE)),
             environment::Event::SleepPolicySet(environment::SleepPolicy { sleep_after_seconds: 900 }),
+            environment::Event::ResidencySet {
+                residency: environment::Residency([LYON, BERGEN].into()),
+                reason: because("the customers' contract"),
+            },
+            environment::Event::RegionEnabled(enabled()),
+            environment::Event::RegionDisabled { region: BERGEN, reason: because("its lease ends") },
         ]),
         written(hosts()),
         written([
@@ -191,7 +197,7 @@ fn refused() -> refusal::Refused {
     }
 }
 
-fn routes() -> [route_owner::Event; 15] {
+fn routes() -> [route_owner::Event; 16] {
     let (reason, drain) = (because("checkout is broken"), |deployment| Some(Drain { deployment, deadline: at(131) }));
     let digest: Digest = GREEN_BYTES;
     [
@@ -228,6 +234,7 @@ fn routes() -> [route_owner::Event; 15] {
             at: at(101),
             retry_at: at(106),
         },
+        route_owner::Event::Moved(moved()),
     ]
 }
 
