@@ -10,6 +10,7 @@ mod provider_bindings;
 mod route;
 mod runtime_services;
 mod state;
+mod wake_replay;
 
 use crate::{
     aggregate::Rejection,
@@ -80,7 +81,8 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
-    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), approval::judge(facts)]);
+    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), wake_replay::judge(facts)]);
+    judged.push(approval::judge(facts));
     judged
 }
 

@@ -78,14 +78,13 @@ pub fn uuid(id: &str) -> Uuid {
 
 /// Waits until an edge has said that something is open on an allocation: sessions are reported once a second.
 pub async fn is_said_to_be_open(platform: &Platform, allocation: Uuid) {
-    let mut database = administrator(platform).await;
     let look = async || {
         let said: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM status.edges, jsonb_array_elements(body->'sessions') AS one
+            "SELECT EXISTS (SELECT FROM status.edges, json_array_elements(body->'sessions') AS one
              WHERE one->>'allocation' = $1 AND (one->>'open')::bigint > 0)",
         )
         .bind(allocation.to_string())
-        .fetch_one(&mut database)
+        .fetch_one(&mut administrator(platform).await)
         .await
         .expect("the edges' reports can be read");
         said.then_some(())

@@ -160,6 +160,7 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
             "database",
             "provider_bindings",
             "runtime_services",
+            "wake_replay",
             "approval",
         ];
         assert_eq!(kinds, all);
