@@ -183,3 +183,42 @@ async fn an_environment_that_nobody_uses_falls_asleep_by_its_policy_and_wakes_fo
     assert_eq!(lifecycle(&tenant, &tenant.preview).await, "HOT", "a policy is of one environment");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_missing_contract_is_a_risk_that_is_shown_before_a_promotion_and_kept_with_it() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open_draining(platform, platform.developer(), 5).await;
+    let blue = tenant.deploy(Version::Blue).await;
+    assert_eq!(
+        wake_replay(&tenant, &blue).await["state"],
+        "pass",
+        "an environment that never sleeps costs nobody anything"
+    );
+    let policy = json!({ "environmentId": tenant.production.id, "sleepAfterSeconds": 86_400 });
+    tenant.client.done("environmentSleepPolicySet", "environment { sleepAfterSeconds }", policy).await;
+    let shown = wake_replay(&tenant, &blue).await;
+    assert_eq!(shown["state"], "warn", "{shown:#}");
+    for words in ["POST", "503", WEBHOOK] {
+        assert!(text(&shown["reason"]).contains(words), "{words}: {shown:#}");
+    }
+    let promoted = tenant.succeeds(&tenant.promote(&blue).await).await;
+    let gates = promoted["gates"].as_array().expect("gates");
+    assert!(gates.iter().any(|gate| gate["kind"] == "wake_replay" && gate["state"] == "warn"), "{promoted:#}");
+
+    let digest = push_with(&tenant.client, &tenant.workspace, Version::Blue, CONTRACT.to_owned(), &[]).await;
+    let promising = tenant.deploy_bytes(digest, Version::Blue).await;
+    let shown = wake_replay(&tenant, &promising).await;
+    assert_eq!(shown["state"], "pass", "{shown:#}");
+    assert!(text(&shown["evidence"]).contains("POST /api/incr"), "{shown:#}");
+}
+
+/// The gate as it is shown before the button is pressed; it never stands in the way.
+async fn wake_replay(tenant: &Tenant, deployed: &Deployed) -> Value {
+    let query = "query($id: ID!, $deployment: ID!) { environment(id: $id) { promotion(deploymentId: $deployment) { allowed \
+        gates { kind state reason evidence } } } }";
+    let variables = json!({ "id": tenant.production.id, "deployment": deployed.id });
+    let plan = tenant.client.data(query, variables).await["environment"]["promotion"].clone();
+    assert_eq!(plan["allowed"], true, "{plan:#}");
+    let gates = plan["gates"].as_array().expect("gates");
+    gates.iter().find(|gate| gate["kind"] == "wake_replay").expect("the gate is asked").clone()
+}

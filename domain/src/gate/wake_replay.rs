@@ -16,7 +16,8 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let contract = facts.next.and_then(|next| next.wake.as_ref()).filter(|contract| !contract.hold.is_empty());
     if let Some(contract) = contract {
         let held = contract.hold.join(", ");
-        let reason = format!("while it sleeps, what it promises to recognise by `{}` is held", contract.idempotency_header);
+        let reason =
+            format!("while it sleeps, what it promises to recognise by `{}` is held", contract.idempotency_header);
         return Judged::open(KIND, reason, format!("asleep after {seconds} s; held: {held}; all else gets 503"));
     }
     let routes = facts.next.map(|next| next.routes.join(", ")).filter(|routes| !routes.is_empty());

@@ -139,6 +139,7 @@ fn an_accepted_operation_goes_on_with_every_gate_on_record() {
         "database",
         "provider_bindings",
         "runtime_services",
+        "wake_replay",
         "approval",
     ];
     assert_eq!(judged, all.map(|kind| (kind, Verdict::Pass)));

@@ -4,8 +4,13 @@ use super::*;
 use crate::{
     artifact_facts::ArtifactFacts,
     environment::{Environment, SleepPolicy},
+    migrations::Migrations,
+    numbers::Epoch,
     operation::{Kind, Verdict},
-    story::{at_gates, facts, replay},
+    provider_binding::ProviderBindings,
+    route_owner::RouteOwner,
+    runtime_service_binding::RuntimeServices,
+    story::{GREEN, facts, promotable, replay, requested},
     wake::ReplayContract,
 };
 
@@ -42,14 +47,26 @@ impl Said {
 }
 
 fn look<T>(kind: Kind, seconds: u64, said: Said, rule: impl Fn(&Facts<'_>) -> T) -> T {
-    let environment =
-        Environment { sleep: SleepPolicy { sleep_after_seconds: seconds }, ..Environment::default() };
-    at_gates(kind, &environment, said.facts().as_ref(), rule)
+    let environment = Environment { sleep: SleepPolicy { sleep_after_seconds: seconds }, ..Environment::default() };
+    let (requested, next) = (requested(kind, Epoch(1)), said.facts());
+    rule(&Facts {
+        requested: &requested,
+        change: requested.work.route_change().expect("a change of owner"),
+        owner: &RouteOwner::default(),
+        deployment: &promotable(GREEN),
+        environment: &environment,
+        migrations: &Migrations::default(),
+        next: next.as_ref(),
+        present: None,
+        providers: &ProviderBindings::default(),
+        services: &RuntimeServices::default(),
+    })
 }
 
 /// The cases that a rule gets wrong.
 fn wrong(rule: impl Fn(&Facts<'_>) -> Verdict + Copy) -> Vec<(u64, Said)> {
-    let cases = CASES.into_iter().filter(|(seconds, said, right)| look(Kind::Promotion, *seconds, *said, rule) != *right);
+    let cases =
+        CASES.into_iter().filter(|(seconds, said, right)| look(Kind::Promotion, *seconds, *said, rule) != *right);
     cases.map(|(seconds, said, _)| (seconds, said)).collect()
 }
 
