@@ -157,10 +157,16 @@ async fn lives_until_its_deadline(scene: &Scene, socket: &Watched, old: &str) {
         chrono::DateTime::parse_from_rfc3339(one["drainDeadline"].as_str()?).ok()
     };
     let deadline = until("the old allocation is told its deadline", PATIENCE, deadline).await;
-    let ended = async || socket.has_ended().then(chrono::Utc::now);
+    let ended = async || socket.has_ended().then(|| rhone_eventstore::Clock::system().now());
     let at = until("the session has ended", PATIENCE, ended).await;
     let early = (deadline.to_utc() - at).num_milliseconds();
     assert!(early <= 100, "the session was ended {early} ms before its deadline");
+    let told = async || {
+        let all = scene.tenant.allocations(&scene.tenant.production).await;
+        all.into_iter().find(|one| one["id"] == old && one["state"] == "STOPPED")
+    };
+    let stopped = until("the old allocation has stopped", PATIENCE, told).await;
+    assert_eq!(stopped["sessionsEnded"], 1, "and it is said how many were ended: {stopped:#}");
 }
 
 /// The log's order: a replacement is ready before what it replaces is told to go.
