@@ -12,6 +12,7 @@ mod route;
 mod runtime_services;
 mod state;
 mod variables;
+mod wake_replay;
 
 use crate::{
     aggregate::Rejection,
@@ -89,7 +90,7 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     judged.extend(route::policy(facts));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
     judged.extend([provider_bindings::judge(facts), variables::judge(facts), runtime_services::judge(facts)]);
-    judged.push(approval::judge(facts));
+    judged.extend([wake_replay::judge(facts), approval::judge(facts)]);
     judged
 }
 

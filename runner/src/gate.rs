@@ -88,7 +88,7 @@ pub async fn run(spec_path: &Path) -> Result<(), Error> {
     let (apps, app) = watch::channel(None);
     let front = front::Front::new(current, app);
     let accepting = tokio::spawn(front.clone().accept(listener));
-    let ended = supervisor::supervise(spec_path, &specs, &apps, &mut status).await;
+    let ended = supervisor::supervise(spec_path, &specs, &apps, &mut status, &front).await;
     front.all_passed(Duration::from_secs(1)).await;
     accepting.abort();
     ended

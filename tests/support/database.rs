@@ -1,7 +1,11 @@
 //! The database as its administrator sees it: to look where no API leads, and to do what only an intruder would. The trap
 //! avoided: proving something by the platform's own account of it.
 
-use crate::{graphql::Client, platform::Platform};
+use crate::{
+    graphql::Client,
+    platform::Platform,
+    wait::{PATIENCE, until},
+};
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
@@ -70,4 +74,20 @@ pub async fn successes_of(database: &mut PgConnection, actor: Uuid) -> i64 {
 /// The UUID in an id as the API shows it.
 pub fn uuid(id: &str) -> Uuid {
     id.rsplit('_').next().and_then(|digits| Uuid::try_parse(digits).ok()).unwrap_or_else(|| panic!("{id} is no id"))
+}
+
+/// Waits until an edge has said that something is open on an allocation: sessions are reported once a second.
+pub async fn is_said_to_be_open(platform: &Platform, allocation: Uuid) {
+    let look = async || {
+        let said: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM status.edges, json_array_elements(body->'sessions') AS one
+             WHERE one->>'allocation' = $1 AND (one->>'open')::bigint > 0)",
+        )
+        .bind(allocation.to_string())
+        .fetch_one(&mut administrator(platform).await)
+        .await
+        .expect("the edges' reports can be read");
+        said.then_some(())
+    };
+    until("an edge says that it is open", PATIENCE, look).await;
 }

@@ -16,6 +16,10 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub text: String,
+    /// Why the edge answered itself; empty when the app did.
+    pub reason: String,
+    /// When to come back, in seconds, if it says so.
+    pub retry_after: Option<u64>,
 }
 
 impl Reply {
@@ -27,9 +31,22 @@ impl Reply {
 
 /// One request of a new visitor; none when nobody listens.
 pub async fn get(edge: &str, host: &str, path: &str) -> Option<Reply> {
-    let answer = http().get(format!("{edge}{path}")).header("host", host).send().await.ok()?;
+    reply(http().get(format!("{edge}{path}")).header("host", host)).await
+}
+
+/// A webhook as a payment provider sends it, with an idempotency key or without.
+pub async fn post(edge: &str, host: &str, path: &str, key: Option<&str>) -> Option<Reply> {
+    let request = http().post(format!("{edge}{path}")).header("host", host).body("{\"type\":\"charge.succeeded\"}");
+    reply(key.into_iter().fold(request, |request, key| request.header("idempotency-key", key))).await
+}
+
+async fn reply(request: reqwest::RequestBuilder) -> Option<Reply> {
+    let answer = request.send().await.ok()?;
     let status = answer.status().as_u16();
-    Some(Reply { status, text: answer.text().await.ok()? })
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (reason, retry_after) = (header("rhone-reason").unwrap_or_default(), header("retry-after"));
+    let retry_after = retry_after.and_then(|seconds| seconds.parse().ok());
+    Some(Reply { status, text: answer.text().await.ok()?, reason, retry_after })
 }
 
 /// Which version answers on a host; none when none does.

@@ -6,6 +6,7 @@ pub mod database;
 pub mod edge;
 pub mod figure;
 pub mod graphql;
+pub mod hosts;
 pub mod inputs;
 pub mod platform;
 pub mod program;

@@ -1,6 +1,6 @@
-//! A wire to the database that can lose an answer: a statement that holds a certain word reaches the server, what the server
-//! says to it never comes back, and then the connection breaks. The trap avoided: cutting too early, when nothing was
-//! committed; the test looks into the database before it cuts.
+//! A wire to the database that can lose an answer or hold a question back: of a statement that holds a certain word, either
+//! the server's answer never comes back and then the connection breaks, or the statement itself arrives only when it is let
+//! go. The trap avoided: cutting too early, when nothing was committed; the test looks into the database before it cuts.
 
 use std::{
     net::SocketAddr,
@@ -25,23 +25,43 @@ pub struct Proxy {
     pub address: SocketAddr,
     heard: watch::Sender<bool>,
     cut: watch::Sender<bool>,
+    free: watch::Sender<bool>,
 }
 
 /// What every connection shares.
 #[derive(Clone)]
 struct Shared {
     word: Arc<[u8]>,
+    trick: Trick,
+    free: watch::Sender<bool>,
     heard: watch::Sender<bool>,
     cut: watch::Sender<bool>,
 }
 
+/// What is done to the statement with the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trick {
+    LoseItsAnswer,
+    HoldIt,
+}
+
 impl Proxy {
-    /// Leads to `target`; listens for `word`.
+    /// Leads to `target`; listens for `word`, and loses the answer.
     pub async fn start(target: String, word: &str) -> Self {
+        Self::playing(target, word, Trick::LoseItsAnswer).await
+    }
+
+    /// Leads to `target`; holds the first statement with `word` until it is let go.
+    pub async fn holding(target: String, word: &str) -> Self {
+        Self::playing(target, word, Trick::HoldIt).await
+    }
+
+    async fn playing(target: String, word: &str, trick: Trick) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let (heard, cut) = (watch::Sender::new(false), watch::Sender::new(false));
-        let shared = Shared { word: word.as_bytes().into(), heard: heard.clone(), cut: cut.clone() };
+        let (heard, cut, free) = (watch::Sender::new(false), watch::Sender::new(false), watch::Sender::new(false));
+        let word = word.as_bytes().into();
+        let shared = Shared { word, trick, free: free.clone(), heard: heard.clone(), cut: cut.clone() };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (shared, target) = (shared.clone(), target.clone());
@@ -52,12 +72,17 @@ impl Proxy {
                 });
             }
         });
-        Self { address, heard, cut }
+        Self { address, heard, cut, free }
     }
 
     /// Whether the word went by.
     pub fn has_heard(&self) -> bool {
         *self.heard.borrow()
+    }
+
+    /// Lets what was held go on its way.
+    pub fn let_go(&self) {
+        self.free.send_replace(true);
     }
 
     /// Breaks the connection on which it did.
@@ -88,7 +113,10 @@ async fn ask(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: Shared, si
         recent.extend_from_slice(&buffer[..length]);
         let spoken = recent.windows(shared.word.len()).any(|window| window == &*shared.word);
         if spoken && !shared.heard.send_replace(true) {
-            silent.store(true, Ordering::SeqCst);
+            match shared.trick {
+                Trick::LoseItsAnswer => silent.store(true, Ordering::SeqCst),
+                Trick::HoldIt => drop(shared.free.subscribe().wait_for(|free| *free).await),
+            }
         }
         recent.drain(..recent.len().saturating_sub(shared.word.len()));
         if to.write_all(&buffer[..length]).await.is_err() {

@@ -145,7 +145,8 @@ impl Tenant {
     /// Waits for the good end of an operation.
     pub async fn succeeds(&self, id: &str) -> Value {
         let operation = self.ends(id).await;
-        let good = ["HEALTHY", "ROLLED_BACK", "VERIFIED"].contains(&operation["stage"].as_str().unwrap_or_default());
+        let good = ["HEALTHY", "ROLLED_BACK", "VERIFIED", "COLD", "HOT", "UNCORDONED"]
+            .contains(&operation["stage"].as_str().unwrap_or_default());
         assert!(good, "operation {id} did not end well: {operation:#}");
         operation
     }
@@ -182,7 +183,7 @@ impl Tenant {
     /// The same; none while the API does not answer.
     pub async fn allocations_now(&self, environment: &Environment) -> Option<Vec<Value>> {
         let query = "query($id: ID!) { environment(id: $id) { allocations(ended: true) { id state artifactDigest verifiedDigest \
-            restarts hostId regionId cellId } } }";
+            restarts hostId regionId cellId sessionsEnded drainDeadline } } }";
         let answer = self.client.try_ask(query, json!({ "id": environment.id })).await.ok()?;
         answer["data"]["environment"]["allocations"].as_array().cloned()
     }

@@ -164,6 +164,7 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
             "provider_bindings",
             "variables",
             "runtime_services",
+            "wake_replay",
             "approval",
         ];
         assert_eq!(kinds, all);

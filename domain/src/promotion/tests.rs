@@ -141,6 +141,7 @@ fn an_accepted_operation_goes_on_with_every_gate_on_record() {
         "provider_bindings",
         "variables",
         "runtime_services",
+        "wake_replay",
         "approval",
     ];
     assert_eq!(judged, all.map(|kind| (kind, Verdict::Pass)));

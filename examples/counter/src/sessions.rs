@@ -32,6 +32,7 @@ pub(crate) struct Count<'a> {
     version: &'a str,
     open: u64,
     total: u64,
+    increments: u64,
 }
 
 impl Sessions {
@@ -59,7 +60,12 @@ impl Sessions {
     }
 
     pub(crate) fn count(&self) -> Count<'_> {
-        Count { version: &self.version, open: self.open(), total: self.total.load(Ordering::Relaxed) }
+        Count {
+            version: &self.version,
+            open: self.open(),
+            total: self.total.load(Ordering::Relaxed),
+            increments: self.increments.load(Ordering::Relaxed),
+        }
     }
 
     /// One more; the new sum.

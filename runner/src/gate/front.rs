@@ -60,6 +60,16 @@ impl Front {
         }
     }
 
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        *self.passing.borrow()
+    }
+
+    /// Waits until none is.
+    pub(super) async fn closed(&self) {
+        let _ = self.passing.subscribe().wait_for(|count| *count == 0).await;
+    }
+
     /// Lets the last bytes of an ended app reach their readers.
     pub(super) async fn all_passed(&self, patience: Duration) {
         let _ = timeout(patience, self.passing.subscribe().wait_for(|count| *count == 0)).await;

@@ -25,6 +25,9 @@ pub(crate) struct GateStatus {
     pub(crate) starts: u64,
     /// How the app ended last.
     pub(crate) last_exit: Option<String>,
+    /// How many connections were open when the drain deadline came.
+    #[serde(default)]
+    pub(crate) sessions_ended: u64,
 }
 
 /// How far a gate came.
@@ -78,7 +81,10 @@ impl StatusFile {
             None => None,
         };
         let starts = before.map_or(0, |before| before.starts);
-        let file = Self { path, now: GateStatus { gate, stage: Stage::Opening, app: None, starts, last_exit } };
+        let file = Self {
+            path,
+            now: GateStatus { gate, stage: Stage::Opening, app: None, starts, last_exit, sessions_ended: 0 },
+        };
         file.write()?;
         Ok(file)
     }
@@ -89,6 +95,12 @@ impl StatusFile {
 
     pub(super) fn draining(&mut self) -> Result<(), Error> {
         self.enter(Stage::Draining)
+    }
+
+    /// The deadline came, and so many were open.
+    pub(super) fn ends(&mut self, sessions: usize) -> Result<(), Error> {
+        self.now.sessions_ended = u64::try_from(sessions).unwrap_or(u64::MAX);
+        self.write()
     }
 
     pub(super) fn fault(&mut self, reason: String) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 use super::{
     GateSpec,
     app::{App, Running},
+    front::Front,
     log::Log,
     status::StatusFile,
 };
@@ -13,13 +14,15 @@ use std::{path::Path, time::Duration};
 use tokio::{
     signal::unix::{self, SignalKind, signal},
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// After so long a life the next crash counts as the first.
 const GOOD_LIFE: Duration = Duration::from_mins(1);
+/// What the app gets between SIGTERM and SIGKILL, to put away what its sessions keep.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What the gate was told.
 enum Told {
@@ -38,6 +41,7 @@ pub(super) async fn supervise(
     specs: &watch::Sender<GateSpec>,
     apps: &watch::Sender<Option<Running>>,
     status: &mut StatusFile,
+    front: &Front,
 ) -> Result<(), Error> {
     let mut signals = Signals::take()?;
     let folder = spec_path.parent().ok_or(Error::Config("the spec's path has no folder"))?;
@@ -62,7 +66,7 @@ pub(super) async fn supervise(
                     Err(told) => {
                         // A draining app gives its port back, and the next to get it may be anyone.
                         apps.send_replace(None);
-                        return stop(app, told, &mut signals, spec_path, specs, status).await;
+                        return stop(app, told, (&mut signals, spec_path, specs), status, front).await;
                     }
                 }
             }
@@ -80,22 +84,31 @@ pub(super) async fn supervise(
     }
 }
 
-/// SIGTERM to the app's group, then patience; at the deadline, or when told to end, SIGKILL.
+/// Open connections may finish until the deadline; then SIGTERM to the app's group, a moment for its last words, SIGKILL. Told
+/// to end, it is SIGKILL at once.
 async fn stop(
     mut app: App,
     told: Told,
-    signals: &mut Signals,
-    spec_path: &Path,
-    specs: &watch::Sender<GateSpec>,
+    (signals, spec_path, specs): (&mut Signals, &Path, &watch::Sender<GateSpec>),
     status: &mut StatusFile,
+    front: &Front,
 ) -> Result<(), Error> {
     status.draining()?;
-    let deadline = Instant::now() + Duration::from_millis(specs.borrow().drain_timeout_ms);
     if matches!(told, Told::Drain) {
-        app.signal(Signal::TERM);
+        // The order to stop may have brought a deadline of its own.
+        reload(spec_path, specs);
+        let deadline = Instant::now() + Duration::from_millis(specs.borrow().drain_timeout_ms);
+        let end = async {
+            tokio::select! {
+                exit = app.ended() => return Ok(Some(exit)),
+                () = front.closed() => {}
+                () = sleep_until(deadline) => status.ends(front.open())?,
+            }
+            app.signal(Signal::TERM);
+            Ok::<_, Error>(timeout(LAST_WORDS, app.ended()).await.ok())
+        };
         let exit = tokio::select! {
-            exit = app.ended() => Some(exit),
-            () = sleep_until(deadline) => None,
+            exit = end => exit?,
             () = signals.told_to_end(spec_path, specs) => None,
         };
         if let Some(exit) = exit {

@@ -4,8 +4,9 @@
 use super::Keeper;
 use crate::{
     allocation_folder::Phase,
+    clock,
     error::Error,
-    gate::{clear_orphans, lock},
+    gate::{GateSpec, clear_orphans, lock},
     host_process::HostProcess,
 };
 use rhone_domain::host_protocol::{Desired, Seen};
@@ -13,8 +14,8 @@ use rustix::process::Signal;
 use std::{fs, io, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// What a gate is given beyond its own deadline before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+/// What a gate is given beyond its own deadline before it is killed; its app has five seconds of it.
+const GRACE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How a gate ends.
@@ -36,16 +37,20 @@ impl Keeper {
         if self.record.phase != Phase::Draining && self.live_gate()?.is_some() {
             self.enter(order, Phase::Draining, Seen::Draining)?;
         }
+        if let Some(spec) = self.folder.spec()? {
+            self.folder.set_spec(&GateSpec { drain_timeout_ms: millis_left(order), ..spec })?;
+        }
         self.end_gate(order, Ending::Drained).await?;
         self.forget_variables()?;
-        self.enter(order, Phase::Stopped, Seen::Stopped { sessions_ended: 0 })
+        let sessions_ended = self.folder.gate()?.map_or(0, |status| status.sessions_ended);
+        self.enter(order, Phase::Stopped, Seen::Stopped { sessions_ended })
     }
 
     /// Returns when neither a gate nor an app of this allocation runs, nor will.
     pub(super) async fn end_gate(&mut self, order: &Desired, ending: Ending) -> Result<(), Error> {
         loop {
             if let Some(gate) = self.live_gate()? {
-                end(gate, ending, Duration::from_millis(order.drain_timeout_ms)).await;
+                end(gate, ending, Duration::from_millis(millis_left(order))).await;
             }
             remove_if_there(&self.folder.spec_path())?;
             let lock_path = self.folder.path().join("gate.lock");
@@ -60,6 +65,14 @@ impl Keeper {
     pub(super) fn live_gate(&self) -> Result<Option<HostProcess>, Error> {
         Ok(self.folder.gate()?.map(|status| status.gate).filter(|gate| gate.is_alive()))
     }
+}
+
+/// How long open work may go on: until the order's own deadline, or for as long as the order allows without one. The wall clock
+/// is read for it once; from then on the gate counts by itself.
+fn millis_left(order: &Desired) -> u64 {
+    order.drain_deadline.map_or(order.drain_timeout_ms, |deadline| {
+        u64::try_from((deadline - clock::now()).num_milliseconds()).unwrap_or(0)
+    })
 }
 
 /// Signals, waits, kills.
