@@ -14,9 +14,11 @@ pub(crate) type Page = u16;
 /// No page.
 pub(crate) const NONE: Page = 0;
 
+type Pages<T> = (Vec<Arc<T>>, HashMap<String, Page>);
+
 /// Values by number.
 pub(crate) struct Book<T> {
-    pages: RwLock<(Vec<Arc<T>>, HashMap<String, Page>)>,
+    pages: RwLock<Pages<T>>,
 }
 
 impl<T> Default for Book<T> {
@@ -40,11 +42,6 @@ impl<T: Debug> Book<T> {
     pub(crate) fn read(&self, page: Page) -> Arc<T> {
         let pages = self.pages.read().expect("nobody panics while writing");
         Arc::clone(&pages.0[usize::from(page) - 1])
-    }
-
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.pages.read().expect("nobody panics while writing").0.len()
     }
 }
 

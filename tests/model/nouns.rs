@@ -9,21 +9,23 @@ use crate::{
 };
 use rhone_domain::{
     aggregate::Aggregate,
-    allocation::{self, Allocation, Planned},
+    allocation::{self, Allocation, Placement, Planned},
+    database_impact::Impact,
     deployment::Deployment,
     digest::Digest,
     edge_status::{EdgeStatus, Observation},
     feed::{Content, Entry, Route},
     ids::{AllocationId, Incarnation, OperationId, RegionId},
-    migrations::Migrations,
+    migrations::{self, Migrations, RanBy},
     numbers::{Epoch, FeedSeq, Fence},
     operation::{self, Evidence, Kind, Operation, Stage},
     route_owner::{self, RouteOwner},
+    text::{MigrationName, Proof},
 };
 use rhone_edge::{Applied, Known, Position, judge};
 use rhone_tests::rules::{
-    Ask, HOST, Look, Move, at, because, bytes, deployment, environment, judged, next, owner, reported, requested,
-    validated,
+    Ask, DRAIN, HOST, Look, Move, at, because, bytes, deployment, environment, judged, next, opened, owner, reported,
+    requested, validated,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -54,6 +56,10 @@ pub(crate) struct Nouns {
     published: Answers<Page, Page>,
     heard: Answers<(Page, Page), bool>,
     answering: Answers<(Page, usize, usize), bool>,
+    plans: Answers<(usize, usize), Page>,
+    ordered: Answers<(Page, usize, usize), Page>,
+    reports: Answers<(Page, Report), Page>,
+    ran: Answers<(Page, usize, u8), Page>,
 }
 
 /// A route after a change, and what happened.
@@ -76,6 +82,15 @@ pub(crate) enum Order {
     Freeze,
     Unfreeze,
     ReleasePin,
+}
+
+/// What a runner says of an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Report {
+    /// It answers, with the bytes that were ordered.
+    ComesUp,
+    /// It will not run, or no longer.
+    Fails,
 }
 
 /// All that a worker looks at.
@@ -101,7 +116,9 @@ pub(crate) fn operation_id(lane: usize, slot: usize) -> OperationId {
 fn told<A: Aggregate>(noun: &A, command: A::Command) -> Result<A, A::Rejection> {
     let events = noun.decide(command)?;
     let mut after = noun.clone();
-    events.iter().for_each(|event| after.apply(event));
+    for event in &events {
+        after.apply(event);
+    }
     Ok(after)
 }
 
@@ -224,7 +241,13 @@ impl Nouns {
 
     /// The one append that changes a route: `judged_on` is the route that was read, `route` the one that stands in the log,
     /// and only a sin tells them apart.
-    pub(crate) fn change_route(&self, operation: Page, step: Page, judged_on: Page, route: Page) -> Option<RouteChanged> {
+    pub(crate) fn change_route(
+        &self,
+        operation: Page,
+        step: Page,
+        judged_on: Page,
+        route: Page,
+    ) -> Option<RouteChanged> {
         let work_out = |judged_on: Page| {
             let Move::ChangeRoute(command) = &*self.moves.read(step) else { return None };
             let decided = self.seen(&self.routes.read(judged_on)).decide(command.clone()).ok()?;
@@ -244,7 +267,9 @@ impl Nouns {
 
     fn applied(&self, route: Page, events: Vec<route_owner::Event>) -> Changed {
         let mut after = RouteOwner::clone(&self.routes.read(route));
-        events.iter().for_each(|event| after.apply(event));
+        for event in &events {
+            after.apply(event);
+        }
         if let Some(pin) = &mut after.pin {
             pin.by = SOMEBODY;
         }
@@ -290,7 +315,8 @@ impl Nouns {
             let position = Position { incarnation, seq: FeedSeq(0), digest: Digest::ZERO };
             let (content, signature) = (String::new(), String::new());
             let (region, seq) = (RegionId(Uuid::nil()), FeedSeq(1));
-            let entry = Entry { incarnation, region, seq, prev: Digest::ZERO, digest: Digest::ZERO, content, signature };
+            let entry =
+                Entry { incarnation, region, seq, prev: Digest::ZERO, digest: Digest::ZERO, content, signature };
             let held = (held != NONE).then(|| Content::Route(Route::clone(&self.contents.read(held))));
             let new = Content::Route(Route::clone(&self.contents.read(new)));
             let known = Known { held: held.as_ref(), floor: None };
@@ -310,30 +336,71 @@ impl Nouns {
             })
     }
 
-    /// An allocation as it was planned.
-    pub(crate) fn planned(&self, planned: &Planned) -> Page {
-        let command = allocation::Command::Plan(planned.clone());
-        self.allocations.enter(told(&Allocation::default(), command).expect("a new allocation"))
+    /// An allocation that is ordered for a deployment in an environment; one is like the other.
+    pub(crate) fn planned(&self, lane: usize, of: usize) -> Page {
+        self.plans.ask((lane, of), |_| {
+            let deployed = deployment_of(of);
+            let validated = deployed.validated.as_ref().expect("every deployment here is validated");
+            let id = AllocationId(Uuid::from_u128(deployment(of).0.as_u128() << 8 | lane as u128));
+            let placement = Placement { id, host: HOST, min_epoch: Epoch(0) };
+            let command =
+                allocation::Command::Plan(Planned::of(&opened(lane), &owner(of), validated, DRAIN, placement));
+            self.allocations.enter(told(&Allocation::default(), command).expect("a new allocation"))
+        })
     }
 
-    /// An allocation after its runner's reports, as far as they are believed.
-    pub(crate) fn reported(&self, allocation: Page, reports: impl IntoIterator<Item = allocation::Command>) -> Page {
-        let mut one = Allocation::clone(&self.allocations.read(allocation));
-        for report in reports {
-            one = told(&one, report).unwrap_or(one);
-        }
-        self.allocations.enter(one)
+    /// An allocation as a worker ordered it, under the one name of those like it: no decision tells them apart.
+    pub(crate) fn ordered(&self, step: Page, lane: usize, of: usize) -> Page {
+        self.ordered.ask((step, lane, of), |_| {
+            let Move::Plan(planned) = Move::clone(&self.moves.read(step)) else { return NONE };
+            let like = self.allocations.read(self.planned(lane, of));
+            let id = like.planned.as_ref().expect("it was planned").id;
+            let command = allocation::Command::Plan(Planned { id, ..planned });
+            self.allocations.enter(told(&Allocation::default(), command).expect("a new allocation"))
+        })
     }
-}
 
-/// The reports of a runner that starts what was ordered.
-pub(crate) fn comes_up(of: usize) -> [allocation::Command; 3] {
-    let digest = bytes(of);
-    [
-        allocation::Command::ReportPulling,
-        allocation::Command::ReportStarting { digest },
-        allocation::Command::ReportReady { digest, address: "127.0.0.1:7000".into() },
-    ]
+    /// An allocation after its runner's reports, as far as they are believed; the same page if nothing has changed.
+    pub(crate) fn reported(&self, allocation: Page, report: Report) -> Page {
+        self.reports.ask((allocation, report), |_| {
+            let mut one = Allocation::clone(&self.allocations.read(allocation));
+            let digest = one.planned.as_ref().expect("it was planned").artifact;
+            let failed = allocation::Command::ReportFailed { reason: "exit 1".into(), cause: None };
+            let reports = match report {
+                Report::ComesUp if one.state != Some(allocation::State::Planned) => return allocation,
+                Report::ComesUp => vec![
+                    allocation::Command::ReportPulling,
+                    allocation::Command::ReportStarting { digest },
+                    allocation::Command::ReportReady { digest, address: "127.0.0.1:7000".into() },
+                ],
+                Report::Fails => vec![failed],
+            };
+            for report in reports {
+                one = told(&one, report).unwrap_or(one);
+            }
+            self.allocations.enter(one)
+        })
+    }
+
+    /// The database after a destructive migration at this epoch.
+    pub(crate) fn migrated(&self, migrations: Page, lane: usize, epoch: u8) -> Page {
+        self.ran.ask((migrations, lane, epoch), |_| {
+            let before = self.migrations.read(migrations);
+            let nth = u8::try_from(before.ran.len()).expect("few migrations");
+            let recorded = migrations::Recorded {
+                environment: environment(lane),
+                id: MigrationName::parse("id", &format!("drop-{nth}")).expect("a name"),
+                digest: Digest([nth; 32]),
+                impact: Impact::Destructive,
+                epoch: Epoch(epoch.into()),
+                ran_by: RanBy::External,
+                evidence: Proof::parse("evidence", "a log").expect("a proof"),
+                by: SOMEBODY,
+            };
+            let command = migrations::Command::Record(recorded);
+            self.migrations.enter(told(&*before, command).expect("a new migration"))
+        })
+    }
 }
 
 /// A change of owner before the story of the model begins.

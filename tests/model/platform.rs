@@ -4,24 +4,21 @@
 use crate::{
     book::{NONE, Page},
     laws::{Beside, Broken, Law, index},
-    nouns::{Changed, Nouns, Order, Question, comes_up, history, operation_id},
+    nouns::{Changed, Nouns, Order, Question, Report, history},
     sins::Sin,
-    state::{Action, Clock, Course, DEPLOYMENTS, Decided, EDGES, LANES, Lane, Marks, Read, Source, State, Task, WORKERS, Work},
+    state::{
+        Action, Clock, Course, DEPLOYMENTS, Decided, EDGES, LANES, Lane, Marks, PLACES, Read, Source, State, Task,
+        WORKERS, Work,
+    },
 };
 use rhone_domain::{
     aggregate::Aggregate,
-    allocation::{self, Placement, Planned},
-    database_impact::Impact,
-    digest::Digest,
-    ids::AllocationId,
-    migrations::{self, Migrations, RanBy},
+    migrations::Migrations,
     numbers::Epoch,
     operation::{Kind, Operation},
     route_owner::{self, RouteOwner},
-    text::{MigrationName, Proof},
 };
-use rhone_tests::rules::{DRAIN, HOST, Move, bytes, deployment, environment, opened, owner, validated};
-use uuid::Uuid;
+use rhone_tests::rules::{Move, opened};
 
 /// How much may happen, for production and for the preview.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +51,7 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// DEPLOYMENT 0 owned production, 1 owns it now, both answer, and every edge knows; the preview has no owner.
+    /// Deployment 0 owned production, 1 owns it now, both answer, and every edge knows; the preview has no owner.
     pub(crate) fn new(bounds: Bounds, sin: Option<Sin>) -> Self {
         let nouns = Nouns::new(sin);
         let mut lanes = [Lane::default(); LANES];
@@ -63,15 +60,14 @@ impl Platform {
             let mut tell = |command: route_owner::Command| {
                 for event in route.decide(command).expect("the history is in order") {
                     route.apply(&event);
-                    let _law_of_a_history =
-                        lane.told.read(n, &event, &Beside { operation: None, ready: &|_| true });
+                    let _law_of_a_history = lane.told.read(n, &event, &Beside { operation: None, ready: &|_| true });
                 }
             };
             tell(route_owner::Command::Open(opened(n)));
             if n == 0 {
                 for of in 0..2 {
                     tell(history(of, Epoch(of as u64)));
-                    lane.allocations[of][0] = nouns.reported(nouns.planned(&planned(n, of)), comes_up(of));
+                    lane.allocations[of][0] = nouns.reported(nouns.planned(n, of), Report::ComesUp);
                 }
             }
             lane.route = nouns.routes.enter(route);
@@ -161,20 +157,7 @@ impl Platform {
     fn migrate(&self, state: &mut State, lane: usize) {
         let here = &mut state.lanes[lane];
         here.used.migrations += 1;
-        let mut ran = Migrations::clone(&self.nouns.migrations.read(here.migrations));
-        let recorded = migrations::Recorded {
-            environment: environment(lane),
-            id: MigrationName::parse("id", &format!("drop-{}", here.used.migrations)).expect("a name"),
-            digest: Digest([here.used.migrations; 32]),
-            impact: Impact::Destructive,
-            epoch: Epoch(here.told.epoch().into()),
-            ran_by: RanBy::External,
-            evidence: Proof::parse("evidence", "a log").expect("a proof"),
-            by: operation_id(9, 0),
-        };
-        let events = ran.decide(migrations::Command::Record(recorded)).expect("a new migration");
-        events.iter().for_each(|event| ran.apply(event));
-        here.migrations = self.nouns.migrations.enter(ran);
+        here.migrations = self.nouns.migrated(here.migrations, lane, here.told.epoch());
         here.told.migrated();
         self.moved(state, |held, step| {
             usize::from(held.lane) == lane && matches!(step, Move::Enter(..) | Move::ChangeRoute(_))
@@ -184,30 +167,24 @@ impl Platform {
     fn come_up(&self, state: &mut State, lane: usize, of: usize) -> Option<()> {
         let here = &mut state.lanes[lane];
         let place = here.allocations[of].iter_mut().find(|page| **page == NONE)?;
-        *place = self.nouns.reported(self.nouns.planned(&planned(lane, of)), comes_up(of));
+        *place = self.nouns.reported(self.nouns.planned(lane, of), Report::ComesUp);
         here.used.come_up += 1;
         Some(())
     }
 
-    fn ready(&self, state: &mut State, lane: usize, of: usize) -> Option<()> {
-        let is_planned = |page: &&mut Page| **page != NONE && self.stands_at(**page, allocation::State::Planned);
-        let place = state.lanes[lane].allocations[of].iter_mut().find(is_planned)?;
-        *place = self.nouns.reported(*place, comes_up(of));
-        Some(())
-    }
-
-    fn stands_at(&self, page: Page, wanted: allocation::State) -> bool {
-        self.nouns.allocations.read(page).state == Some(wanted)
+    /// The runner's report arrives; one that changes nothing is no step.
+    fn report(&self, state: &mut State, lane: usize, of: usize, place: usize, report: Report) -> Option<()> {
+        let page = &mut state.lanes[lane].allocations[of][place];
+        if *page == NONE {
+            return None;
+        }
+        let after = self.nouns.reported(*page, report);
+        (after != *page).then(|| *page = after)
     }
 
     /// Whoever asserts one of two that are ready is taken to assert the one that fails.
     fn fail(&self, state: &mut State, lane: usize, of: usize, place: usize) -> Option<()> {
-        let page = state.lanes[lane].allocations[of][place];
-        if page == NONE || !self.nouns.allocations.read(page).is_alive() {
-            return None;
-        }
-        let report = allocation::Command::ReportFailed { reason: "exit 1".into(), cause: None };
-        state.lanes[lane].allocations[of][place] = self.nouns.reported(page, [report]);
+        self.report(state, lane, of, place, Report::Fails)?;
         state.lanes[lane].used.failures += 1;
         let works = state.lanes[lane].works;
         self.moved(state, |held, step| {
@@ -241,7 +218,10 @@ impl Platform {
             Action::Claim { lane, slot } => Self::claim(state, lane, slot),
             Action::Decide { worker } => self.decide(state, worker),
             Action::Append { worker } => self.append(state, worker),
-            Action::Notice { worker } => Self::notice(state, worker),
+            Action::Notice { worker } => {
+                Self::notice(state, worker);
+                Some(())
+            }
             Action::Pass { lane, slot } => {
                 state.lanes[lane].works[slot].clock = Clock::Overdue;
                 state.lanes[lane].used.deadlines += 1;
@@ -254,7 +234,7 @@ impl Platform {
                 self.migrate(state, lane);
                 Some(())
             }
-            Action::Ready { lane, deployment } => self.ready(state, lane, deployment),
+            Action::Ready { lane, deployment, place } => self.report(state, lane, deployment, place, Report::ComesUp),
             Action::Fail { lane, deployment, place } => self.fail(state, lane, deployment, place),
             Action::ComeUp { lane, deployment } => self.come_up(state, lane, deployment),
             Action::Hear { edge, lane, from } => self.hear(state, edge, lane, from),
@@ -357,12 +337,12 @@ impl Platform {
             actions.push(Action::Migrate { lane });
         }
         for deployment in 0..DEPLOYMENTS {
-            actions.push(Action::Ready { lane, deployment });
+            actions.extend((0..PLACES).map(|place| Action::Ready { lane, deployment, place }));
             if here.used.come_up < bounds.come_up[lane] {
                 actions.push(Action::ComeUp { lane, deployment });
             }
             if here.used.failures < bounds.failures[lane] {
-                actions.extend((0..2).map(|place| Action::Fail { lane, deployment, place }));
+                actions.extend((0..PLACES).map(|place| Action::Fail { lane, deployment, place }));
             }
         }
         for edge in 0..EDGES {
@@ -370,17 +350,4 @@ impl Platform {
             actions.extend(heard.map(|from| Action::Hear { edge, lane, from }));
         }
     }
-}
-
-/// The order of an allocation of a deployment in an environment; one is like the other.
-pub(crate) fn planned(lane: usize, of: usize) -> Planned {
-    let deployed = validated(of, bytes(of));
-    let validated = deployed.validated.as_ref().expect("every deployment here is validated");
-    let placement = Placement { id: allocation_id(lane, of), host: HOST, min_epoch: Epoch(0) };
-    Planned::of(&opened(lane), &owner(of), validated, DRAIN, placement)
-}
-
-/// The one name of all allocations of a deployment in an environment: no decision tells them apart.
-pub(crate) fn allocation_id(lane: usize, of: usize) -> AllocationId {
-    AllocationId(Uuid::from_u128(deployment(of).0.as_u128() << 8 | lane as u128))
 }

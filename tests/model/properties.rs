@@ -31,9 +31,7 @@ pub(crate) fn all() -> Vec<Property<Platform>> {
         Property::sometimes("a migration closes the way back", |_, state: &State| {
             state.marks.has(Mark::BehindMigration)
         }),
-        Property::sometimes("an append finds that something moved", |_, state: &State| {
-            state.marks.has(Mark::Conflict)
-        }),
+        Property::sometimes("an append finds that something moved", |_, state: &State| state.marks.has(Mark::Conflict)),
     ]
 }
 

@@ -148,30 +148,69 @@ impl Marks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Somebody asks for a change of owner, on the epoch that is now.
-    Ask { lane: usize, kind: Kind, deployment: usize },
+    Ask {
+        lane: usize,
+        kind: Kind,
+        deployment: usize,
+    },
     /// An idle worker gets the lease: the first, or the next after its holder was lost.
-    Claim { lane: usize, slot: usize },
+    Claim {
+        lane: usize,
+        slot: usize,
+    },
     /// A worker reads and decides.
-    Decide { worker: usize },
+    Decide {
+        worker: usize,
+    },
     /// It appends what it decided.
-    Append { worker: usize },
+    Append {
+        worker: usize,
+    },
     /// A worker learns that its lease went to another.
-    Notice { worker: usize },
+    Notice {
+        worker: usize,
+    },
     /// An operation's deadline passes.
-    Pass { lane: usize, slot: usize },
-    Freeze { lane: usize },
-    Unfreeze { lane: usize },
-    ReleasePin { lane: usize },
+    Pass {
+        lane: usize,
+        slot: usize,
+    },
+    Freeze {
+        lane: usize,
+    },
+    Unfreeze {
+        lane: usize,
+    },
+    ReleasePin {
+        lane: usize,
+    },
     /// Somebody records a destructive migration.
-    Migrate { lane: usize },
+    Migrate {
+        lane: usize,
+    },
     /// A planned allocation answers.
-    Ready { lane: usize, deployment: usize },
+    Ready {
+        lane: usize,
+        deployment: usize,
+        place: usize,
+    },
     /// An allocation will not run, or no longer.
-    Fail { lane: usize, deployment: usize, place: usize },
+    Fail {
+        lane: usize,
+        deployment: usize,
+        place: usize,
+    },
     /// An allocation comes up that none of these operations has planned.
-    ComeUp { lane: usize, deployment: usize },
+    ComeUp {
+        lane: usize,
+        deployment: usize,
+    },
     /// An edge hears of a route: the newest, or what an edge holds already, which may be older.
-    Hear { edge: usize, lane: usize, from: Source },
+    Hear {
+        edge: usize,
+        lane: usize,
+        from: Source,
+    },
 }
 
 /// From where an entry of the feed reaches an edge.

@@ -5,14 +5,11 @@
 use crate::{
     book::NONE,
     laws::{Law, index, same_but_for_reports},
-    platform::{Platform, allocation_id},
+    platform::Platform,
     sins::Sin,
     state::{Course, Decided, Held, Lane, Mark, Read, State, Task, Work},
 };
-use rhone_domain::{
-    allocation::Planned,
-    operation::{Operation, Stage},
-};
+use rhone_domain::operation::{Operation, Stage};
 use rhone_tests::rules::{Move, change_of};
 
 impl Platform {
@@ -22,14 +19,12 @@ impl Platform {
         let work = &mut state.lanes[lane].works[slot];
         work.fence += 1;
         let small = |n: usize| u8::try_from(n).expect("few lanes and slots");
-        state.tasks[idle] =
-            Task::On(Held { lane: small(lane), slot: small(slot), fence: work.fence, decided: None });
+        state.tasks[idle] = Task::On(Held { lane: small(lane), slot: small(slot), fence: work.fence, decided: None });
         Some(())
     }
 
-    pub(crate) fn notice(state: &mut State, worker: usize) -> Option<()> {
+    pub(crate) fn notice(state: &mut State, worker: usize) {
         state.tasks[worker] = Task::Idle;
-        Some(())
     }
 
     /// Reads the world and asks what comes next; waiting changes nothing.
@@ -42,7 +37,10 @@ impl Platform {
             return None;
         }
         let route = match &*self.nouns.moves.read(step) {
-            Move::Done => return Self::notice(state, worker),
+            Move::Done => {
+                Self::notice(state, worker);
+                return Some(());
+            }
             Move::ChangeRoute(_) => question.route,
             Move::Enter(..) | Move::Plan(_) | Move::Fail(_) | Move::Cancel | Move::Wait(_) => NONE,
         };
@@ -88,10 +86,10 @@ impl Platform {
                 self.operation_moved(state, held, operation);
                 self.look_at_the_end(state, held, &step);
             }
-            Move::Plan(planned) => {
+            Move::Plan(_) => {
                 let of = usize::from(work.deployment);
                 let place = state.lanes[lane].allocations[of].iter_mut().find(|page| **page == NONE)?;
-                *place = self.nouns.planned(&Planned { id: allocation_id(lane, of), ..planned.clone() });
+                *place = self.nouns.ordered(decided.step, lane, of);
             }
             Move::ChangeRoute(_) => {
                 let route = state.lanes[lane].route;
