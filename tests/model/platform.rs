@@ -308,7 +308,7 @@ impl stateright::Model for Platform {
 }
 
 impl Platform {
-    /// What users, runners and edges may do in an environment, within the bounds.
+    /// What may happen in an environment, within the bounds.
     fn in_lane(&self, state: &State, lane: usize, actions: &mut Vec<Action>) {
         let (here, bounds) = (&state.lanes[lane], &self.bounds);
         let open = here.works.iter().filter(|work| work.operation != NONE).count();
@@ -336,6 +336,12 @@ impl Platform {
         if here.used.migrations < bounds.migrations[lane] {
             actions.push(Action::Migrate { lane });
         }
+        self.around_lane(here, lane, actions);
+    }
+
+    /// What runners and edges may do there.
+    fn around_lane(&self, here: &Lane, lane: usize, actions: &mut Vec<Action>) {
+        let bounds = &self.bounds;
         for deployment in 0..DEPLOYMENTS {
             actions.extend((0..PLACES).map(|place| Action::Ready { lane, deployment, place }));
             if here.used.come_up < bounds.come_up[lane] {

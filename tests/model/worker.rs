@@ -120,8 +120,8 @@ impl Platform {
     /// What ends are like, for whoever asks whether they can happen; and a good end must be true.
     fn look_at_the_end(&self, state: &mut State, held: Held, step: &Move) {
         match step {
-            Move::Enter(stage @ (Stage::Healthy | Stage::RolledBack), _) => {
-                state.marks.set(if *stage == Stage::Healthy { Mark::Healthy } else { Mark::RolledBack });
+            Move::Enter(end @ (Stage::Healthy | Stage::RolledBack), _) => {
+                state.marks.set(if *end == Stage::Healthy { Mark::Healthy } else { Mark::RolledBack });
                 if held.fence > 1 {
                     state.marks.set(Mark::Adopted);
                 }
