@@ -12,6 +12,7 @@ use rhone_domain::{
     edge_status::EdgeStatus,
     envelope::StreamId,
     ids::{AllocationId, OperationId},
+    migrations::Migrations,
     numbers::{Epoch, Fence, Version},
     operation::{self, Evidence, Kind, Operation, Stage},
     route_owner::RouteOwner,
@@ -90,6 +91,7 @@ impl Worker {
             allocations: &allocations,
             hosts: HOSTS,
             edges: &edges,
+            migrations: &Migrations::default(),
             new_allocation: world.door.clock().new_id(),
         });
         match step {

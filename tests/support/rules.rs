@@ -12,7 +12,7 @@ use rhone_domain::{
     edge_status::{EdgeMode, EdgeStatus, Observation},
     environment::{DrainPolicy, Environment, Replicas},
     feed::Owner,
-    gate::Facts,
+    gate::{self, Facts, Judged},
     ids::{
         AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId, RegionId,
         WorkspaceId,
@@ -193,30 +193,43 @@ pub struct Look<'a> {
     pub hosts: &'a [HostId],
     /// Edges that reported lately.
     pub edges: &'a [EdgeStatus],
+    /// What ran against the database.
+    pub migrations: &'a Migrations,
     /// The id of an allocation, should one be needed.
     pub new_allocation: AllocationId,
 }
 
-/// Asks the real process manager.
-pub fn next(look: &Look<'_>) -> Move {
-    let Some(requested) = &look.operation.requested else { return Move::Done };
-    let Some(change) = requested.work.route_change() else { return Move::Done };
-    // An environment without a policy, a database that nobody touched, and artifacts that keep nothing.
-    let (environment, migrations, says) = (Environment::default(), Migrations::default(), facts());
+/// Hands the gates what they look at: an environment without a policy, and artifacts that keep nothing.
+fn with_facts<T>(look: &Look<'_>, ask: impl FnOnce(Facts<'_>) -> T) -> Option<T> {
+    let requested = look.operation.requested.as_ref()?;
+    let (environment, says) = (Environment::default(), facts());
     let (providers, services, variables) = <(ProviderBindings, RuntimeServices, Variables)>::default();
-    let facts = Facts {
+    Some(ask(Facts {
         requested,
-        change,
+        change: requested.work.route_change()?,
         owner: look.owner,
         deployment: look.deployment,
         environment: &environment,
-        migrations: &migrations,
+        migrations: look.migrations,
         next: Some(&says),
         present: Some(&says),
         providers: &providers,
         services: &services,
         variables: &variables,
-    };
+    }))
+}
+
+/// Asks the real gates.
+pub fn judged(look: &Look<'_>) -> Vec<Judged> {
+    with_facts(look, |facts| gate::judge(&facts)).unwrap_or_default()
+}
+
+/// Asks the real process manager.
+pub fn next(look: &Look<'_>) -> Move {
+    with_facts(look, |facts| next_on(look, facts)).unwrap_or(Move::Done)
+}
+
+fn next_on(look: &Look<'_>, facts: Facts<'_>) -> Move {
     match promotion::next(&World {
         now: look.now,
         operation: look.operation,

@@ -8,6 +8,7 @@ use rhone_domain::{
     allocation::{self, Allocation},
     environment::Replicas,
     ids::{AllocationId, OperationId},
+    migrations::Migrations,
     numbers::Epoch,
     operation::{self, Evidence, Kind, Operation, Stage},
     route_owner::{self, Change, RouteOwner},
@@ -103,6 +104,7 @@ fn next(operation: &Operation, route: &RouteOwner, allocations: &[Allocation]) -
         allocations,
         hosts: &[HOST],
         edges: &[],
+        migrations: &Migrations::default(),
         new_allocation: AllocationId(Uuid::from_u128(7)),
     })
 }
