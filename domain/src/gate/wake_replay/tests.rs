@@ -60,6 +60,7 @@ fn look<T>(kind: Kind, seconds: u64, said: Said, rule: impl Fn(&Facts<'_>) -> T)
         present: None,
         providers: &ProviderBindings::default(),
         services: &RuntimeServices::default(),
+        variables: &crate::variables::Variables::default(),
     })
 }
 
