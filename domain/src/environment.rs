@@ -10,11 +10,19 @@ use crate::{
     text::{Reason, Slug},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
+mod rejection;
 mod replicas;
+mod residency;
 
+pub use rejection::Rejection;
 pub use replicas::Replicas;
+pub use residency::{DataTopology, Enabled, Residency};
 
 words! {
     /// What an environment is for.
@@ -43,6 +51,10 @@ pub struct Environment {
     pub approvals: Vec<Approval>,
     /// When it goes to sleep.
     pub sleep: SleepPolicy,
+    /// Where anything of it may ever be.
+    pub residency: Residency,
+    /// Where it may be moved to, besides its home region.
+    pub regions: BTreeMap<RegionId, Enabled>,
 }
 
 /// What promotions to an environment need.
@@ -137,6 +149,24 @@ pub enum Command {
     Approve(Approval),
     /// Say when it goes to sleep by itself.
     SetSleepPolicy(SleepPolicy),
+    /// Say where anything of it may ever be.
+    SetResidency {
+        /// Where.
+        residency: Residency,
+        /// Why.
+        reason: Reason,
+    },
+    /// Let it be moved to a region in which an operation has proven all that it needs.
+    EnableRegion(Enabled),
+    /// Let it be moved there no longer.
+    DisableRegion {
+        /// Which region.
+        region: RegionId,
+        /// Where its traffic is, by the route's stream, which the append asserts; none while nothing owns it.
+        serving: Option<RegionId>,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 aggregate::commands!(Command {
@@ -145,6 +175,9 @@ aggregate::commands!(Command {
     Command::SetPolicy { .. } => "environment.set_policy",
     Command::Approve(_) => "environment.approve",
     Command::SetSleepPolicy(_) => "environment.set_sleep_policy",
+    Command::SetResidency { .. } => "environment.set_residency",
+    Command::EnableRegion(_) => "environment.enable_region",
+    Command::DisableRegion { .. } => "environment.disable_region",
 });
 
 /// What happened.
@@ -172,6 +205,15 @@ pub enum Event {
     /// It goes to sleep by another rule.
     #[serde(rename = "environment.sleep_policy_set")]
     SleepPolicySet(SleepPolicy),
+    /// It may be elsewhere than before.
+    #[serde(rename = "environment.residency_set")]
+    ResidencySet { residency: Residency, reason: Reason },
+    /// It may be moved there.
+    #[serde(rename = "environment.region_enabled")]
+    RegionEnabled(Enabled),
+    /// It may be moved there no longer.
+    #[serde(rename = "environment.region_disabled")]
+    RegionDisabled { region: RegionId, reason: Reason },
 }
 
 impl aggregate::Event for Event {
@@ -181,71 +223,10 @@ impl aggregate::Event for Event {
         ("environment.policy_set", 1),
         ("environment.promotion_approved", 1),
         ("environment.sleep_policy_set", 1),
+        ("environment.residency_set", 1),
+        ("environment.region_enabled", 1),
+        ("environment.region_disabled", 1),
     ];
-}
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The id is taken by something else.
-    #[error("this environment exists already")]
-    Exists,
-    /// More people than any team has.
-    #[error("approvalsRequired may be at most 10")]
-    TooManyApprovals,
-    /// A longer time is as good as never.
-    #[error("sleepAfterSeconds is 0 for never, or at most 2592000")]
-    SleepTooLong,
-    /// A drain longer than a week is a mistake.
-    #[error("drainSeconds may be at most 604800")]
-    DrainTooLong,
-    /// A standby longer than a day is a mistake.
-    #[error("standbySeconds may be at most 86400")]
-    StandbyTooLong,
-    /// There is none.
-    #[error("there is no such environment")]
-    NotFound,
-    /// Somebody else scaled it since.
-    #[error("the environment has been scaled: expected {expected} allocations, {actual} are wanted")]
-    StaleReplicas {
-        /// The number that was decided on.
-        expected: Replicas,
-        /// The number that is wanted.
-        actual: Replicas,
-    },
-}
-
-impl aggregate::Rejection for Rejection {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Exists => "ALREADY_EXISTS",
-            Self::NotFound => "NOT_FOUND",
-            Self::DrainTooLong | Self::StandbyTooLong | Self::SleepTooLong | Self::TooManyApprovals => "INVALID",
-            Self::StaleReplicas { .. } => "STALE_REPLICAS",
-        }
-    }
-
-    fn field(&self) -> Option<&'static str> {
-        match self {
-            Self::Exists | Self::NotFound | Self::StaleReplicas { .. } => None,
-            Self::TooManyApprovals => Some("approvalsRequired"),
-            Self::SleepTooLong => Some("sleepAfterSeconds"),
-            Self::DrainTooLong => Some("drainSeconds"),
-            Self::StandbyTooLong => Some("standbySeconds"),
-        }
-    }
-
-    fn expected_and_actual(&self) -> Option<(String, String)> {
-        match self {
-            Self::StaleReplicas { expected, actual } => Some((expected.to_string(), actual.to_string())),
-            Self::Exists
-            | Self::DrainTooLong
-            | Self::StandbyTooLong
-            | Self::SleepTooLong
-            | Self::NotFound
-            | Self::TooManyApprovals => None,
-        }
-    }
 }
 
 impl Aggregate for Environment {
@@ -257,11 +238,7 @@ impl Aggregate for Environment {
     fn decide(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match command {
             Command::Create(created) => self.create(created),
-            Command::Scale { .. } | Command::SetPolicy { .. } | Command::Approve(_) | Command::SetSleepPolicy(_)
-                if self.created.is_none() =>
-            {
-                Err(Rejection::NotFound)
-            }
+            _ if self.created.is_none() => Err(Rejection::NotFound),
             Command::Scale { by, replicas, .. } if (self.scaled_by, self.replicas) == (Some(by), replicas) => {
                 Ok(vec![])
             }
@@ -276,6 +253,9 @@ impl Aggregate for Environment {
             Command::SetSleepPolicy(policy) if policy.sleep_after_seconds > 2_592_000 => Err(Rejection::SleepTooLong),
             Command::SetSleepPolicy(policy) if policy == self.sleep => Ok(vec![]),
             Command::SetSleepPolicy(policy) => Ok(vec![Event::SleepPolicySet(policy)]),
+            Command::SetResidency { residency, reason } => self.set_residency(residency, reason),
+            Command::EnableRegion(enabled) => self.enable_region(enabled),
+            Command::DisableRegion { region, serving, reason } => self.disable_region(region, serving, reason),
         }
     }
 
@@ -290,6 +270,9 @@ impl Aggregate for Environment {
                 self.approvals.push(approval.clone());
             }
             Event::SleepPolicySet(policy) => self.sleep = *policy,
+            Event::ResidencySet { residency, .. } => self.residency = residency.clone(),
+            Event::RegionEnabled(enabled) => drop(self.regions.insert(enabled.region, *enabled)),
+            Event::RegionDisabled { region, .. } => drop(self.regions.remove(region)),
         }
     }
 }

@@ -40,7 +40,9 @@ pub(crate) const SITES: ProjectId = ProjectId(Uuid::from_u128(0x517e5));
 pub(crate) const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
 pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId(Uuid::from_u128(0x940d));
 pub(crate) const LYON: RegionId = RegionId(Uuid::from_u128(0x1704));
+pub(crate) const BERGEN: RegionId = RegionId(Uuid::from_u128(0xbe46));
 pub(crate) const CELL_1: CellId = CellId(Uuid::from_u128(0xce11));
+pub(crate) const FJORD: CellId = CellId(Uuid::from_u128(0xf704));
 pub(crate) const HOST_1: HostId = HostId(Uuid::from_u128(0x4057));
 pub(crate) const HOST_2: HostId = HostId(Uuid::from_u128(0x4058));
 pub(crate) const BLUE: DeploymentId = DeploymentId(Uuid::from_u128(0xb1));
@@ -169,6 +171,12 @@ pub(crate) fn production() -> environment::Created {
         cell: CELL_1,
         drain: DrainPolicy::default(),
     }
+}
+
+/// BERGEN, as an operation enabled it for production.
+pub(crate) fn enabled() -> environment::Enabled {
+    let topology = environment::DataTopology::Replicated;
+    environment::Enabled { region: BERGEN, cell: FJORD, by: THIRD, topology }
 }
 
 pub(crate) fn opened() -> route_owner::Opened {

@@ -29,6 +29,16 @@ pub fn of(event_type: &str, payload: &Value) -> String {
             "0" => "The environment never goes to sleep by itself.".to_owned(),
             seconds => format!("The environment goes to sleep after {seconds} idle seconds."),
         },
+        "environment.residency_set" => match listed(payload, "/residency").as_str() {
+            "" => format!("It may be in every region: {}.", p("/reason")),
+            regions => format!("It may only be in {regions}: {}.", p("/reason")),
+        },
+        "environment.region_enabled" => {
+            format!("It may be moved to region {}; its data there: {}.", p("/region"), p("/topology"))
+        }
+        "environment.region_disabled" => {
+            format!("It may be moved to region {} no longer: {}.", p("/region"), p("/reason"))
+        }
         "region.created" => format!("Region {} was created.", p("/slug")),
         "cell.created" => format!("Cell {} was created.", p("/slug")),
         "host.registered" => format!("Host {} was registered.", p("/slug")),

@@ -7,6 +7,8 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod residency;
+
 fn created(n: u128) -> Created {
     Created {
         id: EnvironmentId(Uuid::from_u128(n)),

@@ -28,6 +28,9 @@ environment.scale             | scheduler                    | no  no  no      n
 environment.set_policy        | api                          | yes yes no      no  | environment_manage environment
 environment.approve           | api                          | yes yes no      no  | approve environment
 environment.set_sleep_policy  | api                          | yes yes no      no  | scale environment
+environment.set_residency     | api                          | yes yes no      no  | environment_manage environment
+environment.enable_region     | platform                     | no  no  no      no  | -
+environment.disable_region    | api                          | yes yes no      no  | environment_manage environment
 host.create                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.record             | api pipeline                 | yes yes no      no  | data_manage environment
 host.cordon                   | platform                     | yes no  no      no  | platform_manage platform

@@ -24,8 +24,8 @@ use crate::{
     project, refusal, region, route_owner,
     session_fate::Fate,
     story::{
-        ACME, ALICE, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND, SHOP,
-        SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, facts, generated,
+        ACME, ALICE, BERGEN, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND,
+        SHOP, SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, enabled, facts, generated,
         host as hostname, name, needs, opened, owner, planned, production, ran, ready, requested, restored, slug,
         validated,
     },
@@ -79,6 +79,12 @@ pub(super) fn samples() -> Vec<Encoded> {
             },
             environment::Event::PromotionApproved(approval(ALICE)),
             environment::Event::SleepPolicySet(environment::SleepPolicy { sleep_after_seconds: 900 }),
+            environment::Event::ResidencySet {
+                residency: environment::Residency([LYON, BERGEN].into()),
+                reason: because("the customers' contract"),
+            },
+            environment::Event::RegionEnabled(enabled()),
+            environment::Event::RegionDisabled { region: BERGEN, reason: because("its lease ends") },
         ]),
         written(hosts()),
         written([
