@@ -68,11 +68,13 @@ impl Environment {
     pub(super) fn set_residency(&self, residency: Residency, reason: Reason) -> Result<Vec<Event>, Rejection> {
         let present = self.home().into_iter().chain(self.regions.keys().copied());
         let left_out: BTreeSet<RegionId> = present.filter(|region| !residency.allows(*region)).collect();
-        match residency == self.residency {
-            true => Ok(vec![]),
-            false if !left_out.is_empty() => Err(Rejection::LeavesOut { residency, left_out }),
-            false => Ok(vec![Event::ResidencySet { residency, reason }]),
+        if residency == self.residency {
+            return Ok(vec![]);
         }
+        if !left_out.is_empty() {
+            return Err(Rejection::LeavesOut { residency, left_out });
+        }
+        Ok(vec![Event::ResidencySet { residency, reason }])
     }
 
     pub(super) fn enable_region(&self, enabled: Enabled) -> Result<Vec<Event>, Rejection> {
@@ -95,10 +97,10 @@ impl Environment {
 
     /// Whether its traffic and data may ever be in this region.
     pub fn may_be_in(&self, region: RegionId) -> Result<(), Rejection> {
-        match self.residency.allows(region) {
-            true => Ok(()),
-            false => Err(Rejection::OutsideResidency { residency: self.residency.clone(), region }),
+        if self.residency.allows(region) {
+            return Ok(());
         }
+        Err(Rejection::OutsideResidency { residency: self.residency.clone(), region })
     }
 
     pub(super) fn disable_region(

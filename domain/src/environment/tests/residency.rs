@@ -184,12 +184,9 @@ fn keeps_what_was_disabled(noun: &mut Environment, event: &Event) {
 }
 
 fn enables_home(noun: &Environment, command: Command) -> Result<Vec<Event>, Rejection> {
-    match command {
-        Command::EnableRegion(enabled) if noun.home() == Some(enabled.region) => {
-            Ok(vec![Event::RegionEnabled(enabled)])
-        }
-        command => noun.decide(command),
-    }
+    let Command::EnableRegion(enabled) = command else { return noun.decide(command) };
+    let home = noun.home() == Some(enabled.region);
+    if home { Ok(vec![Event::RegionEnabled(enabled)]) } else { noun.decide(command) }
 }
 
 #[test]
