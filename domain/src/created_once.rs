@@ -4,6 +4,10 @@
 /// `created_once!(State, "category", "category.verbed", "noun for people")`, in a module with a `Created`.
 macro_rules! created_once {
     ($(#[$doc:meta])* $state:ident, $category:literal, $event:literal, $noun:literal) => {
+        created_once! { $(#[$doc])* $state, $category, $event, $noun, PartialEq::eq }
+    };
+    // With a say in what is the same again.
+    ($(#[$doc:meta])* $state:ident, $category:literal, $event:literal, $noun:literal, $same:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, Serialize)]
         pub struct $state {
@@ -58,7 +62,7 @@ macro_rules! created_once {
             fn decide(&self, Command::Create(created): Command) -> Result<Vec<Event>, Rejection> {
                 match &self.created {
                     None => Ok(vec![Event::Created(created)]),
-                    Some(same) if *same == created => Ok(vec![]),
+                    Some(known) if $same(known, &created) => Ok(vec![]),
                     Some(_) => Err(Rejection::Exists),
                 }
             }

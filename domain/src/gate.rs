@@ -10,6 +10,7 @@ mod provider_bindings;
 mod route;
 mod runtime_services;
 mod state;
+mod variables;
 
 use crate::{
     aggregate::Rejection,
@@ -25,6 +26,7 @@ use crate::{
     route_owner::RouteOwner,
     runtime_service_binding::RuntimeServices,
     vango_state::StateImpact,
+    variables::Variables,
 };
 use std::fmt;
 
@@ -51,6 +53,8 @@ pub struct Facts<'a> {
     pub providers: &'a ProviderBindings,
     /// Its runtime services.
     pub services: &'a RuntimeServices,
+    /// Its sets of variables and secrets.
+    pub variables: &'a Variables,
 }
 
 /// A gate, and the refusal it amounts to when it is closed.
@@ -80,7 +84,8 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
-    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), approval::judge(facts)]);
+    judged.extend([provider_bindings::judge(facts), variables::judge(facts), runtime_services::judge(facts)]);
+    judged.push(approval::judge(facts));
     judged
 }
 

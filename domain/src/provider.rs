@@ -4,9 +4,14 @@
 use crate::{
     actor::{UnknownWord, words},
     runtime_service::Needed,
+    variables::Key,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 words! {
     /// An outside resource.
@@ -49,11 +54,14 @@ pub struct Needs {
     /// Runtime services, each with its backend, or none for any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: Needed,
+    /// Variables and secrets, by their keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub variables: BTreeSet<Key>,
 }
 
 impl Needs {
     /// Whether it needs nothing.
     pub fn is_empty(&self) -> bool {
-        self.providers.is_empty() && self.services.is_empty()
+        self.providers.is_empty() && self.services.is_empty() && self.variables.is_empty()
     }
 }

@@ -125,6 +125,7 @@ pub(crate) fn needs() -> Needs {
     Needs {
         providers: [(Resource::Database, Some(Vendor::Postgres))].into(),
         services: [(Service::SessionStore, None)].into(),
+        ..Needs::default()
     }
 }
 
@@ -348,6 +349,7 @@ static ENVIRONMENT: LazyLock<environment::Environment> = LazyLock::new(environme
 static MIGRATIONS: LazyLock<migrations::Migrations> = LazyLock::new(migrations::Migrations::default);
 static PROVIDERS: LazyLock<crate::provider_binding::ProviderBindings> = LazyLock::new(Default::default);
 static SERVICES: LazyLock<crate::runtime_service_binding::RuntimeServices> = LazyLock::new(Default::default);
+static VARIABLES: LazyLock<crate::variables::Variables> = LazyLock::new(Default::default);
 static FACTS: LazyLock<ArtifactFacts> = LazyLock::new(facts);
 
 /// What gates look at: a production without a policy, a database that nobody touched, and artifacts that keep the same.
@@ -368,5 +370,6 @@ pub(crate) fn gate_facts<'a>(
         present: Some(&FACTS),
         providers: &PROVIDERS,
         services: &SERVICES,
+        variables: &VARIABLES,
     }
 }

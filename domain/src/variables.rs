@@ -202,10 +202,9 @@ impl Variables {
     }
 
     /// The required keys that a set does not hold.
-    pub fn missing(&self, set: EnvSet, required: &[String]) -> Vec<String> {
+    pub fn missing(&self, set: EnvSet, required: &BTreeSet<Key>) -> Vec<Key> {
         let held = self.at(set).unwrap_or_default();
-        let holds = |wanted: &String| held.keys().any(|key| key.as_str() == wanted);
-        required.iter().filter(|wanted| !holds(wanted)).cloned().collect()
+        required.iter().filter(|wanted| !held.contains_key(*wanted)).cloned().collect()
     }
 }
 

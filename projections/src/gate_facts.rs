@@ -93,6 +93,7 @@ impl GateFacts {
             present: facts_of(self.present.as_ref()),
             providers: &self.providers.state,
             services: &self.services.state,
+            variables: &self.variables.state,
         })
     }
 

@@ -2,7 +2,7 @@
 //! everything runs, and nowhere in clear. The trap avoided: a scan that would not find a leak; leaks are planted for it.
 
 use rhone_tests::{
-    artifacts::Version,
+    artifacts::{Version, push_with},
     database::{administrator, uuid},
     edge,
     graphql::{http, unique},
@@ -230,6 +230,31 @@ async fn an_allocation_whose_secret_is_missing_fails_with_that_reason() {
     let failed = until("the timeline tells of the allocation's failure", PATIENCE, told).await;
     let reason = text(&failed["payload"]["reason"]);
     assert!(reason.starts_with("SECRET_MISSING: ") && reason.contains("TOKEN"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_waits_for_every_variable_that_the_artifact_requires() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    set(&tenant, &tenant.preview.id, json!([{ "key": "TOKEN", "value": "for the preview" }])).await;
+    let toml = "[env]\nrequired = [\"TOKEN\"]\n".to_owned();
+    let digest = push_with(&tenant.client, &tenant.workspace, Version::Blue, toml, &[]).await;
+    let blue = tenant.deploy_bytes(digest, Version::Blue).await;
+
+    let query = "query($id: ID!, $deployment: ID!) { environment(id: $id) { promotion(deploymentId: $deployment) { \
+         allowed gates { kind state evidence } } } }";
+    let ids = json!({ "id": tenant.production.id, "deployment": blue.id });
+    let shown = tenant.client.data(query, ids).await["environment"]["promotion"].clone();
+    let closed = json!({ "kind": "variables", "state": "fail", "evidence": "TOKEN" });
+    let gates = shown["gates"].as_array().expect("gates");
+    assert!(shown["allowed"] == false && gates.contains(&closed), "{shown:#}");
+    let input = json!({ "deploymentId": blue.id, "environmentId": tenant.production.id });
+    let refused = tenant.client.refused("deploymentPromote", "__typename", input).await;
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("VARIABLES_MISSING"), &json!("environmentId")));
+
+    set(&tenant, &tenant.production.id, json!([{ "key": "TOKEN", "value": "for everybody" }])).await;
+    tenant.succeeds(&tenant.promote(&blue).await).await;
+    shows(&tenant, "production has its own secret", "for everybody").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,6 +25,7 @@ use rhone_domain::{
     route_owner::{self, RouteOwner},
     runtime_service_binding::RuntimeServices,
     text::Reason,
+    variables::Variables,
 };
 use uuid::Uuid;
 
@@ -202,7 +203,7 @@ pub fn next(look: &Look<'_>) -> Move {
     let Some(change) = requested.work.route_change() else { return Move::Done };
     // An environment without a policy, a database that nobody touched, and artifacts that keep nothing.
     let (environment, migrations, says) = (Environment::default(), Migrations::default(), facts());
-    let (providers, services) = (ProviderBindings::default(), RuntimeServices::default());
+    let (providers, services, variables) = <(ProviderBindings, RuntimeServices, Variables)>::default();
     let facts = Facts {
         requested,
         change,
@@ -214,6 +215,7 @@ pub fn next(look: &Look<'_>) -> Move {
         present: Some(&says),
         providers: &providers,
         services: &services,
+        variables: &variables,
     };
     match promotion::next(&World {
         now: look.now,

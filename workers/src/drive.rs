@@ -38,7 +38,7 @@ pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
                 }
             }
         }
-        match process::advance(&config, id, &check).await {
+        match Box::pin(process::advance(&config, id, &check)).await {
             Ok(Outcome::Advanced) => pause = Pause::default(),
             Ok(Outcome::Waiting) => pause.wait(&mut bell).await,
             Ok(Outcome::Ended) => {

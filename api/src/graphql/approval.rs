@@ -3,7 +3,7 @@
 
 use super::{
     artifact::digest,
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     context::belongs_to,
     environment::Environment,
     id,
@@ -106,6 +106,16 @@ struct Decision {
     asked: Asked,
 }
 
+impl Decision {
+    /// The command that the grant is asked for.
+    fn command(&self) -> &'static str {
+        match self.asked {
+            Asked::Policy(..) => "environment.set_policy",
+            Asked::Approval { .. } => "environment.approve",
+        }
+    }
+}
+
 impl Change for Decision {
     fn name(&self) -> &'static str {
         match self.asked {
@@ -129,6 +139,7 @@ impl Change for Decision {
         unit.place(Some(created.region), Some(created.cell));
         bench.about(&mut unit, self.environment).await?;
         let concerning = |no: No| no.concerning(created.app, Some(self.environment));
+        permit(&unit, self.command(), &loaded.stream).map_err(concerning)?;
         let command = match &self.asked {
             Asked::Policy(policy, reason) => {
                 environment::Command::SetPolicy { policy: *policy, reason: reason.clone() }

@@ -2,6 +2,10 @@
 //! same append, so that a repetition finds it, whatever became of the first answer on its way. A refusal of somebody who may
 //! ask is put on record. The trap: a retry that does something twice, or that learns of another tenant's things.
 
+mod payload;
+
+pub(crate) use payload::payload;
+
 use super::{
     context::{Ask, Door, authority_of, begin, door},
     user_error::UserError,
@@ -391,65 +395,3 @@ fn fault_of(error: AppendError) -> Fault {
 pub(crate) fn natural(field: &'static str, number: Option<i64>) -> Result<Option<u64>, Fault> {
     number.map(|number| u64::try_from(number).map_err(|_| Fault::bad_input(field, "must be 0 or more"))).transpose()
 }
-
-/// Defines the payload of a mutation: its object, and what all payloads have.
-macro_rules! payload {
-    ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty }) => {
-        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, as_of |answer| answer.position } }
-    };
-    // For a mutation that changes nothing about its object: there is nothing that the read models must take in first.
-    ($(#[$doc:meta])* $name:ident { $field:ident: unchanged $object:ty }) => {
-        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, as_of |_answer| None } }
-    };
-    ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty, as_of $as_of:expr }) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub(crate) struct $name(pub(crate) $crate::graphql::change::Answer);
-
-        #[async_graphql::Object]
-        impl $name {
-            /// What was created or changed, as it is now; null when refused, on a dry run, or when the read models are late.
-            async fn $field(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<$object>> {
-                match self.0.object {
-                    Some(id) => {
-                        let as_of: fn(&$crate::graphql::change::Answer) -> Option<rhone_eventstore::Position> = $as_of;
-                        Ok(<$object>::find(ctx, id.into(), as_of(&self.0)).await?)
-                    }
-                    None => Ok(None),
-                }
-            }
-
-            /// The operation that carries it on.
-            async fn operation(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-            ) -> async_graphql::Result<Option<$crate::graphql::operation::Operation>> {
-                match self.0.operation {
-                    Some(id) => Ok($crate::graphql::operation::Operation::find(ctx, id, None).await?),
-                    None => Ok(None),
-                }
-            }
-
-            /// Whether this is the answer of an earlier request under the same key.
-            async fn replayed(&self) -> bool {
-                self.0.replayed
-            }
-
-            /// Where the log stands with it; hand it to a query as `atLeastPosition`.
-            async fn position(&self, ctx: &async_graphql::Context<'_>) -> Option<String> {
-                self.0.position.map(|position| $crate::graphql::context::shown(ctx, position))
-            }
-
-            /// Why it was refused; empty when it was not.
-            async fn user_errors(&self) -> &[$crate::graphql::user_error::UserError] {
-                &self.0.user_errors
-            }
-
-            /// On a dry run: the events that would be appended.
-            async fn planned_events(&self) -> &[$crate::graphql::change::PlannedEvent] {
-                &self.0.planned
-            }
-        }
-    };
-}
-pub(crate) use payload;

@@ -7,6 +7,7 @@ use super::{
     listed::{Element, Listed},
     operation::Gate,
     route_change::Wish,
+    variables::VariableDifference,
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
@@ -141,6 +142,8 @@ pub(crate) struct RouteChangePlan {
     /// The gates that wait for somebody to acknowledge them.
     to_acknowledge: Vec<String>,
     impact: RouteChangeImpact,
+    /// What its variables are, compared with the newest ones.
+    variables: VariableDifference,
 }
 
 impl RouteChangePlan {
@@ -173,6 +176,7 @@ impl RouteChangePlan {
             gates: judged.iter().map(|one| (&one.gate).into()).collect(),
             to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
             impact: gate::impact(&seen, sessions).into(),
+            variables: VariableDifference::of(&facts.variables.state, owner, deployment),
         }))
     }
 

@@ -49,6 +49,7 @@ pub(crate) struct ProviderNoun;
 impl Noun for ProviderNoun {
     type What = What;
     type Lane = ProviderBindings;
+    const ASKS: &'static str = "operation.request_provider_binding";
 
     fn work(work: BindingWork) -> Work {
         Work::ProviderBinding(work)

@@ -63,6 +63,7 @@ pub(crate) struct RuntimeServiceNoun;
 impl Noun for RuntimeServiceNoun {
     type What = What;
     type Lane = RuntimeServices;
+    const ASKS: &'static str = "operation.request_runtime_service_binding";
 
     fn work(work: BindingWork) -> Work {
         Work::RuntimeServiceBinding(work)

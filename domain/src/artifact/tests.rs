@@ -21,6 +21,13 @@ fn an_artifact_is_created_once_and_the_same_again_is_no_event() {
 }
 
 #[test]
+fn the_same_bytes_read_by_a_later_program_are_the_same_artifact() {
+    let mut more = created(1);
+    more.facts.health_path = "/health".into();
+    given::<Artifact>([Event::Created(created(1))]).when(Command::Create(more)).then([]);
+}
+
+#[test]
 fn another_one_under_the_same_id_is_rejected() {
     given::<Artifact>([Event::Created(created(1))]).when(Command::Create(created(2))).then_rejected(&Rejection::Exists);
 }

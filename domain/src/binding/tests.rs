@@ -75,6 +75,30 @@ fn a_failure_injected_at_every_step_ends_it_there_and_nothing_is_taken() {
 }
 
 #[test]
+fn a_deadline_that_passes_at_any_step_ends_it_there_and_changes_no_backend() {
+    for change in CHANGES {
+        for at_stage in [Stage::Requested, Stage::PolicyCheck] {
+            let (mut memory, mut untouched) = (Memory::new(change), Memory::new(change));
+            memory.run(Trouble::LateAt(at_stage));
+            assert!(memory.fired, "{change} at {at_stage}");
+            assert_eq!(
+                (memory.stage(), memory.failure()),
+                (Stage::Failed, "DEADLINE_PASSED"),
+                "{change} at {at_stage}"
+            );
+            assert_eq!(memory.visited[memory.visited.len() - 2], at_stage, "{change}: it failed there");
+            let unproven = matches!(change, Change::Bind | Change::Verify);
+            let left = if unproven { State::Failed } else { untouched.bound().state };
+            assert_eq!(memory.bound().state, left, "{change} at {at_stage}: what was to be proven is not");
+            let of_backend = |memory: &Memory| memory.backend.uses.contains_key(&binding_id(1));
+            assert_eq!(of_backend(&memory), of_backend(&untouched), "{change}: the backend is as before");
+            untouched.run(Trouble::LateAt(Stage::Verified));
+            assert_eq!(untouched.stage(), Stage::Verified, "{change}: without the deadline it ends well");
+        }
+    }
+}
+
+#[test]
 fn a_resource_that_answers_late_is_waited_for_and_one_that_never_does_ends_at_the_deadline() {
     let mut late = Memory::new(Change::Bind);
     late.run(Trouble::AnswersAfter(3));

@@ -35,6 +35,7 @@ struct Given {
     migrations: Migrations,
     next: ArtifactFacts,
     present: ArtifactFacts,
+    variables: Variables,
 }
 
 fn promoted(deployment: crate::ids::DeploymentId, epoch: u64) -> route_owner::Event {
@@ -56,6 +57,7 @@ fn promotion() -> Given {
         migrations: Migrations::default(),
         next: facts(),
         present: facts(),
+        variables: Variables::default(),
     }
 }
 
@@ -121,6 +123,7 @@ impl Given {
             present: Some(&self.present),
             providers: &ProviderBindings::default(),
             services: &RuntimeServices::default(),
+            variables: &self.variables,
         })
     }
 
@@ -159,6 +162,7 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
             "vango_state",
             "database",
             "provider_bindings",
+            "variables",
             "runtime_services",
             "approval",
         ];
@@ -210,6 +214,7 @@ fn state_that_is_not_on_record_is_not_warm() {
         present,
         providers: &providers,
         services: &services,
+        variables: &change.variables,
     };
     for facts in [hidden(None, Some(&change.present)), hidden(Some(&change.next), None)] {
         assert_eq!(state::impact(&facts).compatibility, Compatibility::Unknown);

@@ -138,6 +138,7 @@ fn an_accepted_operation_goes_on_with_every_gate_on_record() {
         "vango_state",
         "database",
         "provider_bindings",
+        "variables",
         "runtime_services",
         "approval",
     ];

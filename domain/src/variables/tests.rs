@@ -193,11 +193,12 @@ fn a_deployment_keeps_the_set_it_first_owned_an_environment_with() {
 #[test]
 fn required_keys_that_a_set_does_not_hold_are_named() {
     let variables = fold::<Variables>(&three_sets());
-    let required = ["TOKEN".to_owned(), "ADDRESS".to_owned()];
-    assert_eq!(variables.missing(EnvSet(1), &required), ["ADDRESS"]);
-    assert_eq!(variables.missing(EnvSet(2), &required), Vec::<String>::new());
-    assert_eq!(variables.missing(EnvSet(3), &required), ["TOKEN"]);
-    assert_eq!(variables.missing(EnvSet(9), &required), required, "a set that was never made holds nothing");
+    let required = BTreeSet::from(["ADDRESS", "TOKEN"].map(key));
+    let missing = |set| variables.missing(EnvSet(set), &required);
+    assert_eq!(missing(1), [key("ADDRESS")]);
+    assert_eq!(missing(2), []);
+    assert_eq!(missing(3), [key("TOKEN")]);
+    assert_eq!(missing(9), ["ADDRESS", "TOKEN"].map(key), "a set that was never made holds nothing");
 }
 
 /// Which rule a naive model forgets.

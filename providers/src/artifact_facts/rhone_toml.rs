@@ -8,10 +8,14 @@ use rhone_domain::{
     provider::{Needs, Resource},
     runtime_service::Service,
     text::MigrationName,
+    variables::{Key, MOST},
     wake::ReplayContract,
 };
 use serde::Deserialize;
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,11 +29,19 @@ struct RhoneToml {
     drain_seconds: Option<u32>,
     #[serde(default)]
     needs: BTreeMap<String, String>,
+    env: Option<Env>,
     #[serde(default)]
     migrations: Vec<Migration>,
     #[serde(default)]
     generated: BTreeMap<String, String>,
     wake: Option<Wake>,
+}
+
+/// `[env]`: the variables and secrets without which the app does not run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Env {
+    required: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +77,7 @@ pub(super) fn read(content: &[u8], digests: &Digests) -> Result<ArtifactFacts, F
         socket_paths: each("sockets", &written.sockets, path)?,
         routes: each("routes", &written.routes, path)?,
         drain_seconds: written.drain_seconds,
-        needs: needs(&written.needs)?,
+        needs: Needs { variables: required(written.env)?, ..needs(&written.needs)? },
         migrations: migrations(&written.migrations, digests)?,
         generated: generated_files(&written.generated, digests)?,
         wake: written.wake.map(contract).transpose()?,
@@ -103,6 +115,18 @@ fn needs(written: &BTreeMap<String, String>) -> Result<Needs, FactsError> {
         }
     }
     Ok(needs)
+}
+
+/// `[env]`: the keys, by the rule of every variable.
+fn required(written: Option<Env>) -> Result<BTreeSet<Key>, FactsError> {
+    let keys = written.map(|env| env.required).unwrap_or_default();
+    if keys.len() > MOST {
+        return Err(FactsError::field(RHONE, "env.required", format!("must have at most {MOST} entries")));
+    }
+    let read = |(at, key): (usize, &String)| {
+        Key::parse("key", key).map_err(|bad| FactsError::field(RHONE, format!("env.required[{at}]"), bad.rule))
+    };
+    keys.iter().enumerate().map(read).collect()
 }
 
 /// `[[migrations]]`: each with the file that holds it; without an impact, nobody says what it does.

@@ -77,6 +77,7 @@ fn needs_are_read_by_word_and_an_unknown_one_is_refused() {
     let needs = Needs {
         providers: [(Resource::Database, Some(Vendor::Postgres))].into(),
         services: [(Service::Broadcast, None)].into(),
+        ..Needs::default()
     };
     assert_eq!(found.needs, needs);
     for (wrong, expected) in [
@@ -87,6 +88,24 @@ fn needs_are_read_by_word_and_an_unknown_one_is_refused() {
         let refused = refusal(&[("rhone.toml", &with(wrong))]);
         assert!(refused.starts_with(expected), "{refused}");
     }
+}
+
+#[test]
+fn required_variables_are_keys_like_any_other() {
+    let with = |keys: &str| format!("{RUN}[env]\nrequired = [{keys}]\n");
+    let found = facts(&[("rhone.toml", &with("\"TOKEN\", \"MAIL_FROM\""))]).unwrap().needs.variables;
+    assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["MAIL_FROM", "TOKEN"]);
+    assert!(facts(&[("rhone.toml", &with(""))]).unwrap().needs.is_empty());
+    for (wrong, expected) in [
+        ("\"token\"", "rhone.toml: env.required[0]: a capital letter, then"),
+        ("\"TOKEN\", \"PORT\"", "rhone.toml: env.required[1]: PORT is set by the platform"),
+        ("7", "rhone.toml: required: "),
+    ] {
+        let refused = refusal(&[("rhone.toml", &with(wrong))]);
+        assert!(refused.starts_with(expected), "{refused}");
+    }
+    let misspelt = refusal(&[("rhone.toml", &format!("{RUN}[env]\nneeded = []\n"))]);
+    assert!(misspelt.contains("unknown field `needed`"), "{misspelt}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::Address;
 use crate::{
     fault::Fault,
     graphql::{
-        change::{Bench, Change, Judged, Manner, No, decide},
+        change::{Bench, Change, Judged, Manner, No, decide, permit},
         context::{Ask as _, begin, belongs_to, door},
         id,
     },
@@ -34,6 +34,8 @@ pub(crate) trait Noun: Send + Sync + std::fmt::Debug + 'static {
     type What: Copy + std::fmt::Debug + Send + Sync;
     /// An environment's bindings.
     type Lane: Aggregate;
+    /// The command that the grant is asked for.
+    const ASKS: &'static str;
     /// The work of an operation on one.
     fn work(work: BindingWork) -> Work;
     /// The command that asks for one.
@@ -174,6 +176,7 @@ impl<N: Noun> Change for Ask<N> {
         bench.about(&mut unit, home.id).await?;
         let mut lane = bench.load::<N::Lane>(home.id).await?;
         let concerning = |no: No| no.concerning(home.app, Some(home.id));
+        permit(&unit, N::ASKS, &lane.stream).map_err(concerning)?;
         let (binding, change, credential, place) = match &self.asked {
             Asked::New { what, region, address, shared } => {
                 let place = placed(bench, region.unwrap_or(home.region)).await?;

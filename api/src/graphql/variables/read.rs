@@ -133,20 +133,27 @@ pub(crate) async fn difference(
     let deployment: DeploymentId = id::read("deploymentId", deployment)?;
     let state = folded(ctx, environment).await?;
     let owner = door(ctx.platform(), ctx.principal()).load::<RouteOwner>(environment).await;
-    let own = pinned(&owner.map_err(Fault::internal)?.state, deployment, state.current);
-    let told = variables::difference(&state.now(), &state.at(own).unwrap_or_default());
-    let change = |key: &Key, current: Option<&Entry>, deployment: Option<&Entry>| VariableChange {
-        key: key.to_string(),
-        current_digest: current.map(short),
-        deployment_digest: deployment.map(short),
-    };
-    Ok(VariableDifference {
-        current_set: state.current.0,
-        deployment_set: own.0,
-        added: told.added.iter().map(|(key, entry)| change(key, None, Some(entry))).collect(),
-        removed: told.removed.iter().map(|(key, entry)| change(key, Some(entry), None)).collect(),
-        changed: told.changed.iter().map(|(key, both)| change(key, Some(&both.from), Some(&both.to))).collect(),
-    })
+    Ok(VariableDifference::of(&state, &owner.map_err(Fault::internal)?.state, deployment))
+}
+
+impl VariableDifference {
+    /// By the route's former owners and the environment's sets.
+    pub(crate) fn of(state: &Variables, owner: &RouteOwner, deployment: DeploymentId) -> Self {
+        let own = pinned(owner, deployment, state.current);
+        let told = variables::difference(&state.now(), &state.at(own).unwrap_or_default());
+        let change = |key: &Key, current: Option<&Entry>, deployment: Option<&Entry>| VariableChange {
+            key: key.to_string(),
+            current_digest: current.map(short),
+            deployment_digest: deployment.map(short),
+        };
+        Self {
+            current_set: state.current.0,
+            deployment_set: own.0,
+            added: told.added.iter().map(|(key, entry)| change(key, None, Some(entry))).collect(),
+            removed: told.removed.iter().map(|(key, entry)| change(key, Some(entry), None)).collect(),
+            changed: told.changed.iter().map(|(key, both)| change(key, Some(&both.from), Some(&both.to))).collect(),
+        }
+    }
 }
 
 fn short(entry: &Entry) -> String {

@@ -28,6 +28,8 @@ pub(super) enum Trouble {
     FailsAt(Stage),
     /// The resource answers after so many probes.
     AnswersAfter(usize),
+    /// The deadline passes while it stands there.
+    LateAt(Stage),
     /// Somebody wants it cancelled while it stands there.
     CancelledAt(Stage),
 }
@@ -140,6 +142,10 @@ impl Memory {
                 let disable = Command::Disable { binding: binding_id(1), reason: because("sabotage") };
                 self.decide_binding(disable);
             }
+            Trouble::LateAt(stage) if stage == self.stage() => {
+                self.fired = true;
+                self.now = self.operation.requested.as_ref().expect("it was requested").deadline;
+            }
             Trouble::CancelledAt(stage) if stage == self.stage() => {
                 let cancel = operation::Command::RequestCancel { reason: because("a mistake") };
                 if let Ok(events) = self.operation.decide(cancel) {
@@ -153,6 +159,7 @@ impl Memory {
             | Trouble::LostAfter(_)
             | Trouble::FailsAt(_)
             | Trouble::AnswersAfter(_)
+            | Trouble::LateAt(_)
             | Trouble::CancelledAt(_) => {}
         }
     }
@@ -181,6 +188,7 @@ impl Memory {
             | Trouble::LostAfter(_)
             | Trouble::FailsAt(_)
             | Trouble::AnswersAfter(_)
+            | Trouble::LateAt(_)
             | Trouble::CancelledAt(_) => proven,
         };
         self.next(Some(&said))
