@@ -13,6 +13,7 @@ mod deployment;
 mod drain;
 mod edge;
 mod environment;
+mod failover;
 mod gates;
 mod host;
 mod id;
@@ -63,6 +64,7 @@ pub struct Mutation(
     posture::PostureMutation,
     operation::OperationMutation,
     scale::ScaleMutation,
+    failover::FailoverMutation,
     drain::DrainMutation,
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,

@@ -34,8 +34,8 @@ pub(crate) async fn raise(data: &Data, by: u64, reason: &str) -> Result<usize> {
     let correlation = CorrelationId(door.clock().new_id());
     let owned = lanes.iter().filter(|(owner, _)| owner.owner.is_some());
     let mut raised = 0;
-    for opened in owned.filter_map(|(owner, _)| owner.opened.as_ref()) {
-        raise_one(&door, opened, by, &reason, correlation).await?;
+    for opened in owned.filter_map(|(owner, _)| owner.lane()) {
+        raise_one(&door, &opened, by, &reason, correlation).await?;
         raised += 1;
     }
     Ok(raised)

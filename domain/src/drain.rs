@@ -106,7 +106,8 @@ pub fn may_leave(facts: &Facts<'_>) -> Result<&'static str, Refusal> {
         return Ok("their deployment does not own the traffic");
     };
     let stays = |one: &&Allocation| {
-        !is_target(facts, one) && one.state == Some(State::Ready) && one.verified == Some(owner.artifact)
+        let here = one.planned.as_ref().is_some_and(|planned| facts.owner.owns(planned));
+        here && !is_target(facts, one) && one.state == Some(State::Ready) && one.verified == Some(owner.artifact)
     };
     let (stay, wanted) = (facts.allocations.iter().filter(stays).count(), usize::from(facts.replicas.0));
     if stay >= wanted {

@@ -100,13 +100,24 @@ pub struct Observation {
     pub digest: Option<Digest>,
     /// The health path's HTTP status; none when nothing answered.
     pub status: Option<u16>,
+    /// The region that serves it now, when that is not this edge's: the edge answers 421 for it, and asks nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<RegionId>,
     /// When.
     pub at: DateTime<Utc>,
 }
 
 impl Observation {
+    /// Whether the edge knows, under this epoch or a later one, that it serves the environment no longer.
+    pub fn gave_up(&self, epoch: Epoch) -> bool {
+        self.epoch >= epoch && self.elsewhere.is_some()
+    }
+
     /// Whether the expected bytes answered in good health.
     pub fn proves(&self, epoch: Epoch, digest: Digest) -> bool {
-        self.epoch == epoch && self.digest == Some(digest) && self.status.is_some_and(|s| (200..300).contains(&s))
+        self.elsewhere.is_none()
+            && self.epoch == epoch
+            && self.digest == Some(digest)
+            && self.status.is_some_and(|s| (200..300).contains(&s))
     }
 }

@@ -5,6 +5,7 @@
 mod approval;
 mod artifact;
 mod database;
+mod failover;
 mod generated;
 mod provider_bindings;
 mod route;
@@ -21,7 +22,7 @@ use crate::{
     environment::Environment,
     generated::{Freshness, freshness},
     migrations::Migrations,
-    operation::{Acknowledgement, Failure, Gate, Kind, Requested, RouteChange, Verdict},
+    operation::{Acknowledgement, Failure, Gate, Kind, Requested, RouteChange, Verdict, Work},
     provider_binding::ProviderBindings,
     route_owner::RouteOwner,
     runtime_service_binding::RuntimeServices,
@@ -81,6 +82,9 @@ pub struct Refusal {
 
 /// Judges every gate. The list is the order in which a caller learns of closed ones.
 pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
+    if let Work::RegionFailover(failover) = &facts.requested.work {
+        return failover::judge(facts, failover);
+    }
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
@@ -189,8 +193,8 @@ impl Refusal {
     }
 }
 
-/// The gates that a request may acknowledge.
-pub const ACKNOWLEDGEABLE: [&str; 2] = [state::KIND, database::KIND];
+/// The gates that a request may acknowledge: the first two stand before a change of owner, the last before a failover.
+pub const ACKNOWLEDGEABLE: [&str; 3] = [state::KIND, database::KIND, failover::KIND];
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

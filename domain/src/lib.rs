@@ -37,6 +37,7 @@ pub mod provider;
 pub mod provider_binding;
 pub mod refusal;
 pub mod region;
+pub mod region_failover;
 pub mod route_owner;
 pub mod runtime_service;
 pub mod runtime_service_binding;

@@ -1,4 +1,4 @@
-//! The process manager of promotions and rollbacks: pure, from (operation, world) to the next step. It is asked again after
+//! The process manager of promotions, rollbacks and failovers: pure, from (operation, world) to the next step. It is asked again after
 //! every step, by whichever worker holds the lease, so that a step done twice or a worker lost changes nothing.
 //! Trap: deciding on a read model; the world it is shown is folded from streams, whose versions the append asserts.
 
@@ -13,6 +13,7 @@ use crate::{
     numbers::Epoch,
     operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
     process,
+    region_failover::Failover,
     route_owner::{self, Change, Opened},
     scheduling,
     text::Reason,
@@ -42,6 +43,8 @@ pub struct World<'a> {
     pub hosts: &'a [HostId],
     /// The region's edges that reported within [`EDGE_LIVE`].
     pub edges: &'a [EdgeStatus],
+    /// The same of the region that a failover leaves; none otherwise.
+    pub left: &'a [EdgeStatus],
     /// The id of an allocation, should one be needed.
     pub new_allocation: AllocationId,
 }
@@ -83,7 +86,10 @@ fn check(world: &World<'_>) -> Step {
     let judged = gate::judge(&world.facts);
     match gate::closed(&judged) {
         Some(refusal) => Step::Fail(refusal.failure()),
-        None => Step::Enter(Stage::PolicyCheck, Evidence { gates: gate::gates(&judged), ..Evidence::default() }),
+        None => {
+            let sessions = failover_of(world).map(|failover| failover.sessions);
+            Step::Enter(Stage::PolicyCheck, Evidence { gates: gate::gates(&judged), sessions, ..Evidence::default() })
+        }
     }
 }
 
@@ -91,7 +97,8 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
     if let Some(refusal) = gate::closed(&gate::judge(&world.facts)) {
         return Step::Fail(refusal.failure());
     }
-    let state = |wanted: State| world.allocations.iter().filter(move |a| a.state == Some(wanted));
+    let here = allocations_of(world);
+    let state = |wanted: State| here.iter().filter(move |a| a.state == Some(wanted));
     let ready = state(State::Ready).filter(|ready| ready.verified == Some(change.artifact)).count();
     let wanted = usize::from(world.replicas.0);
     match (ready >= wanted, world.now < requested.deadline) {
@@ -113,12 +120,12 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
     if state(State::Failed).filter(|failed| planned_for(failed, change)).count() >= FAILED_ALLOCATIONS {
         return overdue(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
     }
-    match (scheduling::place(world.hosts, world.allocations), world.facts.deployment.validated.as_ref()) {
+    match (scheduling::place(world.hosts, &here), world.facts.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
             let min_epoch = change.expected_epoch.next();
             let placement = Placement { id: world.new_allocation, host, min_epoch };
             let owner = future_owner(change, validated);
-            Step::Do(Act::Plan(Planned::of(lane_of(world), &owner, validated, change.drain, placement)))
+            Step::Do(Act::Plan(Planned::of(&lane_of(world), &owner, validated, change.drain, placement)))
         }
         _ => Step::Wait("no host of the cell has reported lately"),
     }
@@ -142,6 +149,7 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
         drain_until: world.now + TimeDelta::seconds(seconds),
     };
     Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
+        (Work::RegionFailover(failover), _) => route_owner::Command::Move(failover.relocation(requested.id, world.now)),
         (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
         (Work::Wake(_) | Work::Sleep(_), _) => return Step::Done,
         (Work::Rollback(_), None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
@@ -160,9 +168,25 @@ fn future_owner(change: &RouteChange, validated: &Validated) -> Owner {
     }
 }
 
-/// Where its allocations belong; the gates have seen that the route is open.
-fn lane_of<'a>(world: &World<'a>) -> &'a Opened {
-    world.facts.owner.opened.as_ref().expect("a closed route's gate ends the operation before this")
+/// Where its allocations belong: where the traffic is served, or where a failover lets it be served. The gates have seen that
+/// the route is open.
+fn lane_of(world: &World<'_>) -> Opened {
+    let lane = world.facts.owner.lane().expect("a closed route's gate ends the operation before this");
+    failover_of(world).map_or_else(|| lane.clone(), |failover| lane.at(failover.to))
+}
+
+/// The deployment's allocations where they count; what it has elsewhere serves nobody here.
+fn allocations_of(world: &World<'_>) -> Vec<Allocation> {
+    let place = lane_of(world).place();
+    let here = |one: &&Allocation| one.planned.as_ref().is_some_and(|planned| planned.place() == place);
+    world.allocations.iter().filter(here).cloned().collect()
+}
+
+fn failover_of<'a>(world: &World<'a>) -> Option<&'a Failover> {
+    match &world.operation.requested.as_ref()?.work {
+        Work::RegionFailover(failover) => Some(failover),
+        _ => None,
+    }
 }
 
 fn propagate(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
@@ -178,7 +202,8 @@ fn propagate(world: &World<'_>, requested: &Requested, change: &RouteChange) -> 
         });
     }
     let proofs = proofs(world.edges, change, epoch);
-    if !world.edges.is_empty() && proofs.len() == world.edges.len() {
+    let unaware = failover_of(world).map_or(0, |failover| failover.unaware(world.left, epoch));
+    if !world.edges.is_empty() && proofs.len() == world.edges.len() && unaware == 0 {
         let stage = if matches!(requested.work, Work::Rollback(_)) { Stage::RolledBack } else { Stage::Healthy };
         let evidence =
             Evidence { epoch: Some(epoch), digest: Some(change.artifact), edges: proofs, ..Evidence::default() };
@@ -189,6 +214,13 @@ fn propagate(world: &World<'_>, requested: &Requested, change: &RouteChange) -> 
     }
     if world.edges.is_empty() {
         return overdue(world, "NO_LIVE_EDGE", "no edge of the region reported within 15 seconds");
+    }
+    if proofs.len() == world.edges.len() {
+        let words = "not every live edge of the region that was left has taken over that it serves this no longer";
+        let mut failure = failure(world, "FORMER_EDGES_NOT_CONVERGED", words);
+        failure.expected = Some(format!("{} edges", world.left.len()));
+        failure.actual = Some(format!("{} edges", world.left.len() - unaware));
+        return Step::Fail(failure);
     }
     let mut failure = failure(world, "EDGES_NOT_CONVERGED", "not every live edge served the new owner in time");
     failure.expected = Some(format!("{} edges", world.edges.len()));

@@ -145,9 +145,9 @@ fn scaling(world: &World<'_>, requested: &Requested) -> Step {
         let rejection = environment::Rejection::StaleReplicas { expected: wanted, actual: environment.replicas };
         return Step::Fail(Refusal::of(&rejection).failure());
     }
-    let owner = world.facts.owner.owner.as_ref();
+    let owner = world.facts.owner;
     let alive = world.allocations.iter().filter(|one| one.is_alive());
-    let mut alive = alive.filter(|one| one.planned.as_ref().map(|p| p.deployment) == owner.map(|o| o.deployment));
+    let mut alive = alive.filter(|one| one.planned.as_ref().is_some_and(|planned| owner.owns(planned)));
     let (ready, others): (Vec<_>, Vec<_>) = alive.by_ref().partition(|one| one.state == Some(State::Ready));
     if ready.len() == usize::from(wanted.0) && others.is_empty() {
         let allocations = ready.into_iter().filter_map(AllocationProof::of).collect();

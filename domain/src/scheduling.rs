@@ -59,12 +59,11 @@ pub enum Order {
 
 /// What should change in this lane now.
 pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
-    let owner = lane.owner.owner.as_ref().map(|owner| owner.deployment);
-    let mut orders: Vec<Order> = lane.allocations.iter().filter_map(|one| retire(lane, owner, one)).collect();
-    if owner.is_none() || lane.owner.asleep.is_some() {
+    let mut orders: Vec<Order> = lane.allocations.iter().filter_map(|one| retire(lane, one)).collect();
+    if lane.owner.owner.is_none() || lane.owner.asleep.is_some() {
         return orders;
     }
-    let counted = |one: &&Allocation| belongs_to(one, owner) && one.is_alive() && counts(lane, one);
+    let counted = |one: &&Allocation| belongs_to(one, lane.owner) && one.is_alive() && counts(lane, one);
     let alive = lane.allocations.iter().filter(counted).collect::<Vec<_>>();
     let wanted = usize::from(lane.replicas.0);
     if alive.len() < wanted {
@@ -97,8 +96,9 @@ fn surplus(alive: &[&Allocation], wanted: usize) -> Vec<AllocationId> {
     ids.into_iter().take(alive.len().saturating_sub(wanted)).map(|(_, id)| id).collect()
 }
 
-fn belongs_to(one: &Allocation, owner: Option<DeploymentId>) -> bool {
-    one.planned.as_ref().map(|planned| planned.deployment) == owner
+/// Whether it is the owner's: of its deployment, and where the traffic is served.
+fn belongs_to(one: &Allocation, owner: &RouteOwner) -> bool {
+    one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
 }
 
 /// Whether it will go on serving, as far as its host and running operations say.
@@ -123,18 +123,24 @@ fn rested(lane: &Lane<'_>) -> bool {
     lane.now >= *last + TimeDelta::seconds(1 << doublings).min(LONGEST_WAIT)
 }
 
-fn retire(lane: &Lane<'_>, owner: Option<DeploymentId>, one: &Allocation) -> Option<Order> {
+fn retire(lane: &Lane<'_>, one: &Allocation) -> Option<Order> {
     let (planned, state) = (one.planned.as_ref()?, one.state?);
     if lane.awaited.contains(&planned.deployment) || state == State::Draining || state.is_final() {
         return None;
     }
-    if Some(planned.deployment) == owner {
+    if belongs_to(one, lane.owner) {
         return let_go(lane, planned.id);
     }
     let seconds = lane.drain.drain_seconds.max(lane.drain.standby_seconds);
     let standby = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000));
     let over = lane.owner.since.is_none_or(|since| lane.now >= since + standby);
-    over.then_some(Order::Drain(planned.id, "its deployment no longer owns the traffic and its standby is over"))
+    let of_the_owner = lane.owner.owner.as_ref().is_some_and(|owner| owner.deployment == planned.deployment);
+    let reason = if of_the_owner {
+        "the traffic is served from elsewhere and its standby is over"
+    } else {
+        "its deployment no longer owns the traffic and its standby is over"
+    };
+    over.then_some(Order::Drain(planned.id, reason))
 }
 
 /// What the owner of a sleeping route has is let go, but for what somebody opened before the edges knew of the sleep.

@@ -45,17 +45,17 @@ pub fn request(
     now: DateTime<Utc>,
 ) -> Result<Requested, Rejection> {
     owner.may_sleep(owner.epoch)?;
-    let Some(opened) = &owner.opened else { return Err(Rejection::NotFound) };
+    let Some(lane) = owner.lane() else { return Err(Rejection::NotFound) };
     Ok(Requested {
         id,
-        workspace: opened.workspace,
-        region: opened.region,
-        cell: Some(opened.cell),
+        workspace: lane.workspace,
+        region: lane.region,
+        cell: Some(lane.cell),
         reason,
         deadline: now + DEADLINE,
         work: Work::Sleep(Sleep {
-            app: opened.app,
-            environment: opened.environment,
+            app: lane.app,
+            environment: lane.environment,
             expected_epoch: owner.epoch,
             sleep_generation: owner.next_sleep(),
             idle_seconds,

@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
     environment::{self, DrainPolicy},
-    feed::Owner,
+    feed::{Drain, Owner},
     gate::Facts,
     ids::{
         ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
@@ -26,6 +26,7 @@ use crate::{
     provider::{Needs, Resource, Vendor},
     route_owner,
     runtime_service::Service,
+    session_fate::Fate,
     text::{Commit, Hostname, MigrationName, Name, Proof, Reason, Repository, Slug},
     wake::ReplayContract,
 };
@@ -174,6 +175,24 @@ pub(crate) fn production() -> environment::Created {
     }
 }
 
+/// Where production is served after a failover.
+pub(crate) fn bergen() -> route_owner::Place {
+    route_owner::Place { region: BERGEN, cell: FJORD }
+}
+
+/// The traffic goes from LYON to BERGEN, while BLUE owns it.
+pub(crate) fn moved() -> route_owner::Moved {
+    route_owner::Moved {
+        by: SECOND,
+        epoch: Epoch(2),
+        from: opened().place(),
+        to: bergen(),
+        at: at(100),
+        drain: Drain { deployment: BLUE, deadline: at(130) },
+        sessions: Fate::StartFresh,
+    }
+}
+
 /// BERGEN, as an operation enabled it for production.
 pub(crate) fn enabled() -> environment::Enabled {
     let topology = environment::DataTopology::Replicated;
@@ -258,6 +277,7 @@ pub(crate) fn saw(deployment: DeploymentId, epoch: Epoch) -> Observation {
         allocation: Some(allocation(1)),
         digest: Some(bytes_of(deployment)),
         status: Some(200),
+        elsewhere: None,
         at: at(0),
     }
 }

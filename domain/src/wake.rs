@@ -76,17 +76,17 @@ pub fn request(
     now: DateTime<Utc>,
 ) -> Result<Requested, Rejection> {
     owner.may_wake(ask.epoch, ask.sleep_generation)?;
-    let (Some(opened), Some(of)) = (&owner.opened, &owner.owner) else { return Err(Rejection::NothingToSleep) };
+    let (Some(lane), Some(of)) = (owner.lane(), &owner.owner) else { return Err(Rejection::NothingToSleep) };
     Ok(Requested {
         id: ask.operation(),
-        workspace: opened.workspace,
-        region: opened.region,
-        cell: Some(opened.cell),
+        workspace: lane.workspace,
+        region: lane.region,
+        cell: Some(lane.cell),
         reason,
         deadline: now + DEADLINE,
         work: Work::Wake(Wake {
-            app: opened.app,
-            environment: opened.environment,
+            app: lane.app,
+            environment: lane.environment,
             deployment: of.deployment,
             artifact: of.artifact,
             env_set: of.env_set,
@@ -187,7 +187,8 @@ pub fn next(world: &World<'_>) -> Step {
 
 /// How far the allocation has come that has come furthest; only exactly the owner's bytes and variables count.
 fn nearest(world: &World<'_>) -> Option<State> {
-    let live = world.attempts.iter().chain(world.others).filter(|one| serves(world.wake, one));
+    let live =
+        world.attempts.iter().chain(world.others).filter(|one| serves(world.wake, one) && is_here(world.owner, one));
     live.filter_map(|one| one.state).filter(|state| *state <= State::Ready).max()
 }
 
@@ -200,6 +201,11 @@ fn serves(wake: &Wake, one: &Allocation) -> bool {
     planned && one.verified.is_none_or(|verified| verified == wake.artifact)
 }
 
+/// Whether it runs where the traffic is served; what a failover left elsewhere wakes nothing.
+fn is_here(owner: &RouteOwner, one: &Allocation) -> bool {
+    one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
+}
+
 /// Whether this allocation makes the environment hot: ready, with the owner's bytes verified by its runner.
 pub fn is_hot(wake: &Wake, one: &Allocation) -> bool {
     serves(wake, one) && one.state == Some(State::Ready) && one.verified == Some(wake.artifact)
@@ -209,14 +215,14 @@ fn plan(world: &World<'_>, requested: &Requested) -> Step {
     let Some(number) = world.attempts.iter().position(|attempt| attempt.planned.is_none()) else {
         return fail("ALLOCATION_FAILED", "the owner's allocations failed");
     };
-    let (Some(opened), Some(of)) = (&world.owner.opened, &world.owner.owner) else {
+    let (Some(lane), Some(of)) = (world.owner.lane(), &world.owner.owner) else {
         return fail("NO_OWNER", "nobody owns the route");
     };
     match (world.hosts.get(number).or(world.hosts.first()), world.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
             let id = world.wake.attempt(requested.id, number);
             let placement = Placement { id, host: *host, min_epoch: world.owner.epoch };
-            Step::Do(Act::Plan(Box::new(Planned::of(opened, of, validated, world.drain, placement))))
+            Step::Do(Act::Plan(Box::new(Planned::of(&lane, of, validated, world.drain, placement))))
         }
         _ => Step::Wait("no host of the cell has reported lately"),
     }

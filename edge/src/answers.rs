@@ -7,6 +7,7 @@ use hyper::{
     Response, StatusCode,
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
+use rhone_domain::ids::RegionId;
 
 /// Why the edge answers itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) enum Refusal {
     Malformed(&'static str),
     /// 421: no such host here.
     UnknownHost,
+    /// 421: another region serves this environment.
+    Elsewhere(RegionId),
     /// 503: no table yet.
     Booting,
     /// 503: something is missing for too long.
@@ -106,6 +109,12 @@ impl Refusal {
             }
             _ => {}
         }
+        if let Self::Elsewhere(region) = self {
+            let region = HeaderValue::from_str(&region.to_string()).expect("an id is made of visible ASCII");
+            headers.insert(headers::REGION, region);
+            // The connection leads to the wrong place; whoever goes on asks for the address anew.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if matches!(self, Self::Later(_)) {
             // What follows the head is not read, and would not be meant as another request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -123,6 +132,11 @@ impl Refusal {
             Self::UnknownHost => {
                 (StatusCode::MISDIRECTED_REQUEST, "unknown-host", "this edge has no route for this host")
             }
+            Self::Elsewhere(_) => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "elsewhere",
+                "another region serves this environment; connect to it there",
+            ),
             Self::Booting => (unserved, "booting", "this edge has no routes yet"),
             Self::Closed => {
                 (unserved, "feed-gap", "this edge misses route changes and does not serve until it has them")

@@ -86,12 +86,17 @@ pub fn weigh(known: Known<'_>, content: &Content) -> Applied {
 
 fn weigh_route(held: &Route, new: &Route) -> Applied {
     match (new.epoch, new.revision).cmp(&(held.epoch, held.revision)) {
-        // Within one epoch there is one owner.
-        Ordering::Less | Ordering::Greater if new.epoch == held.epoch && new.owner != held.owner => Applied::Conflict,
+        // Within one epoch there is one owner at one place.
+        Ordering::Less | Ordering::Greater if new.epoch == held.epoch && !same_owner(held, new) => Applied::Conflict,
         Ordering::Less => Applied::Stale,
         Ordering::Equal if new != held => Applied::Conflict,
         Ordering::Equal | Ordering::Greater => Applied::Apply,
     }
+}
+
+/// Whether two routes name the same owner, served from the same place.
+pub(crate) fn same_owner(one: &Route, other: &Route) -> bool {
+    (&one.owner, one.region, one.cell) == (&other.owner, other.region, other.cell)
 }
 
 fn weigh_endpoint(held: &Endpoint, new: &Endpoint) -> Applied {

@@ -2,7 +2,7 @@
 //! applier alone; pure, so that every rule of a rebuild is tested without a network. The trap: a restored control plane
 //! offers an old truth under a new name, so what was served once is remembered beyond the life of the feed.
 
-use crate::apply::{Applied, Known, Position, judge, place, weigh};
+use crate::apply::{Applied, Known, Position, judge, place, same_owner, weigh};
 use rhone_domain::{
     feed::{Content, Entry, Snapshot},
     ids::{AllocationId, EnvironmentId, Incarnation},
@@ -196,7 +196,7 @@ impl Book {
     fn contest(&mut self, key: Key, before: Option<&Held>, new: Held, life: Life, adopted: &mut Adopted) {
         let highest = match (before.map(|held| &held.content), &new.content) {
             (Some(Content::Route(held)), Content::Route(offered))
-                if life == Life::New && held.epoch == offered.epoch && held.owner == offered.owner =>
+                if life == Life::New && held.epoch == offered.epoch && same_owner(held, offered) =>
             {
                 None
             }

@@ -88,6 +88,8 @@ counters! {
     holds_expired;
     /// Requests told to come back because the app sleeps.
     requests_asleep;
+    /// Requests for what another region serves.
+    requests_elsewhere;
     /// Questions to the control plane for a wake.
     wakes_asked;
     /// Connections to a gate that failed.

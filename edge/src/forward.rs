@@ -72,6 +72,7 @@ fn refused(core: &Core, refusal: Refusal) -> Response<Answer> {
     match refusal {
         Refusal::Malformed(_) => counters.requests_malformed.up(),
         Refusal::UnknownHost => counters.requests_unknown_host.up(),
+        Refusal::Elsewhere(_) => counters.requests_elsewhere.up(),
         Refusal::Later(_) => counters.requests_asleep.up(),
         Refusal::HungUp | Refusal::BadAnswer | Refusal::TooLate => counters.requests_failed.up(),
         Refusal::Booting
@@ -113,6 +114,7 @@ fn admit(core: &Core, request: &Request<Incoming>) -> Result<Found, Refusal> {
 fn serves(lane: &Lane) -> Result<(), Refusal> {
     match (lane.trust, lane.route.posture) {
         (Trust::Quarantined, _) => Err(Refusal::Quarantined),
+        (Trust::Elsewhere(region), _) => Err(Refusal::Elsewhere(region)),
         (Trust::Good, Posture::Suspended) => Err(Refusal::Suspended),
         (Trust::Good, Posture::Serve | Posture::Asleep { .. }) if lane.route.owner.is_none() => Err(Refusal::NoOwner),
         (Trust::Good, Posture::Serve | Posture::Asleep { .. }) => Ok(()),

@@ -20,6 +20,8 @@ pub(crate) const ALLOCATION: HeaderName = HeaderName::from_static("rhone-allocat
 pub(crate) const ARTIFACT: HeaderName = HeaderName::from_static("rhone-artifact");
 /// `rhone-reason` on every answer of the edge itself.
 pub(crate) const REASON: HeaderName = HeaderName::from_static("rhone-reason");
+/// `rhone-region` on every 421 for an environment that another region serves: which one.
+pub(crate) const REGION: HeaderName = HeaderName::from_static("rhone-region");
 /// `rhone-request-dispatched: maybe` when a failed request may have reached the app.
 pub(crate) const DISPATCHED: HeaderName = HeaderName::from_static("rhone-request-dispatched");
 /// `x-request-id`, both ways.

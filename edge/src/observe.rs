@@ -9,7 +9,7 @@ use crate::{
     core::Core,
     gate,
     pick::{Moment, Wish, pick},
-    table::{Lane, Target},
+    table::{Lane, Target, Trust},
 };
 use http_body_util::BodyExt;
 use hyper::{Method, Request, header::HOST, header::HeaderValue};
@@ -101,6 +101,8 @@ async fn until_proven(core: &Core, places: &Places, wanted: Wanted) {
         }
         if proven {
             core.counters.observed_proven.up();
+        }
+        if proven || seen.elsewhere.is_some() {
             return;
         }
         last = Some(seen);
@@ -127,9 +129,13 @@ async fn ask(core: &Core, environment: EnvironmentId, epoch: Epoch, owner: &Owne
         allocation: None,
         digest: None,
         status: None,
+        elsewhere: None,
         at: clock::now(),
     };
     let Some(found) = core.table.load().environment(environment) else { return seen };
+    if let Trust::Elsewhere(region) = found.lane.trust {
+        return Observation { elsewhere: Some(region), ..seen };
+    }
     let at = Moment { now: seen.at, millis: clock::millis(), dice: core.dice.roll() };
     let Some(target) = pick(&found.lane, &found.targets, Wish::default(), at) else { return seen };
     let (who, status) = tokio::join!(gate::who(target), health(&found.lane, target, &owner.health_path));

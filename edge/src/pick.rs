@@ -1,7 +1,7 @@
 //! Which allocation gets a request. Pure. The trap: health that chooses an owner. Here the route chooses the deployment,
 //! and health only among allocations that run exactly it, in exactly this environment.
 
-use crate::table::{Lane, Target};
+use crate::table::{Lane, Target, Trust};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     feed::{EndpointState, Owner},
@@ -29,9 +29,12 @@ pub(crate) struct Moment {
     pub(crate) dice: u64,
 }
 
-/// The allocation; none when the route has no owner or the owner no allocation that takes work.
+/// The allocation; none when the route has no owner, the owner no allocation that takes work, or another region the route.
 pub(crate) fn pick<'a>(lane: &Lane, targets: &'a [Arc<Target>], wish: Wish, at: Moment) -> Option<&'a Arc<Target>> {
     let owner = lane.route.owner.as_ref()?;
+    if matches!(lane.trust, Trust::Elsewhere(_)) {
+        return None;
+    }
     if let Some(pinned) = wish.pinned
         && wish.except != Some(pinned)
         && let Some(target) = targets.iter().find(|target| target.endpoint.allocation == pinned)

@@ -20,8 +20,8 @@ pub(crate) fn key(core: &Core, book: &Book, key: Key) {
     let table = core.table.load();
     match book.held.get(&key).map(|held| &held.content) {
         Some(Content::Route(route)) => {
-            tell_fates(route, &table.targets(route.environment));
-            table.set_lane(lane(book, route));
+            tell_fates(core, route, &table.targets(route.environment));
+            table.set_lane(lane(core, book, route));
             core.waking.moved(route.environment);
         }
         Some(Content::Allocation(endpoint)) if endpoint.state == EndpointState::Gone => {
@@ -31,7 +31,7 @@ pub(crate) fn key(core: &Core, book: &Book, key: Key) {
         Some(Content::Allocation(endpoint)) => {
             if let Some(target) = target(core, endpoint) {
                 if let Some(found) = table.environment(endpoint.environment) {
-                    tell_fate(&found.lane.route, &target);
+                    tell_fate(core, &found.lane.route, &target);
                 }
                 if endpoint.state == EndpointState::Draining {
                     // Nobody new comes; a connection kept for them would only keep the app from ending.
@@ -55,8 +55,8 @@ pub(crate) fn all(core: &Core, book: &Book) -> Vec<EnvironmentId> {
     let mut changed = Vec::new();
     for held in book.held.values() {
         if let Content::Route(route) = &held.content {
-            tell_fates(route, &table.targets(route.environment));
-            table.set_lane(lane(book, route));
+            tell_fates(core, route, &table.targets(route.environment));
+            table.set_lane(lane(core, book, route));
             if before.environment(route.environment).is_none_or(|found| found.lane.route.epoch != route.epoch) {
                 changed.push(route.environment);
             }
@@ -90,20 +90,28 @@ fn target(core: &Core, endpoint: &Endpoint) -> Option<Target> {
     target
 }
 
-fn lane(book: &Book, route: &Route) -> Lane {
-    let contested = book.quarantined.contains_key(&route.environment);
-    Lane::new(route.clone(), if contested { Trust::Quarantined } else { Trust::Good })
+fn lane(core: &Core, book: &Book, route: &Route) -> Lane {
+    let trust = match route.region {
+        _ if book.quarantined.contains_key(&route.environment) => Trust::Quarantined,
+        region if region == core.config.region => Trust::Good,
+        region => Trust::Elsewhere(region),
+    };
+    Lane::new(route.clone(), trust)
 }
 
-fn tell_fates(route: &Route, targets: &Targets) {
+fn tell_fates(core: &Core, route: &Route, targets: &Targets) {
     for target in targets.iter() {
-        tell_fate(route, target);
+        tell_fate(core, route, target);
     }
 }
 
-fn tell_fate(route: &Route, target: &Target) {
+fn tell_fate(core: &Core, route: &Route, target: &Target) {
+    if route.region != core.config.region {
+        // Nobody new comes; a connection kept for them would only keep the app from ending.
+        target.allocation.forget_idle();
+    }
     target.allocation.fate.send_if_modified(|known: &mut Fate| {
-        let next = fate(route, target.endpoint.deployment, *known, clock::now());
+        let next = fate(route, core.config.region, target.endpoint.deployment, *known, clock::now());
         let changed = *known != next;
         *known = next;
         changed

@@ -7,17 +7,19 @@ use hyper::header::HeaderValue;
 use papaya::HashMap;
 use rhone_domain::{
     feed::{Endpoint, Route},
-    ids::{AllocationId, EnvironmentId},
+    ids::{AllocationId, EnvironmentId, RegionId},
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-/// Whether a key is trusted.
+/// Whether this edge serves a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// Served.
     Good,
     /// Two contents claim it, or its epoch fell: 503.
     Quarantined,
+    /// Another region serves it: 421, whatever runs here and however healthy it is.
+    Elsewhere(RegionId),
 }
 
 /// An environment's route, ready to serve.

@@ -325,6 +325,7 @@ fn look(core: &Core, environment: EnvironmentId, sleep: Sleep, head: &Head) -> R
     let lane = &found.lane;
     match (lane.trust, lane.route.posture) {
         (Trust::Quarantined, _) => Err(Refusal::Quarantined),
+        (Trust::Elsewhere(region), _) => Err(Refusal::Elsewhere(region)),
         (Trust::Good, Posture::Suspended) => Err(Refusal::Suspended),
         (Trust::Good, Posture::Asleep { generation, .. }) if (lane.route.epoch, generation) != sleep => {
             Err(Refusal::Later(Later::WakeFailed { seconds: 1 }))

@@ -68,9 +68,9 @@ impl GateFacts {
             Some(created) => Some(door.load::<Artifact>(created.artifact).await?),
             None => None,
         };
-        let present = match (&owner.state.owner, &owner.state.opened) {
-            (Some(present), Some(opened)) => {
-                Some(door.load::<Artifact>(ArtifactId::of(opened.workspace, present.artifact)).await?)
+        let present = match (&owner.state.owner, owner.state.lane()) {
+            (Some(present), Some(lane)) => {
+                Some(door.load::<Artifact>(ArtifactId::of(lane.workspace, present.artifact)).await?)
             }
             _ => None,
         };

@@ -24,7 +24,7 @@ pub struct ScaleFacts {
     pub needs: Needs,
     /// Its runtime services.
     pub services: Loaded<RuntimeServices>,
-    /// How they stand in its region.
+    /// How they stand in the region that serves it.
     pub standings: Standings,
 }
 
@@ -33,16 +33,16 @@ impl ScaleFacts {
     pub async fn load<L: Log, I: Inline>(door: &Dispatcher<L, I>, id: EnvironmentId) -> Result<Self, ReadError> {
         let owner = door.load::<RouteOwner>(id).await?;
         let environment = door.load::<Environment>(id).await?;
-        let needs = match (&owner.state.opened, &owner.state.owner) {
-            (Some(opened), Some(of)) => {
-                let bytes = ArtifactId::of(opened.workspace, of.artifact);
+        let needs = match (owner.state.lane(), &owner.state.owner) {
+            (Some(lane), Some(of)) => {
+                let bytes = ArtifactId::of(lane.workspace, of.artifact);
                 let artifact = door.load::<Artifact>(bytes).await?;
                 artifact.state.created.map(|created| created.facts.needs).unwrap_or_default()
             }
             _ => Needs::default(),
         };
         let services = door.load::<RuntimeServices>(id).await?;
-        let region = environment.state.created.as_ref().map(|created| created.region);
+        let region = owner.state.place().map(|place| place.region);
         let standings = region.map(|region| services.state.standings(region)).unwrap_or_default();
         Ok(Self { environment, owner, needs, services, standings })
     }

@@ -1,6 +1,7 @@
 //! One sentence for each event, the same in console, command line and support bundle. Made from the payload's own words; an
 //! event whose type is newer than this program still gets one.
 
+use rhone_domain::session_fate::Fate;
 use serde_json::Value;
 
 /// Why, where the event says so.
@@ -111,6 +112,16 @@ fn route_owner(event_type: &str, payload: &Value) -> String {
         "route_owner.promoted" => format!("Epoch {}: {} owns the traffic.", p("/epoch"), short("/owner/artifact")),
         "route_owner.rolled_back" => {
             format!("Epoch {}: rolled back to {}: {}.", p("/epoch"), short("/owner/artifact"), p("/reason"))
+        }
+        "route_owner.moved" => {
+            let fate = p("/sessions").parse::<Fate>().map_or("nothing is said of them", Fate::spoken);
+            let until = p("/drain/deadline");
+            format!(
+                "Epoch {}: the traffic is served from region {} now, no longer from {}. Open sessions stay until {until}; then {fate}.",
+                p("/epoch"),
+                p("/to/region"),
+                p("/from/region")
+            )
         }
         "route_owner.pinned" => format!("The environment is pinned by the rollback: {}.", p("/reason")),
         "route_owner.pin_released" => format!("The pin was released: {}.", p("/reason")),

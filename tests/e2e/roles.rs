@@ -46,6 +46,7 @@ fn asks(mutation: &str) -> Asks {
         "environmentWake" => "operation.request_wake",
         "environmentSleepPolicySet" => "environment.set_sleep_policy",
         "environmentScale" => "operation.request_scale",
+        "environmentFailover" => "operation.request_region_failover",
         "allocationDrain" => "operation.request_drain",
         "providerBindingCreate" => "provider_binding.request",
         "providerBindingVerify" | "providerBindingRotate" | "providerBindingDisable" => {

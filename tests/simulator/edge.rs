@@ -108,6 +108,7 @@ impl Edge {
             allocation: answered.map(|endpoint| endpoint.allocation),
             digest: answered.map(|endpoint| endpoint.artifact),
             status: answered.map(|_| 200),
+            elsewhere: None,
             at: at(now),
         };
         if let Some(endpoint) = answered {

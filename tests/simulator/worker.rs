@@ -177,7 +177,7 @@ fn fresh(id: AllocationId) -> Loaded<Sinful<Allocation>> {
 /// The route as the gates see it: with the sins of whoever judges it.
 fn seen(owner: &RouteOwner, expected: Epoch, n: usize) -> RouteOwner {
     let mut seen = owner.clone();
-    if committed(Sin::NoCompareAndSwap) && seen.opened.is_some() {
+    if committed(Sin::NoCompareAndSwap) && seen.lane().is_some() {
         seen.epoch = expected;
     }
     if committed(Sin::RollbackToStranger) {
@@ -212,6 +212,7 @@ fn edges(
                 allocation: None,
                 digest: Some(bytes(n)),
                 status: Some(200),
+                elsewhere: None,
                 at: at(world.seconds),
             }];
         }

@@ -107,6 +107,7 @@ impl Owner {
             "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
             "approvalsRequired" | "expectedSet" => json!(0),
             "migrationId" => json!("0001_orders"),
+            "sessions" => json!("START_FRESH"),
             "evidence" => json!("the migration tool said so"),
             "acknowledgements" => json!([{ "gate": "vango_state", "reason": "because of a test" }]),
             "reason" | "sharedBecause" => json!("because of a test"),

@@ -73,6 +73,7 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
     let drive = Drive { config, door, requested, operation, fence };
     match drive.requested.work.clone() {
         Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
+        Work::RegionFailover(failover) => promotion::advance(drive, &failover.change).await,
         Work::Scale(scale) => scale::advance(drive, &scale).await,
         Work::Drain(drain) => drain::advance(drive, &drain).await,
         Work::HostDrain(drain) => host_drain::advance(drive, drain).await,

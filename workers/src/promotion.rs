@@ -1,4 +1,4 @@
-//! Does what the process manager of promotions and rollbacks asks for: loads its world, carries out one step in one append.
+//! Does what the process manager of promotions, rollbacks and failovers asks for: loads its world, carries out one step in one append.
 //! Streams that were judged but not written are asserted at the versions that were read.
 
 use crate::process::{AdvanceError, Drive, Outcome, decide, named};
@@ -11,7 +11,7 @@ use rhone_domain::{
     host::Host,
     ids::HostId,
     numbers::Version,
-    operation::{self, Evidence, RouteChange, Stage},
+    operation::{self, Evidence, RouteChange, Stage, Work},
     promotion::{self, Act, EDGE_LIVE, Step, World},
     route_owner,
 };
@@ -32,9 +32,10 @@ struct Read {
     allocations: Vec<Loaded<Allocation>>,
     hosts: Vec<HostId>,
     edges: Vec<EdgeStatus>,
+    left: Vec<EdgeStatus>,
 }
 
-/// Does the next step of a promotion or rollback.
+/// Does the next step of a promotion, rollback or failover.
 pub(crate) async fn advance(mut drive: Drive<'_>, change: &RouteChange) -> Result<Outcome, AdvanceError> {
     let mut read = read(&drive, change).await?;
     let step = next(&drive, &read);
@@ -73,6 +74,7 @@ fn next(drive: &Drive<'_>, read: &Read) -> Step {
         allocations: &states,
         hosts: &read.hosts,
         edges: &read.edges,
+        left: &read.left,
         new_allocation: drive.config.clock.new_id(),
     })
 }
@@ -90,6 +92,10 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
     #[expect(clippy::cast_precision_loss, reason = "fifteen")]
     let live = EDGE_LIVE.num_seconds() as f64;
     let edges = edges::live(&mut connection, drive.requested.region, live).await?;
+    let left = match &drive.requested.work {
+        Work::RegionFailover(failover) => edges::live(&mut connection, failover.from.region, live).await?,
+        _ => Vec::new(),
+    };
     let allocations = rows
         .into_iter()
         .filter_map(|(state, version)| {
@@ -97,7 +103,7 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
             Some(Loaded { stream, version, state, last_event: None })
         })
         .collect();
-    Ok(Read { gates, environment, allocations, hosts, edges })
+    Ok(Read { gates, environment, allocations, hosts, edges, left })
 }
 
 /// The one place where a route changes: route and operation in one append, on everything that was judged.
@@ -109,7 +115,9 @@ fn change_route(
 ) -> Result<(), AdvanceError> {
     read.gates.assert(unit);
     unit.assert(&read.environment);
-    let ready = read.allocations.iter().filter(|one| one.state.state == Some(State::Ready));
+    let cell = drive.requested.cell;
+    let here = |one: &&Loaded<Allocation>| one.state.planned.as_ref().map(|planned| planned.cell) == cell;
+    let ready = read.allocations.iter().filter(here).filter(|one| one.state.state == Some(State::Ready));
     ready.take(read.environment.state.replicas.0.into()).for_each(|one| unit.assert(one));
     decide(unit, &mut read.gates.owner, command)?;
     let evidence = Evidence { epoch: Some(read.gates.owner.state.epoch), ..Evidence::default() };

@@ -98,21 +98,21 @@ impl Turn<'_> {
     }
 
     async fn lane(&self, owner: &RouteOwner, version: Version) -> Result<(), TurnError> {
-        let Some(environment) = owner.opened.as_ref().map(|opened| opened.environment) else { return Ok(()) };
+        let Some(environment) = owner.lane().map(|lane| lane.environment) else { return Ok(()) };
         let mut connection = self.config.pool.acquire().await?;
         let rows = allocations::of_environment(&mut connection, environment, None, Ended::Excluded).await?;
         let running = operations::running(&mut connection, environment).await?;
-        let failures = match &owner.owner {
-            Some(of) => {
-                let within = REMEMBERED.as_seconds_f64();
-                allocations::failures(&mut connection, environment, of.deployment, within).await?
+        let failures = match (&owner.owner, owner.place()) {
+            (Some(of), Some(place)) => {
+                let (within, there) = (REMEMBERED.as_seconds_f64(), (environment, place.cell));
+                allocations::failures(&mut connection, there, of.deployment, within).await?
             }
-            None => Vec::new(),
+            _ => Vec::new(),
         };
         let lost = self.lost(&mut connection, owner).await?;
         // Only what sleeps is let go by use; what serves is not asked about.
-        let edges = match (&owner.asleep, &owner.opened) {
-            (Some(_), Some(opened)) => edges::live(&mut connection, opened.region, EDGE_LIVE.as_seconds_f64()).await?,
+        let edges = match (&owner.asleep, owner.place()) {
+            (Some(_), Some(place)) => edges::live(&mut connection, place.region, EDGE_LIVE.as_seconds_f64()).await?,
             _ => Vec::new(),
         };
         drop(connection);
@@ -155,7 +155,7 @@ impl Turn<'_> {
         id: AllocationId,
         (reason, deadline): (&str, DateTime<Utc>),
     ) -> Result<(), TurnError> {
-        let Some(opened) = &owner.opened else { return Ok(()) };
+        let Some(opened) = owner.lane() else { return Ok(()) };
         let mut loaded = self.door.load::<Allocation>(id).await?;
         let context = self.config.context(Writer::Scheduler, opened.workspace, CorrelationId(id.0), loaded.last_event);
         let mut unit = self.door.unit(context);
@@ -172,7 +172,7 @@ impl Turn<'_> {
     }
 
     async fn replace(&self, owner: &RouteOwner, version: Version, drain: DrainPolicy) -> Result<(), TurnError> {
-        let (Some(opened), Some(of)) = (&owner.opened, &owner.owner) else { return Ok(()) };
+        let (Some(opened), Some(of)) = (owner.lane(), &owner.owner) else { return Ok(()) };
         let deployment = self.door.load::<Deployment>(of.deployment).await?;
         let Some(validated) = &deployment.state.validated else { return Ok(()) };
         let mut connection = self.config.pool.acquire().await?;
@@ -188,7 +188,7 @@ impl Turn<'_> {
         };
         let id: AllocationId = self.config.clock.new_id();
         let placement = Placement { id, host: created.id, min_epoch: owner.epoch };
-        let planned = Planned::of(opened, of, validated, drain, placement);
+        let planned = Planned::of(&opened, of, validated, drain, placement);
         let stream = StreamId::new(Allocation::CATEGORY, id.0);
         let mut fresh = Loaded { stream, version: Version(0), state: Allocation::default(), last_event: None };
         let context = self.config.context(Writer::Scheduler, opened.workspace, CorrelationId(id.0), None);
@@ -207,9 +207,9 @@ impl Turn<'_> {
     /// Hosts that are silent; none while this worker has not looked for long enough to say so.
     async fn lost(&self, connection: &mut PgConnection, owner: &RouteOwner) -> Result<Vec<HostId>, sqlx::Error> {
         let silence = HOST_LOST.as_seconds_f64();
-        match &owner.opened {
-            Some(opened) if self.begun.elapsed().as_secs_f64() > silence => {
-                hosts::lost_hosts(connection, opened.cell, silence).await
+        match owner.place() {
+            Some(place) if self.begun.elapsed().as_secs_f64() > silence => {
+                hosts::lost_hosts(connection, place.cell, silence).await
             }
             _ => Ok(Vec::new()),
         }

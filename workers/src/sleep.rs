@@ -134,7 +134,7 @@ async fn turn(config: &Config, fence: Fence) -> Result<(), TurnError> {
 }
 
 async fn look(config: &Config, fence: Fence, owner: &RouteOwner, version: Version) -> Result<(), TurnError> {
-    let Some(opened) = &owner.opened else { return Ok(()) };
+    let Some(opened) = owner.lane() else { return Ok(()) };
     let door = config.door();
     let settings = door.load::<Environment>(opened.environment).await?;
     let seconds = settings.state.sleep.sleep_after_seconds;

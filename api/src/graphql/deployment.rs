@@ -74,7 +74,7 @@ impl Deployment {
         let mut transaction = begin(ctx).await?;
         let row = route_owners::by_environment(&mut transaction, environment).await.map_err(Fault::internal)?;
         let missing = || id::not_found::<EnvironmentId>("environmentId");
-        row.filter(|(owner, _)| owner.opened.as_ref().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
+        row.filter(|(owner, _)| owner.lane().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
         drop(transaction);
         RouteChangePlan::of(ctx, environment, self.0.id, kind).await?.ok_or_else(missing)
     }

@@ -5,6 +5,7 @@ use super::{
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     context::{Ask, begin, belongs_to, door},
+    failover::{self, FailoverPlan},
     gates::RouteChangePlan,
     id,
     migration::{self, RecordedMigration},
@@ -161,6 +162,12 @@ impl Environment {
     async fn promotion(&self, ctx: &Context<'_>, deployment_id: ID) -> async_graphql::Result<Option<RouteChangePlan>> {
         let deployment = id::read::<DeploymentId>("deploymentId", &deployment_id)?;
         Ok(RouteChangePlan::of(ctx, self.created.id, deployment, Kind::Promotion).await?)
+    }
+
+    /// What a failover to this region would come to now, gate by gate, and what its sessions would get.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn failover(&self, ctx: &Context<'_>, region_id: ID) -> async_graphql::Result<FailoverPlan> {
+        Ok(failover::plan(ctx, self.created.id, id::read("regionId", &region_id)?).await?)
     }
 
     /// What a rollback to every earlier owner would come to now, the latest first; at most 50.

@@ -23,7 +23,7 @@ use rhone_projections::gate_facts::GateFacts;
 /// What a gate warned of, taken upon oneself.
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct AcknowledgementInput {
-    /// Which gate: vango_state or database.
+    /// Which gate: vango_state or database, or sessions for a failover.
     gate: String,
     /// Why it is all right: 1 to 500 characters.
     reason: String,
@@ -160,7 +160,7 @@ impl RouteChangePlan {
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
         let Some(requested) = wish.requested(OperationId(deployment.0), &facts, at) else { return Ok(None) };
-        let same_app = state.created.as_ref().zip(owner.opened.as_ref()).is_some_and(|(c, o)| c.app == o.app);
+        let same_app = state.created.as_ref().zip(owner.lane()).is_some_and(|(c, o)| c.app == o.app);
         let Some(seen) = facts.facts(&requested).filter(|_| same_app) else { return Ok(None) };
         let judged = gate::judge(&seen);
         let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");

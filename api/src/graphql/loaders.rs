@@ -79,7 +79,7 @@ impl Loader<EnvironmentId> for RouteOwnerRows {
     ) -> Result<HashMap<EnvironmentId, (RouteOwner, Version)>, Arc<sqlx::Error>> {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let rows = route_owners::by_environments(&mut transaction, ids).await.map_err(Arc::new)?;
-        let key = |owner: &RouteOwner| owner.opened.as_ref().map(|opened| opened.environment);
+        let key = |owner: &RouteOwner| owner.lane().map(|lane| lane.environment);
         Ok(rows.into_iter().filter_map(|row| Some((key(&row.0)?, row))).collect())
     }
 }

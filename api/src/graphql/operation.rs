@@ -6,6 +6,7 @@ use super::{
     context::{begin, belongs_to},
     deployment::Deployment,
     environment::Environment,
+    failover::SessionFate,
     id,
     route_owner::reason,
 };
@@ -199,6 +200,16 @@ impl Operation {
             Some(deployment) => Ok(Deployment::find(ctx, deployment, None).await?),
             None => Ok(None),
         }
+    }
+
+    /// What sessions get, where it is about them: of a failover, those that are still open at the drain deadline.
+    async fn sessions(&self) -> Option<SessionFate> {
+        let stated = match &self.requested.work {
+            operation::Work::RegionFailover(failover) => Some(failover.sessions),
+            operation::Work::Drain(drain) => Some(drain.sessions),
+            _ => None,
+        };
+        stated.or(self.state.evidence.sessions).map(Into::into)
     }
 
     /// Exactly which bytes a change of owner is about.

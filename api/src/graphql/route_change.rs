@@ -127,7 +127,7 @@ impl Wish {
 
     pub(crate) fn requested(&self, id: OperationId, facts: &GateFacts, now: DateTime<Utc>) -> Option<Requested> {
         let owner = &facts.owner.state;
-        let (opened, created) = (owner.opened.as_ref()?, facts.deployment.state.created.as_ref()?);
+        let (opened, created) = (owner.lane()?, facts.deployment.state.created.as_ref()?);
         let change = RouteChange {
             app: opened.app,
             environment: opened.environment,

@@ -7,6 +7,7 @@ use super::{
     deployment::Deployment,
     environment::Environment,
     id,
+    place::{Cell, Region},
 };
 use crate::{fault::Fault, graphql::artifact::digest};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
@@ -91,6 +92,22 @@ impl RouteOwner {
     async fn deployment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Deployment>> {
         match &self.state.owner {
             Some(owner) => Ok(Deployment::find(ctx, owner.deployment, None).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The region that serves it now; another one than the environment's home after a failover.
+    async fn region(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Region>> {
+        match self.state.place() {
+            Some(place) => Ok(Region::find(ctx, place.region, None).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Where in that region.
+    async fn cell(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Cell>> {
+        match self.state.place() {
+            Some(place) => Ok(Cell::find(ctx, place.cell, None).await?),
             None => Ok(None),
         }
     }
@@ -376,7 +393,7 @@ pub(crate) async fn route_of(
     environment: EnvironmentId,
 ) -> Result<(Loaded<route_owner::RouteOwner>, Opened), No> {
     let owner = bench.load::<route_owner::RouteOwner>(environment).await?;
-    match owner.state.opened.clone() {
+    match owner.state.lane() {
         Some(opened) if belongs_to(bench.ctx, opened.workspace).await? => Ok((owner, opened)),
         _ => Err(id::not_found::<EnvironmentId>("environmentId").into()),
     }

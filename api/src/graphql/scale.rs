@@ -81,7 +81,7 @@ pub(crate) async fn plan(ctx: &Context<'_>, environment: EnvironmentId, number: 
     let door = door(ctx.platform(), ctx.principal());
     let facts = ScaleFacts::load(&door, environment).await.map_err(Fault::internal)?;
     let missing = || id::not_found::<EnvironmentId>("environmentId");
-    let opened = facts.owner.state.opened.clone().ok_or_else(missing)?;
+    let opened = facts.owner.state.lane().ok_or_else(missing)?;
     let wish = Wish { environment, replicas, expected: None };
     let judged = judge(&facts.facts(&wish.scale(&opened, &facts)));
     Ok(ScalePlan {

@@ -61,7 +61,7 @@ async fn accept(
     let door = infrastructure.door();
     for _ in 0..ATTEMPTS {
         let owner = door.load::<RouteOwner>(ask.environment).await.map_err(|error| unread(&error))?;
-        if owner.state.opened.as_ref().is_none_or(|opened| opened.region != region) {
+        if owner.state.place().is_none_or(|place| place.region != region) {
             return Err(Refusal::not_found("there is no such environment in this region"));
         }
         let now = infrastructure.clock.now();

@@ -8,7 +8,7 @@ use crate::{
     feed::Owner,
     ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, RegionId, WorkspaceId},
     numbers::{EnvSet, Epoch},
-    route_owner::Opened,
+    route_owner::{Opened, Place},
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,5 +85,10 @@ impl Planned {
             drain_timeout_ms: drain.drain_seconds.saturating_mul(1_000),
             replaces: None,
         }
+    }
+
+    /// Where it runs.
+    pub fn place(&self) -> Place {
+        Place { region: self.region, cell: self.cell }
     }
 }

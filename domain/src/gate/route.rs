@@ -30,6 +30,8 @@ fn refused(facts: &Facts<'_>) -> Option<Rejection> {
     let (owner, change) = (facts.owner, facts.change);
     let may = if matches!(facts.requested.work, Work::Rollback(_)) {
         owner.may_roll_back(change.expected_epoch, change.deployment, change.artifact)
+    } else if let Work::RegionFailover(failover) = &facts.requested.work {
+        owner.may_move(change.expected_epoch, failover.to)
     } else {
         owner.may_promote(change.expected_epoch, change.artifact)
     };

@@ -3,6 +3,7 @@
 
 use super::{Facts, Judged, Refusal};
 use crate::{
+    operation::Kind,
     runtime_service::{Needed, Standings},
     scale_readiness::{self, Readiness},
 };
@@ -12,7 +13,10 @@ const KIND: &str = "runtime_services";
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let nothing = Needed::new();
     let needed = facts.next.map_or(&nothing, |artifact| &artifact.needs.services);
-    of(1, needed, &facts.services.standings(facts.requested.region)).or_warned_on_the_way_back(facts)
+    // A failover brings all of them along; a promotion begins with those that are there.
+    let all = facts.requested.kind() == Kind::RegionFailover;
+    let replicas = if all { u64::from(facts.environment.replicas.0) } else { 1 };
+    of(replicas, needed, &facts.services.standings(facts.requested.region)).or_warned_on_the_way_back(facts)
 }
 
 /// The gate for so many allocations.

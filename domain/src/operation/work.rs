@@ -11,6 +11,7 @@ use crate::{
     ids::{ActorId, AppId, DeploymentId, EnvironmentId},
     migration::Migration,
     numbers::{EnvSet, Epoch},
+    region_failover::Failover,
     scale::Scale,
     sleep::Sleep,
     text::Reason,
@@ -26,6 +27,8 @@ pub enum Work {
     Promotion(RouteChange),
     /// Gives it back to an earlier one.
     Rollback(RouteChange),
+    /// Lets another region serve the same owner.
+    RegionFailover(Failover),
     /// Another number of allocations for an environment's owner.
     Scale(Scale),
     /// Lets some allocations finish and stop.
@@ -84,6 +87,7 @@ impl Work {
         match self {
             Self::Promotion(_) => Kind::Promotion,
             Self::Rollback(_) => Kind::Rollback,
+            Self::RegionFailover(_) => Kind::RegionFailover,
             Self::Scale(_) => Kind::Scale,
             Self::Drain(_) => Kind::Drain,
             Self::HostDrain(_) => Kind::HostDrain,
@@ -95,10 +99,11 @@ impl Work {
         }
     }
 
-    /// The change of owner that it is, if it is one.
+    /// The change of owner that it is, or of where the owner is served, if it is one.
     pub fn route_change(&self) -> Option<&RouteChange> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
+            Self::RegionFailover(failover) => Some(&failover.change),
             Self::Scale(_)
             | Self::Drain(_)
             | Self::HostDrain(_)
@@ -114,6 +119,7 @@ impl Work {
     pub fn app(&self) -> Option<AppId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.app),
+            Self::RegionFailover(failover) => Some(failover.change.app),
             Self::Scale(scale) => Some(scale.app),
             Self::Drain(drain) => Some(drain.app),
             Self::HostDrain(_) => None,
@@ -128,6 +134,7 @@ impl Work {
     pub fn environment(&self) -> Option<EnvironmentId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.environment),
+            Self::RegionFailover(failover) => Some(failover.change.environment),
             Self::Scale(scale) => Some(scale.environment),
             Self::Drain(drain) => Some(drain.environment),
             Self::HostDrain(_) => None,
@@ -142,6 +149,7 @@ impl Work {
     pub fn deployment(&self) -> Option<DeploymentId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.deployment),
+            Self::RegionFailover(failover) => Some(failover.change.deployment),
             Self::Scale(scale) => Some(scale.deployment),
             Self::Drain(drain) => Some(drain.deployment),
             Self::Migration(told) => Some(told.deployment),

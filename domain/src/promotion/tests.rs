@@ -43,6 +43,7 @@ impl Given {
             replicas: self.replicas,
             hosts: &self.hosts,
             edges: &self.edges,
+            left: &[],
             new_allocation: allocation(1),
         })
     }

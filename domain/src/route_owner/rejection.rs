@@ -3,7 +3,7 @@
 use crate::{
     aggregate,
     digest::Digest,
-    ids::DeploymentId,
+    ids::{DeploymentId, RegionId},
     numbers::{Epoch, SleepGeneration},
     text::Reason,
 };
@@ -82,6 +82,15 @@ pub enum Rejection {
     /// Nobody owns its traffic.
     #[error("nothing was deployed here, so there is nothing to put to sleep")]
     NothingToSleep,
+    /// Nobody owns its traffic.
+    #[error("nothing was deployed here, so there is no traffic to move")]
+    NothingToMove,
+    /// It is served there already.
+    #[error("this environment is served from region {region} already")]
+    IsThere {
+        /// The region.
+        region: RegionId,
+    },
     /// It does already.
     #[error("this environment sleeps already")]
     Asleep {
@@ -118,6 +127,8 @@ impl aggregate::Rejection for Rejection {
             Self::HostNotAttached => "HOST_NOT_ATTACHED",
             Self::TooManyHosts => "TOO_MANY_HOSTS",
             Self::NothingToSleep => "NOTHING_TO_SLEEP",
+            Self::NothingToMove => "NOTHING_TO_MOVE",
+            Self::IsThere { .. } => "IS_THERE",
             Self::Asleep { .. } => "ASLEEP",
             Self::NotAsleep => "NOT_ASLEEP",
             Self::StaleSleep { .. } => "STALE_SLEEP",
@@ -130,6 +141,7 @@ impl aggregate::Rejection for Rejection {
             Self::Quarantined { .. } | Self::NeverOwned { .. } | Self::IsOwner { .. } => Some("deploymentId"),
             Self::NotQuarantined { .. } => Some("digest"),
             Self::HostNotAttached | Self::TooManyHosts => Some("host"),
+            Self::IsThere { .. } => Some("regionId"),
             Self::NotFound
             | Self::Exists
             | Self::Frozen { .. }
@@ -137,6 +149,7 @@ impl aggregate::Rejection for Rejection {
             | Self::NotPinned
             | Self::NotFrozen
             | Self::NothingToSleep
+            | Self::NothingToMove
             | Self::Asleep { .. }
             | Self::NotAsleep
             | Self::StaleSleep { .. } => None,

@@ -2,11 +2,14 @@
 //! commands against a naive model, and breaks the rules one by one to see that the model notices.
 
 mod model;
+mod place;
 mod sleep;
 
 use super::*;
 use crate::{
-    aggregate::{Rejection as _, given},
+    aggregate::{self, Rejection as _, given},
+    feed::Drain,
+    ids::{DeploymentId, OperationId, RegionId},
     story::{
         BLUE, BLUE_BYTES, FIRST, GREEN, GREEN_BYTES, LYON, PRODUCTION, SECOND, THIRD, at, because, host, opened, owner,
     },

@@ -14,6 +14,7 @@ pub(crate) const GREEN: DeploymentId = DeploymentId(Uuid::from_u128(0x9e));
 pub(crate) const PRODUCTION: EnvironmentId = EnvironmentId(Uuid::from_u128(0x50));
 pub(crate) const PREVIEW: EnvironmentId = EnvironmentId(Uuid::from_u128(0x51));
 pub(crate) const REGION: RegionId = RegionId(Uuid::from_u128(1));
+pub(crate) const ELSEWHERE: RegionId = RegionId(Uuid::from_u128(0xe15e));
 const LIFE: Incarnation = Incarnation(Uuid::from_u128(0x11));
 const NEXT_LIFE: Incarnation = Incarnation(Uuid::from_u128(0x12));
 
@@ -110,6 +111,9 @@ fn a_route_is_ordered_by_epoch_then_revision() {
         ("higher revision, same owner", route(4, 3, Some(BLUE)), Applied::Apply),
         ("higher revision, other owner", route(4, 3, Some(GREEN)), Applied::Conflict),
         ("higher revision, no owner", route(4, 3, None), Applied::Conflict),
+        ("same place, other region", Route { region: ELSEWHERE, ..route(4, 2, Some(BLUE)) }, Applied::Conflict),
+        ("higher revision, other region", Route { region: ELSEWHERE, ..route(4, 3, Some(BLUE)) }, Applied::Conflict),
+        ("higher epoch, other region", Route { region: ELSEWHERE, ..route(5, 0, Some(BLUE)) }, Applied::Apply),
         ("higher epoch, other owner", route(5, 0, Some(GREEN)), Applied::Apply),
         ("higher epoch, same owner", route(5, 0, Some(BLUE)), Applied::Apply),
     ];

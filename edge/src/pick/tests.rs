@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     allocations::{Allocations, InFlight},
-    apply::tests::{BLUE, GREEN, PREVIEW, endpoint, route},
+    apply::tests::{BLUE, ELSEWHERE, GREEN, PREVIEW, endpoint, route},
     table::Trust,
 };
 use chrono::TimeDelta;
@@ -71,6 +71,40 @@ fn failures_choose_among_the_owners_allocations_and_never_another_owner() {
     targets[1].allocation.failed();
     let tried: Vec<_> = (0..4).filter_map(|n| chosen(&lane(BLUE), &targets, Wish::default(), n << 32 | n)).collect();
     assert_eq!(tried, [id(1), id(2), id(1), id(2)], "when all have failed, all are tried");
+}
+
+/// How many targets a way of picking sends traffic to that the route does not name, over every way in which a healthy backend
+/// can be the wrong one.
+fn misled(pick: impl Fn(&Lane, &[Arc<Target>], Wish) -> Option<AllocationId>) -> usize {
+    let all = Allocations::default();
+    let healthy = |deployment| [target(&all, endpoint(1, deployment, 1, EndpointState::Ready))];
+    let moved = Route { region: ELSEWHERE, ..route(2, 0, Some(BLUE)) };
+    let drained =
+        Route { drain: Some(Drain { deployment: BLUE, deadline: DateTime::<Utc>::MAX_UTC }), ..moved.clone() };
+    let cases = [
+        (lane(GREEN), healthy(BLUE)),
+        (Lane::new(route(2, 0, None), Trust::Good), healthy(BLUE)),
+        (Lane::new(moved, Trust::Elsewhere(ELSEWHERE)), healthy(BLUE)),
+        (Lane::new(drained, Trust::Elsewhere(ELSEWHERE)), healthy(BLUE)),
+    ];
+    let wishes = [Wish::default(), Wish { pinned: Some(id(1)), except: None }];
+    let picked = cases.iter().flat_map(|(lane, targets)| wishes.map(|wish| pick(lane, targets, wish)));
+    picked.filter(Option::is_some).count()
+}
+
+/// Neither another deployment, nor the owner's own where it is served no longer, gets traffic for being healthy. The sins: one
+/// takes whatever is healthy; one believes that the owner's deployment is the owner wherever it runs.
+#[test]
+fn trap_routing_by_healthy_backend() {
+    assert_eq!(misled(|lane, targets, wish| chosen(lane, targets, wish, 7)), 0);
+    let healthy = |_: &Lane, targets: &[Arc<Target>], _: Wish| {
+        targets.iter().find(|target| target.allocation.is_healthy(1)).map(|target| target.endpoint.allocation)
+    };
+    assert_eq!(misled(healthy), 8, "a health that chooses an owner is caught every time");
+    let wherever = |lane: &Lane, targets: &[Arc<Target>], wish: Wish| {
+        chosen(&Lane::new(lane.route.clone(), Trust::Good), targets, wish, 7)
+    };
+    assert_eq!(misled(wherever), 4, "a pick that does not ask for the region is caught");
 }
 
 #[test]

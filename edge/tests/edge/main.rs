@@ -6,6 +6,7 @@ mod boot;
 mod bus;
 mod client;
 mod control;
+mod failover;
 mod feed;
 mod hygiene;
 mod serving;

@@ -6,7 +6,7 @@ use rhone_domain::{
     digest::Digest,
     feed::{Content, EndpointState},
     host_protocol::{Desired, DesiredSet},
-    ids::{AllocationId, DeploymentId, EnvironmentId, HostId},
+    ids::{AllocationId, CellId, DeploymentId, EnvironmentId, HostId},
     numbers::Version,
 };
 use serde_json::{Value, json};
@@ -65,21 +65,23 @@ pub async fn of_environment(
     .collect()
 }
 
-/// When allocations of a deployment failed in an environment within `seconds`, the latest first; by the database's clock.
+/// When allocations of a deployment failed in an environment, in this cell, within `seconds`, the latest first; by the
+/// database's clock. What failed where the environment was served before says nothing about here.
 pub async fn failures(
     connection: &mut PgConnection,
-    environment: EnvironmentId,
+    (environment, cell): (EnvironmentId, CellId),
     deployment: DeploymentId,
     seconds: f64,
 ) -> Result<Vec<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT updated_at FROM authority.allocations
-         WHERE environment = $1 AND deployment = $2 AND state = 'failed'
-           AND updated_at > clock_timestamp() - make_interval(secs => $3)
+         WHERE environment = $1 AND deployment = $2 AND cell = $3 AND state = 'failed'
+           AND updated_at > clock_timestamp() - make_interval(secs => $4)
          ORDER BY updated_at DESC LIMIT 20",
     )
     .bind(environment.0)
     .bind(deployment.0)
+    .bind(cell.0)
     .bind(seconds)
     .fetch_all(connection)
     .await

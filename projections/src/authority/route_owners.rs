@@ -1,4 +1,5 @@
-//! Route owners as they stand, written inline together with the region's feed.
+//! Route owners as they stand, written inline together with the feeds of the region that serves them and of those that did
+//! before. Trap: an edge of a former region that never hears that it owns the traffic no longer.
 
 use rhone_domain::{
     feed::Content,
@@ -12,28 +13,26 @@ use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 /// The row, and what the edges are told.
 pub fn rows(owner: &RouteOwner, version: Version) -> Vec<Value> {
     let Some(route) = owner.route() else { return Vec::new() };
-    vec![
-        json!({
-            "table": "route_owner",
-            "environment": route.environment,
-            "workspace": route.workspace,
-            "app": route.app,
-            "region": route.region,
-            "cell": route.cell,
-            "deployment": route.owner.as_ref().map(|owner| owner.deployment),
-            "epoch": route.epoch,
-            "revision": route.revision,
-            "version": version,
-            "body": owner,
-        }),
-        json!({
-            "table": "feed",
-            "region": route.region,
-            "key": format!("route:{}", route.environment),
-            "content": Content::Route(route).to_text(),
-            "final": false,
-        }),
-    ]
+    let mut rows = vec![json!({
+        "table": "route_owner",
+        "environment": route.environment,
+        "workspace": route.workspace,
+        "app": route.app,
+        "region": route.region,
+        "cell": route.cell,
+        "deployment": route.owner.as_ref().map(|owner| owner.deployment),
+        "epoch": route.epoch,
+        "revision": route.revision,
+        "version": version,
+        "body": owner,
+    })];
+    let (key, content) = (format!("route:{}", route.environment), Content::Route(route).to_text());
+    // The same words everywhere: where it was served before, they say that it is served there no longer, and by whom.
+    let told = owner.told();
+    rows.extend(
+        told.map(|region| json!({ "table": "feed", "region": region, "key": key, "content": content, "final": false })),
+    );
+    rows
 }
 
 /// The owner of an environment's traffic.

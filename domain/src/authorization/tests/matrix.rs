@@ -40,6 +40,7 @@ host.begin_drain              | platform                     | no  no  no      n
 host.confirm_upgrade          | platform                     | yes no  no      no  | platform_manage platform
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
+operation.request_region_failover | api                      | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
 operation.request_scale       | api                          | yes yes no      no  | scale environment
 operation.request_drain       | api                          | yes yes no      no  | scale environment
@@ -66,6 +67,7 @@ route_owner.attach_host       | api                          | yes yes no      n
 route_owner.detach_host       | api                          | yes yes no      no  | domains environment
 route_owner.promote           | promotion                    | no  no  no      no  | -
 route_owner.roll_back         | rollback                     | no  no  no      no  | -
+route_owner.move              | promotion                    | no  no  no      no  | -
 route_owner.release_pin       | api                          | yes yes no      no  | route_hold environment
 route_owner.lift_quarantine   | api                          | yes yes no      no  | route_hold environment
 route_owner.freeze            | api                          | yes yes no      no  | route_hold environment

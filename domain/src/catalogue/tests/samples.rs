@@ -26,8 +26,8 @@ use crate::{
     story::{
         ACME, ALICE, BERGEN, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND,
         SHOP, SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, enabled, facts, generated,
-        host as hostname, name, needs, opened, owner, planned, production, ran, ready, requested, restored, slug,
-        validated,
+        host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested, restored,
+        slug, validated,
     },
     variables, workspace,
 };
@@ -197,7 +197,7 @@ fn refused() -> refusal::Refused {
     }
 }
 
-fn routes() -> [route_owner::Event; 15] {
+fn routes() -> [route_owner::Event; 16] {
     let (reason, drain) = (because("checkout is broken"), |deployment| Some(Drain { deployment, deadline: at(131) }));
     let digest: Digest = GREEN_BYTES;
     [
@@ -234,6 +234,7 @@ fn routes() -> [route_owner::Event; 15] {
             at: at(101),
             retry_at: at(106),
         },
+        route_owner::Event::Moved(moved()),
     ]
 }
 

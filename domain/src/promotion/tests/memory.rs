@@ -177,6 +177,7 @@ impl Memory {
             replicas: Replicas::ONE,
             hosts,
             edges: &edges,
+            left: &[],
             new_allocation: allocation(self.allocations.len() as u128 + 1),
         })
     }

@@ -1,0 +1,210 @@
+//! Failovers as they are asked for: judged now as far as they can be, then accepted as an operation that the workers carry on.
+//! The trap: a failover that hides that sessions begin afresh; the request says what they get, and is refused if that is not so.
+
+use super::{
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
+    context::{Ask, door},
+    environment::Environment,
+    gates::{AcknowledgementInput, acknowledgements},
+    id,
+    listed::Listed,
+    operation::Gate,
+    route_owner::{reason, route_of},
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use rhone_domain::{
+    actor::Writer,
+    aggregate::Rejection as _,
+    gate,
+    ids::{ActorId, DeploymentId, EnvironmentId, OperationId, RegionId},
+    numbers::Epoch,
+    operation::{self, Acknowledgement, Requested},
+    region_failover::{self, Refused, fate},
+    session_fate,
+    text::Reason,
+};
+use rhone_eventstore::{Dispatcher, Inline, Log, ReadError};
+use rhone_projections::gate_facts::GateFacts;
+
+/// What a session gets. None ever moves to another allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "session_fate::Fate")]
+pub(crate) enum SessionFate {
+    /// It goes on where it is attached, until it ends or the drain deadline.
+    DrainInPlace,
+    /// Another allocation reads what was persisted of it and goes on from there.
+    Hydrate,
+    /// Its user begins anew.
+    StartFresh,
+}
+
+/// What would become of a failover to a region now.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct FailoverPlan {
+    /// To which region.
+    region_id: ID,
+    /// Whether every gate is open but for what waits to be acknowledged.
+    allowed: bool,
+    /// Why nothing can be asked for at all, if so.
+    refused: Option<String>,
+    /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
+    route_epoch: u64,
+    /// What sessions get: hand it in as `sessions`.
+    sessions: SessionFate,
+    gates: Vec<Gate>,
+    /// The gates that wait for somebody to acknowledge them.
+    to_acknowledge: Vec<String>,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct EnvironmentFailoverInput {
+    environment_id: ID,
+    /// The region that shall serve it: its home, or one that was enabled for it.
+    region_id: ID,
+    /// The epoch this was decided on; captured once, at acceptance, when omitted.
+    expected_route_epoch: Option<i64>,
+    /// What its sessions get, as the plan says; refused if that is not so.
+    sessions: SessionFate,
+    /// What is taken upon oneself: a fresh start of all sessions needs it.
+    acknowledgements: Option<Listed<AcknowledgementInput>>,
+    /// 1 to 500 characters.
+    reason: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+payload! {
+    /// The answer of environmentFailover.
+    EnvironmentFailoverPayload { environment: unchanged Environment }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct FailoverMutation;
+
+#[Object]
+impl FailoverMutation {
+    /// Asks for another region to serve an environment's traffic: the same deployment and bytes, under another epoch. Sessions
+    /// do not move.
+    async fn environment_failover(
+        &self,
+        ctx: &Context<'_>,
+        input: EnvironmentFailoverInput,
+    ) -> async_graphql::Result<EnvironmentFailoverPayload> {
+        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let ask = Failover {
+            environment: id::read("environmentId", &input.environment_id)?,
+            region: id::read("regionId", &input.region_id)?,
+            expected: natural("expectedRouteEpoch", input.expected_route_epoch)?.map(Epoch),
+            sessions: input.sessions.into(),
+            acknowledgements: acknowledgements(input.acknowledgements)?,
+            reason: Some(reason(&input.reason)?),
+        };
+        Ok(EnvironmentFailoverPayload(change(ctx, manner, ask).await?))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Failover {
+    environment: EnvironmentId,
+    region: RegionId,
+    expected: Option<Epoch>,
+    sessions: session_fate::Fate,
+    acknowledgements: Vec<Acknowledgement>,
+    reason: Option<Reason>,
+}
+
+impl Failover {
+    fn requested(
+        &self,
+        id: OperationId,
+        facts: &GateFacts,
+        by: ActorId,
+        now: DateTime<Utc>,
+    ) -> Result<Requested, Refused> {
+        let settings = &facts.environment.state;
+        let wish = region_failover::Wish {
+            region: self.region,
+            expected: self.expected,
+            sessions: self.sessions,
+            drain: settings.created.as_ref().map(|created| created.drain).unwrap_or_default(),
+            by,
+            acknowledgements: self.acknowledgements.clone(),
+            reason: self.reason.clone(),
+        };
+        region_failover::request(id, &facts.owner.state, settings, wish, now)
+    }
+}
+
+impl Change for Failover {
+    fn name(&self) -> &'static str {
+        "environmentFailover"
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("{self:?}")
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let (owner, opened) = route_of(bench, self.environment).await?;
+        let id: OperationId = bench.new_id();
+        let mut unit = bench.unit(Writer::Api, opened.workspace, id);
+        let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
+        bench.about(&mut unit, self.environment).await?;
+        permit(&unit, "operation.request_region_failover", &owner.stream).map_err(concerning)?;
+        let facts = facts_of(&bench.door, self.environment).await?;
+        let refusing = |rejection: &Refused| refused(rejection, owner.stream.clone(), opened.workspace);
+        let requested = self.requested(id, &facts, bench.principal.actor, unit.now());
+        let requested = requested.map_err(|rejection| concerning(refusing(&rejection)))?;
+        let judged = facts.facts(&requested).map(|facts| gate::judge(&facts)).unwrap_or_default();
+        if let Some(refusal) = gate::closed(&judged) {
+            return Err(concerning(refused(refusal, owner.stream.clone(), opened.workspace).judged(&judged)));
+        }
+        facts.assert(&mut unit);
+        unit.place(Some(requested.region), requested.cell);
+        let mut operation = bench.load::<operation::Operation>(id).await?;
+        decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
+        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+    }
+}
+
+/// What the gates look at, of the deployment that owns the traffic.
+async fn facts_of<L: Log, I: Inline>(
+    door: &Dispatcher<L, I>,
+    environment: EnvironmentId,
+) -> Result<GateFacts, ReadError> {
+    let owner = door.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
+    // Without an owner there is nothing to move, and that is refused before any gate is asked.
+    let deployment = owner.state.owner.as_ref().map_or(DeploymentId(uuid::Uuid::nil()), |owner| owner.deployment);
+    GateFacts::load(door, environment, deployment).await
+}
+
+/// The gates of a failover to this region, as they are judged now.
+pub(crate) async fn plan(
+    ctx: &Context<'_>,
+    environment: EnvironmentId,
+    region: RegionId,
+) -> Result<FailoverPlan, Fault> {
+    let (platform, principal) = (ctx.platform(), ctx.principal());
+    let facts = facts_of(&door(platform, principal), environment).await.map_err(Fault::internal)?;
+    let owner = &facts.owner.state;
+    let from = owner.place().map_or(region, |place| place.region);
+    let sessions = fate(&facts.environment.state, &facts.services.state, from, region);
+    let ask = Failover { environment, region, expected: None, sessions, acknowledgements: vec![], reason: None };
+    let requested = ask.requested(OperationId(environment.0), &facts, principal.actor, platform.clock.now());
+    let judged = requested.as_ref().ok().and_then(|requested| facts.facts(requested)).map(|facts| gate::judge(&facts));
+    let judged = judged.unwrap_or_default();
+    let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
+    let closed = judged.iter().filter(|one| one.refusal.is_some() && !waits(one)).count();
+    Ok(FailoverPlan {
+        region_id: id::show(region),
+        allowed: requested.is_ok() && closed == 0,
+        refused: requested.err().map(|rejection| format!("{}: {rejection}", rejection.code())),
+        route_epoch: owner.epoch.0,
+        sessions: sessions.into(),
+        gates: judged.iter().map(|one| (&one.gate).into()).collect(),
+        to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
+    })
+}

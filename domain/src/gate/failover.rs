@@ -1,0 +1,58 @@
+//! Whether a failover may go there: the region was proven, the residency allows it, and the request says truly what sessions
+//! get. Neither a freeze nor a pin is asked: both hold back other bytes, and a failover keeps the very same; whoever froze an
+//! environment did not mean it to go down with its region. Nor an approval: what was approved goes on elsewhere. Trap: a
+//! failover that hides that sessions begin afresh.
+
+use super::{Facts, Judged, Refusal, artifact, provider_bindings, route, runtime_services};
+use crate::{
+    aggregate::Rejection as _,
+    environment::Rejection,
+    region_failover::{Failover, fate, place_in},
+    session_fate::Fate,
+};
+
+pub(super) const KIND: &str = "sessions";
+
+/// Its gates, in the order in which a caller learns of closed ones.
+pub(super) fn judge(facts: &Facts<'_>, failover: &Failover) -> Vec<Judged> {
+    let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
+    judged.extend(route::policy(facts));
+    judged.extend([residency(facts, failover), region(facts, failover)]);
+    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), sessions(facts, failover)]);
+    judged
+}
+
+fn residency(facts: &Facts<'_>, failover: &Failover) -> Judged {
+    let evidence = facts.environment.residency.to_string();
+    match facts.environment.may_be_in(failover.to.region) {
+        Ok(()) => Judged::open("residency", "the environment may be in this region", evidence),
+        Err(rejection) => Judged::closed("residency", Refusal::of(&rejection), evidence),
+    }
+}
+
+fn region(facts: &Facts<'_>, failover: &Failover) -> Judged {
+    let to = failover.to;
+    let evidence = format!("region {}, cell {}", to.region, to.cell);
+    if place_in(facts.environment, to.region) == Some(to) {
+        return Judged::open("region", "the region is the environment's home, or was enabled for it", evidence);
+    }
+    let rejection = Rejection::NotEnabled(to.region);
+    Judged::closed("region", Refusal { field: rejection.field(), ..Refusal::of(&rejection) }, evidence)
+}
+
+/// What sessions get, as it was stated and as it is; a fresh start is taken upon oneself.
+fn sessions(facts: &Facts<'_>, failover: &Failover) -> Judged {
+    let (from, to, stated) = (failover.from.region, failover.to.region, failover.sessions);
+    let fate = fate(facts.environment, facts.services, from, to);
+    if stated != fate {
+        let message = format!("sessions would not get what the request says: {}", fate.spoken());
+        let mut refusal = Refusal::new("SESSION_FATE_DIFFERS", Some("sessions"), message);
+        refusal.expected_and_actual = Some((fate.to_string(), stated.to_string()));
+        return Judged::closed(KIND, refusal, fate.to_string());
+    }
+    let spoken = format!("no session moves; of those that the region ends, {}", fate.spoken());
+    match fate {
+        Fate::StartFresh => Judged::to_acknowledge(&failover.change.acknowledgements, KIND, &spoken, fate.to_string()),
+        Fate::Hydrate | Fate::DrainInPlace => Judged::open(KIND, spoken, fate.to_string()),
+    }
+}
