@@ -47,6 +47,7 @@ fn lane_of(owner: &RouteOwner) -> Lane<'_> {
         failures: &[],
         awaited: &[],
         leaving: &[],
+        proving: &[],
         lost: &[],
         busy: &[],
     }
