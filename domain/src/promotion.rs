@@ -185,10 +185,7 @@ fn allocations_of(world: &World<'_>) -> Vec<Allocation> {
 }
 
 fn failover_of<'a>(world: &World<'a>) -> Option<&'a Failover> {
-    match &world.operation.requested.as_ref()?.work {
-        Work::RegionFailover(failover) => Some(failover),
-        _ => None,
-    }
+    world.operation.requested.as_ref()?.work.failover()
 }
 
 fn propagate(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {

@@ -126,7 +126,7 @@ pub fn request(
         cell: Some(to.cell),
         reason: wish.reason,
         deadline: now + DEADLINE,
-        work: Work::RegionFailover(Failover { change, from, to, sessions: wish.sessions }),
+        work: Work::RegionFailover(Box::new(Failover { change, from, to, sessions: wish.sessions })),
     })
 }
 

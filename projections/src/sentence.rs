@@ -114,8 +114,7 @@ fn route_owner(event_type: &str, payload: &Value) -> String {
             format!("Epoch {}: rolled back to {}: {}.", p("/epoch"), short("/owner/artifact"), p("/reason"))
         }
         "route_owner.moved" => {
-            let fate = p("/sessions").parse::<Fate>().map_or("nothing is said of them", Fate::spoken);
-            let until = p("/drain/deadline");
+            let (until, fate) = (p("/drain/deadline"), fate(payload));
             format!(
                 "Epoch {}: the traffic is served from region {} now, no longer from {}. Open sessions stay until {until}; then {fate}.",
                 p("/epoch"),
@@ -151,6 +150,13 @@ fn operation(event_type: &str, payload: &Value) -> String {
         }
         "operation.requested" if p("/kind") == "region_enablement" => {
             format!("Region {} was asked to be made fit; its data there: {}.", p("/region"), p("/topology"))
+        }
+        "operation.requested" if p("/kind") == "region_failover" => {
+            let (from, to, epoch) = (p("/from/region"), p("/to/region"), p("/expected_epoch"));
+            format!(
+                "A failover from region {from} to {to} was requested at epoch {epoch}; of the sessions: {}.",
+                fate(payload)
+            )
         }
         "operation.requested" if p("/artifact").is_empty() => {
             format!("A {} was requested: {}.", p("/kind").replace('_', " "), p("/reason"))
@@ -188,6 +194,11 @@ fn operation(event_type: &str, payload: &Value) -> String {
         }
         other => format!("{other} happened."),
     }
+}
+
+/// What sessions get.
+fn fate(payload: &Value) -> &'static str {
+    word(payload, "/sessions").parse::<Fate>().map_or("nothing is said of them", Fate::spoken)
 }
 
 /// Which keys; what they hold is nowhere to be read.

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod bindings;
 mod edges;
+mod failover;
 mod feed;
 mod gates;
 mod index_build;

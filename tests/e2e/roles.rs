@@ -256,7 +256,10 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         Who::Owner => true,
         Who::Admin => roles.contains(&"admin"),
         // The environment of these inputs is a preview.
-        Who::Member => roles.contains(&"member") || command == "operation.request_promotion",
+        Who::Member => {
+            let promotes = ["operation.request_promotion", "operation.request_region_failover"].contains(&command);
+            roles.contains(&"member") || promotes
+        }
         Who::Custom => {
             let given = grants.iter().all(|grant| !WHOLE.contains(grant)) && level != Some("workspace");
             roles.contains(&"member") || given

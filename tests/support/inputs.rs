@@ -189,6 +189,7 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         ],
         "Boolean" => vec![("text", json!("yes")), ("number", json!(1))],
         "[EnvironmentVariableInput!]" => bad_variables(),
+        "SessionFate" => vec![("unknown", json!("TELEPORT")), ("empty", json!("")), ("number", json!(7))],
         "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
         "MemberRole" => vec![("unknown", json!("KING")), ("empty", json!("")), ("number", json!(7))],
         "[ID!]" => vec![

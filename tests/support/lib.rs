@@ -14,6 +14,7 @@ pub mod report;
 pub mod rules;
 pub mod scan;
 pub mod schema;
+pub mod second_region;
 pub mod signals;
 pub mod sockets;
 pub mod story;

@@ -225,6 +225,7 @@ pub fn next(look: &Look<'_>) -> Move {
         allocations: look.allocations,
         hosts: look.hosts,
         edges: look.edges,
+        left: &[],
         new_allocation: look.new_allocation,
     }) {
         Step::Enter(stage, evidence) => Move::Enter(stage, evidence),

@@ -11,7 +11,7 @@ use rhone_domain::{
     host::Host,
     ids::HostId,
     numbers::Version,
-    operation::{self, Evidence, RouteChange, Stage, Work},
+    operation::{self, Evidence, RouteChange, Stage},
     promotion::{self, Act, EDGE_LIVE, Step, World},
     route_owner,
 };
@@ -92,9 +92,9 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
     #[expect(clippy::cast_precision_loss, reason = "fifteen")]
     let live = EDGE_LIVE.num_seconds() as f64;
     let edges = edges::live(&mut connection, drive.requested.region, live).await?;
-    let left = match &drive.requested.work {
-        Work::RegionFailover(failover) => edges::live(&mut connection, failover.from.region, live).await?,
-        _ => Vec::new(),
+    let left = match drive.requested.work.failover() {
+        Some(failover) => edges::live(&mut connection, failover.from.region, live).await?,
+        None => Vec::new(),
     };
     let allocations = rows
         .into_iter()

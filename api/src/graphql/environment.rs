@@ -119,7 +119,10 @@ impl Environment {
         });
         let of = owner.owner.as_ref().map(|owner| owner.deployment);
         let rows = allocations::of_environment(connection, id, of, Ended::Excluded).await.map_err(Fault::internal)?;
-        let ready = of.is_some() && rows.iter().any(|(one, _)| one.state == Some(State::Ready));
+        let serves = |one: &rhone_domain::allocation::Allocation| {
+            one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
+        };
+        let ready = rows.iter().any(|(one, _)| one.state == Some(State::Ready) && serves(one));
         let serving = if ready { Serving::Something } else { Serving::Nothing };
         Ok(wake::lifecycle(&owner, wake, serving, ctx.platform().clock.now()).into())
     }

@@ -19,6 +19,7 @@ use rhone_domain::{
     vango_state,
 };
 use rhone_projections::gate_facts::GateFacts;
+use std::collections::BTreeSet;
 
 /// What a gate warned of, taken upon oneself.
 #[derive(Clone, Debug, InputObject)]
@@ -36,7 +37,8 @@ impl Element for AcknowledgementInput {
 /// Acknowledgements of the input.
 pub(crate) fn acknowledgements(input: Option<Listed<AcknowledgementInput>>) -> Result<Vec<Acknowledgement>, Fault> {
     let input = input.map(|Listed(all)| all).unwrap_or_default();
-    if input.len() > gate::ACKNOWLEDGEABLE.len() {
+    let named: BTreeSet<&str> = input.iter().map(|one| one.gate.as_str()).collect();
+    if named.len() < input.len() {
         return Err(Fault::bad_input("acknowledgements", "must name each gate at most once"));
     }
     let read = |AcknowledgementInput { gate, reason: why }: AcknowledgementInput| {

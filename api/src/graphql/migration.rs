@@ -22,6 +22,7 @@ use rhone_domain::{
     migration::{self, Facts},
     migrations::{self, Migrations, RanBy},
     operation::{self, Acknowledgement, Requested, Work},
+    route_owner::{Place, RouteOwner},
     text::{InvalidText, MigrationName, Proof, Reason},
 };
 
@@ -215,15 +216,18 @@ impl Change for Record {
         if let Some(refusal) = gate::closed(&judged) {
             return Err(concerning(refused(refusal, on_record.stream.clone(), created.workspace).judged(&judged)));
         }
-        unit.place(Some(created.region), Some(created.cell));
+        let route = bench.load::<RouteOwner>(self.environment).await?;
+        let home = Place { region: created.region, cell: created.cell };
+        let place = route.state.place().unwrap_or(home);
+        unit.place(Some(place.region), Some(place.cell));
         unit.assert(&on_record);
         unit.assert(&deployment);
         unit.assert(&artifact);
         let requested = Requested {
             id,
             workspace: created.workspace,
-            region: created.region,
-            cell: Some(created.cell),
+            region: place.region,
+            cell: Some(place.cell),
             reason: None,
             deadline: unit.now() + DEADLINE,
             work: Work::Migration(told),

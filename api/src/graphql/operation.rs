@@ -204,11 +204,7 @@ impl Operation {
 
     /// What sessions get, where it is about them: of a failover, those that are still open at the drain deadline.
     async fn sessions(&self) -> Option<SessionFate> {
-        let stated = match &self.requested.work {
-            operation::Work::RegionFailover(failover) => Some(failover.sessions),
-            operation::Work::Drain(drain) => Some(drain.sessions),
-            _ => None,
-        };
+        let stated = self.requested.work.failover().map(|failover| failover.sessions);
         stated.or(self.state.evidence.sessions).map(Into::into)
     }
 

@@ -64,7 +64,8 @@ pub(crate) async fn of_environment(
         }
     };
     let services = door.load::<RuntimeServices>(environment).await.map_err(Fault::internal)?;
-    Ok(match judge(replicas, &needed, &services.state.standings(created.region)) {
+    let region = owner.state.place().map_or(created.region, |place| place.region);
+    Ok(match judge(replicas, &needed, &services.state.standings(region)) {
         Readiness::Allowed(present) => {
             let present = present
                 .into_iter()

@@ -29,7 +29,7 @@ pub enum Work {
     /// Gives it back to an earlier one.
     Rollback(RouteChange),
     /// Lets another region serve the same owner.
-    RegionFailover(Failover),
+    RegionFailover(Box<Failover>),
     /// Makes a region one that it may be moved to.
     RegionEnablement(Enablement),
     /// Another number of allocations for an environment's owner.
@@ -118,6 +118,11 @@ impl Work {
             | Self::ProviderBinding(_)
             | Self::RuntimeServiceBinding(_) => None,
         }
+    }
+
+    /// The failover that it is, if it is one.
+    pub fn failover(&self) -> Option<&Failover> {
+        if let Self::RegionFailover(failover) = self { Some(failover) } else { None }
     }
 
     /// The app it concerns, if it concerns one.

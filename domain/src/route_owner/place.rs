@@ -81,6 +81,7 @@ impl Opened {
     }
 
     /// The same lane elsewhere.
+    #[must_use]
     pub fn at(&self, place: Place) -> Self {
         Self { region: place.region, cell: place.cell, ..self.clone() }
     }

@@ -8,7 +8,8 @@ use crate::{
     numbers::{Epoch, SleepGeneration},
     route_owner::Event as Routed,
     story::{
-        BLUE, FIRST, GREEN, HOST_1, HOST_2, SECOND, allocated, allocation, at, crashed, opened, owner, planned, ready,
+        BLUE, FIRST, GREEN, HOST_1, HOST_2, SECOND, allocated, allocation, at, bergen, crashed, moved, opened, owner,
+        planned, ready,
     },
 };
 
@@ -87,6 +88,18 @@ fn a_former_owner_stays_up_exactly_until_its_standby_is_over() {
     let lane = [runs(1, BLUE), runs(2, GREEN)];
     assert_eq!(asked(399, &green_owns(), &lane, &[]), []);
     assert_eq!(asked(400, &green_owns(), &lane, &[]), [retired(1)]);
+}
+
+/// BLUE's traffic is served from BERGEN since the second 100; what it has in LYON counts for nothing.
+#[test]
+fn what_a_failover_left_behind_is_replaced_where_the_traffic_is_and_drained_after_its_standby() {
+    let owner: RouteOwner = fold(&[Routed::Opened(opened()), promoted(BLUE, 1, 0), Routed::Moved(moved())]);
+    let order = |n| Planned { region: bergen().region, cell: bergen().cell, ..planned(allocation(n), BLUE, Epoch(1)) };
+    let (left, there) = (runs(1, BLUE), allocated(order(2), &[ready(BLUE)]));
+    assert_eq!(asked(200, &owner, std::slice::from_ref(&left), &[]), [Order::ReplaceOwner], "it does not stand in");
+    assert_eq!(asked(399, &owner, &[left.clone(), there.clone()], &[]), [], "nor is it one too many");
+    let gone = Order::Drain(allocation(1), "the traffic is served from elsewhere and its standby is over");
+    assert_eq!(asked(400, &owner, &[left, there], &[]), [gone]);
 }
 
 #[test]

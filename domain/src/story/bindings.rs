@@ -2,11 +2,14 @@
 
 use super::{ACME, LYON, PRODUCTION, SHOP, THIRD, at, because, slug};
 use crate::{
+    aggregate::fold,
     backend,
     binding::{Credential, Declared, Proof, Unproven},
     environment,
     ids::BindingId,
     numbers::EnvSet,
+    runtime_service::{Backend, Service},
+    runtime_service_binding::{Event, RuntimeServices, What},
 };
 use uuid::Uuid;
 
@@ -62,4 +65,13 @@ pub(crate) fn used(purpose: backend::Purpose) -> backend::Use {
         purpose,
         shared: Some(because("a rehearsal on real data")),
     }
+}
+
+/// A session store on PostgreSQL, proven in this region.
+pub(crate) fn session_store(region: crate::ids::RegionId) -> RuntimeServices {
+    let what = What { service: Service::SessionStore, backend: Backend::Postgres };
+    fold(&[
+        Event::Requested(Declared { region, ..declared(what) }),
+        Event::Verified { binding: binding_id(1), proof: proof(), credential: None },
+    ])
 }

@@ -1,7 +1,7 @@
-//! What the scheduler is told of failures: those of one deployment in one environment, and not for ever.
+//! What the scheduler is told of failures: those of one deployment in one cell of one environment, and not for ever.
 
 use crate::{database::Database, world::World};
-use rhone_domain::ids::{DeploymentId, EnvironmentId};
+use rhone_domain::ids::{CellId, DeploymentId, EnvironmentId};
 use rhone_projections::authority::allocations::failures;
 use uuid::Uuid;
 
@@ -9,11 +9,12 @@ const ROWS: &str = "
     INSERT INTO authority.allocations (allocation, workspace, app, environment, deployment, region, cell, host, state,
         ended, generation, version, body, updated_at)
     SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), lpad(environment, 32, '0')::uuid,
-        lpad(deployment, 32, '0')::uuid, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), state,
+        lpad(deployment, 32, '0')::uuid, gen_random_uuid(), lpad(cell, 32, '0')::uuid, gen_random_uuid(), state,
         state <> 'ready', 1, 1, '{}', clock_timestamp() - minutes * interval '1 minute'
-    FROM (VALUES ('1', '1', 'failed', 5), ('1', '1', 'failed', 1), ('1', '1', 'failed', 61), ('1', '1', 'ready', 2),
-        ('1', '1', 'stopped', 2), ('1', '2', 'failed', 2), ('2', '1', 'failed', 2))
-        AS t (environment, deployment, state, minutes)";
+    FROM (VALUES ('1', '1', '1', 'failed', 5), ('1', '1', '1', 'failed', 1), ('1', '1', '1', 'failed', 61),
+        ('1', '1', '1', 'ready', 2), ('1', '1', '1', 'stopped', 2), ('1', '2', '1', 'failed', 2),
+        ('2', '1', '1', 'failed', 2), ('1', '1', '2', 'failed', 2))
+        AS t (environment, deployment, cell, state, minutes)";
 
 #[tokio::test]
 async fn only_what_failed_here_within_the_hour_is_told_the_latest_first() {
@@ -21,7 +22,8 @@ async fn only_what_failed_here_within_the_hour_is_told_the_latest_first() {
     database.run(ROWS).await;
     let world = World::of(&database).await;
     let mut connection = world.worker.acquire().await.expect("connects");
-    let (here, blue) = (EnvironmentId(Uuid::from_u128(1)), DeploymentId(Uuid::from_u128(1)));
+    let (here, blue) =
+        ((EnvironmentId(Uuid::from_u128(1)), CellId(Uuid::from_u128(1))), DeploymentId(Uuid::from_u128(1)));
     let failed = failures(&mut connection, here, blue, 3_600.0).await.expect("asks");
     let ago = failed.iter().map(|at| (world.clock.now() - *at).num_minutes()).collect::<Vec<_>>();
     assert_eq!(ago, [1, 5]);

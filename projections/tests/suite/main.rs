@@ -2,6 +2,7 @@
 
 mod allocations;
 mod database;
+mod failover;
 mod order;
 mod rebuild;
 mod versions;

@@ -1,0 +1,153 @@
+//! A second region beside the platform's own: a cell, a host, an edge and a runner of its own, as processes of this test.
+//! Enabling it for an environment is one real append in the capacity of the platform, because the test is about what follows.
+//! The trap avoided: processes left behind; they are ended by their own pids, and their apps with them.
+
+use crate::{
+    database::{administrator, uuid},
+    graphql::{Client, unique},
+    platform::Platform,
+    program, signals,
+};
+use rhone_domain::{
+    actor::{Actor, ActorKind, Writer},
+    authorization::Authority,
+    environment::{Command as Set, DataTopology, Enabled, Environment},
+    ids::{ActorId, CellId, CorrelationId, EnvironmentId, OperationId, RegionId, WorkspaceId},
+};
+use rhone_eventstore::{Clock, Context, Dispatcher, PgLog, postgres::connect};
+use rhone_projections::inline::AuthorityRows;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+use uuid::Uuid;
+
+/// A region with everything that a failover needs.
+#[derive(Debug)]
+pub struct SecondRegion {
+    /// Its id, as the API shows it.
+    pub region: String,
+    /// Its cell's.
+    pub cell: String,
+    /// Its edge.
+    pub edge: String,
+    folder: PathBuf,
+    parts: Vec<Child>,
+}
+
+impl SecondRegion {
+    /// Makes one and starts its edge and its runner.
+    pub async fn start(platform: &Platform) -> Self {
+        let operator = platform.developer();
+        let region = made(&operator, "region", json!({ "slug": unique("r"), "name": "Bergen" })).await;
+        let cell = made(&operator, "cell", json!({ "regionId": region, "slug": "fjord" })).await;
+        let host = made(&operator, "host", json!({ "cellId": cell, "slug": "host-1" })).await;
+        let folder = platform.data().with_file_name("bergen");
+        fs::create_dir_all(&folder).expect("the folder is ours");
+        let config = fs::read(platform.data().join("rhone.json")).expect("a platform that started is configured");
+        let mut config: Value = serde_json::from_slice(&config).expect("it is JSON");
+        let mut edge = config["edge-1"].clone();
+        let (serves, admin) = (free(), free());
+        edge["data_dir"] = json!(folder.join("edge"));
+        (edge["listen"], edge["admin"]) = (json!(serves), json!(admin));
+        edge["region"] = json!(uuid(&region));
+        edge["token"] = json!(token(platform, "edge", Some(uuid(&region)), None).await);
+        config["edge"] = edge;
+        config["runner"]["data_dir"] = json!(folder.join("runner"));
+        (config["runner"]["admin"], config["runner"]["host"]) = (json!(free()), json!(uuid(&host)));
+        config["runner"]["token"] = json!(token(platform, "runner", None, Some(uuid(&host))).await);
+        let file = folder.join("rhone.json");
+        fs::write(&file, serde_json::to_vec(&config).expect("it is JSON")).expect("the folder is ours");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&file, private).expect("the file is ours");
+        let parts = ["edge", "runner"].map(|part| run(&folder, part)).into();
+        Self { region, cell, edge: format!("http://{serves}"), folder, parts }
+    }
+
+    /// Lets an environment be moved here, as a region enablement's last append does.
+    pub async fn enable(&self, platform: &Platform, workspace: &str, environment: &str) {
+        let pool = connect(&platform.addresses().database.worker_url, "tests", 2).await.expect("the worker's role");
+        let door = Dispatcher::new(PgLog::new(pool), Clock::system(), AuthorityRows);
+        let mut unit = door.unit(Context {
+            actor: Actor { id: ActorId(platform.report().ids.user), kind: ActorKind::User, on_behalf_of: None },
+            writer: Writer::Platform,
+            authority: Authority::itself(),
+            workspace: WorkspaceId(uuid(workspace)),
+            correlation: CorrelationId(Uuid::from_u128(1)),
+            causation: None,
+            idempotency_key: None,
+            traceparent: None,
+            region: None,
+            cell: None,
+        });
+        let enabled = Enabled {
+            region: RegionId(uuid(&self.region)),
+            cell: CellId(uuid(&self.cell)),
+            by: OperationId(Uuid::from_u128(1)),
+            topology: DataTopology::Nothing,
+        };
+        let id = EnvironmentId(uuid(environment));
+        let mut loaded = door.load::<Environment>(id).await.expect("the environment is there");
+        unit.decide(&mut loaded, Set::EnableRegion(enabled)).expect("it may be enabled");
+        door.commit(unit, None, None).await.expect("appends");
+    }
+
+    /// What a part printed.
+    pub fn said(&self, part: &str) -> String {
+        fs::read_to_string(self.folder.join(format!("{part}.log"))).unwrap_or_default()
+    }
+}
+
+impl Drop for SecondRegion {
+    fn drop(&mut self) {
+        for part in &mut self.parts {
+            let _ = part.kill();
+            let _ = part.wait();
+        }
+        // Gates and apps outlive their agent, and the test is over.
+        for pid in signals::that_mention(&self.folder) {
+            signals::kill(pid);
+        }
+        for pid in signals::running_from(&self.folder) {
+            signals::kill(pid);
+        }
+    }
+}
+
+async fn made(operator: &Client, noun: &str, input: Value) -> String {
+    let answer = operator.done(&format!("{noun}Create"), &format!("{noun} {{ id }}"), input).await;
+    answer[noun]["id"].as_str().unwrap_or_else(|| panic!("no {noun} in {answer:#}")).to_owned()
+}
+
+/// A machine's token.
+async fn token(platform: &Platform, kind: &str, region: Option<Uuid>, host: Option<Uuid>) -> String {
+    let secret = format!("rhone_{}", unique("machine"));
+    sqlx::query(
+        "SELECT identity.issue(gen_random_uuid(), $1, $2, gen_random_uuid(), NULL, $3, $4, 'a machine of the tests', NULL)",
+    )
+    .bind(Sha256::digest(&secret).to_vec())
+    .bind(kind)
+    .bind(region)
+    .bind(host)
+    .execute(&mut administrator(platform).await)
+    .await
+    .expect("a token is issued");
+    secret
+}
+
+/// An address on which nobody listens now.
+fn free() -> std::net::SocketAddr {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+fn run(folder: &std::path::Path, part: &str) -> Child {
+    let log = fs::File::create(folder.join(format!("{part}.log"))).expect("the folder is ours");
+    let errors = log.try_clone().expect("a second handle");
+    let mut command = Command::new(program::path("rhone"));
+    command.args([part, "--data"]).arg(folder).stdin(Stdio::null()).stdout(log).stderr(errors);
+    command.spawn().expect("rhone runs")
+}
