@@ -29,6 +29,7 @@ mod project;
 mod provider_binding;
 mod query;
 mod reference;
+mod region_enablement;
 mod route_change;
 mod route_owner;
 mod runtime_service_binding;
@@ -65,6 +66,7 @@ pub struct Mutation(
     operation::OperationMutation,
     scale::ScaleMutation,
     failover::FailoverMutation,
+    region_enablement::RegionEnablementMutation,
     drain::DrainMutation,
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,

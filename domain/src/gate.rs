@@ -7,11 +7,12 @@ mod artifact;
 mod database;
 mod failover;
 mod generated;
-mod provider_bindings;
+pub(crate) mod provider_bindings;
+pub(crate) mod residency;
 mod route;
-mod runtime_services;
+pub(crate) mod runtime_services;
 mod state;
-mod variables;
+pub(crate) mod variables;
 mod wake_replay;
 
 use crate::{
@@ -88,6 +89,7 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     }
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
+    judged.push(residency::of(facts.environment, facts.requested.region));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
     judged.extend([provider_bindings::judge(facts), variables::judge(facts), runtime_services::judge(facts)]);
     judged.extend([wake_replay::judge(facts), approval::judge(facts)]);
@@ -126,6 +128,12 @@ impl Judged {
     /// An open gate.
     pub fn open(kind: &str, reason: impl Into<String>, evidence: impl Into<String>) -> Self {
         Self { gate: gate(kind, Verdict::Pass, reason.into(), evidence.into()), refusal: None }
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(mut self, kind: &str) -> Self {
+        kind.clone_into(&mut self.gate.kind);
+        self
     }
 
     /// A gate that is open, and not without harm.

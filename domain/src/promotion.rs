@@ -178,7 +178,9 @@ fn lane_of(world: &World<'_>) -> Opened {
 /// The deployment's allocations where they count; what it has elsewhere serves nobody here.
 fn allocations_of(world: &World<'_>) -> Vec<Allocation> {
     let place = lane_of(world).place();
-    let here = |one: &&Allocation| one.planned.as_ref().is_some_and(|planned| planned.place() == place);
+    let here = |one: &&Allocation| {
+        one.planned.as_ref().is_some_and(|planned| planned.proves.is_none() && planned.place() == place)
+    };
     world.allocations.iter().filter(here).cloned().collect()
 }
 

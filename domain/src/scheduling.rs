@@ -6,7 +6,7 @@
 use crate::{
     allocation::{Allocation, State},
     environment::{DrainPolicy, Replicas},
-    ids::{AllocationId, DeploymentId, HostId},
+    ids::{AllocationId, DeploymentId, HostId, OperationId},
     route_owner::RouteOwner,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,6 +42,8 @@ pub struct Lane<'a> {
     pub awaited: &'a [DeploymentId],
     /// Allocations that a running operation is about to drain, once they are replaced.
     pub leaving: &'a [AllocationId],
+    /// Running operations that prove a region by allocations of their own.
+    pub proving: &'a [OperationId],
     /// Hosts that were silent for longer than [`HOST_LOST`].
     pub lost: &'a [HostId],
     /// Allocations with open sessions or requests, as far as the edges know.
@@ -125,7 +127,8 @@ fn rested(lane: &Lane<'_>) -> bool {
 
 fn retire(lane: &Lane<'_>, one: &Allocation) -> Option<Order> {
     let (planned, state) = (one.planned.as_ref()?, one.state?);
-    if lane.awaited.contains(&planned.deployment) || state == State::Draining || state.is_final() {
+    let proving = planned.proves.is_some_and(|by| lane.proving.contains(&by));
+    if proving || lane.awaited.contains(&planned.deployment) || state == State::Draining || state.is_final() {
         return None;
     }
     if belongs_to(one, lane.owner) {

@@ -226,6 +226,7 @@ pub(crate) fn planned(id: AllocationId, deployment: DeploymentId, expected: Epoc
         ready_timeout_ms: 30_000,
         drain_timeout_ms: 30_000,
         replaces: None,
+        proves: None,
     }
 }
 

@@ -18,6 +18,7 @@ pub mod hosts_seen;
 pub mod keyset;
 pub mod projection;
 pub mod rebuild;
+pub mod region_facts;
 pub mod runner;
 pub mod scale_facts;
 pub mod schema;

@@ -148,6 +148,9 @@ fn operation(event_type: &str, payload: &Value) -> String {
             let many = payload.pointer("/allocations").and_then(Value::as_array).map_or(0, Vec::len);
             format!("A drain of {many} allocations within {} s was requested.", p("/drain_seconds"))
         }
+        "operation.requested" if p("/kind") == "region_enablement" => {
+            format!("Region {} was asked to be made fit; its data there: {}.", p("/region"), p("/topology"))
+        }
         "operation.requested" if p("/kind") == "region_failover" => {
             let (from, to, epoch) = (p("/from/region"), p("/to/region"), p("/expected_epoch"));
             format!(
@@ -176,6 +179,9 @@ fn operation(event_type: &str, payload: &Value) -> String {
                 let digest = shortened(&p("/evidence/digest"));
                 format!("{}: {digest} answered through {edges} of {edges} live edges.", capitalised(end))
             }
+            "provisioning" => "The gates passed; a host of the cell is awaited.".to_owned(),
+            "replicating_artifacts" => "The owner's exact bytes are brought to the region.".to_owned(),
+            "eligible" => "The owner's exact bytes answered there; the region is eligible.".to_owned(),
             "scaling" => "The number is wanted; the scheduler starts or drains.".to_owned(),
             "draining" => "The allocations take no new work; what is attached to them may finish.".to_owned(),
             other => format!("Stage {other} was entered."),

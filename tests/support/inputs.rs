@@ -86,6 +86,8 @@ impl Owner {
         match field {
             "variables" => json!([{ "key": "GREETING", "value": "hello", "kind": "PLAIN" }]),
             "key" => json!("GREETING"),
+            "regionIds" => json!([self.region]),
+            "dataTopology" => json!("REPLICATED"),
             "regionId" => json!(self.region),
             "cellId" => json!(self.cell),
             "hostId" => json!(self.host),
@@ -190,8 +192,14 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         "SessionFate" => vec![("unknown", json!("TELEPORT")), ("empty", json!("")), ("number", json!(7))],
         "EnvironmentKind" => vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))],
         "MemberRole" => vec![("unknown", json!("KING")), ("empty", json!("")), ("number", json!(7))],
+        "[ID!]" => vec![
+            ("malformed", json!(["nonsense"])),
+            ("of another kind", json!(["zzz_0190000000007000800000000000dead"])),
+            ("null within", json!([null])),
+            ("too many", json!(vec![unknown_id("reg_x"); 33])),
+        ],
         "[String!]" => vec![("unknown", json!(["fly"])), ("empty", json!([""])), ("a number", json!([7]))],
-        "ProviderResource" | "ProviderVendor" | "RuntimeService" | "RuntimeServiceBackend" => {
+        "DataTopology" | "ProviderResource" | "ProviderVendor" | "RuntimeService" | "RuntimeServiceBackend" => {
             vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))]
         }
         "String" | "HiddenText" => [bad_text(&field.name), all_text()].concat(),

@@ -12,6 +12,7 @@ mod operations;
 mod process;
 mod promotion;
 mod publisher;
+mod region_enablement;
 mod run;
 mod scale;
 mod scheduler;

@@ -4,7 +4,7 @@
 use crate::{
     binding,
     config::{Config, Door},
-    drain, host_drain, migration, promotion, scale, sleep, wake,
+    drain, host_drain, migration, promotion, region_enablement, scale, sleep, wake,
 };
 use metrics::histogram;
 use rhone_domain::{
@@ -74,6 +74,7 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
     match drive.requested.work.clone() {
         Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
         Work::RegionFailover(failover) => promotion::advance(drive, &failover.change).await,
+        Work::RegionEnablement(wanted) => region_enablement::advance(drive, wanted).await,
         Work::Scale(scale) => scale::advance(drive, &scale).await,
         Work::Drain(drain) => drain::advance(drive, &drain).await,
         Work::HostDrain(drain) => host_drain::advance(drive, drain).await,

@@ -12,7 +12,7 @@ use rhone_domain::{
     envelope::StreamId,
     environment::{DrainPolicy, Environment},
     host::Host,
-    ids::{AllocationId, CorrelationId, EnvironmentId, HostId},
+    ids::{AllocationId, CorrelationId, EnvironmentId, HostId, OperationId},
     numbers::{Fence, Version},
     operation::{Operation, Work},
     promotion::EDGE_LIVE,
@@ -127,6 +127,7 @@ impl Turn<'_> {
         let busy = ids.filter(|id| sleep::open(&edges, *id) > 0).collect::<Vec<_>>();
         let now = self.config.clock.now();
         let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).collect::<Vec<_>>();
+        let proving = running.iter().filter_map(|(operation, _)| proving(operation)).collect::<Vec<_>>();
         let look = Lane {
             now,
             owner,
@@ -136,6 +137,7 @@ impl Turn<'_> {
             failures: &failures,
             awaited: &awaited,
             leaving: &leaving,
+            proving: &proving,
             lost: &lost,
             busy: &busy,
         };
@@ -227,6 +229,12 @@ fn leaving(operation: &Operation) -> Vec<AllocationId> {
         Some(Work::Drain(drain)) => drain.allocations.clone(),
         _ => Vec::new(),
     }
+}
+
+/// A running operation that proves a region by allocations of its own.
+fn proving(operation: &Operation) -> Option<OperationId> {
+    let requested = operation.requested.as_ref()?;
+    matches!(requested.work, Work::RegionEnablement(_)).then_some(requested.id)
 }
 
 /// Until when the sessions of what is drained now may go on.

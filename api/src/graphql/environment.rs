@@ -12,6 +12,7 @@ use super::{
     place::{Cell, Region, claim_slug, noun, slug},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
+    region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness},
     route_owner::RouteOwner,
     runtime_service_binding::{self, RuntimeServiceBinding},
     scale::{self, ScalePlan},
@@ -33,6 +34,7 @@ use rhone_domain::{
     environment::DrainPolicy,
     ids::{AppId, CellId, CorrelationId, DeploymentId, EnvironmentId, RegionId},
     operation::{Kind, Work},
+    region_enablement::Enablement,
     route_owner,
     text::Slug,
     wake::{self, Serving},
@@ -202,6 +204,35 @@ impl Environment {
     async fn scale_readiness(&self, ctx: &Context<'_>, replicas: i64) -> async_graphql::Result<ScaleReadiness> {
         let replicas = natural("replicas", Some(replicas))?.unwrap_or_default();
         Ok(scale_readiness::of_environment(ctx, self.created.id, replicas).await?)
+    }
+
+    /// The regions in which its traffic and data may ever be; none: anywhere.
+    #[graphql(complexity = 20)]
+    async fn residency(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<ID>> {
+        let settings = region_enablement::settings(ctx, self.created.id).await?;
+        Ok(settings.residency.0.iter().map(|region| id::show(*region)).collect())
+    }
+
+    /// The regions that its traffic may be moved to, besides its home region.
+    #[graphql(complexity = "20 + 5 * child_complexity")]
+    async fn regions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<EnabledRegion>> {
+        let settings = region_enablement::settings(ctx, self.created.id).await?;
+        Ok(settings.regions.values().map(Into::into).collect())
+    }
+
+    /// Whether a region is fit for it now, gate by gate.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn region_readiness(
+        &self,
+        ctx: &Context<'_>,
+        region_id: ID,
+        cell_id: ID,
+        data_topology: Option<DataTopology>,
+    ) -> async_graphql::Result<RegionReadiness> {
+        let (app, environment) = (self.created.app, self.created.id);
+        let (region, cell) = (id::read("regionId", &region_id)?, id::read("cellId", &cell_id)?);
+        let topology = data_topology.map(Into::into);
+        Ok(region_enablement::readiness(ctx, Enablement { app, environment, region, cell, topology }).await?)
     }
 
     /// Its allocations, the newest first; those that have ended only on request.

@@ -6,7 +6,7 @@ use crate::{
     digest::Digest,
     environment::DrainPolicy,
     feed::Owner,
-    ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, RegionId, WorkspaceId},
+    ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, OperationId, RegionId, WorkspaceId},
     numbers::{EnvSet, Epoch},
     route_owner::{Opened, Place},
 };
@@ -48,6 +48,9 @@ pub struct Planned {
     /// Which one on a host that is being drained it stands in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<AllocationId>,
+    /// Which operation proves a region by it; such a one never serves anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proves: Option<OperationId>,
 }
 
 /// How long an allocation may take to become ready.
@@ -84,6 +87,7 @@ impl Planned {
             ready_timeout_ms: READY_TIMEOUT_MS,
             drain_timeout_ms: drain.drain_seconds.saturating_mul(1_000),
             replaces: None,
+            proves: None,
         }
     }
 

@@ -3,7 +3,7 @@
 //! environment did not mean it to go down with its region. Nor an approval: what was approved goes on elsewhere. Trap: a
 //! failover that hides that sessions begin afresh.
 
-use super::{Facts, Judged, Refusal, artifact, provider_bindings, route, runtime_services};
+use super::{Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services};
 use crate::{
     aggregate::Rejection as _,
     environment::Rejection,
@@ -17,17 +17,9 @@ pub(super) const KIND: &str = "sessions";
 pub(super) fn judge(facts: &Facts<'_>, failover: &Failover) -> Vec<Judged> {
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
-    judged.extend([residency(facts, failover), region(facts, failover)]);
+    judged.extend([residency::of(facts.environment, failover.to.region), region(facts, failover)]);
     judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), sessions(facts, failover)]);
     judged
-}
-
-fn residency(facts: &Facts<'_>, failover: &Failover) -> Judged {
-    let evidence = facts.environment.residency.to_string();
-    match facts.environment.may_be_in(failover.to.region) {
-        Ok(()) => Judged::open("residency", "the environment may be in this region", evidence),
-        Err(rejection) => Judged::closed("residency", Refusal::of(&rejection), evidence),
-    }
 }
 
 fn region(facts: &Facts<'_>, failover: &Failover) -> Judged {

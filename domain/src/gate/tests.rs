@@ -158,6 +158,7 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
             "artifact",
             "route_epoch",
             "route_policy",
+            "residency",
             "generated",
             "vango_state",
             "database",

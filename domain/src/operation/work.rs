@@ -11,6 +11,7 @@ use crate::{
     ids::{ActorId, AppId, DeploymentId, EnvironmentId},
     migration::Migration,
     numbers::{EnvSet, Epoch},
+    region_enablement::Enablement,
     region_failover::Failover,
     scale::Scale,
     sleep::Sleep,
@@ -29,6 +30,8 @@ pub enum Work {
     Rollback(RouteChange),
     /// Lets another region serve the same owner.
     RegionFailover(Box<Failover>),
+    /// Makes a region one that it may be moved to.
+    RegionEnablement(Enablement),
     /// Another number of allocations for an environment's owner.
     Scale(Scale),
     /// Lets some allocations finish and stop.
@@ -88,6 +91,7 @@ impl Work {
             Self::Promotion(_) => Kind::Promotion,
             Self::Rollback(_) => Kind::Rollback,
             Self::RegionFailover(_) => Kind::RegionFailover,
+            Self::RegionEnablement(_) => Kind::RegionEnablement,
             Self::Scale(_) => Kind::Scale,
             Self::Drain(_) => Kind::Drain,
             Self::HostDrain(_) => Kind::HostDrain,
@@ -105,6 +109,7 @@ impl Work {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
             Self::RegionFailover(failover) => Some(&failover.change),
             Self::Scale(_)
+            | Self::RegionEnablement(_)
             | Self::Drain(_)
             | Self::HostDrain(_)
             | Self::Migration(_)
@@ -125,6 +130,7 @@ impl Work {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.app),
             Self::RegionFailover(failover) => Some(failover.change.app),
+            Self::RegionEnablement(wanted) => Some(wanted.app),
             Self::Scale(scale) => Some(scale.app),
             Self::Drain(drain) => Some(drain.app),
             Self::HostDrain(_) => None,
@@ -140,6 +146,7 @@ impl Work {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.environment),
             Self::RegionFailover(failover) => Some(failover.change.environment),
+            Self::RegionEnablement(wanted) => Some(wanted.environment),
             Self::Scale(scale) => Some(scale.environment),
             Self::Drain(drain) => Some(drain.environment),
             Self::HostDrain(_) => None,
@@ -159,7 +166,11 @@ impl Work {
             Self::Drain(drain) => Some(drain.deployment),
             Self::Migration(told) => Some(told.deployment),
             Self::Wake(wake) => Some(wake.deployment),
-            Self::HostDrain(_) | Self::Sleep(_) | Self::ProviderBinding(_) | Self::RuntimeServiceBinding(_) => None,
+            Self::RegionEnablement(_)
+            | Self::HostDrain(_)
+            | Self::Sleep(_)
+            | Self::ProviderBinding(_)
+            | Self::RuntimeServiceBinding(_) => None,
         }
     }
 }

@@ -135,6 +135,7 @@ fn an_accepted_operation_goes_on_with_every_gate_on_record() {
         "artifact",
         "route_epoch",
         "route_policy",
+        "residency",
         "generated",
         "vango_state",
         "database",

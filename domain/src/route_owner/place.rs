@@ -100,10 +100,12 @@ impl RouteOwner {
     }
 
     /// Whether an allocation is the owner's: it runs the owner's deployment where the traffic is served. What the same
-    /// deployment has elsewhere, where it was served before, counts for nothing.
+    /// deployment has elsewhere, where it was served before, counts for nothing; nor does what only proves a region.
     pub fn owns(&self, planned: &Planned) -> bool {
         let deployment = self.owner.as_ref().map(|owner| owner.deployment);
-        deployment == Some(planned.deployment) && self.place().is_some_and(|place| planned.place() == place)
+        planned.proves.is_none()
+            && deployment == Some(planned.deployment)
+            && self.place().is_some_and(|place| planned.place() == place)
     }
 
     /// Whether its traffic may be served there, decided on this epoch. Neither a freeze nor a pin is asked: both hold back

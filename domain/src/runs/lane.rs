@@ -5,7 +5,7 @@ use crate::{
     aggregate::{Aggregate, fold},
     allocation::{self, Allocation, Cause, State},
     environment::{self, DrainPolicy, Environment, Replicas},
-    ids::AllocationId,
+    ids::{AllocationId, OperationId},
     numbers::Epoch,
     route_owner::{self, RouteOwner},
     scheduling::{self, Order},
@@ -40,6 +40,8 @@ pub(crate) struct Lane {
     pub(crate) allocations: BTreeMap<AllocationId, Vec<allocation::Event>>,
     /// What a running operation is about to drain.
     pub(crate) leaving: Vec<AllocationId>,
+    /// Running operations that prove a region.
+    pub(crate) proving: Vec<OperationId>,
     failures: Vec<DateTime<Utc>>,
     fewest_ready: usize,
 }
@@ -60,6 +62,7 @@ impl Lane {
             owner: fold(&[route_owner::Event::Opened(opened()), promoted]),
             allocations: BTreeMap::new(),
             leaving: vec![],
+            proving: vec![],
             failures: vec![],
             fewest_ready: usize::from(ready_ones),
         };
@@ -115,6 +118,7 @@ impl Lane {
             failures: &self.failures,
             awaited: &[],
             leaving: &self.leaving,
+            proving: &self.proving,
             lost: &[],
             busy: &[],
         });

@@ -48,6 +48,7 @@ fn lane_of(owner: &RouteOwner) -> Lane<'_> {
         failures: &[],
         awaited: &[],
         leaving: &[],
+        proving: &[],
         lost: &[],
         busy: &[],
     }
@@ -294,4 +295,24 @@ fn a_sleeping_owner_keeps_nothing_but_what_is_used_or_what_a_wake_has_started() 
     owner.apply(&Routed::Woken { by: FIRST, sleep_generation: SleepGeneration(1), at: at(9_000) });
     assert_eq!(asked(9_001, &owner, &[runs(3, GREEN)], &[]), []);
     assert_eq!(asked(9_001, &owner, &[], &[]), [Order::ReplaceOwner], "once awake it is replaced like any other");
+}
+
+/// GREEN's bytes, where its traffic is served, to prove something to SECOND.
+fn proof(n: u128, by: Option<OperationId>) -> Allocation {
+    allocated(Planned { proves: by, ..planned(allocation(n), GREEN, Epoch(0)) }, &[ready(GREEN)])
+}
+
+#[test]
+fn what_proves_a_region_is_never_the_owners_and_is_left_alone_while_its_operation_runs() {
+    let owner = green_owns();
+    let proving = [SECOND];
+    let asked = |allocations: &[Allocation], proving: &[OperationId]| {
+        orders(&Lane { now: at(1_000), allocations, proving, ..lane_of(&owner) })
+    };
+    assert_eq!(asked(&[proof(1, Some(SECOND))], &proving), [Order::ReplaceOwner]);
+    let both = [proof(1, Some(SECOND)), runs(2, GREEN)];
+    assert_eq!(asked(&both, &proving), []);
+    assert!(matches!(asked(&both, &[])[..], [Order::Drain(id, _)] if id == allocation(1)));
+    // The sin: whoever does not look at what it is for takes it for one of the owner's.
+    assert_eq!(asked(&[proof(1, None)], &proving), [], "it is caught above");
 }

@@ -141,6 +141,7 @@ fn managers(print: &Printer) {
         drain: DRAIN,
         replicas: Replicas::default(),
         leaving: &[],
+        proving: &[],
         lost: &[],
         busy: &[],
         allocations: &many,

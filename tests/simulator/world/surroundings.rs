@@ -36,6 +36,7 @@ impl World {
                 drain: DRAIN,
                 replicas: Replicas::default(),
                 leaving: &[],
+                proving: &[],
                 lost: &[],
                 busy: &[],
                 allocations: &here,
