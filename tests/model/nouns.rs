@@ -211,6 +211,7 @@ impl Nouns {
                 digest: answers.then_some(owner.artifact),
                 status: answers.then_some(200),
                 at: at(0),
+                elsewhere: None,
             })
         });
         reported(n, seen.into_iter().collect(), at(0))

@@ -84,8 +84,8 @@ impl Given {
     fn owner(&self) -> RouteOwner {
         let (by, epoch, owner) = (FIRST, Epoch(1), owned_by(BLUE));
         let promoted = route_owner::Event::Promoted { by, epoch, owner, at: at(0), drain: None };
-        let owned = self.owned.then_some(promoted);
-        fold(&[route_owner::Event::Opened(opened())].into_iter().chain(owned).collect::<Vec<_>>())
+        let taken = self.owned.then_some(promoted);
+        fold(&[route_owner::Event::Opened(opened())].into_iter().chain(taken).collect::<Vec<_>>())
     }
 
     /// The first closed gate's kind, code and field.
