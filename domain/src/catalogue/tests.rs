@@ -2,6 +2,7 @@
 //! catalogue that people read. `UPDATE=1` writes what is missing and rewrites the catalogue; it never edits a golden file
 //! nor a digest that stands. Trap: a golden file quietly rewritten to fit the code.
 
+mod refusals;
 mod samples;
 
 use super::*;

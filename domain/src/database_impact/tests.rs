@@ -32,6 +32,7 @@ fn a_promotion_waits_for_its_migrations_and_has_grave_ones_acknowledged() {
         let found = promotion(&next, &old, &second(impact, 1));
         assert_eq!((found.impact, found.answer), (impact, answer), "{found:?}");
         assert_eq!(found.migrations, ["0002"]);
+        assert!(found.reason.starts_with("0002 "), "what ran is named, whatever it does: {found:?}");
         let pending = promotion(&next, &old, &history(&[Event::Recorded(ran("0001", Additive, Epoch(0)))]));
         assert_eq!((pending.impact, pending.answer), (impact, Blocked("MIGRATION_PENDING")), "{pending:?}");
         let known = promotion(&next, &next, &second(impact, 1));

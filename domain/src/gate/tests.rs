@@ -174,6 +174,22 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
 }
 
 #[test]
+fn what_is_missing_closes_a_promotion_and_is_only_said_on_the_way_back() {
+    let needs_more = |g: &mut Given| {
+        g.next.needs = crate::story::needs();
+        g.next.needs.variables.insert(crate::variables::Key::parse("key", "TOKEN").expect("a key"));
+    };
+    for (kind, code) in [
+        ("variables", "VARIABLES_MISSING"),
+        ("provider_bindings", "PROVIDER_MISSING"),
+        ("runtime_services", "RUNTIME_SERVICE_MISSING"),
+    ] {
+        assert_eq!(promotion().with(needs_more).judged(kind), (Fail, Some(code)));
+        assert_eq!(rollback().with(needs_more).judged(kind), (Warn, None));
+    }
+}
+
+#[test]
 fn a_closed_gate_has_a_refusal_and_an_open_one_has_none() {
     let cases = [promotion(), promotion().cold(), rollback().cold(), rollback().destroyed(), promotion().destroyed()];
     for judged in cases.iter().flat_map(|given| given.facts(judge)) {

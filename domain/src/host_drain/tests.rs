@@ -9,7 +9,7 @@ use crate::{
     allocation,
     numbers::Epoch,
     operation::{self, Work},
-    story::{BLUE, CELL_1, HOST_1, LYON, THIRD, allocated, at, because as why, name, planned, ready, slug},
+    story::{BLUE, CELL_1, GREEN, HOST_1, LYON, THIRD, allocated, at, because as why, name, planned, ready, slug},
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ fn another() -> OperationId {
 
 impl Memory {
     fn of(fault: Fault, twice: bool) -> Self {
-        let running = |n| vec![allocation::Event::Planned(planned(id(n), BLUE, Epoch(1))), ready(BLUE)];
+        let running = |n, of| vec![allocation::Event::Planned(planned(id(n), of, Epoch(1))), ready(of)];
         let created = host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") };
         let mut host = vec![host::Event::Created(created)];
         let cordoned = |by| host::Event::Cordoned { reason: why("before"), by };
@@ -85,7 +85,7 @@ impl Memory {
             fired: 0,
             operation: vec![operation::Event::Requested(requested())],
             host,
-            allocations: [(id(1), running(1)), (id(2), running(2))].into(),
+            allocations: [(id(1), running(1, BLUE)), (id(2), running(2, GREEN))].into(),
             heard: true,
         }
     }
@@ -294,6 +294,10 @@ fn a_drain_replaces_empties_and_takes_the_host_back() {
     let on_other = memory.living(HOST_2);
     assert_eq!(on_other.len(), 2);
     assert!(on_other.iter().all(|one| one.state == Some(State::Ready)));
+    let mut stand_ins = on_other.iter().filter_map(|one| one.planned.as_ref()).collect::<Vec<_>>();
+    stand_ins.sort_by_key(|planned| planned.replaces);
+    let of = stand_ins.iter().map(|planned| (planned.replaces, planned.deployment)).collect::<Vec<_>>();
+    assert_eq!(of, [(Some(id(1)), BLUE), (Some(id(2)), GREEN)], "each stands in for its own");
 }
 
 #[test]

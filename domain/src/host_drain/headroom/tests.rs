@@ -54,6 +54,17 @@ fn cases() -> Vec<(Vec<&'static str>, Decision)> {
 }
 
 #[test]
+fn of_a_host_whose_own_runner_is_silent_nobody_can_say_what_runs_there() {
+    let hosts = [(HOST_1, false), (HOST_2, true), (HOST_3, true)].map(|(of, heard)| {
+        let state = if of == HOST_1 { host::State::Cordoned } else { host::State::Active };
+        host(of, state, 4, 1, heard)
+    });
+    let facts = Facts { host: HOST_1, hosts: &hosts, allocations: &[running(1)], sessions: &[], seconds_left: 60 };
+    let Decision::Refuse(missing) = decide(&facts) else { panic!("it is not emptied") };
+    assert_eq!(missing.iter().map(Missing::code).collect::<Vec<_>>(), ["HOST_DRIFTED"]);
+}
+
+#[test]
 fn a_host_is_emptied_only_with_quorum_headroom_drainable_sessions_and_no_drift() {
     for (expected, decision) in cases() {
         match decision {
