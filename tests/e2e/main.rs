@@ -13,6 +13,7 @@ mod isolation;
 mod kills;
 mod race;
 mod rebuild;
+mod regions;
 mod roles;
 mod seeds;
 mod story;

@@ -233,6 +233,7 @@ fn look<T>(
         present: Some(&artifact),
         providers: &ProviderBindings::default(),
         services,
+        variables: &crate::variables::Variables::default(),
     })
 }
 
