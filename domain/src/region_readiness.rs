@@ -48,8 +48,8 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let secrets = variables::of(needs, set, facts.variables);
     vec![
         residency::of(facts.environment, region),
-        already(facts),
         cell(facts),
+        already(facts),
         owner(facts),
         data_topology(facts, needs),
         provider_bindings::of(needs, region, facts.providers),
