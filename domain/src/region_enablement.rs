@@ -30,9 +30,11 @@ pub struct Enablement {
     pub app: AppId,
     /// Whose traffic may be moved.
     pub environment: EnvironmentId,
-    /// To which region.
+    /// To which region. The request that it stands in has a region of its own.
+    #[serde(rename = "to_region")]
     pub region: RegionId,
     /// Where in the region.
+    #[serde(rename = "to_cell")]
     pub cell: CellId,
     /// Where its data is; what nobody has said is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]

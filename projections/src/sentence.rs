@@ -149,7 +149,7 @@ fn operation(event_type: &str, payload: &Value) -> String {
             format!("A drain of {many} allocations within {} s was requested.", p("/drain_seconds"))
         }
         "operation.requested" if p("/kind") == "region_enablement" => {
-            format!("Region {} was asked to be made fit; its data there: {}.", p("/region"), p("/topology"))
+            format!("Region {} was asked to be made fit; its data there: {}.", p("/to_region"), p("/topology"))
         }
         "operation.requested" if p("/kind") == "region_failover" => {
             let (from, to, epoch) = (p("/from/region"), p("/to/region"), p("/expected_epoch"));

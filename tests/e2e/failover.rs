@@ -28,7 +28,7 @@ async fn traffic_goes_to_another_region_and_sessions_do_not() {
     it_is_live(&tenant, &bergen).await;
 
     a_region_that_was_not_enabled_is_refused(&tenant, &bergen).await;
-    bergen.enable(&platform, &tenant.workspace, &tenant.production.id).await;
+    bergen.enable(&tenant).await;
     what_sessions_get_is_shown_and_must_be_said_truly(&tenant, &bergen).await;
 
     let session = Watched::open(&tenant.edge, &tenant.production.host).await.expect("a socket");

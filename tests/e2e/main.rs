@@ -14,6 +14,7 @@ mod isolation;
 mod kills;
 mod race;
 mod rebuild;
+mod regions;
 mod roles;
 mod seeds;
 mod sleep;

@@ -1,5 +1,5 @@
 //! A second region beside the platform's own: a cell, a host, an edge and a runner of its own, as processes of this test.
-//! Enabling it for an environment is one real append in the capacity of the platform, because the test is about what follows.
+//! It is enabled as anybody would enable it.
 //! The trap avoided: processes left behind; they are ended by their own pids, and their apps with them.
 
 use crate::{
@@ -7,15 +7,8 @@ use crate::{
     graphql::{Client, unique},
     platform::Platform,
     program, signals,
+    story::{Tenant, text},
 };
-use rhone_domain::{
-    actor::{Actor, ActorKind, Writer},
-    authorization::Authority,
-    environment::{Command as Set, DataTopology, Enabled, Environment},
-    ids::{ActorId, CellId, CorrelationId, EnvironmentId, OperationId, RegionId, WorkspaceId},
-};
-use rhone_eventstore::{Clock, Context, Dispatcher, PgLog, postgres::connect};
-use rhone_projections::inline::AuthorityRows;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -68,32 +61,16 @@ impl SecondRegion {
         Self { region, cell, edge: format!("http://{serves}"), folder, parts }
     }
 
-    /// Lets an environment be moved here, as a region enablement's last append does.
-    pub async fn enable(&self, platform: &Platform, workspace: &str, environment: &str) {
-        let pool = connect(&platform.addresses().database.worker_url, "tests", 2).await.expect("the worker's role");
-        let door = Dispatcher::new(PgLog::new(pool), Clock::system(), AuthorityRows);
-        let mut unit = door.unit(Context {
-            actor: Actor { id: ActorId(platform.report().ids.user), kind: ActorKind::User, on_behalf_of: None },
-            writer: Writer::Platform,
-            authority: Authority::itself(),
-            workspace: WorkspaceId(uuid(workspace)),
-            correlation: CorrelationId(Uuid::from_u128(1)),
-            causation: None,
-            idempotency_key: None,
-            traceparent: None,
-            region: None,
-            cell: None,
-        });
-        let enabled = Enabled {
-            region: RegionId(uuid(&self.region)),
-            cell: CellId(uuid(&self.cell)),
-            by: OperationId(Uuid::from_u128(1)),
-            topology: DataTopology::Nothing,
-        };
-        let id = EnvironmentId(uuid(environment));
-        let mut loaded = door.load::<Environment>(id).await.expect("the environment is there");
-        unit.decide(&mut loaded, Set::EnableRegion(enabled)).expect("it may be enabled");
-        door.commit(unit, None, None).await.expect("appends");
+    /// What enabling it for production asks; the app of the tests has no database.
+    pub fn wish(&self, tenant: &Tenant) -> Value {
+        let production = &tenant.production.id;
+        json!({ "environmentId": production, "regionId": self.region, "cellId": self.cell, "dataTopology": "NONE" })
+    }
+
+    /// Lets production be moved here: the operation, at its good end.
+    pub async fn enable(&self, tenant: &Tenant) -> Value {
+        let made = tenant.client.done("environmentRegionEnable", "__typename", self.wish(tenant)).await;
+        tenant.succeeds(&text(&made["operation"]["id"])).await
     }
 
     /// What a part printed.

@@ -240,3 +240,11 @@ fn what_proves_a_former_owner_is_let_go_and_the_present_one_is_proven() {
     let Step::Do(Act::Plan(order)) = world.next() else { panic!("GREEN is brought there: {:?}", world.next()) };
     assert_eq!((order.deployment, order.artifact), (GREEN, owner(GREEN).artifact));
 }
+
+/// The work stands beside the other words of its request: a word that both have would be read as either.
+#[test]
+fn a_request_is_read_back_as_it_was_written() {
+    let requested = enabling(Runner::Obeys).operation.remove(0);
+    let text = serde_json::to_string(&requested).expect("it can be written");
+    assert_eq!(serde_json::from_str::<operation::Event>(&text).expect("it can be read"), requested, "{text}");
+}

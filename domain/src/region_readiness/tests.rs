@@ -82,10 +82,10 @@ impl Given {
     }
 
     fn owner(&self) -> RouteOwner {
-        let (by, epoch, owner) = (FIRST, Epoch(1), owned_by(BLUE));
-        let promoted = route_owner::Event::Promoted { by, epoch, owner, at: at(0), drain: None };
-        let taken = self.owned.then_some(promoted);
-        fold(&[route_owner::Event::Opened(opened())].into_iter().chain(taken).collect::<Vec<_>>())
+        let (by, epoch) = (FIRST, Epoch(1));
+        let promoted = route_owner::Event::Promoted { by, epoch, owner: owned_by(BLUE), at: at(0), drain: None };
+        let then = self.owned.then_some(promoted);
+        fold(&[route_owner::Event::Opened(opened())].into_iter().chain(then).collect::<Vec<_>>())
     }
 
     /// The first closed gate's kind, code and field.
