@@ -4,7 +4,7 @@
 use crate::{
     graphql::{Client, unique},
     platform::Platform,
-    program,
+    program, signals,
     story::text,
     wait::{PATIENCE, until},
 };
@@ -65,6 +65,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
+        signals::end_all_of(&self.folder);
         if std::thread::panicking() {
             eprintln!("{}", self.said());
         }

@@ -85,13 +85,7 @@ impl Drop for SecondRegion {
             let _ = part.kill();
             let _ = part.wait();
         }
-        // Gates and apps outlive their agent, and the test is over.
-        for pid in signals::that_mention(&self.folder) {
-            signals::kill(pid);
-        }
-        for pid in signals::running_from(&self.folder) {
-            signals::kill(pid);
-        }
+        signals::end_all_of(&self.folder);
     }
 }
 

@@ -40,6 +40,12 @@ impl Drop for Paused {
     }
 }
 
+/// Ends the gates and then the apps of a runner's folder: they outlive their agent, and the test is over.
+pub fn end_all_of(folder: &Path) {
+    that_mention(folder).into_iter().for_each(kill);
+    running_from(folder).into_iter().for_each(kill);
+}
+
 /// Every live process whose program lies below this folder.
 pub fn running_from(folder: &Path) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -57,6 +57,22 @@ fn pretending_sessions_teleport() {
 }
 
 #[test]
+fn trap_session_store_assumed_to_serialize_an_entire_go_process() {
+    // The sins: a store keeps whatever a process held, so that no schema matters; and what a process held is as good as kept.
+    let keeps_it_all: Decide = |mode, server, schema| match (mode, server) {
+        (ResumeMode::PersistentStore, Server::Another) => Fate::Hydrate,
+        _ => decide(mode, server, schema),
+    };
+    let memory_is_a_store: Decide = |mode, server, schema| match mode {
+        ResumeMode::InMemory => decide(ResumeMode::PersistentStore, server, schema),
+        ResumeMode::None | ResumeMode::PersistentStore => decide(mode, server, schema),
+    };
+    let (store, another) = (ResumeMode::PersistentStore, Server::Another);
+    assert_eq!(differences(keeps_it_all), [(store, another, Schema::Incompatible)]);
+    assert_eq!(differences(memory_is_a_store), [(ResumeMode::InMemory, another, Schema::Compatible)]);
+}
+
+#[test]
 fn only_a_proven_session_store_resumes() {
     let mode = |standing: Option<Standing>| {
         ResumeMode::of(&standing.into_iter().map(|standing| (Service::SessionStore, standing)).collect())
