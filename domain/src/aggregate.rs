@@ -172,3 +172,67 @@ where
         assert_eq!(self.0.as_ref(), Err(rejection));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    /// Its newest version is 3; what changed from 2 to 3 is a name, and from 1 to 2 nothing that is read.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "type", content = "data")]
+    enum Grown {
+        #[serde(rename = "grown.happened")]
+        Happened { word: String },
+    }
+
+    impl Event for Grown {
+        const TYPES: &'static [(&'static str, u16)] = &[("grown.happened", 3)];
+
+        fn upcast(event_type: &str, from: u16, mut data: Value) -> Value {
+            match (event_type, from) {
+                ("grown.happened", 2) => serde_json::json!({ "word": data["text"].take() }),
+                _ => data,
+            }
+        }
+    }
+
+    /// The same, by somebody who has nothing to say of older versions.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "type", content = "data")]
+    enum Silent {
+        #[serde(rename = "silent.happened")]
+        Happened { word: String },
+    }
+
+    impl Event for Silent {
+        const TYPES: &'static [(&'static str, u16)] = &[("silent.happened", 2)];
+    }
+
+    fn stored(event_type: &str, schema_version: u16, data: &str) -> Encoded {
+        Encoded {
+            event_type: event_type.into(),
+            schema_version,
+            payload: Payload::parse(data.to_owned()).expect("JSON"),
+        }
+    }
+
+    #[test]
+    fn an_older_event_is_read_version_by_version() {
+        let wanted = Grown::Happened { word: "moin".into() };
+        for (version, data) in [(1, r#"{"text":"moin"}"#), (2, r#"{"text":"moin"}"#), (3, r#"{"word":"moin"}"#)] {
+            assert_eq!(
+                decode::<Grown>(&stored("grown.happened", version, data)).expect("readable"),
+                wanted,
+                "{version}"
+            );
+        }
+        assert_eq!(encode(&wanted).expect("a payload").schema_version, 3, "and written in the newest");
+    }
+
+    #[test]
+    fn data_of_which_nothing_is_said_stay_what_they_are() {
+        let read = decode::<Silent>(&stored("silent.happened", 1, r#"{"word":"moin"}"#)).expect("readable");
+        assert_eq!(read, Silent::Happened { word: "moin".into() });
+    }
+}
