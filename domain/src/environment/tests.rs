@@ -70,3 +70,30 @@ fn a_number_of_replicas_is_within_its_bounds() {
         assert_eq!(Replicas::new(number).map(|replicas| u64::from(replicas.0)), within.then_some(number));
     }
 }
+
+#[test]
+fn the_same_sleep_policy_again_is_no_event_and_a_month_is_the_longest() {
+    let policy = |sleep_after_seconds| SleepPolicy { sleep_after_seconds };
+    let given = || given::<Environment>([Event::Created(created(1)), Event::SleepPolicySet(policy(60))]);
+    given().when(Command::SetSleepPolicy(policy(60))).then([]);
+    given().when(Command::SetSleepPolicy(policy(61))).then([Event::SleepPolicySet(policy(61))]);
+    given().when(Command::SetSleepPolicy(policy(2_592_000))).then([Event::SleepPolicySet(policy(2_592_000))]);
+    given().when(Command::SetSleepPolicy(policy(2_592_001))).then_rejected(&Rejection::SleepTooLong);
+}
+
+#[test]
+fn an_approval_is_of_this_environment_or_of_none_here() {
+    let approval = |environment| Approval {
+        by: ActorId(Uuid::from_u128(4)),
+        environment,
+        deployment: DeploymentId(Uuid::from_u128(3)),
+        artifact: Digest([1; 32]),
+        expected_epoch: Epoch(2),
+    };
+    let (here, elsewhere) = (approval(created(1).id), approval(created(2).id));
+    let given = |events: &[Event]| given::<Environment>([&[Event::Created(created(1))], events].concat());
+    given(&[]).when(Command::Approve(elsewhere)).then_rejected(&Rejection::NotFound);
+    let approved = Event::PromotionApproved(here.clone());
+    given(&[]).when(Command::Approve(here.clone())).then([approved.clone()]);
+    given(&[approved]).when(Command::Approve(here)).then([]);
+}
