@@ -373,6 +373,22 @@ static SERVICES: LazyLock<crate::runtime_service_binding::RuntimeServices> = Laz
 static VARIABLES: LazyLock<crate::variables::Variables> = LazyLock::new(Default::default);
 static FACTS: LazyLock<ArtifactFacts> = LazyLock::new(facts);
 
+/// The gates of a promotion and of a rollback, in the order in which they are judged.
+pub(crate) const GATES: [&str; 12] = [
+    "artifact",
+    "route_epoch",
+    "route_policy",
+    "residency",
+    "generated",
+    "vango_state",
+    "database",
+    "provider_bindings",
+    "variables",
+    "runtime_services",
+    "wake_replay",
+    "approval",
+];
+
 /// What gates look at: a production without a policy, a database that nobody touched, and artifacts that keep the same.
 pub(crate) fn gate_facts<'a>(
     requested: &'a Requested,

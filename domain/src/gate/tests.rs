@@ -14,8 +14,8 @@ use crate::{
     operation::{Acknowledgement, Work},
     route_owner,
     story::{
-        ALICE, BLUE, BLUE_BYTES, GREEN, GREEN_BYTES, PRODUCTION, approval, at, because, created, declared, facts,
-        opened, owner, promotable, ran, requested,
+        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, GREEN_BYTES, PRODUCTION, approval, at, because, created, declared,
+        facts, opened, owner, promotable, ran, requested,
     },
     vango_state::Compatibility,
 };
@@ -154,21 +154,7 @@ fn a_change_that_nothing_stands_against_passes_every_gate() {
         assert_eq!(given.refused(), None);
         let judged = given.facts(judge);
         let kinds = judged.iter().map(|one| one.gate.kind.as_str()).collect::<Vec<_>>();
-        let all = [
-            "artifact",
-            "route_epoch",
-            "route_policy",
-            "residency",
-            "generated",
-            "vango_state",
-            "database",
-            "provider_bindings",
-            "variables",
-            "runtime_services",
-            "wake_replay",
-            "approval",
-        ];
-        assert_eq!(kinds, all);
+        assert_eq!(kinds, GATES);
         assert!(judged.iter().all(|one| one.gate.verdict == Pass), "{judged:#?}");
     }
 }

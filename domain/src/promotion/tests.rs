@@ -131,21 +131,7 @@ fn an_operation_that_never_was_or_has_ended_is_done() {
 fn an_accepted_operation_goes_on_with_every_gate_on_record() {
     let Step::Enter(Stage::PolicyCheck, evidence) = promotion().next() else { panic!("{:?}", promotion().next()) };
     let judged: Vec<_> = evidence.gates.iter().map(|gate| (gate.kind.as_str(), gate.verdict)).collect();
-    let all = [
-        "artifact",
-        "route_epoch",
-        "route_policy",
-        "residency",
-        "generated",
-        "vango_state",
-        "database",
-        "provider_bindings",
-        "variables",
-        "runtime_services",
-        "wake_replay",
-        "approval",
-    ];
-    assert_eq!(judged, all.map(|kind| (kind, Verdict::Pass)));
+    assert_eq!(judged, crate::story::GATES.map(|kind| (kind, Verdict::Pass)));
 }
 
 #[test]
