@@ -10,7 +10,7 @@ use crate::{
     feed::Owner,
     gate::{self, Facts},
     ids::{AllocationId, HostId},
-    numbers::Epoch,
+    numbers::{Epoch, seconds},
     operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
     process,
     region_failover::Failover,
@@ -140,13 +140,12 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
     let Some(validated) = world.facts.deployment.validated.as_ref() else {
         return Step::Wait("the deployment is not validated");
     };
-    let seconds = i64::try_from(change.drain.drain_seconds).unwrap_or(i64::MAX / 1_000);
     let wanted = Change {
         by: requested.id,
         expected: change.expected_epoch,
         owner: future_owner(change, validated),
         at: world.now,
-        drain_until: world.now + TimeDelta::seconds(seconds),
+        drain_until: world.now + seconds(change.drain.drain_seconds),
     };
     Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
         (Work::RegionFailover(failover), _) => route_owner::Command::Move(failover.relocation(requested.id, world.now)),

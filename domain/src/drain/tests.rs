@@ -207,3 +207,25 @@ fn what_was_told_to_drain_is_still_where_its_sessions_are() {
     );
     assert_eq!(one.drain_deadline, Some(memory.lane.at() + TimeDelta::seconds(20)));
 }
+
+/// The deadline is 140 seconds after the request; a minute of it is the runner's and 20 seconds are the sessions'.
+#[test]
+fn nobody_is_told_to_drain_whose_sessions_would_not_have_their_whole_time() {
+    let mut memory = draining(2, 1, Runner::Obeys);
+    memory.drain.deployment = GREEN; // It does not own the traffic, so that nothing else is waited for.
+    let tells = |memory: &mut Memory, now| {
+        memory.lane.now = now;
+        match memory.next() {
+            Step::Enter(..) | Step::Do(_) => Ok(()),
+            Step::Fail(failure) => Err(failure.code),
+            step @ (Step::Wait(_) | Step::Cancel | Step::Done) => panic!("{step:?}"),
+        }
+    };
+    for stage in [Stage::Requested, Stage::PolicyCheck] {
+        assert_eq!(fold::<Operation>(&memory.operation).stage, Some(stage));
+        assert_eq!(tells(&mut memory, 60), Err("DEADLINE_PASSED".to_owned()), "{stage}");
+        assert_eq!(tells(&mut memory, 59), Ok(()), "{stage}");
+        let step = memory.next();
+        assert!(memory.commit(&step), "{stage}");
+    }
+}

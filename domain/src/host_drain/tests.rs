@@ -262,6 +262,10 @@ impl Memory {
         fold::<Operation>(&self.operation).failure.map(|failure| failure.code)
     }
 
+    fn message(&self) -> String {
+        fold::<Operation>(&self.operation).failure.map(|failure| failure.message).unwrap_or_default()
+    }
+
     fn stages(&self) -> Vec<Stage> {
         let entered = self.operation.iter().filter_map(|event| match event {
             operation::Event::StageEntered { stage, .. } => Some(*stage),
@@ -363,6 +367,9 @@ fn whatever_goes_wrong_has_a_name_and_nothing_is_stopped_before_its_replacement_
     for (fault, code, state, left) in table {
         let mut memory = Memory::of(fault, false);
         assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some(code)), "{fault:?}");
+        let kept = memory.message().contains("the host stays cordoned");
+        assert_eq!(kept, fault != Fault::HeldByAnother, "what is left is said: {}", memory.message());
+        assert_eq!(memory.message().contains("goes on serving"), code.starts_with("REPLACEMENT"), "{fault:?}");
         assert_eq!((memory.host().state, memory.living(HOST_1).len()), (Some(state), left), "{fault:?}");
     }
 }
@@ -397,6 +404,8 @@ fn a_host_that_somebody_takes_back_ends_its_drain() {
     for stage in WAY.into_iter().filter(|stage| !stage.is_final()) {
         let mut memory = Memory::of(Fault::UncordonedAt(stage), false);
         assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some("UNCORDONED")), "{stage}");
+        let message = memory.message();
+        assert!(message.ends_with("; the drain ends here"), "nothing is said of a cordon that is gone: {message}");
     }
 }
 

@@ -78,3 +78,24 @@ fn trap_session_store_assumed_to_serialize_an_entire_go_process() {
         "a session store alone does not make allocations interchangeable"
     );
 }
+
+/// What can carry each service; whatever else is asked for is refused, and says so.
+#[test]
+fn a_service_is_made_of_what_can_carry_it_and_of_nothing_else() {
+    let table = [
+        (Service::SessionStore, "postgres redis memory"),
+        (Service::Broadcast, "redis nats memory"),
+        (Service::Idempotency, "postgres redis memory"),
+        (Service::Cache, "redis memory"),
+        (Service::Queue, "postgres redis nats memory"),
+        (Service::ObjectStorage, "fs s3"),
+    ];
+    assert_eq!(table.map(|(service, _)| service).as_slice(), Service::ALL);
+    for (service, carriers) in table {
+        for backend in Backend::ALL.iter().copied() {
+            let asked = RuntimeServices::default().decide(Command::Request(declared(What { service, backend })));
+            let possible = carriers.split(' ').any(|carrier| carrier == backend.as_str());
+            assert_eq!(asked.is_ok(), possible, "{service} of {backend}: {asked:?}");
+        }
+    }
+}

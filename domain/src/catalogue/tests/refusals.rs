@@ -14,7 +14,7 @@ use crate::{
     migrations,
     numbers::{EnvSet, Epoch, SleepGeneration},
     operation::{self, Stage},
-    provider_binding, route_owner, runtime_service_binding,
+    provider_binding, region_failover, route_owner, runtime_service_binding,
     story::{BERGEN, BLUE, BLUE_BYTES, FIRST, GREEN_BYTES, LYON, because, bindings::binding_id, slug},
     text::MigrationName,
     variables, workspace,
@@ -73,6 +73,15 @@ fn of_routes() -> Vec<Row> {
         R::Asleep { .. } => R::Asleep { generation: SleepGeneration(3) },
         R::NotAsleep => R::NotAsleep,
         R::StaleSleep { .. } => R::StaleSleep { expected: SleepGeneration(3), actual: SleepGeneration(4) },
+    })
+}
+
+fn of_failovers() -> Vec<Row> {
+    use region_failover::Refused as R;
+    let stale = route_owner::Rejection::StaleEpoch { expected: Epoch(41), actual: Epoch(42) };
+    of!("region failover", R {
+        R::Route(_) => R::Route(stale.clone()),
+        R::NotEnabled(_) => R::NotEnabled(BERGEN),
     })
 }
 
@@ -232,7 +241,8 @@ fn of_bindings() -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    let nouns = [of_workspaces(), of_environments(), of_routes(), of_operations(), of_what_runs()];
+    let routes = [of_routes(), of_failovers()].concat();
+    let nouns = [of_workspaces(), of_environments(), routes, of_operations(), of_what_runs()];
     [nouns.concat(), of_hosts(), of_variables(), of_bindings()].concat()
 }
 
