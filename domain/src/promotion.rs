@@ -16,7 +16,6 @@ use crate::{
     region_failover::Failover,
     route_owner::{self, Change, Opened},
     scheduling,
-    text::Reason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -243,11 +242,6 @@ fn failure(world: &World<'_>, code: &str, message: &str) -> Failure {
     let route_changed = world.operation.stage.is_some_and(Stage::is_past_route_change);
     let message = if route_changed { format!("{message}; the route has changed") } else { message.to_owned() };
     Failure { code: code.into(), message, expected: None, actual: None, route_changed }
-}
-
-/// The reason of a rollback, for sentences.
-pub fn reason(requested: &Requested) -> &str {
-    requested.reason.as_ref().map_or("", Reason::as_str)
 }
 
 #[cfg(test)]

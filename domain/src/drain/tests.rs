@@ -114,6 +114,8 @@ fn a_drain_succeeds_with_every_step_once_twice_or_lost() {
         assert_eq!((lane.count(State::Stopped), lane.count(State::Ready)), (usize::from(leave), usize::from(ready)));
         assert!(lane.fewest_ready() >= usize::from(ready), "as many as are wanted were ready at every moment");
         let evidence = fold::<Operation>(&plain.world.operation).evidence;
+        let kinds = evidence.gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
+        assert_eq!(kinds, ["allocations", "replacement"], "what it was judged on");
         assert_eq!((evidence.allocations.len(), evidence.sessions), (usize::from(leave), Some(Fate::Hydrate)));
     }
 }

@@ -117,6 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn the_evidence_names_the_binding_that_was_looked_at_and_how_it_stands() {
+        let one = binding_id(1);
+        let all = [
+            ("none", "database: none".to_owned()),
+            ("declared", format!("database: {one} requested")),
+            ("verified", format!("database: {one} verified")),
+            ("failed", format!("database: {one} failed")),
+            ("failed after all", format!("database: {one} failed")),
+            ("disabled", "database: none".to_owned()),
+        ];
+        for ((name, bindings, _), (same, evidence)) in standings().into_iter().zip(all) {
+            let judged = of(&needs(Resource::Database, None), LYON, &bindings);
+            assert_eq!((name, judged.gate.evidence), (same, evidence));
+        }
+    }
+
+    #[test]
     fn sins_whoever_falls_into_the_trap_is_caught() {
         let believes_the_app: Gate = |_, _, _| Judged::open(KIND, "the artifact says so", "rhone.toml");
         let counts_what_is_declared: Gate = |needs, region, bindings| {

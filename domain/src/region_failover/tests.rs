@@ -387,3 +387,12 @@ fn what_is_asked_reads_back_as_it_was_written() {
     );
     assert_eq!(serde_json::from_value::<Requested>(written).expect("it is read"), asked);
 }
+
+#[test]
+fn sessions_at_the_former_place_may_go_on_for_as_long_as_was_asked() {
+    let drain = DrainPolicy { drain_seconds: 45, ..DrainPolicy::default() };
+    let Work::RegionFailover(failover) = asked(Wish { drain, ..wish() }).work else { panic!("it is a failover") };
+    let relocation = failover.relocation(THIRD, at(10));
+    assert_eq!((relocation.at, relocation.drain_until), (at(10), at(55)));
+    assert_eq!((relocation.expected, relocation.to, relocation.sessions), (Epoch(1), bergen(), Fate::StartFresh));
+}

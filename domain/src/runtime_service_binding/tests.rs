@@ -99,3 +99,12 @@ fn a_service_is_made_of_what_can_carry_it_and_of_nothing_else() {
         }
     }
 }
+
+#[test]
+fn a_broadcast_backend_carries_fan_out_and_every_other_one_a_service() {
+    for service in Service::ALL.iter().copied() {
+        let purpose = What { service, backend: Backend::Redis }.purpose();
+        assert_eq!(purpose == Purpose::Broadcast, service == Service::Broadcast, "{service}: {purpose}");
+        assert_eq!(purpose == Purpose::Service, service != Service::Broadcast, "{service}: {purpose}");
+    }
+}

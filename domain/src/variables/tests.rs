@@ -130,6 +130,11 @@ fn each_refusal_names_code_and_field() {
     }
     given::<Variables>(three_sets()).when(expecting(3)).then([changed(4, &[("A", wanted(1))], &[])]);
     assert!(fold::<Variables>(&three_sets()).decide(all(&names(7), most)).is_ok(), "seven of the longest fit");
+    let first = |names: &[String], wanted| {
+        change(1, &names.iter().map(|name| (name.as_str(), wanted)).collect::<Vec<_>>(), &[])
+    };
+    assert!(Variables::default().decide(first(&large, most)).is_ok(), "and eight, where nothing else is");
+    assert!(Variables::default().decide(first(&many, wanted(1))).is_ok(), "as many as there may be");
 }
 
 #[test]
