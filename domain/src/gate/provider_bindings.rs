@@ -117,19 +117,21 @@ mod tests {
     }
 
     #[test]
-    fn the_evidence_names_the_binding_that_was_looked_at_and_how_it_stands() {
-        let one = binding_id(1);
+    fn the_gate_names_the_binding_that_was_looked_at_and_what_is_wrong_with_it() {
+        let (one, absent) = (binding_id(1), "no database is bound in the region");
+        let unproven = "the database is bound, and no probe has proven it";
         let all = [
-            ("none", "database: none".to_owned()),
-            ("declared", format!("database: {one} requested")),
-            ("verified", format!("database: {one} verified")),
-            ("failed", format!("database: {one} failed")),
-            ("failed after all", format!("database: {one} failed")),
-            ("disabled", "database: none".to_owned()),
+            ("none", "database: none".to_owned(), Some(absent)),
+            ("declared", format!("database: {one} requested"), Some(unproven)),
+            ("verified", format!("database: {one} verified"), None),
+            ("failed", format!("database: {one} failed"), Some(unproven)),
+            ("failed after all", format!("database: {one} failed"), Some(unproven)),
+            ("disabled", "database: none".to_owned(), Some(absent)),
         ];
-        for ((name, bindings, _), (same, evidence)) in standings().into_iter().zip(all) {
+        for ((name, bindings, _), (same, evidence, wrong)) in standings().into_iter().zip(all) {
             let judged = of(&needs(Resource::Database, None), LYON, &bindings);
             assert_eq!((name, judged.gate.evidence), (same, evidence));
+            assert_eq!(judged.refusal.map(|refusal| refusal.message).as_deref(), wrong, "{name}");
         }
     }
 

@@ -394,5 +394,7 @@ fn sessions_at_the_former_place_may_go_on_for_as_long_as_was_asked() {
     let Work::RegionFailover(failover) = asked(Wish { drain, ..wish() }).work else { panic!("it is a failover") };
     let relocation = failover.relocation(THIRD, at(10));
     assert_eq!((relocation.at, relocation.drain_until), (at(10), at(55)));
+    let asked = request(THIRD, &fold(&serving()), &in_two_regions(), wish(), at(7)).expect("there is a place");
+    assert_eq!(asked.deadline, at(127), "and the failover itself has two minutes");
     assert_eq!((relocation.expected, relocation.to, relocation.sessions), (Epoch(1), bergen(), Fate::StartFresh));
 }
