@@ -69,14 +69,10 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
     let counted = |one: &&Allocation| belongs_to(one, lane.owner) && one.is_alive() && counts(lane, one);
     let alive = lane.allocations.iter().filter(counted).collect::<Vec<_>>();
     let wanted = usize::from(lane.replicas.0);
-    if alive.len() < wanted {
-        if rested(lane) {
-            orders.extend((alive.len()..wanted).map(|_| Order::ReplaceOwner));
-        }
-    } else {
-        let surplus = surplus(&alive, wanted).into_iter();
-        orders.extend(surplus.map(|id| Order::Drain(id, "more run than are wanted")));
+    if rested(lane) {
+        orders.extend((alive.len()..wanted).map(|_| Order::ReplaceOwner));
     }
+    orders.extend(surplus(&alive, wanted).into_iter().map(|id| Order::Drain(id, "more run than are wanted")));
     orders
 }
 

@@ -174,4 +174,5 @@ fn a_new_credential_is_of_the_next_generation_and_the_first_one_of_the_first() {
     assert_eq!(memory.bound().next_generation(), EnvSet(2), "after the one that is used");
     let without = Bound { credential: None, ..memory.bound().clone() };
     assert_eq!(without.next_generation(), EnvSet(1));
+    assert_eq!(vault_name(binding_id(1)), format!("binding:{}", binding_id(1)), "where the vault keeps it");
 }

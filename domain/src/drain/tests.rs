@@ -95,6 +95,10 @@ impl Play for Memory {
         self.lane.now = 140;
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        self.lane.at()
+    }
+
     fn operation(&mut self) -> &mut Vec<operation::Event> {
         &mut self.operation
     }
@@ -230,4 +234,10 @@ fn nobody_is_told_to_drain_whose_sessions_would_not_have_their_whole_time() {
         let step = memory.next();
         assert!(memory.commit(&step), "{stage}");
     }
+    let mut alone = draining(1, 1, Runner::Hangs);
+    let step = alone.next();
+    assert!(alone.commit(&step), "policy_check");
+    alone.lane.now = 59;
+    assert!(matches!(alone.next(), Step::Wait(_)), "a replacement is awaited: {:?}", alone.next());
+    assert_eq!(tells(&mut alone, 60), Err("REPLACEMENT_NOT_READY".to_owned()), "and no longer");
 }

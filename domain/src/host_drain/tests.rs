@@ -134,7 +134,10 @@ impl Memory {
             let step = self.next();
             match step {
                 Step::Done => return stage,
-                Step::Wait(_) => self.pass(),
+                Step::Wait(what) => {
+                    assert!(self.now < DEADLINE, "it waits on at its deadline: {what}");
+                    self.pass();
+                }
                 step => self.take(stage, &step),
             }
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "the stages of other machines are refused alike")]
 
 mod model;
+mod works;
 
 use super::*;
 use crate::{

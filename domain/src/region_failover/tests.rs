@@ -201,7 +201,11 @@ impl Play for Memory {
     }
 
     fn outlast(&mut self) {
-        self.now = 61;
+        self.now = 60;
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        at(self.now)
     }
 
     fn operation(&mut self) -> &mut Vec<operation::Event> {
@@ -397,4 +401,19 @@ fn sessions_at_the_former_place_may_go_on_for_as_long_as_was_asked() {
     let asked = request(THIRD, &fold(&serving()), &in_two_regions(), wish(), at(7)).expect("there is a place");
     assert_eq!(asked.deadline, at(127), "and the failover itself has two minutes");
     assert_eq!((relocation.expected, relocation.to, relocation.sessions), (Epoch(1), bergen(), Fate::StartFresh));
+}
+
+/// An edge of the region that was left has followed when it knows, under this epoch or a later one, that another serves.
+#[test]
+fn an_edge_is_unaware_until_it_says_under_this_epoch_that_it_serves_no_longer() {
+    let Work::RegionFailover(failover) = asked(wish()).work else { panic!("it is a failover") };
+    let says = |epoch, elsewhere| Observation { elsewhere, ..saw(BLUE, Epoch(epoch)) };
+    let unaware = |seen: Observation| failover.unaware(&[edge(SOUTH_EDGE, vec![seen])], Epoch(2));
+    for (epoch, elsewhere, expected) in
+        [(1, None, 1), (1, Some(BERGEN), 1), (2, None, 1), (2, Some(BERGEN), 0), (3, Some(BERGEN), 0), (3, None, 1)]
+    {
+        assert_eq!(unaware(says(epoch, elsewhere)), expected, "{epoch} {elsewhere:?}");
+    }
+    let other = Observation { environment: crate::ids::EnvironmentId(Uuid::nil()), ..says(2, Some(BERGEN)) };
+    assert_eq!(unaware(other), 1, "of another environment");
 }

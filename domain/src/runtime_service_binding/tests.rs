@@ -108,3 +108,12 @@ fn a_broadcast_backend_carries_fan_out_and_every_other_one_a_service() {
         assert_eq!(purpose == Purpose::Service, service != Service::Broadcast, "{service}: {purpose}");
     }
 }
+
+#[test]
+fn each_service_has_a_binding_of_its_own() {
+    let queue = declared(What { service: Service::Queue, backend: Backend::Postgres });
+    let queue = Declared { id: binding_id(2), ..queue };
+    given::<RuntimeServices>([asked(1, Service::SessionStore, Backend::Postgres)])
+        .when(Command::Request(queue.clone()))
+        .then([Event::Requested(queue)]);
+}

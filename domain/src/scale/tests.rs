@@ -114,6 +114,10 @@ impl Play for Memory {
         self.lane.now = DEADLINE;
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        self.lane.at()
+    }
+
     fn operation(&mut self) -> &mut Vec<operation::Event> {
         &mut self.operation
     }

@@ -175,7 +175,9 @@ impl Sim {
             }
             Step::Fail(failure) => decide(&mut self.operation, operation::Command::Fail(failure)),
             Step::Cancel | Step::Done => {}
-            Step::Wait(_) => {
+            Step::Wait(what) => {
+                let deadline = self.operation.requested.as_ref().expect("it was requested").deadline;
+                assert!(self.now < deadline, "it waits on at its deadline: {what}");
                 self.now += TimeDelta::seconds(1);
                 if self.fault != Fault::NeverStops {
                     self.allocation.apply(&allocation::Event::Stopped { sessions_ended: 0 });

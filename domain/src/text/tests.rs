@@ -37,7 +37,10 @@ fn keys_and_commits_are_of_their_form() {
     assert!(IdempotencyKey::parse("idempotencyKey", "a-b_c/1").is_ok());
     assert!(IdempotencyKey::parse("idempotencyKey", "a b").is_err());
     assert!(Commit::parse("commit", &"a".repeat(40)).is_ok());
-    assert!(Commit::parse("commit", "main").is_err());
+    assert!(Commit::parse("commit", &"0".repeat(64)).is_ok());
+    for bad in ["main", &"a".repeat(39), &"a".repeat(41), &"g".repeat(40), &"A".repeat(40), &"g".repeat(64)] {
+        assert!(Commit::parse("commit", bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

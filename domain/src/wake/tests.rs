@@ -131,7 +131,9 @@ impl Sim {
                 decide(&mut self.owner, route_owner::Command::FailWake(turn)).expect("it sleeps");
                 decide(&mut self.operation, operation::Command::Cancel).expect("an end");
             }
-            Step::Wait(_) => {
+            Step::Wait(what) => {
+                let deadline = self.operation.requested.as_ref().expect("it was requested").deadline;
+                assert!(self.now < deadline, "it waits on at its deadline: {what}");
                 self.now += TimeDelta::seconds(1);
                 self.live();
             }

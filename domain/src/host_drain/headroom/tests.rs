@@ -166,3 +166,14 @@ fn more_than_half_of_the_hosts_are_a_quorum_and_half_are_none() {
         assert_eq!(quorum(&facts).is_none(), enough, "{heard} of {all}");
     }
 }
+
+#[test]
+fn sessions_may_take_all_of_the_time_that_is_left_and_only_those_on_this_host_count() {
+    let pinned = |on, seconds_left| {
+        let open = [Sessions { allocation: allocation(on), open: 3 }];
+        let facts = Facts { host: HOST_1, hosts: &[], allocations: &[running(1)], sessions: &open, seconds_left };
+        sessions(&facts).is_some()
+    };
+    assert_eq!((pinned(1, 30), pinned(1, 29)), (false, true), "they may live on for 30 seconds");
+    assert!(!pinned(2, 29), "sessions of an allocation elsewhere");
+}
