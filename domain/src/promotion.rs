@@ -149,9 +149,8 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
     Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
         (Work::RegionFailover(failover), _) => route_owner::Command::Move(failover.relocation(requested.id, world.now)),
         (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
-        (Work::Wake(_) | Work::Sleep(_), _) => return Step::Done,
-        (Work::Rollback(_), None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
-        _ => route_owner::Command::Promote(wanted),
+        (Work::Promotion(_), _) => route_owner::Command::Promote(wanted),
+        _ => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
     }))
 }
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "these tables are about a few stages and faults of many")]
 
+mod moments;
+
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
@@ -296,6 +298,9 @@ fn a_drain_replaces_empties_and_takes_the_host_back() {
     let mut memory = Memory::of(Fault::Nothing, false);
     assert_eq!(memory.run(), Stage::Uncordoned);
     assert_eq!(memory.stages(), WAY);
+    let gates = fold::<Operation>(&memory.operation).evidence.gates;
+    let kinds = gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["quorum", "headroom", "sessions", "drift"], "what it was judged on");
     assert_eq!(memory.host().state, Some(host::State::Active));
     assert!(memory.living(HOST_1).is_empty(), "nothing runs there");
     let on_other = memory.living(HOST_2);
@@ -438,38 +443,4 @@ fn stops_before_a_replacement_answers(next: impl Fn(&World<'_>) -> Step) -> bool
 fn emptying_before_replacements_answer_is_caught() {
     assert!(!stops_before_a_replacement_answers(next));
     assert!(stops_before_a_replacement_answers(empty));
-}
-
-#[test]
-fn a_replacement_goes_to_the_host_with_the_most_room_left_of_those_that_take_any() {
-    use host::State::{Active, Cordoned};
-    let memory = Memory::of(Fault::Nothing, false);
-    let host_3 = HostId(Uuid::from_u128(0x4059));
-    let placed = |second: (host::State, u32, u32, bool), third: (host::State, u32, u32, bool)| {
-        let standing = |host, (state, capacity, held, heard)| Standing { host, state, capacity, held, heard };
-        let hosts = [standing(HOST_1, (Active, 90, 0, true)), standing(HOST_2, second), standing(host_3, third)];
-        let step = plan(
-            &World {
-                now: at(1),
-                drain: HostDrain { host: HOST_1 },
-                operation: &fold(&memory.operation),
-                host: &memory.host(),
-                heard_at: None,
-                hosts: &hosts,
-                allocations: &memory.living(HOST_1),
-                replacements: &[],
-                sessions: &[],
-                new_allocation: id(9),
-            },
-            id(1),
-        );
-        if let Step::Do(Act::Plan(planned)) = step { Some(planned.host) } else { None }
-    };
-    let roomy = (Active, 4, 0, true);
-    assert_eq!(placed((Active, 10, 9, true), roomy), Some(host_3), "not the largest one");
-    assert_eq!(placed((Active, 10, 5, true), roomy), Some(HOST_2));
-    for none in [(Active, 90, 90, true), (Active, 90, 91, true), (Active, 90, 0, false), (Cordoned, 90, 0, true)] {
-        assert_eq!(placed(none, roomy), Some(host_3), "{none:?}");
-        assert_eq!(placed(none, none), None, "{none:?}");
-    }
 }

@@ -1,5 +1,7 @@
 //! Whole failovers; each gate; what sessions get; and what each of the two regions' edges must have said.
 
+mod terms;
+
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
@@ -390,30 +392,4 @@ fn what_is_asked_reads_back_as_it_was_written() {
         (Some("region_failover"), &PRODUCTION.0.to_string().into())
     );
     assert_eq!(serde_json::from_value::<Requested>(written).expect("it is read"), asked);
-}
-
-#[test]
-fn sessions_at_the_former_place_may_go_on_for_as_long_as_was_asked() {
-    let drain = DrainPolicy { drain_seconds: 45, ..DrainPolicy::default() };
-    let Work::RegionFailover(failover) = asked(Wish { drain, ..wish() }).work else { panic!("it is a failover") };
-    let relocation = failover.relocation(THIRD, at(10));
-    assert_eq!((relocation.at, relocation.drain_until), (at(10), at(55)));
-    let asked = request(THIRD, &fold(&serving()), &in_two_regions(), wish(), at(7)).expect("there is a place");
-    assert_eq!(asked.deadline, at(127), "and the failover itself has two minutes");
-    assert_eq!((relocation.expected, relocation.to, relocation.sessions), (Epoch(1), bergen(), Fate::StartFresh));
-}
-
-/// An edge of the region that was left has followed when it knows, under this epoch or a later one, that another serves.
-#[test]
-fn an_edge_is_unaware_until_it_says_under_this_epoch_that_it_serves_no_longer() {
-    let Work::RegionFailover(failover) = asked(wish()).work else { panic!("it is a failover") };
-    let says = |epoch, elsewhere| Observation { elsewhere, ..saw(BLUE, Epoch(epoch)) };
-    let unaware = |seen: Observation| failover.unaware(&[edge(SOUTH_EDGE, vec![seen])], Epoch(2));
-    for (epoch, elsewhere, expected) in
-        [(1, None, 1), (1, Some(BERGEN), 1), (2, None, 1), (2, Some(BERGEN), 0), (3, Some(BERGEN), 0), (3, None, 1)]
-    {
-        assert_eq!(unaware(says(epoch, elsewhere)), expected, "{epoch} {elsewhere:?}");
-    }
-    let other = Observation { environment: crate::ids::EnvironmentId(Uuid::nil()), ..says(2, Some(BERGEN)) };
-    assert_eq!(unaware(other), 1, "of another environment");
 }

@@ -39,10 +39,11 @@ fn what_no_edge_has_said_is_not_idle() {
     let quiet = || saw(NORTH_EDGE, Some((100, 0)));
     let sockets = EdgeStatus { sessions: vec![Sessions { allocation: nth(1), open: 2 }], ..quiet() };
     let old = EdgeStatus { activity_since: None, ..quiet() };
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("long unused", vec![quiet()], 0, Ok(())),
         ("never used through this edge", vec![saw(NORTH_EDGE, None)], 0, Ok(())),
         ("used lately", vec![saw(NORTH_EDGE, Some((950, 0)))], 0, Err(InUse::Lately(600))),
+        ("used just that long ago", vec![saw(NORTH_EDGE, Some((400, 0)))], 0, Ok(())),
         ("used lately elsewhere", vec![quiet(), saw(SOUTH_EDGE, Some((950, 0)))], 0, Err(InUse::Lately(600))),
         ("sockets open", vec![sockets], 0, Err(InUse::Open(2))),
         ("a request under way", vec![saw(NORTH_EDGE, Some((100, 1)))], 0, Err(InUse::Open(1))),

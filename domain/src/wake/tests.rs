@@ -1,6 +1,8 @@
 //! The wake as a process: over all its stages it succeeds, succeeds with every step done twice, and ends definitely with a
 //! failure at each step, saying what was left behind. And the sins that such a run must notice.
 
+mod waits;
+
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
@@ -228,6 +230,7 @@ fn a_wake_succeeds_over_all_its_stages() {
     assert_eq!(run.allocations.len(), 1);
     let (_, wake) = run.wake();
     assert!(run.allocations.values().all(|one| is_hot(&wake, one)));
+    assert_eq!(run.operation.evidence.digest, Some(GREEN_BYTES), "the very bytes that were woken");
 }
 
 #[test]
@@ -366,47 +369,4 @@ fn every_state_of_the_regional_machine_is_told() {
         assert_eq!(lifecycle(owner, wake, serving, at(7)), expected);
     }
     assert_eq!(lifecycle(&failed, None, Serving::Nothing, at(10)), Lifecycle::Sleeping, "it may be asked again");
-}
-
-/// What is under way already is waited for, if it is exactly the owner's and where the traffic is; all else is no help.
-#[test]
-fn only_the_owners_bytes_and_variables_where_the_traffic_is_are_waited_for() {
-    let mut sim = Sim::new(Fault::None);
-    let first = sim.next();
-    sim.carry_out(first);
-    let (_, wake) = sim.wake();
-    let next_with = |other: &Planned, then: &[allocation::Event]| {
-        next(&World {
-            now: sim.now,
-            operation: &sim.operation,
-            wake: &wake,
-            owner: &sim.owner,
-            deployment: &promotable(GREEN),
-            drain: DrainPolicy::default(),
-            attempts: &[Allocation::default(), Allocation::default()],
-            others: &[crate::story::allocated(other.clone(), then)],
-            hosts: &[HOST_1],
-            begun: Others::default(),
-        })
-    };
-    let good = planned(allocation(7), GREEN, Epoch(0));
-    assert!(matches!(next_with(&good, &[ready(GREEN)]), Step::Enter(Stage::ReadinessWait, _)));
-    assert!(matches!(next_with(&good, &[]), Step::Wait(_)), "it is on its way");
-    let strangers = [
-        Planned { env_set: EnvSet(9), ..good.clone() },
-        Planned { artifact: crate::story::BLUE_BYTES, ..good.clone() },
-        Planned { deployment: BLUE, ..good.clone() },
-        Planned { environment: crate::ids::EnvironmentId(uuid::Uuid::nil()), ..good.clone() },
-        Planned { region: bergen().region, cell: bergen().cell, ..good.clone() },
-    ];
-    for stranger in strangers {
-        for then in [&[][..], &[ready(GREEN)]] {
-            assert!(matches!(next_with(&stranger, then), Step::Do(Act::Plan(_))), "{stranger:?}");
-        }
-    }
-    for over in [crate::story::crashed(), allocation::Event::Draining { reason: "x".into(), deadline: None }] {
-        assert!(matches!(next_with(&good, &[ready(GREEN), over]), Step::Do(Act::Plan(_))));
-    }
-    let lies = allocation::Event::Ready { digest: crate::story::BLUE_BYTES, address: crate::story::ADDRESS.into() };
-    assert!(matches!(next_with(&good, &[lies]), Step::Do(Act::Plan(_))), "other bytes run than were ordered");
 }

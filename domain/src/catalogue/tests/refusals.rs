@@ -271,6 +271,13 @@ fn the_refusals_are_what_the_catalogue_says() {
 }
 
 #[test]
+fn whoever_says_what_was_expected_says_what_is_so() {
+    for (noun, code, _, told, _) in rows() {
+        assert!(told.is_none_or(|(expected, actual)| !expected.is_empty() && !actual.is_empty()), "{noun} {code}");
+    }
+}
+
+#[test]
 fn a_refusal_is_the_same_however_deep_it_is_wrapped() {
     use crate::{authorization::Refused, gate::Refusal};
     let stale = || route_owner::Rejection::StaleEpoch { expected: Epoch(1), actual: Epoch(2) };
