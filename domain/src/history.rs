@@ -3,14 +3,16 @@
 //! written for showing, that drifts away from the one that rules.
 
 mod bundle;
+mod commands;
 mod difference;
 mod tree;
 mod watched;
 
 pub use bundle::{Bundle, BundleEvent, BundleRefused, BundledStream, FORMAT, Replayed, emptied};
+pub use commands::command_of;
 pub use difference::{Change, changes};
 pub use tree::{Line, tree};
-pub use watched::{FieldChange, Shape, UNWATCHED, WATCHED, Watched, WatchedField, watched_changes};
+pub use watched::{FieldChange, OF_AN_ENVIRONMENT, Shape, UNWATCHED, WATCHED, Watched, WatchedField, watched_changes};
 
 use crate::{
     aggregate::{self, Aggregate, Encoded, Unreadable},

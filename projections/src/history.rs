@@ -2,13 +2,16 @@
 //! own. Trap: names, regions and hosts are everybody's to read in the log; here a stream is only shown to who belongs to its
 //! workspace, by a condition of the statement besides row-level security.
 
+use crate::{keyset::Keyset, timeline};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
-    aggregate::Unreadable,
+    aggregate::{Aggregate as _, Unreadable},
     digest::Digest,
     envelope::StreamId,
-    history::{Walk, state_hash},
+    history::{Bundle, BundleEvent, BundleRefused, BundledStream, FORMAT, Walk, emptied, state_hash},
+    ids::{AppId, CorrelationId},
     numbers::Version,
+    refusal::{self, Refusals},
 };
 use rhone_eventstore::{
     AsOf, ReadError, Recorded,
@@ -41,6 +44,9 @@ pub enum HistoryError {
         #[source]
         source: Unreadable,
     },
+    /// Streams that make no bundle.
+    #[error("the events make no bundle")]
+    Bundle(#[from] BundleRefused),
     /// More than one answer may hold.
     #[error("there are more than {0} events")]
     TooMany(i64),
@@ -112,18 +118,84 @@ pub async fn streams(
     Ok(found)
 }
 
-/// The streams of an app, in the order of their names, at most so many.
+/// The streams of an app, in the order of their names.
 pub async fn streams_of_app(
     connection: &mut PgConnection,
-    app: Uuid,
-    most: i64,
+    app: AppId,
+    keyset: &Keyset<StreamId>,
 ) -> Result<Vec<StreamId>, HistoryError> {
-    let names: Vec<String> =
-        sqlx::query_scalar("SELECT stream FROM timeline.subjects WHERE app = $1 ORDER BY stream LIMIT $2")
-            .bind(app)
-            .bind(most)
-            .fetch_all(connection)
-            .await?;
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let query = format!(
+        "SELECT stream FROM timeline.subjects
+         WHERE app = $1 AND ($2::text IS NULL OR stream {operator} $2) ORDER BY stream {order} LIMIT $3"
+    );
+    let names: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+        .bind(app.0)
+        .bind(keyset.from.as_ref().map(ToString::to_string))
+        .bind(keyset.most)
+        .fetch_all(connection)
+        .await?;
     let parsed = names.iter().map(|name| name.parse().map_err(|error| sqlx::Error::Decode(Box::new(error))));
     Ok(parsed.collect::<Result<_, _>>()?)
+}
+
+/// All that one cause brought about, and the streams that it touched up to there; none where nothing has this cause.
+pub async fn bundle(connection: &mut PgConnection, correlation: Uuid) -> Result<Option<Bundle>, HistoryError> {
+    let entries = timeline::by_correlations(connection, &[correlation], MOST + 1).await?;
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(None) };
+    let mut versions = BTreeMap::<StreamId, u64>::new();
+    for entry in &entries {
+        let stream = entry.stream.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        versions.insert(stream, entry.version.unsigned_abs());
+    }
+    let wanted: Vec<StreamId> = versions.keys().cloned().collect();
+    let found = streams(connection, &wanted).await?;
+    let (mut bundled, mut refusals) = (Vec::new(), Vec::new());
+    for (stream, mut events) in found {
+        let most = versions.get(&stream).copied().unwrap_or_default();
+        events.retain(|event| event.envelope.version.0 <= most);
+        let Some(workspace) = events.first().map(|event| event.envelope.workspace) else { continue };
+        refusals.push(StreamId::new(Refusals::CATEGORY, refusal::id(workspace, &stream)));
+        bundled.push(BundledStream::new(stream, events.iter().map(told).collect())?);
+    }
+    let between = |event: &Recorded| first.position <= event.position && event.position <= last.position;
+    let mut refused: Vec<Recorded> =
+        streams(connection, &refusals).await?.into_values().flatten().filter(between).collect();
+    refused.sort_by_key(|event| event.position);
+    let (format, correlation) = (FORMAT.to_owned(), CorrelationId(correlation));
+    let mut bundle = Bundle {
+        format,
+        correlation,
+        streams: bundled,
+        refused: refused.iter().map(told).collect(),
+        edges: Vec::new(),
+    };
+    let operation = StreamId::new("operation", correlation.0);
+    let state = bundle.replay()?.into_iter().find(|replayed| replayed.stream == operation).map(|found| found.state);
+    let edges = state.and_then(|state| state.pointer("/evidence/edges").and_then(Value::as_array).cloned());
+    bundle.edges = edges.unwrap_or_default();
+    Ok(Some(bundle))
+}
+
+fn told(event: &Recorded) -> BundleEvent {
+    let (entry, envelope) = (timeline::Entry::of(event), &event.envelope);
+    BundleEvent {
+        position: entry.position.to_string(),
+        event_id: entry.event,
+        stream: envelope.stream.clone(),
+        version: envelope.version,
+        event_type: entry.event_type,
+        schema_version: envelope.schema_version,
+        actor: entry.actor,
+        actor_kind: entry.actor_kind,
+        on_behalf_of: entry.on_behalf_of,
+        writer: entry.writer,
+        correlation: entry.correlation,
+        causation: entry.causation,
+        traceparent: entry.traceparent,
+        summary: entry.summary,
+        payload: emptied(event.payload.to_value()),
+        occurred_at: entry.occurred_at,
+        recorded_at: entry.recorded_at,
+    }
 }

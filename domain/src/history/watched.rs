@@ -51,6 +51,10 @@ words! {
     }
 }
 
+/// The nouns whose streams have their environment's id.
+pub const OF_AN_ENVIRONMENT: &[&str] =
+    &["environment", "route_owner", "variables", "provider_binding", "runtime_service_binding", "migrations"];
+
 /// How a place is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {

@@ -62,8 +62,11 @@ impl Filter {
         }
         if !self.types.is_empty() {
             let (nouns, types): (Vec<_>, Vec<_>) = self.types.iter().cloned().partition(|one| one.ends_with('.'));
-            query.push(" AND (event_type = ANY(").push_bind(types);
-            query.push(") OR split_part(event_type, '.', 1) || '.' = ANY(").push_bind(nouns).push("))");
+            query.push(" AND (event_type = ANY(").push_bind(types).push(")");
+            if !nouns.is_empty() {
+                query.push(" OR split_part(event_type, '.', 1) || '.' = ANY(").push_bind(nouns).push(")");
+            }
+            query.push(")");
         }
         if let Some(since) = self.since {
             query.push(" AND recorded_at >= ").push_bind(since);

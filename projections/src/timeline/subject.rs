@@ -2,7 +2,7 @@
 //! environment that it names. Written with the timeline's rows. Trap: an event that names its environment only, and so is
 //! missing in its app's timeline.
 
-use rhone_domain::envelope::StreamId;
+use rhone_domain::{envelope::StreamId, history::OF_AN_ENVIRONMENT};
 use rhone_eventstore::Recorded;
 use serde_json::Value;
 use sqlx::{PgConnection, Row as _};
@@ -20,10 +20,6 @@ pub(super) struct Subject {
 /// What is known of streams.
 #[derive(Debug)]
 pub(super) struct Subjects(BTreeMap<String, Subject>);
-
-/// Nouns whose streams have their environment's id.
-const OF_AN_ENVIRONMENT: [&str; 6] =
-    ["environment", "route_owner", "variables", "migrations", "provider_binding", "runtime_service_binding"];
 
 impl Subjects {
     /// Those of the streams of these events, and of what they name.
