@@ -15,6 +15,7 @@ mod edge;
 mod environment;
 mod failover;
 mod gates;
+mod history;
 mod host;
 mod id;
 mod listed;

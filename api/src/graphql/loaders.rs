@@ -2,9 +2,9 @@
 //! because a loader that outlives it would show one tenant's rows to another.
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use rhone_domain::{ids::EnvironmentId, numbers::Version, route_owner::RouteOwner};
+use rhone_domain::{ids::EnvironmentId, numbers::Version, operation::Operation, route_owner::RouteOwner};
 use rhone_projections::{
-    authority::route_owners,
+    authority::{operations, route_owners},
     catalogue,
     deployments::{self, DeploymentRow},
     session::Session,
@@ -17,6 +17,7 @@ pub(crate) struct Loaders {
     pub(crate) catalogue: DataLoader<CatalogueRows>,
     pub(crate) deployments: DataLoader<DeploymentRows>,
     pub(crate) route_owners: DataLoader<RouteOwnerRows>,
+    pub(crate) operations: DataLoader<OperationRows>,
 }
 
 impl Loaders {
@@ -25,6 +26,7 @@ impl Loaders {
             catalogue: DataLoader::new(CatalogueRows(session.clone()), tokio::spawn),
             deployments: DataLoader::new(DeploymentRows(session.clone()), tokio::spawn),
             route_owners: DataLoader::new(RouteOwnerRows(session.clone()), tokio::spawn),
+            operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
         }
     }
 }
@@ -81,5 +83,18 @@ impl Loader<EnvironmentId> for RouteOwnerRows {
         let rows = route_owners::by_environments(&mut transaction, ids).await.map_err(Arc::new)?;
         let key = |owner: &RouteOwner| owner.lane().map(|lane| lane.environment);
         Ok(rows.into_iter().filter_map(|row| Some((key(&row.0)?, row))).collect())
+    }
+}
+
+pub(crate) struct OperationRows(Session);
+
+impl Loader<Uuid> for OperationRows {
+    type Value = (Operation, Version);
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, (Operation, Version)>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let rows = operations::by_ids(&mut transaction, ids).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.0.requested.as_ref()?.id.0, row))).collect())
     }
 }

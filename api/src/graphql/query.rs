@@ -8,11 +8,13 @@ use super::{
     context::{Ask, position},
     deployment::Deployment,
     environment::Environment,
+    history::{self, MomentInput, Replay, SupportBundle, Why},
     id,
     operation::Operation,
     place::{Cell, Host, Region, page_of},
     project::Project,
     reference::{self, NounDescription, StateClass},
+    timeline::{self, CausationTree},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page};
@@ -179,6 +181,57 @@ impl Query {
     /// Never stale: an operation is written together with each of its stages.
     async fn operation(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Operation>> {
         Ok(Operation::find(ctx, id::read("id", &id)?, None).await?)
+    }
+
+    /// What led to what: the tree of causes that an event or an operation belongs to.
+    #[graphql(complexity = "100 + 25 * child_complexity")]
+    async fn causation_tree(
+        &self,
+        ctx: &Context<'_>,
+        event_id: Option<String>,
+        operation_id: Option<ID>,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<CausationTree> {
+        timeline::reached(ctx, at_least_position.as_deref()).await?;
+        Ok(timeline::causation_tree(ctx, event_id.as_deref(), operation_id.as_ref()).await?)
+    }
+
+    /// Any aggregate at any version or time, folded by the code that judged it; by its id or as `category:uuid`.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn replay(
+        &self,
+        ctx: &Context<'_>,
+        stream: ID,
+        at: Option<MomentInput>,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Replay> {
+        let stream = history::stream_of(&stream)?;
+        Ok(history::replay(ctx, &stream, at, at_least_position.as_deref()).await?)
+    }
+
+    /// Why a place in any aggregate's state, by its JSON pointer, is what it is.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn why(
+        &self,
+        ctx: &Context<'_>,
+        stream: ID,
+        path: String,
+        at: Option<MomentInput>,
+    ) -> async_graphql::Result<Why> {
+        let stream = history::stream_of(&stream)?;
+        Ok(history::of_stream(ctx, &stream, &path, history::as_of("at", at)?).await?)
+    }
+
+    /// What one cause brought about, redacted, to be folded elsewhere to the same states; an operation's cause is its id
+    /// without its prefix, as lines of its timeline show it.
+    #[graphql(complexity = "200 + child_complexity")]
+    async fn support_bundle(
+        &self,
+        ctx: &Context<'_>,
+        correlation: String,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<SupportBundle> {
+        Ok(history::support_bundle(ctx, &correlation, at_least_position.as_deref()).await?)
     }
 
     /// The caller's workspaces.
