@@ -1,0 +1,1 @@
+//! A thousand live subscribers on one process.
