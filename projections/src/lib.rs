@@ -14,6 +14,7 @@ pub mod contents;
 pub mod drain_facts;
 pub mod edges;
 pub mod gate_facts;
+pub mod history;
 pub mod hosts_seen;
 pub mod keyset;
 pub mod projection;
