@@ -80,7 +80,9 @@ fn each_event_says_what_of_an_environment_it_changed() {
     for event in route() {
         let before = walk.take(&event).expect("readable");
         let changes = watched_changes("route_owner", &before, walk.state());
-        told.push(changes.into_iter().map(|c| (c.field, c.key, c.before.is_some(), c.after.is_some())).collect::<Vec<_>>());
+        told.push(
+            changes.into_iter().map(|c| (c.field, c.key, c.before.is_some(), c.after.is_some())).collect::<Vec<_>>(),
+        );
     }
     let shop = Some(host("shop.example").to_string());
     assert_eq!(
@@ -99,7 +101,9 @@ fn each_event_says_what_of_an_environment_it_changed() {
 fn of_a_life_the_last_entry_counts_though_ten_stands_before_nine() {
     let before = json!({ "history": { "KEY": { "9": "nine" } } });
     let after = json!({ "history": { "KEY": { "9": "nine", "10": "ten" }, "OTHER": { "1": null } } });
-    let [change] = &watched_changes("variables", &before, &after)[..] else { panic!("a key that was unset is no news") };
+    let [change] = &watched_changes("variables", &before, &after)[..] else {
+        panic!("a key that was unset is no news")
+    };
     assert_eq!((&change.before, &change.after), (&Some(json!("nine")), &Some(json!("ten"))));
     assert_eq!(change.path, "/history/KEY");
 }
@@ -127,7 +131,8 @@ fn whatever_is_folded_by_its_category_is_what_its_own_type_folds_to() {
     let own: route_owner::RouteOwner = aggregate::fold(&events);
     assert_eq!(walk.state(), &serde_json::to_value(own).expect("JSON"));
     assert!(Walk::of("nothing").is_none());
-    let foreign = Encoded { event_type: "app.created".into(), schema_version: 1, payload: Payload::parse("{}").expect("JSON") };
+    let foreign =
+        Encoded { event_type: "app.created".into(), schema_version: 1, payload: Payload::parse("{}").expect("JSON") };
     assert!(walk.take(&foreign).is_err());
 }
 
@@ -188,7 +193,13 @@ fn a_bundle_holds_no_sealed_field_and_still_folds() {
         nonce: "bm9uY2U=".into(),
         ciphertext: "c2VjcmV0".into(),
     };
-    let event = workspace::Event::Created { id: ACME, slug: slug("acme"), name: name("Acme"), contact_email: Some(sealed), owner: ALICE };
+    let event = workspace::Event::Created {
+        id: ACME,
+        slug: slug("acme"),
+        name: name("Acme"),
+        contact_email: Some(sealed),
+        owner: ALICE,
+    };
     let stream = StreamId::new("workspace", ACME.0);
     let encoded = encode(&event).expect("a payload");
     let made = BundledStream::new(stream.clone(), told(&stream, std::slice::from_ref(&encoded))).expect("it folds");

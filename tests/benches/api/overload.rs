@@ -30,7 +30,13 @@ pub(crate) async fn double(seeded: &Seeded, subjects: &Subjects, length: Duratio
     print.figure("goodput at twice the peak: answers within 1 s", goodput, "answers/s", sent.len(), None);
     print.figure("goodput at twice the peak over the peak (goal: >= 0.8)", goodput / peak, "x", sent.len(), None);
     counted(print, "at twice the peak", &sent);
-    print.figure("recovery after it: until half a second of 200 requests/s has a median below 50 ms (goal: < 10)", recovery(urls, subjects).await, "s", 1, None);
+    print.figure(
+        "recovery after it: until half a second of 200 requests/s has a median below 50 ms (goal: < 10)",
+        recovery(urls, subjects).await,
+        "s",
+        1,
+        None,
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

@@ -57,7 +57,13 @@ pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duratio
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let each = busy * 1_000.0 / sent.len() as f64;
     print.figure("processor time of the API per request", each, "ms", sent.len(), None);
-    print.figure("requests a second as achieved", f64::from(u32::try_from(sent.len()).expect("few")) / begun.elapsed().as_secs_f64(), "requests/s", sent.len(), None);
+    print.figure(
+        "requests a second as achieved",
+        f64::from(u32::try_from(sent.len()).expect("few")) / begun.elapsed().as_secs_f64(),
+        "requests/s",
+        sent.len(),
+        None,
+    );
 }
 
 /// Half the time with two processes, then one is killed: what fails even though it is tried once more at the other.

@@ -103,7 +103,7 @@ async fn project(platform: &Platform, pool: &PgPool, print: &Printer) {
     let mut database = administrator(platform).await;
     let behind = "SELECT count(*) FROM log.checkpoints c, (SELECT era, tx, pos FROM log.events
                   ORDER BY era DESC, tx DESC, pos DESC LIMIT 1) AS e
-                  WHERE c.name IN ('catalogue', 'deployments', 'timeline') AND (c.era, c.tx, c.pos) >= (e.era, e.tx, e.pos)";
+                  WHERE c.projection IN ('catalogue', 'deployments', 'timeline') AND (c.era, c.tx, c.pos) >= (e.era, e.tx, e.pos)";
     loop {
         let done: i64 = sqlx::query_scalar(behind).fetch_one(&mut database).await.expect("checkpoints can be read");
         if done == 3 {
