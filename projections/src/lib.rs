@@ -20,6 +20,7 @@ pub mod keyset;
 pub mod projection;
 pub mod rebuild;
 pub mod region_facts;
+mod rows;
 pub mod runner;
 pub mod scale_facts;
 pub mod schema;

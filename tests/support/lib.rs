@@ -16,6 +16,7 @@ pub mod rules;
 pub mod scan;
 pub mod schema;
 pub mod second_region;
+pub mod seeding;
 pub mod signals;
 pub mod sockets;
 pub mod story;

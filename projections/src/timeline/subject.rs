@@ -4,7 +4,7 @@
 
 use rhone_domain::{envelope::StreamId, history::OF_AN_ENVIRONMENT};
 use rhone_eventstore::Recorded;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -61,23 +61,18 @@ impl Subjects {
         Subject { project: project.or(of("app", app).project), app, environment }
     }
 
-    /// Keeps what a stream's first event said.
-    pub(super) async fn remember(
-        &mut self,
-        connection: &mut PgConnection,
-        event: &Recorded,
-        subject: Subject,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT INTO subjects (stream, workspace, project, app, environment) VALUES ($1, $2, $3, $4, $5)")
-            .bind(event.envelope.stream.as_str())
-            .bind(event.envelope.workspace.0)
-            .bind(subject.project)
-            .bind(subject.app)
-            .bind(subject.environment)
-            .execute(connection)
-            .await?;
-        self.0.insert(event.envelope.stream.to_string(), subject);
-        Ok(())
+    /// Keeps what a stream's first event said; the row of it.
+    pub(super) fn remember(&mut self, event: &Recorded, subject: Subject) -> Value {
+        let stream = event.envelope.stream.to_string();
+        let row = json!({
+            "stream": stream,
+            "workspace": event.envelope.workspace,
+            "project": subject.project,
+            "app": subject.app,
+            "environment": subject.environment,
+        });
+        self.0.insert(stream, subject);
+        row
     }
 }
 
