@@ -16,6 +16,7 @@ pub mod edges;
 pub mod gate_facts;
 pub mod hosts_seen;
 pub mod keyset;
+pub mod live;
 pub mod projection;
 pub mod rebuild;
 pub mod region_facts;

@@ -8,6 +8,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    envelope::StreamId,
     ids::{AppId, EnvironmentId},
     numbers::Version,
 };
@@ -133,13 +134,20 @@ async fn known_subjects(
 
 fn subject(event: &Recorded, subjects: &BTreeMap<String, Subject>) -> Subject {
     let stream = &event.envelope.stream;
-    // One after another, many environments may have used a backend.
-    let lasting = stream.category() != "backend";
-    if let Some(subject) = subjects.get(stream.as_str()).filter(|_| lasting) {
+    if let Some(subject) = subjects.get(stream.as_str()).filter(|_| lasts(stream)) {
         return *subject;
     }
-    let payload = event.payload.to_value();
-    let scope = payload.get("refused").unwrap_or(&payload);
+    concerns(stream, &event.payload.to_value())
+}
+
+/// Whether a stream concerns for ever what its first event says: one after another, many environments may have used a backend.
+pub(crate) fn lasts(stream: &StreamId) -> bool {
+    stream.category() != "backend"
+}
+
+/// Which app and which environment a stream concerns, by what its first event says.
+pub(crate) fn concerns(stream: &StreamId, payload: &Value) -> Subject {
+    let scope = payload.get("refused").unwrap_or(payload);
     let named = |field: &str| scope.get(field).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
     match stream.category() {
         "app" => (Some(stream.id()), None),
