@@ -7,6 +7,7 @@ mod guard;
 mod http;
 pub mod identity;
 pub mod infrastructure;
+pub mod live;
 pub mod page;
 mod readiness;
 mod request;

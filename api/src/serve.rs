@@ -5,6 +5,7 @@ use crate::{
     graphql::{self, Platform, request_context},
     identity::Tokens,
     infrastructure::{self, Infrastructure},
+    live::Pulse,
     router,
     settings::Exposure,
 };
@@ -20,7 +21,7 @@ use rhone_eventstore::{
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
 use std::{fmt, future::Future, sync::Arc};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// What the API is given.
 pub struct Config {
@@ -77,6 +78,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     boot::check(&config.worker_pool).await?;
     let incarnation = PgLog::new(config.worker_pool.clone()).incarnation().await?;
     let readiness = Arc::new(Readiness::new(checks(&config)));
+    let pulse = Pulse::default();
+    let settings = Settings::new(config.exposure, Origins::new(&config.origins));
     let platform = Arc::new(Platform {
         pool: config.api_pool.clone(),
         clock: config.clock.clone(),
@@ -87,6 +90,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         vault: config.vault.clone(),
         tokens: Tokens::new(config.api_pool.clone()),
         incarnation,
+        pulse: pulse.clone(),
     });
     let infrastructure = Arc::new(Infrastructure {
         pool: config.worker_pool.clone(),
@@ -99,13 +103,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         vault: config.vault.clone(),
         readiness: readiness.clone(),
         seen: infrastructure::Seen::default(),
+        live: infrastructure::Live::new(platform.clone(), &settings),
     });
-    let origins = Origins::new(&config.origins);
     let clock = config.clock.clone();
     let shell = Arc::new(Shell {
         executor: graphql::builder(config.exposure).finish(),
         authenticator: Tokens::new(config.api_pool.clone()),
-        settings: Settings::new(config.exposure, origins),
+        settings,
         context: Box::new(move |principal, info, data| request_context(&platform, principal, info, data)),
         ids: IdSource::new(move || clock.new_id()),
         readiness: readiness.clone(),
@@ -116,6 +120,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         shutdown.await;
         readiness.drain();
     };
+    // Aborted when it is dropped.
+    let mut beating = JoinSet::new();
+    beating.spawn(pulse.run(config.worker_pool, config.bell));
     Ok(axum::serve(config.listener, app).with_graceful_shutdown(drained).await?)
 }
 

@@ -12,6 +12,7 @@ mod host_drain;
 mod index_build;
 mod isolation;
 mod kills;
+mod live;
 mod race;
 mod rebuild;
 mod regions;

@@ -29,6 +29,16 @@ impl Client {
         Self { http: http(), url: url.to_owned(), token: token.to_owned() }
     }
 
+    /// Where the API answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// With which token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The answer, whatever it says; an error when there was none.
     pub async fn try_ask(&self, query: &str, variables: Value) -> Result<Value, reqwest::Error> {
         self.try_send(&json!({ "query": query, "variables": variables })).await

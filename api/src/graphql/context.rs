@@ -4,6 +4,7 @@ use super::loaders::Loaders;
 use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind, Tokens},
+    live::Pulse,
     request::RequestInfo,
 };
 use async_graphql::{Context, Data};
@@ -44,6 +45,8 @@ pub struct Platform {
     pub tokens: Tokens,
     /// Which life of the log positions belong to.
     pub incarnation: LogIncarnation,
+    /// Tells those who follow when to look.
+    pub pulse: Pulse,
 }
 
 impl std::fmt::Debug for Platform {
@@ -52,9 +55,14 @@ impl std::fmt::Debug for Platform {
     }
 }
 
+/// The caller's eyes.
+pub(crate) fn session(platform: &Platform, principal: &Principal) -> Session {
+    Session::new(platform.pool.clone(), principal.eyes(), principal.workspace)
+}
+
 /// Fills one request's context.
 pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
-    let session = Session::new(platform.pool.clone(), principal.eyes(), principal.workspace);
+    let session = session(platform, principal);
     data.insert(Loaders::new(&session));
     data.insert(session);
     data.insert(platform.clone());
