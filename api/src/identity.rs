@@ -1,4 +1,4 @@
-//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: `issue` and `revoke` here. The trap: a
+//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: `Tokens`, here and in `limits`. The trap: a
 //! token kept in clear; only its SHA-256 is stored, and a `Debug` of a principal shows ids.
 
 use crate::authenticate::{AuthError, Authenticator};
@@ -9,6 +9,9 @@ use rhone_domain::{
 };
 use sqlx::{PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
+
+mod limits;
+pub use limits::{Held, Limits};
 
 /// What every token begins with, so that a leaked one is recognised.
 pub const PREFIX: &str = "rhone_";
@@ -26,6 +29,8 @@ pub struct Principal {
     pub workspace: Option<WorkspaceId>,
     /// For whom, when support acts for a member.
     pub on_behalf_of: Option<ActorId>,
+    /// What the token leaves of its holder's rights, and until when.
+    pub limits: Limits,
     hash: Digest,
 }
 
@@ -116,21 +121,19 @@ impl Tokens {
             .await
     }
 
-    /// Ends a token of this actor; false if there was none.
-    pub async fn revoke(&self, token: Uuid, actor: ActorId) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT identity.revoke($1, $2)").bind(token).bind(actor.0).fetch_one(&self.pool).await
-    }
-
-    async fn look_up(&self, hash: Digest) -> Result<Principal, AuthError> {
+    /// Who it is, and whether the use is to be recorded.
+    async fn look_up(&self, hash: Digest) -> Result<(Principal, bool), AuthError> {
         const AUTHENTICATE: &str =
-            "SELECT token, kind, actor, workspace, region, host, on_behalf_of FROM identity.authenticate($1)";
+            "SELECT token, kind, actor, workspace, region, host, on_behalf_of, grants, expires_at, use_is_due
+             FROM identity.authenticate($1)";
         let row = sqlx::query(AUTHENTICATE)
             .bind(hash.0)
             .fetch_optional(&self.pool)
             .await
             .map_err(unavailable)?
             .ok_or(AuthError::Refused)?;
-        read(&row, hash).map_err(unavailable)
+        let due = row.try_get("use_is_due").map_err(unavailable)?;
+        Ok((read(&row, hash).map_err(unavailable)?, due))
     }
 }
 
@@ -141,7 +144,11 @@ impl Authenticator for Tokens {
         if !bearer.starts_with(PREFIX) {
             return Err(AuthError::Refused);
         }
-        self.look_up(hash(bearer)).await
+        let (principal, due) = self.look_up(hash(bearer)).await?;
+        if due {
+            self.used(principal.token).await;
+        }
+        Ok(principal)
     }
 
     async fn still_valid(&self, actor: &Principal) -> Result<(), AuthError> {
@@ -175,6 +182,7 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
         kind,
         workspace: workspace.map(WorkspaceId),
         on_behalf_of: on_behalf_of.map(ActorId),
+        limits: Limits::read(row)?,
         hash,
     })
 }

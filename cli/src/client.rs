@@ -11,6 +11,7 @@ mod plan;
 mod push;
 mod run;
 mod show;
+mod token;
 
 pub use connection::Connection;
 pub use failure::{Failure, Refusal};

@@ -20,6 +20,7 @@ mod roles;
 mod seeds;
 mod sleep;
 mod story;
+mod tokens;
 mod unknown_commit;
 mod up;
 mod variables;

@@ -15,6 +15,7 @@ use super::{
     project::Project,
     reference::{self, NounDescription, StateClass},
     timeline::{self, CausationTree},
+    token::held::{self, ApiToken},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page};
@@ -61,6 +62,19 @@ impl Viewer {
         environment_id: Option<ID>,
     ) -> async_graphql::Result<Vec<&'static str>> {
         Ok(authorization::grants(ctx, &workspace_id, project_id.as_ref(), environment_id.as_ref()).await?)
+    }
+
+    /// The caller's tokens, the ended ones too, in the order in which they were made.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn tokens(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<ApiToken>> {
+        Ok(held::page(ctx, Pages { first, after, last, before }).await?)
     }
 }
 

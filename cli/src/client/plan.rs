@@ -39,15 +39,13 @@ pub(super) enum Plan {
     Operation(String),
     /// One operation, to its end.
     Watch(String),
-    /// A new token.
-    TokenCreate { name: String, workspace: Option<String> },
-    /// No token any more.
-    TokenRevoke(String),
+    /// A token's life.
+    Token(TokenVerb),
 }
 
 /// What the words mean.
 pub(super) fn of(noun: Noun) -> (Plan, How) {
-    use Plan::{Change, Operation, TokenCreate, TokenRevoke, Watch};
+    use Plan::{Change, Operation, Watch};
     match noun {
         Noun::Region(verbs) => {
             let RegionVerb::Create(named) = verbs.verb;
@@ -82,10 +80,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
                 (Change(&mutation::OPERATION_CANCEL, input), verbs.how)
             }
         },
-        Noun::Token(verbs) => match verbs.verb {
-            TokenVerb::Create { name, workspace } => (TokenCreate { name, workspace }, verbs.how),
-            TokenVerb::Revoke { token } => (TokenRevoke(token), verbs.how),
-        },
+        Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
     }
 }
 
