@@ -16,7 +16,7 @@ pub const PREFIX: &str = "rhone_";
 /// An authenticated caller.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// Which token it showed.
+    /// Which token it showed, or which session.
     pub token: Uuid,
     /// Who it is.
     pub actor: ActorId,
@@ -26,7 +26,30 @@ pub struct Principal {
     pub workspace: Option<WorkspaceId>,
     /// For whom, when support acts for a member.
     pub on_behalf_of: Option<ActorId>,
+    /// Whether a token or a browser's cookie was shown.
+    pub shown: Shown,
     hash: Digest,
+}
+
+/// What a caller showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A token.
+    Token,
+    /// The cookie of a session, whose id stands in the token's place.
+    Session {
+        /// Whether its cookie must be replaced.
+        cookie: Cookie,
+    },
+}
+
+/// Whether a session's cookie is still the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// It is.
+    Fresh,
+    /// The caller may do something else than when it was made.
+    Stale,
 }
 
 /// What a caller is.
@@ -48,6 +71,29 @@ impl Principal {
             PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => ActorKind::Runner,
         };
         Actor { id: self.actor, kind, on_behalf_of: self.on_behalf_of }
+    }
+
+    /// The caller behind a session's cookie.
+    pub(crate) fn of_session(session: Uuid, actor: ActorId, cookie: Cookie, hash: Digest) -> Self {
+        Self {
+            token: session,
+            actor,
+            kind: PrincipalKind::User(ActorKind::User),
+            workspace: None,
+            on_behalf_of: None,
+            shown: Shown::Session { cookie },
+            hash,
+        }
+    }
+
+    /// The session whose cookie was shown.
+    pub fn session(&self) -> Option<Uuid> {
+        matches!(self.shown, Shown::Session { .. }).then_some(self.token)
+    }
+
+    /// What was shown, as it is kept.
+    pub(crate) fn hash(&self) -> Digest {
+        self.hash
     }
 
     /// With whose eyes it sees and by whose rights it acts.
@@ -149,11 +195,12 @@ impl Authenticator for Tokens {
     }
 }
 
-fn hash(secret: &str) -> Digest {
+/// What is kept of a secret.
+pub(crate) fn hash(secret: &str) -> Digest {
     Digest::of(&[secret.as_bytes()])
 }
 
-fn unavailable(error: sqlx::Error) -> AuthError {
+pub(crate) fn unavailable(error: sqlx::Error) -> AuthError {
     AuthError::Unavailable(Box::new(error))
 }
 
@@ -175,6 +222,7 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
         kind,
         workspace: workspace.map(WorkspaceId),
         on_behalf_of: on_behalf_of.map(ActorId),
+        shown: Shown::Token,
         hash,
     })
 }

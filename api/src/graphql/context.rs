@@ -5,6 +5,7 @@ use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind, Tokens},
     request::RequestInfo,
+    sign_in::Sessions,
 };
 use async_graphql::{Context, Data};
 use rhone_domain::{
@@ -42,6 +43,8 @@ pub struct Platform {
     pub vault: Vault,
     /// Tokens.
     pub tokens: Tokens,
+    /// Sessions of browsers.
+    pub sessions: Sessions,
     /// Which life of the log positions belong to.
     pub incarnation: LogIncarnation,
 }

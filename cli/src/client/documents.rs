@@ -62,6 +62,9 @@ pub(crate) fn timeline() -> String {
     )
 }
 
+/// Who asks.
+pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
+
 /// The bodies of the tokens' mutations, which have no payload like the others.
 pub(crate) const TOKEN_CREATE: &str =
     "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret } }";

@@ -43,6 +43,12 @@ pub(super) enum Plan {
     TokenCreate { name: String, workspace: Option<String> },
     /// No token any more.
     TokenRevoke(String),
+    /// A token that a person lets us have.
+    Login(Option<String>),
+    /// The end of that one.
+    Logout,
+    /// Who asks.
+    Whoami,
 }
 
 /// What the words mean.
@@ -86,6 +92,9 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             TokenVerb::Create { name, workspace } => (TokenCreate { name, workspace }, verbs.how),
             TokenVerb::Revoke { token } => (TokenRevoke(token), verbs.how),
         },
+        Noun::Login { url, how } => (Plan::Login(url), how),
+        Noun::Logout(how) => (Plan::Logout, how),
+        Noun::Whoami(how) => (Plan::Whoami, how),
     }
 }
 
