@@ -37,6 +37,7 @@ mod route_owner;
 mod runtime_service_binding;
 mod scale;
 mod scale_readiness;
+mod session;
 mod support;
 mod timeline;
 mod token;
@@ -75,6 +76,7 @@ pub struct Mutation(
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,
     token::TokenMutation,
+    session::SessionMutation,
     variables::VariablesMutation,
     member::MemberMutation,
     support::SupportMutation,

@@ -19,7 +19,7 @@ pub const PREFIX: &str = "rhone_";
 /// An authenticated caller.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// Which token it showed.
+    /// Which token it showed, or which session.
     pub token: Uuid,
     /// Who it is.
     pub actor: ActorId,
@@ -31,7 +31,30 @@ pub struct Principal {
     pub on_behalf_of: Option<ActorId>,
     /// What the token leaves of its holder's rights, and until when.
     pub limits: Limits,
+    /// Whether a token or a browser's cookie was shown.
+    pub shown: Shown,
     hash: Digest,
+}
+
+/// What a caller showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A token.
+    Token,
+    /// The cookie of a session, whose id stands in the token's place.
+    Session {
+        /// Whether its cookie must be replaced.
+        cookie: Cookie,
+    },
+}
+
+/// Whether a session's cookie is still the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// It is.
+    Fresh,
+    /// The caller may do something else than when it was made.
+    Stale,
 }
 
 /// What a caller is.
@@ -53,6 +76,30 @@ impl Principal {
             PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => ActorKind::Runner,
         };
         Actor { id: self.actor, kind, on_behalf_of: self.on_behalf_of }
+    }
+
+    /// The caller behind a session's cookie.
+    pub(crate) fn of_session(session: Uuid, actor: ActorId, cookie: Cookie, hash: Digest) -> Self {
+        Self {
+            token: session,
+            actor,
+            kind: PrincipalKind::User(ActorKind::User),
+            workspace: None,
+            on_behalf_of: None,
+            limits: Limits::default(),
+            shown: Shown::Session { cookie },
+            hash,
+        }
+    }
+
+    /// The session whose cookie was shown.
+    pub fn session(&self) -> Option<Uuid> {
+        matches!(self.shown, Shown::Session { .. }).then_some(self.token)
+    }
+
+    /// What was shown, as it is kept.
+    pub(crate) fn hash(&self) -> Digest {
+        self.hash
     }
 
     /// With whose eyes it sees and by whose rights it acts.
@@ -156,11 +203,12 @@ impl Authenticator for Tokens {
     }
 }
 
-fn hash(secret: &str) -> Digest {
+/// What is kept of a secret.
+pub(crate) fn hash(secret: &str) -> Digest {
     Digest::of(&[secret.as_bytes()])
 }
 
-fn unavailable(error: sqlx::Error) -> AuthError {
+pub(crate) fn unavailable(error: sqlx::Error) -> AuthError {
     AuthError::Unavailable(Box::new(error))
 }
 
@@ -183,6 +231,7 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
         workspace: workspace.map(WorkspaceId),
         on_behalf_of: on_behalf_of.map(ActorId),
         limits: Limits::read(row)?,
+        shown: Shown::Token,
         hash,
     })
 }

@@ -6,6 +6,7 @@ use crate::{
     identity::{Principal, PrincipalKind, Tokens},
     live::Pulse,
     request::RequestInfo,
+    sign_in::Sessions,
 };
 use async_graphql::{Context, Data};
 use rhone_domain::{
@@ -43,6 +44,8 @@ pub struct Platform {
     pub vault: Vault,
     /// Tokens.
     pub tokens: Tokens,
+    /// Sessions of browsers.
+    pub sessions: Sessions,
     /// Which life of the log positions belong to.
     pub incarnation: LogIncarnation,
     /// Tells those who follow when to look.

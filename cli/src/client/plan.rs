@@ -41,6 +41,12 @@ pub(super) enum Plan {
     Watch(String),
     /// A token's life.
     Token(TokenVerb),
+    /// A token that a person lets us have.
+    Login(Option<String>),
+    /// The end of that one.
+    Logout,
+    /// Who asks.
+    Whoami,
 }
 
 /// What the words mean.
@@ -81,6 +87,9 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             }
         },
         Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
+        Noun::Login { url, how } => (Plan::Login(url), how),
+        Noun::Logout(how) => (Plan::Logout, how),
+        Noun::Whoami(how) => (Plan::Whoami, how),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     documents,
     failure::Failure,
     follow::{self, follow},
+    login,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
@@ -30,13 +31,17 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
-    if let Plan::Pack { folder, out } = plan {
-        return pack(&folder, out.as_deref(), how);
-    }
+    let plan = match plan {
+        Plan::Pack { folder, out } => return pack(&folder, out.as_deref(), how),
+        Plan::Login(url) => return login::login(data, url, how.json).await,
+        Plan::Logout => return login::logout(data, how.json).await,
+        plan => plan,
+    };
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
-        Plan::Pack { .. } => Ok(()),
+        Plan::Pack { .. } | Plan::Login(_) | Plan::Logout => Ok(()),
+        Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
         Plan::Workspaces => asking.workspaces().await,
