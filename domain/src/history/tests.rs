@@ -161,6 +161,18 @@ fn every_event_answers_a_command_that_there_is() {
     assert_eq!(rows.difference(&types).collect::<Vec<_>>(), Vec::<&&str>::new(), "rows of events that are none");
 }
 
+/// Nonce and ciphertext together are a sealed field; either alone is a word like any other.
+#[test]
+fn only_what_is_sealed_is_taken_out_of_what_is_told() {
+    let sealed = json!({ "subject": "s", "field": "f", "nonce": "n", "ciphertext": "c" });
+    let told = json!([{ "is": sealed, "of": [{ "nonce": 1 }, { "ciphertext": 2 }] }]);
+    let shown = json!([{ "is": { "sealed": "f", "subject": "s" }, "of": [{ "nonce": 1 }, { "ciphertext": 2 }] }]);
+    assert_eq!(redacted(told.clone()), shown);
+    assert_eq!(redacted(shown.clone()), shown, "once more changes nothing");
+    let form = json!({ "subject": "s", "field": "f", "nonce": "", "ciphertext": "" });
+    assert_eq!(emptied(told), json!([{ "is": form, "of": [{ "nonce": 1 }, { "ciphertext": 2 }] }]));
+}
+
 fn told(stream: &StreamId, events: &[Encoded]) -> Vec<BundleEvent> {
     let one = |(index, event): (usize, &Encoded)| BundleEvent {
         position: format!("1-1-{index}"),

@@ -117,3 +117,21 @@ fn each_service_has_a_binding_of_its_own() {
         .when(Command::Request(queue.clone()))
         .then([Event::Requested(queue)]);
 }
+
+#[test]
+fn one_service_has_one_binding_in_a_region_until_it_fails_or_ends() {
+    let again = declared(What { service: Service::Cache, backend: Backend::Memory });
+    let again = Declared { id: binding_id(2), ..again };
+    let first = || asked(1, Service::Cache, Backend::Redis);
+    let taken = Rejection::AlreadyBound(binding_id(1));
+    for there in [vec![first()], vec![first(), verified(1)]] {
+        given::<RuntimeServices>(there).when(Command::Request(again.clone())).then_rejected(&taken);
+    }
+    let failed = Event::Failed { binding: binding_id(1), unproven: unproven() };
+    let ended = Event::Disabled { binding: binding_id(1), reason: because("not needed") };
+    for gone in [failed, ended] {
+        given::<RuntimeServices>([first(), gone])
+            .when(Command::Request(again.clone()))
+            .then([Event::Requested(again.clone())]);
+    }
+}
