@@ -25,6 +25,8 @@ fn a_difference_names_every_leaf_that_changed_by_its_pointer() {
     let expected = ["/epoch: 1 -> 2", "/owner/since: - -> 5", "/pins: [] -> -", "/pins/0: - -> \"a\""];
     assert_eq!(difference(&before, &after), expected);
     assert_eq!(difference(&after, &after), Vec::<String>::new());
+    let (bare, with) = (json!({ "hosts": {} }), json!({ "hosts": { "a": 1 } }));
+    assert_eq!(difference(&bare, &with), ["/hosts: {} -> -", "/hosts/a: - -> 1"], "nothing in it is a leaf too");
 }
 
 #[test]
@@ -155,6 +157,11 @@ fn every_event_answers_a_command_that_there_is() {
                 "{event_type} answers `{command}`; its row is in commands.rs"
             );
         }
+    }
+    for (event_type, command) in
+        [("route_owner.pinned", "route_owner.roll_back"), ("deployment.failed", "deployment.validate")]
+    {
+        assert_eq!(command_of(event_type, &json!({})).as_deref(), Some(command), "not by its own name");
     }
     let types: BTreeSet<_> = catalogue::events().into_iter().map(|(_, name, _)| name).collect();
     let rows: BTreeSet<_> = super::commands::COMMANDS.iter().map(|(name, _)| *name).collect();

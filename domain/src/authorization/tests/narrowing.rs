@@ -110,3 +110,11 @@ fn one_narrowing_covers_another_when_nothing_of_that_goes_beyond_it() {
         assert!(wide.covers(narrow) && wide.covers(wide) && !narrow.covers(wide), "{wide:?} {narrow:?}");
     }
 }
+
+#[test]
+fn a_token_without_grants_is_called_one_that_only_reads() {
+    let said = |grants: &[Grant]| Narrowing::Only(grants.iter().copied().collect()).to_string();
+    assert_eq!(said(&[]), "a token that only reads");
+    assert_eq!(said(&[Grant::Deploy]), "a narrowed token");
+    assert!(!Narrowing::Whole.reads_only(), "a whole one changes whatever its holder may");
+}
