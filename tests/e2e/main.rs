@@ -17,6 +17,7 @@ mod rebuild;
 mod regions;
 mod roles;
 mod seeds;
+mod sign_in;
 mod sleep;
 mod story;
 mod unknown_commit;

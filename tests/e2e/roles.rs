@@ -67,7 +67,7 @@ fn asks(mutation: &str) -> Asks {
         "memberProjectGrantsSet" | "memberEnvironmentGrantsSet" => "workspace.set_grants",
         "supportAccessGrant" => "workspace.grant_support",
         "supportAccessEnd" => "workspace.end_support",
-        "tokenCreate" | "tokenRevoke" => return Asks::Nothing,
+        "tokenCreate" | "tokenRevoke" | "sessionRevoke" | "sessionRevokeOthers" => return Asks::Nothing,
         "runnerTokenCreate" | "edgeTokenCreate" | "supportTokenCreate" | "regionCreate" | "cellCreate"
         | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostDrain" | "hostUpgradeDone" => {
             return Asks::Platform;
@@ -245,6 +245,8 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         (Asks::Platform, _) | (Asks::For("workspace.create"), Who::Support) => return Unseen,
         // Strangers and support get no token for the workspace.
         (Asks::Nothing, Who::Support | Who::Outsider) if mutation == "tokenCreate" => return Unseen,
+        // Where somebody is signed in is not for who acts in their name.
+        (Asks::Nothing, Who::Support) if mutation.starts_with("session") => return Unseen,
         (Asks::Nothing, _) => return Permitted,
         (Asks::For(command), _) => command,
     };
