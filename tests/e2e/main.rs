@@ -18,6 +18,7 @@ mod rebuild;
 mod regions;
 mod roles;
 mod seeds;
+mod sign_in;
 mod sleep;
 mod story;
 mod tokens;

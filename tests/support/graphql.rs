@@ -122,7 +122,7 @@ pub fn mutation(name: &str, object: &str) -> String {
     let (variable, kind) = (&argument.name, &argument.kind);
     let answer = match mutation.answer.as_str() {
         "TokenPayload!" => "{ tokenId }".to_owned(),
-        "TokenRevokePayload!" => "{ revoked }".to_owned(),
+        "TokenRevokePayload!" | "SessionRevokePayload!" | "SessionRevokeOthersPayload!" => "{ revoked }".to_owned(),
         "TokenRotatePayload!" => "{ rotated }".to_owned(),
         _ => format!("{{ {object} {PAYLOAD} }}"),
     };
