@@ -5,6 +5,7 @@ use super::{
         AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
         How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
+    history_args::Past,
     mutation::{self, Mutation},
 };
 use serde_json::{Value, json};
@@ -43,6 +44,8 @@ pub(super) enum Plan {
     TokenCreate { name: String, workspace: Option<String> },
     /// No token any more.
     TokenRevoke(String),
+    /// A question about the past.
+    Past(Past),
 }
 
 /// What the words mean.
@@ -82,6 +85,10 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
                 (Change(&mutation::OPERATION_CANCEL, input), verbs.how)
             }
         },
+        Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
+        Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
+        Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
+        Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
         Noun::Token(verbs) => match verbs.verb {
             TokenVerb::Create { name, workspace } => (TokenCreate { name, workspace }, verbs.how),
             TokenVerb::Revoke { token } => (TokenRevoke(token), verbs.how),
