@@ -8,6 +8,8 @@ mod failure;
 mod follow;
 mod login;
 mod logins;
+mod history;
+pub mod history_args;
 pub(crate) mod mutation;
 mod plan;
 mod push;

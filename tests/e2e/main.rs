@@ -8,6 +8,7 @@ mod edges;
 mod failover;
 mod feed;
 mod gates;
+mod history;
 mod host_drain;
 mod index_build;
 mod isolation;
