@@ -6,11 +6,14 @@ mod connection;
 pub(crate) mod documents;
 mod failure;
 mod follow;
+mod login;
+mod logins;
 pub(crate) mod mutation;
 mod plan;
 mod push;
 mod run;
 mod show;
+mod token;
 
 pub use connection::Connection;
 pub use failure::{Failure, Refusal};

@@ -17,6 +17,7 @@ pub mod gate_facts;
 pub mod history;
 pub mod hosts_seen;
 pub mod keyset;
+pub mod live;
 pub mod projection;
 pub mod rebuild;
 pub mod region_facts;

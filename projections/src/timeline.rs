@@ -7,6 +7,7 @@ mod subject;
 
 pub use query::{Filter, by_correlations, of_event, page};
 pub use rhone_domain::history::redacted;
+pub(crate) use subject::{lasts, names};
 
 use crate::{
     projection::{ApplyError, Projection},

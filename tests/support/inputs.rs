@@ -118,7 +118,7 @@ impl Owner {
             "memberId" => json!("00000000-0000-7000-8000-00000000000b"),
             "role" => json!("MEMBER"),
             "grants" => json!(["roll_back"]),
-            "seconds" => json!(60),
+            "seconds" | "expiresInSeconds" => json!(60),
             "tokenId" => json!("00000000-0000-7000-8000-000000000009"),
             "idempotencyKey" => json!(unique("key")),
             "dryRun" => json!(false),
@@ -208,7 +208,9 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
     if field.name == "approvalsRequired" {
         bad.push(("more than a team has", json!(11)));
     }
-    if ["drainSeconds", "standbySeconds", "seconds", "sleepAfterSeconds"].contains(&field.name.as_str()) {
+    if ["drainSeconds", "standbySeconds", "seconds", "sleepAfterSeconds", "expiresInSeconds"]
+        .contains(&field.name.as_str())
+    {
         bad.push(("for ever", json!(4_000_000_000_000_u64)));
     }
     if !field.optional {

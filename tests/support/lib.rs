@@ -8,6 +8,7 @@ pub mod figure;
 pub mod graphql;
 pub mod hosts;
 pub mod inputs;
+pub mod live;
 pub mod platform;
 pub mod program;
 pub mod proxy;

@@ -37,6 +37,7 @@ async fn answers(client: &reqwest::Client, url: &str) -> bool {
 pub(super) fn announce(data: &Data, facts: &Facts) {
     line("rhone is up");
     line(format_args!("  API     {}/graphql   (in a browser: {}/graphiql)", facts.urls.api, facts.urls.api));
+    line(format_args!("  sign in {}/auth/dev/login?return_to=/graphiql   (as the development user)", facts.urls.api));
     for edge in &facts.urls.edges {
         line(format_args!("  edge    {edge}   (an app is chosen by the Host header)"));
     }

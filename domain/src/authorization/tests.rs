@@ -5,6 +5,7 @@ use crate::{aggregate::Command as _, catalogue, route_owner::Command as RouteOwn
 use uuid::Uuid;
 
 mod matrix;
+mod narrowing;
 
 use matrix::{COLUMNS, MATRIX};
 

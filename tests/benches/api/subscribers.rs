@@ -54,7 +54,11 @@ pub(crate) async fn deliver(seeded: &Seeded, subjects: &Subjects, length: Durati
     let came = u32::try_from(delays.len()).expect("few");
     print.figure("live: events delivered", f64::from(came), "events", 1, None);
     print.figure("live: resyncs", f64::from(resyncs), "resyncs", 1, None);
-    print.distribution("live: mutation sent to delivered, 1,000 subscribers on one process", delays, Some(Below(250.0)));
+    print.distribution(
+        "live: mutation sent to delivered, 1,000 subscribers on one process",
+        delays,
+        Some(Below(250.0)),
+    );
 }
 
 /// What one subscriber heard.
@@ -76,7 +80,8 @@ async fn follow(
     subscription.item().await;
     ready.wait().await;
     let (mut follower, end) = (Follower::default(), Instant::now() + length + Duration::from_secs(5));
-    while let Ok(Heard::Item(item)) = timeout(end.saturating_duration_since(Instant::now()), subscription.next()).await {
+    while let Ok(Heard::Item(item)) = timeout(end.saturating_duration_since(Instant::now()), subscription.next()).await
+    {
         if item["__typename"] == "Resync" {
             follower.resyncs += 1;
         }

@@ -5,7 +5,7 @@
 use crate::{
     aggregate::Rejection as Said,
     allocation,
-    authorization::{Grant, Unauthorized},
+    authorization::{Grant, Narrowing, Unauthorized},
     backend, claim, deployment, environment,
     environment::{Replicas, Residency},
     host,
@@ -191,6 +191,10 @@ fn of_workspaces() -> Vec<Row> {
             allowed: "promotion".into(),
         },
         U::GrantMissing { .. } => U::GrantMissing { grant: Grant::RollBack, held: "member".into() },
+        U::TokenNarrowed { .. } => U::TokenNarrowed {
+            command: "workspace.create",
+            narrowing: Narrowing::Only(BTreeSet::from([Grant::Deploy])),
+        },
     });
     let claims = of!("claim", C { C::Taken => C::Taken, C::NotHeld => C::NotHeld });
     [workspaces, everybody, claims].concat()
