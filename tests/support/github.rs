@@ -176,14 +176,14 @@ fn documented() -> Value {
 }
 
 /// Whose token it is, and for what.
-fn caller(shared: &Shared, headers: &HeaderMap) -> Result<(Account, String), Response> {
+fn caller(shared: &Shared, headers: &HeaderMap) -> Result<(Account, String), Box<Response>> {
     if !headers.contains_key(header::USER_AGENT) {
         let why = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
-        return Err((StatusCode::FORBIDDEN, why).into_response());
+        return Err(Box::new((StatusCode::FORBIDDEN, why).into_response()));
     }
     let refused = |status: StatusCode, message: &str| {
         let body = json!({ "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.as_str() });
-        (status, Json(body)).into_response()
+        Box::new((status, Json(body)).into_response())
     };
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(shown) = shown else { return Err(refused(StatusCode::UNAUTHORIZED, "Requires authentication")) };
@@ -198,7 +198,7 @@ fn caller(shared: &Shared, headers: &HeaderMap) -> Result<(Account, String), Res
 async fn user(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     match caller(&shared, &headers) {
         Ok((account, _)) => Json(shown(&account)).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -218,7 +218,7 @@ async fn emails(State(shared): State<Shared>, headers: HeaderMap) -> Response {
             Json(account.emails.iter().map(email).collect::<Vec<_>>()).into_response()
         }
         Ok(_) => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found", "status": "404" }))).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 

@@ -6,8 +6,7 @@ use super::{
     documents,
     failure::Failure,
     follow::{self, follow},
-    login,
-    history,
+    history, login,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
@@ -32,12 +31,16 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
-    let plan = match plan {
-        Plan::Pack { folder, out } => return pack(&folder, out.as_deref(), how),
-        Plan::Login(url) => return login::login(data, url, how.json).await,
-        Plan::Logout => return login::logout(data, how.json).await,
-        plan => plan,
-    };
+    // These need no connection of somebody who is signed in.
+    if let Plan::Pack { folder, out } = &plan {
+        return pack(folder, out.as_deref(), how);
+    }
+    if let Plan::Login(url) = plan {
+        return login::login(data, url, how.json).await;
+    }
+    if matches!(plan, Plan::Logout) {
+        return login::logout(data, how.json).await;
+    }
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
