@@ -105,6 +105,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     });
     let infrastructure = Arc::new(Infrastructure {
         pool: config.worker_pool.clone(),
+        api: config.api_pool.clone(),
+        incarnation,
         tokens: Tokens::new(config.worker_pool.clone()),
         clock: config.clock.clone(),
         bell: config.bell.clone(),

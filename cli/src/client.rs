@@ -6,6 +6,8 @@ mod connection;
 pub(crate) mod documents;
 mod failure;
 mod follow;
+mod history;
+pub mod history_args;
 mod login;
 mod logins;
 pub(crate) mod mutation;

@@ -62,25 +62,32 @@ pub fn folding(category: &str) -> Option<Box<dyn Folding>> {
 #[derive(Debug)]
 pub struct Walk {
     folding: Box<dyn Folding>,
-    /// The state after what was taken in; null before that, so that the first event's changes name all that it brought.
-    state: Value,
+    /// The state, once somebody asked for it. Null before the first event, so that its changes name all that it brought.
+    state: Option<Value>,
 }
 
 impl Walk {
     /// At the beginning; none where no noun is called so.
     pub fn of(category: &str) -> Option<Self> {
-        Some(Self { folding: folding(category)?, state: Value::Null })
+        Some(Self { folding: folding(category)?, state: Some(Value::Null) })
+    }
+
+    /// One event further.
+    pub fn pass(&mut self, event: &Encoded) -> Result<(), Unreadable> {
+        self.state = None;
+        self.folding.take(event)
     }
 
     /// One event further: the state before.
     pub fn take(&mut self, event: &Encoded) -> Result<Value, Unreadable> {
-        self.folding.take(event)?;
-        Ok(std::mem::replace(&mut self.state, self.folding.state()))
+        let before = self.state.take().unwrap_or_else(|| self.folding.state());
+        self.pass(event)?;
+        Ok(before)
     }
 
     /// Where it is.
-    pub fn state(&self) -> &Value {
-        &self.state
+    pub fn state(&mut self) -> &Value {
+        self.state.get_or_insert_with(|| self.folding.state())
     }
 }
 

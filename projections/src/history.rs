@@ -72,7 +72,7 @@ pub fn moment(stream: &StreamId, events: &[Recorded], as_of: AsOf) -> Result<Opt
     let mut walk = walk(stream)?;
     let mut last = None;
     for event in events.iter().take_while(|event| as_of.reaches(event)) {
-        step(&mut walk, event)?;
+        pass(&mut walk, event)?;
         last = Some(event);
     }
     let Some(last) = last else { return Ok(None) };
@@ -84,6 +84,12 @@ pub fn moment(stream: &StreamId, events: &[Recorded], as_of: AsOf) -> Result<Opt
 /// The beginning of a stream.
 pub fn walk(stream: &StreamId) -> Result<Walk, HistoryError> {
     Walk::of(stream.category()).ok_or_else(|| HistoryError::Category(stream.category().to_owned()))
+}
+
+/// One event further.
+pub fn pass(walk: &mut Walk, event: &Recorded) -> Result<(), HistoryError> {
+    let stream = || event.envelope.stream.clone();
+    walk.pass(&event.encoded()).map_err(|source| HistoryError::Unreadable { stream: stream(), source })
 }
 
 /// One event further: the state before.

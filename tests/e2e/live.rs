@@ -144,7 +144,7 @@ async fn a_server_that_ends_says_so(platform: &Platform, client: &Client, worksp
     let end = loop {
         match subscription.next().await {
             Heard::Item(_) => {}
-            other => break other,
+            end @ (Heard::Refused(_) | Heard::Ended | Heard::Closed(_)) => break end,
         }
     };
     assert_eq!(end, Heard::Closed(1012));

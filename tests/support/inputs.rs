@@ -119,7 +119,7 @@ impl Owner {
             "role" => json!("MEMBER"),
             "grants" => json!(["roll_back"]),
             "seconds" | "expiresInSeconds" => json!(60),
-            "tokenId" => json!("00000000-0000-7000-8000-000000000009"),
+            "tokenId" | "sessionId" => json!("00000000-0000-7000-8000-000000000009"),
             "idempotencyKey" => json!(unique("key")),
             "dryRun" => json!(false),
             other => panic!("the field `{other}` has no good value in {}", file!()),
@@ -300,7 +300,7 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "key" => {
             of(vec!["lower".into(), "A-B".into(), "PORT".into(), "RHONE_X".into(), "K".repeat(256), "NOT_SET".into()])
         }
-        "tokenId" | "memberId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
+        "tokenId" | "memberId" | "sessionId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
         other => panic!("no bad values are known for the text `{other}` in {}", file!()),
     }
 }

@@ -14,9 +14,9 @@ use super::{
     place::{Cell, Host, Region, page_of},
     project::Project,
     reference::{self, NounDescription, StateClass},
+    session::{self, Account, Session},
     timeline::{self, CausationTree},
     token::held::{self, ApiToken},
-    session::{self, Account, Session},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page};

@@ -51,6 +51,10 @@ pub(crate) struct LateEvidence {
 }
 
 impl TimelineEntry {
+    pub(crate) fn trace(&self) -> Option<&str> {
+        self.0.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1))
+    }
+
     pub(crate) fn kind(&self) -> TimelineKind {
         TimelineKind::of(&self.0.event_type)
     }
@@ -143,7 +147,7 @@ impl TimelineEntry {
 
     /// The trace it belongs to.
     async fn trace_id(&self) -> Option<&str> {
-        self.0.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1))
+        self.trace()
     }
 
     /// Why, where somebody said so.

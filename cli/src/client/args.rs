@@ -1,6 +1,7 @@
 //! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
 //! comes from `RHONE_TOKEN`, from `rhone login`, or from the `rhone up` of the data folder.
 
+use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -75,6 +76,14 @@ pub enum Noun {
     Logout(How),
     /// Say who you are to the API, and where it is.
     Whoami(How),
+    /// Every event, under filters: as text, JSON or CSV.
+    Timeline(TimelineArgs),
+    /// An operation: command, decision, gates, events, and what led to what.
+    Explain(ExplainArgs),
+    /// A thing as it is or was, step by step, or what differs between two moments.
+    History(HistoryArgs),
+    /// What one cause brought about, redacted, for `rhone replay --from`.
+    SupportBundle(SupportBundleArgs),
 }
 
 /// Of regions.

@@ -5,6 +5,7 @@ use super::{
         AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
         How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
+    history_args::Past,
     mutation::{self, Mutation},
 };
 use serde_json::{Value, json};
@@ -47,6 +48,8 @@ pub(super) enum Plan {
     Logout,
     /// Who asks.
     Whoami,
+    /// A question about the past.
+    Past(Past),
 }
 
 /// What the words mean.
@@ -90,6 +93,10 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Login { url, how } => (Plan::Login(url), how),
         Noun::Logout(how) => (Plan::Logout, how),
         Noun::Whoami(how) => (Plan::Whoami, how),
+        Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
+        Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
+        Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
+        Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
     }
 }
 

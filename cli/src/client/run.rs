@@ -6,7 +6,7 @@ use super::{
     documents,
     failure::Failure,
     follow::{self, follow},
-    login,
+    history, login,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
@@ -31,12 +31,16 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
-    let plan = match plan {
-        Plan::Pack { folder, out } => return pack(&folder, out.as_deref(), how),
-        Plan::Login(url) => return login::login(data, url, how.json).await,
-        Plan::Logout => return login::logout(data, how.json).await,
-        plan => plan,
-    };
+    // These need no connection of somebody who is signed in.
+    if let Plan::Pack { folder, out } = &plan {
+        return pack(folder, out.as_deref(), how);
+    }
+    if let Plan::Login(url) = plan {
+        return login::login(data, url, how.json).await;
+    }
+    if matches!(plan, Plan::Logout) {
+        return login::logout(data, how.json).await;
+    }
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
@@ -44,6 +48,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
+        Plan::Past(past) => history::run(&asking.connection, past).await,
         Plan::Workspaces => asking.workspaces().await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,

@@ -158,7 +158,7 @@ impl BundledStream {
                 return Err(BundleRefused::Order { stream, wanted, found: event.version });
             }
             version = wanted;
-            walk.take(&event.encoded()?).map_err(|source| BundleRefused::Unreadable { stream, source })?;
+            walk.pass(&event.encoded()?).map_err(|source| BundleRefused::Unreadable { stream, source })?;
         }
         let state = walk.state().clone();
         let state_hash = state_hash(&self.stream, version, &state);

@@ -1,6 +1,7 @@
 //! Ten mutations as a console and a pipeline send them, each with an input that was never sent before.
 
 use crate::subjects::Subject;
+use rhone_domain::ids::derived;
 use rhone_tests::graphql::{mutation, unique};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -45,7 +46,7 @@ pub(crate) fn input(kind: usize, subject: &Subject, nth: usize) -> Value {
             json!({ "environmentId": app.preview, "sleepAfterSeconds": 600 + nth % 600 })
         }
         "memberAdd" => json!({
-            "workspaceId": subject.workspace, "memberId": uuid::Uuid::new_v4().to_string(), "role": "MEMBER"
+            "workspaceId": subject.workspace, "memberId": derived(&["bench", &unique("member")]).to_string(), "role": "MEMBER"
         }),
         _ => json!({ "environmentId": app.preview, "deploymentId": app.deployments[0] }),
     };

@@ -38,7 +38,7 @@ pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duratio
     let floor = floor(&client, &urls[0], length / 4).await;
     let (begun, processor) = (Instant::now(), seeded.processor());
     let sent = open_loop(&client, urls, RATE, length, Again::Never, |nth| mixed(subjects, nth + 20_000)).await;
-    let busy = (seeded.processor() - processor).as_secs_f64();
+    let busy = seeded.processor().saturating_sub(processor).as_secs_f64();
     for (kind, query) in QUERIES.iter().enumerate() {
         print.distribution(&format!("query `{}`", query.name), of(&sent, |one| one.kind == kind), None);
     }

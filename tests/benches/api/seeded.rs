@@ -50,7 +50,7 @@ impl Seeded {
         project(&platform, &projector, print).await;
         let (second, url) = second(&platform);
         let urls = [platform.report().urls.api, url];
-        until("the second API process is ready", Duration::from_secs(60), async || {
+        until("the second API process is ready", Duration::from_mins(1), async || {
             let answer = reqwest::get(format!("{}/readyz", urls[1])).await.ok()?;
             answer.status().is_success().then_some(())
         })

@@ -23,7 +23,7 @@ use rhone_domain::{
 };
 use rhone_eventstore::{AsOf, Position, Recorded};
 use rhone_projections::{
-    history::{Moment, moment as fold, step, streams_of_app, walk},
+    history::{Moment, moment as fold, pass, step, streams_of_app, walk},
     keyset::Towards,
     timeline,
 };
@@ -85,6 +85,27 @@ impl Replay {
         self.past.events.iter().take_while(|event| event.envelope.version.0 <= self.version)
     }
 
+    /// Its steps from one version on, up to another.
+    fn between(&self, lowest: u64, end: u64) -> Result<Vec<(String, ReplayStep)>, Fault> {
+        let mut walk = walk(&self.past.stream).map_err(fault)?;
+        let (mut steps, mut then) = (Vec::new(), Position::START);
+        for event in self.events().take_while(|event| event.envelope.version.0 < end) {
+            let version = event.envelope.version.0;
+            if version < lowest {
+                pass(&mut walk, event).map_err(fault)?;
+            } else {
+                let before = step(&mut walk, event).map_err(fault)?;
+                let entry = TimelineEntry(timeline::Entry::of(event));
+                let command = rhone_domain::history::command_of(&entry.0.event_type, &entry.0.payload);
+                let (changes, refused_before) =
+                    (differences(&before, walk.state()), self.refused(then, event.position));
+                steps.push((version.to_string(), ReplayStep { entry, command, changes, refused_before }));
+            }
+            then = event.position;
+        }
+        Ok(steps)
+    }
+
     fn refused(&self, after: Position, before: Position) -> Vec<TimelineEntry> {
         let between = |event: &&Recorded| after < event.position && event.position < before;
         let told = self.past.refused.iter().filter(between);
@@ -104,33 +125,22 @@ impl Replay {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<ReplayStep>> {
         let wanted = Pages { first, after, last, before }.wanted::<u64>()?;
-        let mut walk = walk(&self.past.stream).map_err(fault)?;
-        let (mut steps, mut then) = (Vec::new(), Position::START);
-        for event in self.events() {
-            let before = step(&mut walk, event).map_err(fault)?;
-            let version = event.envelope.version.0;
-            let is_wanted = match (wanted.keyset.from, wanted.keyset.towards) {
-                (None, _) => true,
-                (Some(from), Towards::Newer) => version > from,
-                (Some(from), Towards::Older) => version < from,
-            };
-            if is_wanted {
-                steps.push((version, before, walk.state().clone(), event, then));
+        let most = u64::try_from(wanted.keyset.most).unwrap_or(u64::MAX);
+        let (lowest, end) = match (wanted.keyset.towards, wanted.keyset.from) {
+            (Towards::Newer, from) => {
+                let lowest = from.unwrap_or(0).saturating_add(1);
+                (lowest, lowest.saturating_add(most))
             }
-            then = event.position;
-        }
-        let most = usize::try_from(wanted.keyset.most).unwrap_or(usize::MAX);
+            (Towards::Older, from) => {
+                let end = from.unwrap_or(u64::MAX).min(self.version.saturating_add(1));
+                (end.saturating_sub(most), end)
+            }
+        };
+        let mut rows = self.between(lowest, end)?;
         if wanted.keyset.towards == Towards::Older {
-            steps.reverse();
+            rows.reverse();
         }
-        steps.truncate(most);
-        let rows = steps.into_iter().map(|(version, before, state, event, then)| {
-            let entry = TimelineEntry(timeline::Entry::of(event));
-            let command = rhone_domain::history::command_of(&entry.0.event_type, &entry.0.payload);
-            let (changes, refused_before) = (differences(&before, &state), self.refused(then, event.position));
-            (version.to_string(), ReplayStep { entry, command, changes, refused_before })
-        });
-        Ok(wanted.connection(rows.collect()))
+        Ok(wanted.connection(rows))
     }
 
     /// What was refused after the last event, as far as is known; at most the last 100.
