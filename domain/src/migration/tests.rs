@@ -164,6 +164,14 @@ fn every_closed_gate_ends_it_at_every_stage_and_leaves_nothing_on_record() {
 }
 
 #[test]
+fn what_is_on_record_with_the_same_bytes_is_told_again_and_stays_as_it_is() {
+    let known = ran("0002_drop_notes", Impact::Additive, Epoch(1));
+    let again = given(Impact::Additive).with(|g| g.migrations = fold(&[migrations::Event::Recorded(known.clone())]));
+    let done = again.run();
+    assert_eq!((done.operation.stage, done.migrations.ran), (Some(Stage::Verified), vec![known]));
+}
+
+#[test]
 fn it_is_cancelled_until_it_migrates() {
     for (steps, end) in [(0, Stage::Cancelled), (1, Stage::Cancelled), (2, Stage::Verified)] {
         let mut world = given(Impact::Additive);
