@@ -135,7 +135,7 @@ fn filter(asked: Asked) -> Result<Filter, Fault> {
         since: time("since", asked.since.as_deref())?,
         until: time("until", asked.until.as_deref())?,
     };
-    let filter = filter.within(Filter { workspace, ..Filter::default() })?;
+    let filter = filter.within(&Filter { workspace, ..Filter::default() })?;
     let chosen = filter.workspace.is_some()
         || filter.project.is_some()
         || filter.app.is_some()

@@ -127,7 +127,9 @@ fn whatever_is_folded_by_its_category_is_what_its_own_type_folds_to() {
     let mut walk = Walk::of("route_owner").expect("a noun");
     let events: Vec<route_owner::Event> =
         route().iter().map(|event| aggregate::decode(event).expect("readable")).collect();
-    route().iter().for_each(|event| drop(walk.take(event).expect("readable")));
+    for event in &route() {
+        walk.pass(event).expect("readable");
+    }
     let own: route_owner::RouteOwner = aggregate::fold(&events);
     assert_eq!(walk.state(), &serde_json::to_value(own).expect("JSON"));
     assert!(Walk::of("nothing").is_none());

@@ -69,7 +69,7 @@ pub(crate) struct TimelineFilter {
 
 impl TimelineFilter {
     /// Within a place that was chosen already, which it cannot leave.
-    pub(crate) fn within(self, base: Filter) -> Result<Filter, Fault> {
+    pub(crate) fn within(self, base: &Filter) -> Result<Filter, Fault> {
         let app = self.app_id.as_ref().map(|id| id::read::<AppId>("appId", id)).transpose()?;
         let project = self.project_id.as_ref().map(|id| id::read::<ProjectId>("projectId", id)).transpose()?;
         let environment =
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn refused(filter: TimelineFilter) -> String {
-        let fault = filter.within(Filter::default()).expect_err("refused");
+        let fault = filter.within(&Filter::default()).expect_err("refused");
         fault.field.expect("a field").into_owned()
     }
 
@@ -190,7 +190,7 @@ mod tests {
             types: Some(types.iter().map(|one| (*one).to_owned()).collect()),
             ..TimelineFilter::default()
         };
-        let read = filter(&["route_owner.*", "app.created"]).within(Filter::default()).expect("both are known");
+        let read = filter(&["route_owner.*", "app.created"]).within(&Filter::default()).expect("both are known");
         assert_eq!(read.types, ["route_owner.", "app.created"]);
         for wrong in ["route_owner.promote", "nothing.*", "*", "", "route_owner"] {
             assert_eq!(refused(filter(&[wrong])), "types", "{wrong}");
@@ -221,6 +221,6 @@ mod tests {
         assert_eq!(refused(both), "kind");
         let other = TimelineFilter { app_id: Some(id::show(AppId(Uuid::from_u128(8)))), ..filter() };
         let base = Filter { app: Some(AppId(Uuid::from_u128(7))), ..Filter::default() };
-        assert_eq!(other.within(base).expect_err("another app").field.as_deref(), Some("appId"));
+        assert_eq!(other.within(&base).expect_err("another app").field.as_deref(), Some("appId"));
     }
 }

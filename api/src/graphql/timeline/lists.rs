@@ -51,7 +51,7 @@ async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Pag
 type Paged = crate::graphql::connection::Wanted<Position>;
 
 /// Line by line.
-pub(crate) async fn lines(ctx: &Context<'_>, base: Filter, mut wanted: Wanted) -> Result<Rows<TimelineEntry>, Fault> {
+pub(crate) async fn lines(ctx: &Context<'_>, base: &Filter, mut wanted: Wanted) -> Result<Rows<TimelineEntry>, Fault> {
     let filter = wanted.filter.take().unwrap_or_default().within(base)?;
     let (paged, rows) = page(ctx, &filter, wanted).await?;
     Ok(paged.connection(rows.into_iter().map(|row| (shown(ctx, row.position), TimelineEntry(row))).collect()))
@@ -95,7 +95,7 @@ const REQUESTED: &str = "operation.requested";
 /// Operation by operation; the filter is about how each one began.
 pub(crate) async fn operations(
     ctx: &Context<'_>,
-    base: Filter,
+    base: &Filter,
     mut wanted: Wanted,
 ) -> Result<Rows<OperationLine>, Fault> {
     let asked = wanted.filter.take().unwrap_or_default();
