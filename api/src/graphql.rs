@@ -19,6 +19,7 @@ mod history;
 mod host;
 pub(crate) mod id;
 mod listed;
+mod live;
 mod loaders;
 mod member;
 mod migration;
@@ -36,6 +37,7 @@ mod route_owner;
 mod runtime_service_binding;
 mod scale;
 mod scale_readiness;
+mod session;
 mod support;
 pub(crate) mod timeline;
 mod token;
@@ -43,11 +45,13 @@ mod user_error;
 mod variables;
 mod workspace;
 
+pub(crate) use context::session;
 pub use context::{Platform, request_context};
+pub(crate) use live::{EventFilterInput, workspace_id};
 
 use crate::DocumentLimits;
 use crate::settings::{Exposure, limits};
-use async_graphql::{MergedObject, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, Schema, SchemaBuilder};
 
 /// Everything that can be asked to change.
 #[derive(Debug, Default, MergedObject)]
@@ -72,16 +76,21 @@ pub struct Mutation(
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,
     token::TokenMutation,
+    session::SessionMutation,
     variables::VariablesMutation,
     member::MemberMutation,
     support::SupportMutation,
 );
 
+/// Everything that can be followed.
+#[derive(Debug, Default, MergedSubscription)]
+pub struct Subscription(operation_progress::OperationSubscription, live::LiveSubscription);
+
 /// The schema.
-pub type RhoneSchema = Schema<query::Query, Mutation, operation_progress::Subscription>;
+pub type RhoneSchema = Schema<query::Query, Mutation, Subscription>;
 
 /// Builds the schema; its data are added by whoever serves it.
-pub fn builder(exposure: Exposure) -> SchemaBuilder<query::Query, Mutation, operation_progress::Subscription> {
-    let schema = Schema::build(query::Query, Mutation::default(), operation_progress::Subscription);
+pub fn builder(exposure: Exposure) -> SchemaBuilder<query::Query, Mutation, Subscription> {
+    let schema = Schema::build(query::Query, Mutation::default(), Subscription::default());
     limits(schema, &DocumentLimits::default(), exposure)
 }

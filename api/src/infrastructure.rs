@@ -1,10 +1,11 @@
-//! The endpoints of edges, runners, uploads and exports: plain JSON over HTTP, a bearer token each. Adapters only: what is asked comes
+//! The endpoints of edges, runners, uploads, exports and followers of events: plain JSON over HTTP, a bearer token each. Adapters only: what is asked comes
 //! from the projections, what is reported goes through the dispatcher. The trap avoided: an answer that grows old while it
 //! is held; a long-poll reads again at every ring of the bell and at least ten times a second.
 
 mod artifacts;
 mod caller;
 mod edge;
+mod events;
 mod refusal;
 mod runner;
 mod timeline;
@@ -30,6 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{identity::Tokens, readiness::Readiness};
 
 pub use edge::Seen;
+pub use events::Live;
 
 /// What these endpoints work with.
 pub struct Infrastructure {
@@ -57,6 +59,8 @@ pub struct Infrastructure {
     pub readiness: Arc<Readiness>,
     /// What each edge said last, so that only news wakes the workers.
     pub seen: Seen,
+    /// For those who follow events.
+    pub live: Live,
 }
 
 impl fmt::Debug for Infrastructure {
@@ -80,7 +84,7 @@ impl Infrastructure {
     }
 }
 
-/// `/edge/v1`, `/runner/v1`, `/v1/artifacts` and `/v1/timeline`.
+/// `/edge/v1`, `/runner/v1`, `/v1/artifacts`, `/v1/events` and `/v1/timeline`.
 pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
     Router::new()
         .route("/edge/v1/snapshot", get(edge::snapshot))
@@ -92,6 +96,7 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/runner/v1/variables/{allocation}", get(variables::fetch))
         .route("/runner/v1/reports", post(runner::reports))
         .route("/v1/artifacts/{digest}", put(artifacts::put))
+        .route("/v1/events", get(events::follow))
         .route("/v1/timeline", get(timeline::export))
         .with_state(infrastructure)
         .layer(CatchPanicLayer::custom(|_panic| StatusCode::INTERNAL_SERVER_ERROR.into_response()))

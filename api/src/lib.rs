@@ -7,12 +7,14 @@ mod guard;
 mod http;
 pub mod identity;
 pub mod infrastructure;
+pub mod live;
 pub mod page;
 mod readiness;
 mod request;
 pub mod serve;
 mod settings;
 mod shell;
+pub mod sign_in;
 mod websocket;
 
 pub use authenticate::{AuthError, Authenticator, bearer_of};

@@ -8,11 +8,14 @@ mod failure;
 mod follow;
 mod history;
 pub mod history_args;
+mod login;
+mod logins;
 pub(crate) mod mutation;
 mod plan;
 mod push;
 mod run;
 mod show;
+mod token;
 
 pub use connection::Connection;
 pub use failure::{Failure, Refusal};

@@ -7,16 +7,17 @@ mod subject;
 
 pub use query::{Filter, by_correlations, of_event, page};
 pub use rhone_domain::history::redacted;
+pub(crate) use subject::{lasts, names};
 
 use crate::{
     projection::{ApplyError, Projection},
-    sentence,
+    rows, sentence,
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::numbers::Version;
 use rhone_eventstore::{Position, Recorded};
-use serde_json::Value;
-use sqlx::{PgConnection, types::Json};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
 use subject::{Subject, Subjects};
 use uuid::Uuid;
 
@@ -116,13 +117,16 @@ impl Projection for Timeline {
 
     async fn apply(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), ApplyError> {
         let mut subjects = Subjects::known(connection, events).await?;
+        let (mut rows, mut first) = (Vec::with_capacity(events.len()), Vec::new());
         for event in events {
             let subject = subjects.of(event);
             if event.envelope.version == Version(1) {
-                subjects.remember(connection, event, subject).await?;
+                first.push(subjects.remember(event, subject));
             }
-            write(connection, event, subject).await?;
+            rows.push(row(event, subject));
         }
+        rows::insert(connection, "subjects", &first).await?;
+        rows::insert(connection, "entries", &rows).await?;
         Ok(())
     }
 }
@@ -155,41 +159,32 @@ impl Entry {
     }
 }
 
-async fn write(connection: &mut PgConnection, event: &Recorded, subject: Subject) -> Result<(), sqlx::Error> {
+fn row(event: &Recorded, subject: Subject) -> Value {
     let entry = Entry::of(event);
-    let pos = i64::try_from(entry.position.pos).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    sqlx::query(
-        "INSERT INTO entries (era, tx, pos, workspace, project, app, environment, event, stream, version, event_type,
-             schema_version, actor, actor_kind, on_behalf_of, writer, correlation, causation, traceparent, reason,
-             summary, payload, occurred_at, recorded_at)
-         VALUES ($1, $2::text::xid8, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             $21, $22, $23, $24)",
-    )
-    .bind(i32::try_from(entry.position.era).map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
-    .bind(entry.position.tx.to_string())
-    .bind(pos)
-    .bind(event.envelope.workspace.0)
-    .bind(subject.project)
-    .bind(subject.app)
-    .bind(subject.environment)
-    .bind(entry.event)
-    .bind(&entry.stream)
-    .bind(entry.version)
-    .bind(&entry.event_type)
-    .bind(entry.schema_version)
-    .bind(entry.actor)
-    .bind(&entry.actor_kind)
-    .bind(entry.on_behalf_of)
-    .bind(&entry.writer)
-    .bind(entry.correlation)
-    .bind(entry.causation)
-    .bind(&entry.traceparent)
-    .bind(&entry.reason)
-    .bind(&entry.summary)
-    .bind(Json(&entry.payload))
-    .bind(entry.occurred_at)
-    .bind(entry.recorded_at)
-    .execute(connection)
-    .await?;
-    Ok(())
+    json!({
+        "era": entry.position.era,
+        "tx": entry.position.tx.to_string(),
+        "pos": entry.position.pos,
+        "workspace": event.envelope.workspace,
+        "project": subject.project,
+        "app": subject.app,
+        "environment": subject.environment,
+        "event": entry.event,
+        "stream": entry.stream,
+        "version": entry.version,
+        "event_type": entry.event_type,
+        "schema_version": entry.schema_version,
+        "actor": entry.actor,
+        "actor_kind": entry.actor_kind,
+        "on_behalf_of": entry.on_behalf_of,
+        "writer": entry.writer,
+        "correlation": entry.correlation,
+        "causation": entry.causation,
+        "traceparent": entry.traceparent,
+        "reason": entry.reason,
+        "summary": entry.summary,
+        "payload": entry.payload,
+        "occurred_at": entry.occurred_at,
+        "recorded_at": entry.recorded_at,
+    })
 }

@@ -29,6 +29,16 @@ impl Client {
         Self { http: http(), url: url.to_owned(), token: token.to_owned() }
     }
 
+    /// Where the API answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// With which token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The answer, whatever it says; an error when there was none.
     pub async fn try_ask(&self, query: &str, variables: Value) -> Result<Value, reqwest::Error> {
         self.try_send(&json!({ "query": query, "variables": variables })).await
@@ -92,17 +102,21 @@ impl Client {
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
-    /// Stores bytes under their digest.
-    pub async fn upload(&self, digest: &str, bytes: Vec<u8>) {
-        let sent = self
-            .http
+    /// What comes of storing bytes under a digest.
+    pub async fn try_upload(&self, digest: &str, bytes: Vec<u8>) -> reqwest::Response {
+        self.http
             .put(format!("{}/v1/artifacts/{digest}", self.url))
             .header(AUTHORIZATION, format!("Bearer {}", self.token))
             .timeout(Duration::from_mins(1))
             .body(bytes)
             .send()
             .await
-            .expect("the API takes uploads");
+            .expect("the API answers uploads")
+    }
+
+    /// Stores bytes under their digest.
+    pub async fn upload(&self, digest: &str, bytes: Vec<u8>) {
+        let sent = self.try_upload(digest, bytes).await;
         let status = sent.status();
         assert!(status.is_success(), "{status}: {}", sent.text().await.unwrap_or_default());
     }
@@ -115,7 +129,8 @@ pub fn mutation(name: &str, object: &str) -> String {
     let (variable, kind) = (&argument.name, &argument.kind);
     let answer = match mutation.answer.as_str() {
         "TokenPayload!" => "{ tokenId }".to_owned(),
-        "TokenRevokePayload!" => "{ revoked }".to_owned(),
+        "TokenRevokePayload!" | "SessionRevokePayload!" | "SessionRevokeOthersPayload!" => "{ revoked }".to_owned(),
+        "TokenRotatePayload!" => "{ rotated }".to_owned(),
         _ => format!("{{ {object} {PAYLOAD} }}"),
     };
     format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")

@@ -136,7 +136,7 @@ impl App {
     ) -> async_graphql::Result<Rows<TimelineEntry>> {
         let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
         let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::lines(ctx, &Filter { environment, ..self.told() }, wanted).await?)
+        Ok(timeline::lines(ctx, Filter { environment, ..self.told() }, wanted).await?)
     }
 
     /// The same, operation by operation; the filter is about how each one began.
@@ -153,7 +153,7 @@ impl App {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<OperationLine>> {
         let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::operations(ctx, &self.told(), wanted).await?)
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 
     /// All of its streams at one time, each folded by the code that judged it; in the order of their names.

@@ -4,7 +4,9 @@ use super::loaders::Loaders;
 use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind, Tokens},
+    live::Pulse,
     request::RequestInfo,
+    sign_in::Sessions,
 };
 use async_graphql::{Context, Data};
 use rhone_domain::{
@@ -42,8 +44,12 @@ pub struct Platform {
     pub vault: Vault,
     /// Tokens.
     pub tokens: Tokens,
+    /// Sessions of browsers.
+    pub sessions: Sessions,
     /// Which life of the log positions belong to.
     pub incarnation: LogIncarnation,
+    /// Tells those who follow when to look.
+    pub pulse: Pulse,
 }
 
 impl std::fmt::Debug for Platform {
@@ -52,9 +58,14 @@ impl std::fmt::Debug for Platform {
     }
 }
 
+/// The caller's eyes.
+pub(crate) fn session(platform: &Platform, principal: &Principal) -> Session {
+    Session::new(platform.pool.clone(), principal.eyes(), principal.workspace)
+}
+
 /// Fills one request's context.
 pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
-    let session = Session::new(platform.pool.clone(), principal.eyes(), principal.workspace);
+    let session = session(platform, principal);
     data.insert(Loaders::new(&session));
     data.insert(session);
     data.insert(platform.clone());
@@ -117,12 +128,13 @@ async fn runs_the_platform(ctx: &Context<'_>) -> Result<bool, Fault> {
     Ok(authority.holds(Grant::PlatformManage, Level::Platform, Scope::default()))
 }
 
-/// By what right a caller acts in a workspace.
+/// By what right a caller acts in a workspace: the member's, less what the token does not leave of it.
 pub(crate) fn authority_of(principal: &Principal, of: WorkspaceId, membership: Option<Membership>) -> Authority {
-    match principal.on_behalf_of {
+    let authority = match principal.on_behalf_of {
         Some(_) => Authority::support(of, membership),
         None => Authority::caller(of, membership),
-    }
+    };
+    authority.narrowed(principal.limits.narrowing.clone())
 }
 
 /// Whether the caller belongs to a workspace. Who does not must not learn that there is one: the caller answers NOT_FOUND.

@@ -1,36 +1,37 @@
 //! An operation's progress, live: what happened so far, then what happens, resumable after any item across a restart of the
-//! server, because the cursor is the version of the operation's own stream. The trap: waiting for a ring that was lost;
-//! the stream is looked at anyway, several times a second.
+//! server, because the cursor is the version of the operation's own stream. The trap: an end that is not told to whoever
+//! comes back after it; the past is said first, and with it that nothing follows.
 
 use super::{
     context::{Ask, belongs_to, door},
     id,
+    live::Resync,
     operation::OperationStage,
 };
-use crate::fault::Fault;
-use async_graphql::{Context, ID, SimpleObject, Subscription as GraphqlSubscription, Union};
+use crate::{fault::Fault, live::stream::Followed};
+use async_graphql::{Context, ID, SimpleObject, Subscription, Union};
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use rhone_domain::{
     aggregate::Aggregate as _,
     envelope::StreamId,
     ids::OperationId,
     numbers::Version,
-    operation::{self, Event, Stage},
+    operation::{self, Stage},
 };
-use rhone_eventstore::{Bell, Log as _, PgLog, ReadError, Recorded};
+use rhone_eventstore::{Cursor, LogIncarnation, Recorded};
 use rhone_projections::sentence;
-use std::{collections::VecDeque, time::Duration};
 
-/// Everything that can be followed.
-#[derive(Debug)]
-pub struct Subscription;
+#[derive(Debug, Default)]
+pub(crate) struct OperationSubscription;
 
 /// One step of an operation.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct OperationProgress {
     /// Hand it in as `after` to go on from here.
     cursor: String,
+    /// Where in the log.
+    position: String,
     /// `operation.verbed`.
     r#type: String,
     /// The stage it stands at after this.
@@ -42,12 +43,6 @@ pub(crate) struct OperationProgress {
     occurred_at: DateTime<Utc>,
 }
 
-/// What was followed is no longer what is there: read the operation and follow it from the beginning.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct Resync {
-    reason: String,
-}
-
 /// One item.
 #[derive(Clone, Debug, Union)]
 pub(crate) enum OperationItem {
@@ -55,9 +50,9 @@ pub(crate) enum OperationItem {
     Resync(Resync),
 }
 
-/// Everything that can be followed.
-#[GraphqlSubscription]
-impl Subscription {
+/// Operations that can be followed.
+#[Subscription]
+impl OperationSubscription {
     /// What an operation has done and does, until it ends.
     async fn operation(
         &self,
@@ -71,90 +66,56 @@ impl Subscription {
         let door = door(ctx.platform(), ctx.principal());
         let loaded = door.load::<operation::Operation>(id).await.map_err(Fault::internal)?;
         let workspace = loaded.state.requested.as_ref().map(|requested| requested.workspace);
-        match workspace {
-            Some(workspace) if belongs_to(ctx, workspace).await? => {}
+        let workspace = match workspace {
+            Some(workspace) if belongs_to(ctx, workspace).await? => workspace,
             _ => return Err(id::not_found::<OperationId>("id").into()),
-        }
-        let follow = Follow {
-            log: door.log().clone(),
-            bell: ctx.platform().bell.clone(),
-            stream: StreamId::new(operation::Operation::CATEGORY, id),
-            state: operation::Operation::default(),
-            folded: Version(0),
-            after,
-            ready: VecDeque::new(),
-            over: false,
         };
-        Ok(stream::unfold(follow, |mut follow| async move {
-            let item = follow.next().await?;
-            Some((item.map_err(|error| Fault::internal(error).into()), follow))
-        }))
+        let watching = ctx.platform().pulse.watch(ctx.session().actor(), workspace);
+        let stream = StreamId::new(operation::Operation::CATEGORY, id);
+        let mut followed = Followed::<operation::Operation>::new(door.log().clone(), stream, watching);
+        let past = followed.so_far().await?;
+        let incarnation = ctx.platform().incarnation;
+        let (first, over) = opening(incarnation, after, past);
+        let live = stream::unfold(Some(followed).filter(|_| !over), move |followed| async move {
+            let mut followed = followed?;
+            match followed.next().await {
+                Ok((event, state)) => {
+                    let item = progress(incarnation, &event, &state);
+                    let ended = item.ended;
+                    Some((Ok(OperationItem::Progress(item)), Some(followed).filter(|_| !ended)))
+                }
+                Err(fault) => Some((Err(fault.into()), None)),
+            }
+        });
+        Ok(stream::iter(first.into_iter().map(Ok)).chain(live))
     }
 }
 
-struct Follow {
-    log: PgLog,
-    bell: Bell,
-    stream: StreamId,
-    state: operation::Operation,
-    folded: Version,
+/// What is said of the past, and whether nothing follows.
+fn opening(
+    incarnation: LogIncarnation,
     after: Version,
-    ready: VecDeque<OperationItem>,
-    over: bool,
+    past: Vec<(Recorded, operation::Operation)>,
+) -> (Vec<OperationItem>, bool) {
+    let last = past.last().map_or(Version(0), |(event, _)| event.envelope.version);
+    if after > last {
+        let reason = "the operation has fewer events than the cursor says".to_owned();
+        return (vec![OperationItem::Resync(Resync { reason, position: None })], true);
+    }
+    let over = past.last().is_some_and(|(_, state)| state.stage.is_some_and(Stage::is_final));
+    let missed = past.into_iter().filter(|(event, _)| event.envelope.version > after);
+    let items = missed.map(|(event, state)| OperationItem::Progress(progress(incarnation, &event, &state)));
+    (items.collect(), over)
 }
 
-impl Follow {
-    async fn next(&mut self) -> Option<Result<OperationItem, ReadError>> {
-        let mut bell = self.bell.listen();
-        loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Some(Ok(item));
-            }
-            if self.over {
-                return None;
-            }
-            bell.borrow_and_update();
-            if let Err(error) = self.look().await {
-                self.over = true;
-                return Some(Err(error));
-            }
-            if self.ready.is_empty() && !self.over {
-                let _ = tokio::time::timeout(Duration::from_millis(200), bell.changed()).await;
-            }
-        }
-    }
-
-    async fn look(&mut self) -> Result<(), ReadError> {
-        let recorded = self.log.read_stream(&self.stream, self.folded).await?;
-        let beginning = self.folded == Version(0);
-        for event in &recorded {
-            self.take(event)?;
-        }
-        if beginning && self.after > self.folded {
-            let reason = "the operation has fewer events than the cursor says".to_owned();
-            self.ready.push_back(OperationItem::Resync(Resync { reason }));
-            self.over = true;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, event: &Recorded) -> Result<(), ReadError> {
-        let decoded =
-            event.decode::<Event>().map_err(|source| ReadError::Unreadable { stream: self.stream.clone(), source })?;
-        self.state.apply(&decoded);
-        self.folded = event.envelope.version;
-        self.over = self.state.stage.is_some_and(Stage::is_final);
-        if self.folded > self.after {
-            let payload = event.payload.to_value();
-            self.ready.push_back(OperationItem::Progress(OperationProgress {
-                cursor: self.folded.to_string(),
-                r#type: event.envelope.event_type.clone(),
-                stage: self.state.stage.map(Into::into),
-                ended: self.over,
-                summary: sentence::of(&event.envelope.event_type, &payload),
-                occurred_at: event.envelope.occurred_at,
-            }));
-        }
-        Ok(())
+fn progress(incarnation: LogIncarnation, event: &Recorded, state: &operation::Operation) -> OperationProgress {
+    OperationProgress {
+        cursor: event.envelope.version.to_string(),
+        position: Cursor { incarnation, position: event.position }.to_string(),
+        r#type: event.envelope.event_type.clone(),
+        stage: state.stage.map(Into::into),
+        ended: state.stage.is_some_and(Stage::is_final),
+        summary: sentence::of(&event.envelope.event_type, &event.payload.to_value()),
+        occurred_at: event.envelope.occurred_at,
     }
 }

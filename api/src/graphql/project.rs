@@ -93,7 +93,7 @@ impl Project {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<TimelineEntry>> {
         let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::lines(ctx, &self.told(), wanted).await?)
+        Ok(timeline::lines(ctx, self.told(), wanted).await?)
     }
 
     /// The same, operation by operation; the filter is about how each one began.
@@ -110,7 +110,7 @@ impl Project {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<OperationLine>> {
         let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::operations(ctx, &self.told(), wanted).await?)
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 }
 

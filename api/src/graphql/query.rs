@@ -14,7 +14,9 @@ use super::{
     place::{Cell, Host, Region, page_of},
     project::Project,
     reference::{self, NounDescription, StateClass},
+    session::{self, Account, Session},
     timeline::{self, CausationTree},
+    token::held::{self, ApiToken},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page};
@@ -43,7 +45,7 @@ pub(crate) enum Node {
 pub(crate) struct Viewer {
     /// As events name it.
     actor: String,
-    /// The token that was shown.
+    /// The token that was shown, or the session whose cookie was.
     token_id: String,
     /// For whom, when support acts for a member.
     on_behalf_of: Option<String>,
@@ -51,6 +53,18 @@ pub(crate) struct Viewer {
 
 #[async_graphql::ComplexObject]
 impl Viewer {
+    /// Where the caller is signed in: at most 50 browsers, newest first.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Session>> {
+        Ok(session::living(ctx).await?)
+    }
+
+    /// Who the caller is at GitHub, if that is where the caller comes from.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn account(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Account>> {
+        Ok(session::account(ctx).await?)
+    }
+
     /// What the caller may do in a workspace, in a project of it, or in an environment.
     #[graphql(complexity = "20")]
     async fn grants(
@@ -61,6 +75,19 @@ impl Viewer {
         environment_id: Option<ID>,
     ) -> async_graphql::Result<Vec<&'static str>> {
         Ok(authorization::grants(ctx, &workspace_id, project_id.as_ref(), environment_id.as_ref()).await?)
+    }
+
+    /// The caller's tokens, the ended ones too, in the order in which they were made.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn tokens(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<ApiToken>> {
+        Ok(held::page(ctx, Pages { first, after, last, before }).await?)
     }
 }
 

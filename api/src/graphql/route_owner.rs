@@ -56,6 +56,11 @@ pub(crate) struct DrainingOwner {
 }
 
 impl RouteOwner {
+    /// As an event left it.
+    pub(crate) fn as_of(environment: EnvironmentId, state: route_owner::RouteOwner, version: Version) -> Self {
+        Self { environment, state, version }
+    }
+
     /// Written inline, so it needs no waiting.
     pub(crate) async fn find(
         ctx: &Context<'_>,

@@ -99,9 +99,17 @@ pub(crate) fn timeline() -> String {
     )
 }
 
+pub(crate) const TOKENS: &str = "query($first: Int, $after: String) { viewer { tokens(first: $first, after: $after) { \
+     nodes { tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current } \
+     pageInfo { hasNextPage endCursor } } } }";
+/// Who asks.
+pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
+
 /// The bodies of the tokens' mutations, which have no payload like the others.
 pub(crate) const TOKEN_CREATE: &str =
-    "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret } }";
+    "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret expiresAt } }";
+pub(crate) const TOKEN_ROTATE: &str = "mutation($input: TokenRotateInput!) { tokenRotate(input: $input) { rotated \
+     token { tokenId secret expiresAt } } }";
 pub(crate) const TOKEN_REVOKE: &str = "mutation($input: TokenRevokeInput!) { tokenRevoke(input: $input) { revoked } }";
 
 #[cfg(test)]
@@ -112,7 +120,8 @@ mod tests {
     #[test]
     fn the_tokens_mutations_are_in_the_schema_with_that_input() {
         let schema = include_str!("../../../api/schema.graphql");
-        for (document, field) in [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke")] {
+        let tokens = [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke"), (TOKEN_ROTATE, "tokenRotate")];
+        for (document, field) in tokens {
             let input = document.split(['(', ')']).nth(1).and_then(|variable| variable.strip_prefix("$input: "));
             let input = input.expect("it has an input");
             assert!(schema.contains(&format!("\t{field}(input: {input}):")), "{field}({input})");

@@ -2,14 +2,14 @@
 
 use super::{
     args::{How, Noun},
-    connection::{Again, Connection},
+    connection::Connection,
     documents,
     failure::Failure,
     follow::{self, follow},
-    history,
+    history, login,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
-    push, show,
+    push, show, token,
 };
 use crate::{Report, data::Data, output, private_file};
 use rhone_domain::ids::{CellId, RegionId};
@@ -31,13 +31,21 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
-    if let Plan::Pack { folder, out } = plan {
-        return pack(&folder, out.as_deref(), how);
+    // These need no connection of somebody who is signed in.
+    if let Plan::Pack { folder, out } = &plan {
+        return pack(folder, out.as_deref(), how);
+    }
+    if let Plan::Login(url) = plan {
+        return login::login(data, url, how.json).await;
+    }
+    if matches!(plan, Plan::Logout) {
+        return login::logout(data, how.json).await;
     }
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
-        Plan::Pack { .. } => Ok(()),
+        Plan::Pack { .. } | Plan::Login(_) | Plan::Logout => Ok(()),
+        Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
         Plan::Past(past) => history::run(&asking.connection, past).await,
@@ -62,17 +70,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             show::data(&operation, how.json);
             Ok(())
         }
-        Plan::TokenCreate { name, workspace } => asking.token(&name, workspace.as_deref()).await,
-        Plan::TokenRevoke(id) => {
-            let input = json!({ "input": { "tokenId": id } });
-            let answer = asking.connection.query(documents::TOKEN_REVOKE, input).await?;
-            show::data(&answer["tokenRevoke"], how.json);
-            if answer["tokenRevoke"]["revoked"] == true {
-                Ok(())
-            } else {
-                Err(not_found("token of yours, still valid"))
-            }
-        }
+        Plan::Token(verb) => token::run(&asking.connection, verb, how.json).await,
     }
 }
 
@@ -218,13 +216,6 @@ impl Asking<'_> {
         }
         Ok(())
     }
-
-    async fn token(&self, name: &str, workspace: Option<&str>) -> Result<(), Failure> {
-        let input = json!({ "input": { "name": name, "workspaceId": workspace } });
-        let answer = self.connection.ask(documents::TOKEN_CREATE, input, Again::MustNot).await?;
-        show::data(&answer["tokenCreate"], self.how.json);
-        Ok(())
-    }
 }
 
 /// Every line of an app's timeline, once it has come as far as `position`.
@@ -250,11 +241,11 @@ pub(crate) async fn timeline(
     }
 }
 
-fn next(page: &Value) -> Option<String> {
+pub(super) fn next(page: &Value) -> Option<String> {
     let more = page["pageInfo"]["hasNextPage"] == true;
     page["pageInfo"]["endCursor"].as_str().filter(|_| more).map(str::to_owned)
 }
 
-fn not_found(noun: &str) -> Failure {
+pub(super) fn not_found(noun: &str) -> Failure {
     Failure::Fault { code: "NOT_FOUND".into(), message: format!("there is no such {noun}") }
 }

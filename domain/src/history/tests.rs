@@ -128,7 +128,7 @@ fn whatever_is_folded_by_its_category_is_what_its_own_type_folds_to() {
     let events: Vec<route_owner::Event> =
         route().iter().map(|event| aggregate::decode(event).expect("readable")).collect();
     for event in &route() {
-        walk.pass(event).expect("readable");
+        walk.take(event).expect("readable");
     }
     let own: route_owner::RouteOwner = aggregate::fold(&events);
     assert_eq!(walk.state(), &serde_json::to_value(own).expect("JSON"));

@@ -4,17 +4,17 @@
 
 use rhone_domain::{envelope::StreamId, history::OF_AN_ENVIRONMENT};
 use rhone_eventstore::Recorded;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What an event concerns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Subject {
-    pub(super) project: Option<Uuid>,
-    pub(super) app: Option<Uuid>,
-    pub(super) environment: Option<Uuid>,
+pub(crate) struct Subject {
+    pub(crate) project: Option<Uuid>,
+    pub(crate) app: Option<Uuid>,
+    pub(crate) environment: Option<Uuid>,
 }
 
 /// What is known of streams.
@@ -48,9 +48,7 @@ impl Subjects {
     /// What an event concerns.
     pub(super) fn of(&self, event: &Recorded) -> Subject {
         let stream = &event.envelope.stream;
-        // One after another, many environments may have used a backend.
-        let lasting = stream.category() != "backend";
-        if let Some(subject) = self.0.get(stream.as_str()).filter(|_| lasting) {
+        if let Some(subject) = self.0.get(stream.as_str()).filter(|_| lasts(stream)) {
             return *subject;
         }
         let Subject { project, app, environment } = named(event);
@@ -61,31 +59,34 @@ impl Subjects {
         Subject { project: project.or(of("app", app).project), app, environment }
     }
 
-    /// Keeps what a stream's first event said.
-    pub(super) async fn remember(
-        &mut self,
-        connection: &mut PgConnection,
-        event: &Recorded,
-        subject: Subject,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query("INSERT INTO subjects (stream, workspace, project, app, environment) VALUES ($1, $2, $3, $4, $5)")
-            .bind(event.envelope.stream.as_str())
-            .bind(event.envelope.workspace.0)
-            .bind(subject.project)
-            .bind(subject.app)
-            .bind(subject.environment)
-            .execute(connection)
-            .await?;
-        self.0.insert(event.envelope.stream.to_string(), subject);
-        Ok(())
+    /// Keeps what a stream's first event said; the row of it.
+    pub(super) fn remember(&mut self, event: &Recorded, subject: Subject) -> Value {
+        let stream = event.envelope.stream.to_string();
+        let row = json!({
+            "stream": stream,
+            "workspace": event.envelope.workspace,
+            "project": subject.project,
+            "app": subject.app,
+            "environment": subject.environment,
+        });
+        self.0.insert(stream, subject);
+        row
     }
+}
+
+/// Whether a stream concerns for ever what its first event says: one after another, many environments may have used a backend.
+pub(crate) fn lasts(stream: &StreamId) -> bool {
+    stream.category() != "backend"
 }
 
 /// What an event itself names.
 fn named(event: &Recorded) -> Subject {
-    let stream = &event.envelope.stream;
-    let payload = event.payload.to_value();
-    let scope = payload.get("refused").or_else(|| payload.get("lane")).unwrap_or(&payload);
+    names(&event.envelope.stream, &event.payload.to_value())
+}
+
+/// What the payload of an event of this stream names.
+pub(crate) fn names(stream: &StreamId, payload: &Value) -> Subject {
+    let scope = payload.get("refused").or_else(|| payload.get("lane")).unwrap_or(payload);
     let named = |field: &str| scope.get(field).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
     let own = |category: &str| (stream.category() == category).then(|| stream.id());
     let lane = OF_AN_ENVIRONMENT.contains(&stream.category()).then(|| stream.id());

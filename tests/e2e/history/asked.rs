@@ -106,13 +106,16 @@ async fn types(done: &Done, noun: &str, id: &str, filter: Value) -> Vec<Value> {
     list(&data[noun]["timeline"]["nodes"]).to_vec()
 }
 
+/// Whether a line is one of those that a filter asks for.
+type Holds = Box<dyn Fn(&Value) -> bool>;
+
 pub(super) async fn every_filter_finds_exactly_its_lines(done: &Done) {
     let tenant = &done.tenant;
     let all = tenant.timeline(None).await;
     let until = json!({ "until": done.after });
     let of_app = types(done, "app", &tenant.app, until.clone()).await;
     assert!(of_app.iter().all(|entry| text(&entry["recordedAt"]) < done.after), "until is not included");
-    let cases: [(&str, Value, Box<dyn Fn(&Value) -> bool>); 5] = [
+    let cases: [(&str, Value, Holds); 5] = [
         (
             "type",
             json!({ "types": ["route_owner.promoted"] }),

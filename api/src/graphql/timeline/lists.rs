@@ -51,8 +51,8 @@ async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Pag
 type Paged = crate::graphql::connection::Wanted<Position>;
 
 /// Line by line.
-pub(crate) async fn lines(ctx: &Context<'_>, base: &Filter, mut wanted: Wanted) -> Result<Rows<TimelineEntry>, Fault> {
-    let filter = wanted.filter.take().unwrap_or_default().within(base)?;
+pub(crate) async fn lines(ctx: &Context<'_>, base: Filter, mut wanted: Wanted) -> Result<Rows<TimelineEntry>, Fault> {
+    let filter = wanted.filter.take().unwrap_or_default().within(&base)?;
     let (paged, rows) = page(ctx, &filter, wanted).await?;
     Ok(paged.connection(rows.into_iter().map(|row| (shown(ctx, row.position), TimelineEntry(row))).collect()))
 }
@@ -95,7 +95,7 @@ const REQUESTED: &str = "operation.requested";
 /// Operation by operation; the filter is about how each one began.
 pub(crate) async fn operations(
     ctx: &Context<'_>,
-    base: &Filter,
+    base: Filter,
     mut wanted: Wanted,
 ) -> Result<Rows<OperationLine>, Fault> {
     let asked = wanted.filter.take().unwrap_or_default();
@@ -103,7 +103,7 @@ pub(crate) async fn operations(
         let field = if asked.types.is_some() { "types" } else { "kind" };
         return Err(Fault::bad_input(field, "must be left out where lines are grouped by operation"));
     }
-    let mut filter = asked.within(base)?;
+    let mut filter = asked.within(&base)?;
     filter.types = vec![REQUESTED.to_owned()];
     let (paged, rows) = page(ctx, &filter, wanted).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.correlation).collect();

@@ -1,0 +1,186 @@
+//! When to look: one task for the process follows the log as the control plane's role and tells whoever listens to a workspace
+//! that something happened there, and within half a second that the listener belongs to it no longer. It hands out no event:
+//! each listener reads through row-level security with its own eyes. The trap avoided: a buffer that overflows, and
+//! a thousand listeners that ask the database twice a second each whether they are still members; one value per listener
+//! holds all there is to say, and one statement asks for all of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rhone_domain::ids::{ActorId, WorkspaceId};
+use rhone_eventstore::{Bell, PgLog, Position, ReadError, Recorded, Tail};
+use rhone_projections::live;
+use sqlx::PgPool;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+/// Between two questions whether the listeners still belong.
+const STANDING: Duration = Duration::from_millis(400);
+/// A listener looks by itself after this time, should the pulse have stopped.
+const UNRUNG: Duration = Duration::from_secs(3);
+/// Before the pulse follows again after the database failed it.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Events read at a time; only their workspaces are looked at.
+const BATCH: u32 = 500;
+
+/// With whose eyes, and where.
+type Key = (ActorId, WorkspaceId);
+
+/// The pulse. Clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<Mutex<HashMap<Key, watch::Sender<Beat>>>>);
+
+/// What a listener is told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Beat {
+    rings: u64,
+    gone: bool,
+}
+
+/// One listener.
+#[derive(Debug)]
+pub(crate) struct Watching(watch::Receiver<Beat>);
+
+impl Pulse {
+    /// Listens to a workspace with somebody's eyes. Whether they may was asked before, and is asked again.
+    pub(crate) fn watch(&self, eyes: ActorId, workspace: WorkspaceId) -> Watching {
+        Watching(self.listeners().entry((eyes, workspace)).or_default().subscribe())
+    }
+
+    /// Beats until it is dropped.
+    pub async fn run(self, pool: PgPool, bell: Bell) {
+        loop {
+            if let Err(error) = self.follow(&pool, &bell).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the pulse missed a beat");
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    async fn follow(&self, pool: &PgPool, bell: &Bell) -> Result<(), ReadError> {
+        let head = self.head(pool).await?;
+        // What happened while nobody followed.
+        self.ring(|_| true);
+        let mut tail = Tail::new(PgLog::new(pool.clone()), head, BATCH, bell);
+        let mut standing = interval(STANDING);
+        standing.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = standing.tick() => self.ask_for_standing(pool).await?,
+                batch = tail.next() => {
+                    let batch = batch?;
+                    self.ring_for(&batch);
+                    tail.advance(batch.last().map_or(head, |last| last.position));
+                }
+            }
+        }
+    }
+
+    async fn head(&self, pool: &PgPool) -> Result<Position, ReadError> {
+        let mut connection = pool.acquire().await.map_err(ReadError::Unavailable)?;
+        live::head(&mut connection).await
+    }
+
+    fn ring_for(&self, batch: &[Recorded]) {
+        self.ring(|workspace| batch.iter().any(|event| event.envelope.workspace == workspace));
+    }
+
+    fn ring(&self, of: impl Fn(WorkspaceId) -> bool) {
+        for ((_, workspace), beat) in self.listeners().iter() {
+            if of(*workspace) {
+                beat.send_modify(|beat| beat.rings = beat.rings.wrapping_add(1));
+            }
+        }
+    }
+
+    /// Tells those who belong no longer, and forgets whoever has left.
+    async fn ask_for_standing(&self, pool: &PgPool) -> Result<(), ReadError> {
+        let readers: Vec<_> = {
+            let mut listeners = self.listeners();
+            listeners.retain(|_, beat| beat.receiver_count() > 0);
+            let count: usize = listeners.values().map(watch::Sender::receiver_count).sum();
+            metrics::gauge!("rhone_live_listeners").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+            listeners.keys().map(|(eyes, workspace)| (eyes.0, workspace.0)).collect()
+        };
+        if readers.is_empty() {
+            return Ok(());
+        }
+        let mut connection = pool.acquire().await.map_err(ReadError::Unavailable)?;
+        let gone = live::gone(&mut connection, &readers).await.map_err(ReadError::Unavailable)?;
+        for (eyes, workspace) in gone {
+            // Whoever is let in again later listens anew.
+            if let Some(beat) = self.listeners().remove(&(ActorId(eyes), WorkspaceId(workspace))) {
+                beat.send_modify(|beat| beat.gone = true);
+            }
+        }
+        Ok(())
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, HashMap<Key, watch::Sender<Beat>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watching {
+    /// Call before each reading: what happens from here on is noticed.
+    pub(crate) fn look(&mut self) {
+        self.0.borrow_and_update();
+    }
+
+    /// Whether the listener belongs to the workspace no longer.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.borrow().gone
+    }
+
+    /// Waits for a reason to look again. Safe to cancel.
+    pub(crate) async fn again(&mut self) {
+        match timeout(UNRUNG, self.0.changed()).await {
+            Ok(Ok(())) | Err(_) => {}
+            // Nobody will ring any more; `is_gone` has the reason, or the next reading.
+            Ok(Err(_)) if self.is_gone() => {}
+            Ok(Err(_)) => sleep(UNRUNG).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who is rung, and who is not.
+    use super::*;
+    use uuid::Uuid;
+
+    fn key(number: u128) -> Key {
+        (ActorId(Uuid::from_u128(number)), WorkspaceId(Uuid::from_u128(number)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ring_between_reading_and_waiting_is_heard_and_another_workspaces_is_not() {
+        let pulse = Pulse::default();
+        let (one, two) = (key(1), key(2));
+        let mut watching = pulse.watch(one.0, one.1);
+        watching.look();
+        pulse.ring(|workspace| workspace == one.1);
+        let begun = tokio::time::Instant::now();
+        watching.again().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        watching.look();
+        pulse.ring(|workspace| workspace == two.1);
+        watching.again().await;
+        assert_eq!(begun.elapsed(), UNRUNG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_without_a_pulse_waits_and_does_not_spin() {
+        let pulse = Pulse::default();
+        let mut watching = pulse.watch(key(1).0, key(1).1);
+        drop(pulse);
+        let begun = tokio::time::Instant::now();
+        watching.again().await;
+        assert_eq!(begun.elapsed(), UNRUNG);
+    }
+}
