@@ -93,7 +93,9 @@ async fn export(connection: &Connection, asked: &TimelineArgs) -> Result<(), Fai
     let bytes = response.bytes().await.map_err(unreachable)?;
     let lines: Vec<Value> =
         serde_json::from_slice(&bytes).map_err(|_| Failure::Unexpected("a timeline that is no JSON array".into()))?;
-    lines.iter().for_each(|entry| line(show::told(entry)));
+    for entry in &lines {
+        line(show::told(entry));
+    }
     Ok(())
 }
 
@@ -185,7 +187,9 @@ async fn history(connection: &Connection, asked: &HistoryArgs) -> Result<(), Fai
         if asked.json {
             line(&data["replay"]);
         } else {
-            list(&data["replay"]["difference"]).iter().for_each(|change| line(changed(change)));
+            for change in list(&data["replay"]["difference"]) {
+                line(changed(change));
+            }
         }
     } else if asked.step {
         steps(connection, of, asked.json).await?;
@@ -211,7 +215,9 @@ async fn all_of(connection: &Connection, asked: &HistoryArgs) -> Result<(), Fail
     let at = match moment(asked.at.as_deref())? {
         Value::Null => Value::Null,
         moment if moment["time"].is_string() => moment["time"].clone(),
-        _ => return Err(usage("--at must be a time for an app: its streams have versions of their own")),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            return Err(usage("--at must be a time for an app: its streams have versions of their own"));
+        }
     };
     let mut after = Value::Null;
     loop {
@@ -221,7 +227,9 @@ async fn all_of(connection: &Connection, asked: &HistoryArgs) -> Result<(), Fail
         if page.is_null() {
             return Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such app".into() });
         }
-        list(&page["nodes"]).iter().for_each(|replay| show_state(replay, asked.json));
+        for replay in list(&page["nodes"]) {
+            show_state(replay, asked.json);
+        }
         after = page["pageInfo"]["endCursor"].clone();
         if page["pageInfo"]["hasNextPage"] != true {
             return Ok(());
@@ -238,11 +246,13 @@ async fn steps(connection: &Connection, mut variables: Value, json: bool) -> Res
                 line(step);
                 continue;
             }
-            list(&step["refusedBefore"])
-                .iter()
-                .for_each(|refused| line(format_args!("    refused: {}", show::told(refused))));
+            for refused in list(&step["refusedBefore"]) {
+                line(format_args!("    refused: {}", show::told(refused)));
+            }
             line(show::told(&step["entry"]));
-            list(&step["changes"]).iter().for_each(|change| line(format_args!("    {}", changed(change))));
+            for change in list(&step["changes"]) {
+                line(format_args!("    {}", changed(change)));
+            }
         }
         variables["after"] = page["pageInfo"]["endCursor"].clone();
         if page["pageInfo"]["hasNextPage"] != true {
