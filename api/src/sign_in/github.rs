@@ -107,7 +107,8 @@ async fn came_back(sign_in: &SignIn, asker: &Asker, headers: &HeaderMap, uri: &U
         (None, Some(code)) if !code.is_empty() => code,
         (None, _) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "CODE_MISSING", "GitHub sent no code")),
     };
-    let account = provider.account(code, &verifier(browser, state)).await.map_err(|trouble| refusal(&trouble))?;
+    let account = provider.account(code, &verifier(browser, state)).await;
+    let account = account.map_err(|trouble| refusal(&trouble))?;
     let actor = recognised(sign_in, &account).await?;
     entered(sign_in, actor, asker, headers, return_to.as_str()).await
 }

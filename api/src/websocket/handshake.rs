@@ -62,5 +62,5 @@ async fn init_payload(socket: &mut WebSocket) -> Result<Option<Value>, Close> {
 
 /// `{"authorization": "Bearer ..."}`, with the key as a header would be written too.
 fn shown(payload: &Value) -> Option<&Value> {
-    payload.get("authorization").or_else(|| payload.get("Authorization"))
+    payload.get("authorization").or_else(|| payload.get("Authorization")).filter(|value| !value.is_null())
 }

@@ -13,5 +13,6 @@ mod pages;
 mod probes;
 mod schema;
 mod server;
+mod sign_in;
 mod socket;
 mod websocket;
