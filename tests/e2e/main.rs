@@ -2,16 +2,19 @@
 //! it lie. One binary, so that it links once and most tests share one platform.
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bindings;
 mod edges;
 mod failover;
 mod feed;
+mod fields;
 mod gates;
 mod host_drain;
 mod index_build;
 mod isolation;
 mod kills;
+mod lists;
 mod live;
 mod race;
 mod rebuild;
@@ -19,6 +22,7 @@ mod regions;
 mod roles;
 mod seeds;
 mod sleep;
+mod statements;
 mod story;
 mod unknown_commit;
 mod up;

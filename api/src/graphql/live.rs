@@ -129,7 +129,6 @@ pub(crate) struct RouteChange {
 
 /// One item of an environment's route.
 #[derive(Clone, Debug, Union)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on its way into an answer")]
 pub(crate) enum RouteItem {
     Snapshot(RouteSnapshot),
     Change(RouteChange),
@@ -218,6 +217,7 @@ fn shown_item(platform: &super::Platform, item: events::Item) -> EventItem {
 }
 
 /// How following a route begins.
+#[derive(Clone, Copy)]
 enum Begin {
     Snapshot,
     After(Position),

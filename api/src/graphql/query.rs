@@ -1,6 +1,7 @@
 //! Everything that can be asked. Who may not see a thing is answered as if there were none.
 
 use super::{
+    allocation::Allocation,
     app::App,
     artifact::Artifact,
     authorization::{self, AuthorizationRow},
@@ -10,7 +11,7 @@ use super::{
     environment::Environment,
     id,
     operation::Operation,
-    place::{Cell, Host, Region, page_of},
+    place::{Cell, Host, Region, roots},
     project::Project,
     reference::{self, NounDescription, StateClass},
     workspace::Workspace,
@@ -23,6 +24,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 #[graphql(field(name = "id", ty = "ID"))]
 #[expect(clippy::large_enum_variant, reason = "one at a time, on its way into an answer")]
 pub(crate) enum Node {
+    Allocation(Allocation),
     App(App),
     Artifact(Artifact),
     Cell(Cell),
@@ -108,6 +110,7 @@ impl Query {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
         let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
         Ok(match prefix {
+            "alc" => Allocation::find(ctx, id::read("id", &id)?).await?.map(Node::Allocation),
             "app" => App::find(ctx, id::read("id", &id)?, None).await?.map(Node::App),
             "art" => Artifact::find(ctx, id::read("id", &id)?, None).await?.map(Node::Artifact),
             "cell" => Cell::find(ctx, id::read("id", &id)?, None).await?.map(Node::Cell),
@@ -192,7 +195,7 @@ impl Query {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Workspace>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Workspace::KIND, None, pages, Workspace::of).await?)
+        Ok(roots(ctx, Workspace::KIND, pages, Workspace::of).await?)
     }
 
     /// Every region.
@@ -206,6 +209,6 @@ impl Query {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Region>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Region::KIND, None, pages, Region::of).await?)
+        Ok(roots(ctx, Region::KIND, pages, Region::of).await?)
     }
 }

@@ -13,5 +13,6 @@ mod pages;
 mod probes;
 mod schema;
 mod server;
+mod sets;
 mod socket;
 mod websocket;
