@@ -1,11 +1,15 @@
-//! The hook through which the API learns who calls. The tokens' table is someone else's; this file owns only the questions.
-//! The trap avoided: "the database is away" must not read as "the token is bad", so the two are different answers.
+//! The hook through which the API learns who calls: by a bearer token, or by a browser's cookie. The tables are someone else's;
+//! this file owns only the questions. The traps avoided: "the database is away" must not read as "the token is bad", so the
+//! two are different answers; and a request that shows both is judged by its token alone.
 
 use std::{error::Error, future::Future};
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-use crate::fault::{Code, Fault};
+use crate::{
+    fault::{Code, Fault},
+    sign_in::cookie,
+};
 
 /// Says who a bearer token is, and whether it still is.
 pub trait Authenticator: Send + Sync + 'static {
@@ -14,6 +18,16 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// Who presents this token (without `Bearer `).
     fn authenticate(&self, bearer: &str) -> impl Future<Output = Result<Self::Actor, AuthError>> + Send;
+
+    /// Who a browser's session cookie belongs to. Nobody, unless sessions are kept.
+    fn session(&self, _cookie: &str) -> impl Future<Output = Result<Self::Actor, AuthError>> + Send {
+        std::future::ready(Err(AuthError::Refused))
+    }
+
+    /// The cookie that replaces the one that was shown, as a header, if it must be replaced.
+    fn renewed(&self, _actor: &Self::Actor) -> impl Future<Output = Option<HeaderValue>> + Send {
+        std::future::ready(None)
+    }
 
     /// Whether the token behind an open connection still stands; asked every `Settings::recheck_interval`.
     fn still_valid(&self, actor: &Self::Actor) -> impl Future<Output = Result<(), AuthError>> + Send;
@@ -36,6 +50,23 @@ impl From<AuthError> for Fault {
             AuthError::Refused => Self::new(Code::Unauthenticated, "the token is not valid"),
             AuthError::Unavailable(_) => Self::internal(error),
         }
+    }
+}
+
+/// What an HTTP request shows.
+#[derive(Clone, Copy)]
+pub(crate) enum Credential<'a> {
+    /// A token.
+    Bearer(&'a str),
+    /// The cookie of a session, which a browser adds by itself: whoever takes it asks where the page is from.
+    Session(&'a str),
+}
+
+/// What an HTTP request shows; its token counts, if it has one.
+pub(crate) fn credential_of(headers: &HeaderMap) -> Result<Credential<'_>, Fault> {
+    match cookie::value(headers, cookie::SESSION) {
+        Some(session) if !headers.contains_key(AUTHORIZATION) => Ok(Credential::Session(session)),
+        Some(_) | None => bearer_of(headers).map(Credential::Bearer),
     }
 }
 

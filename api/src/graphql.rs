@@ -16,8 +16,9 @@ mod environment;
 mod failover;
 mod filters;
 mod gates;
+mod history;
 mod host;
-mod id;
+pub(crate) mod id;
 mod listed;
 mod lists;
 mod live;
@@ -38,8 +39,9 @@ mod route_owner;
 mod runtime_service_binding;
 mod scale;
 mod scale_readiness;
+mod session;
 mod support;
-mod timeline;
+pub(crate) mod timeline;
 mod token;
 mod user_error;
 mod variables;
@@ -76,6 +78,7 @@ pub struct Mutation(
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,
     token::TokenMutation,
+    session::SessionMutation,
     variables::VariablesMutation,
     member::MemberMutation,
     support::SupportMutation,

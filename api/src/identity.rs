@@ -1,4 +1,4 @@
-//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: `issue` and `revoke` here. The trap: a
+//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: `Tokens`, here and in `limits`. The trap: a
 //! token kept in clear; only its SHA-256 is stored, and a `Debug` of a principal shows ids.
 
 use crate::authenticate::{AuthError, Authenticator};
@@ -10,13 +10,16 @@ use rhone_domain::{
 use sqlx::{PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
+mod limits;
+pub use limits::{Held, Limits};
+
 /// What every token begins with, so that a leaked one is recognised.
 pub const PREFIX: &str = "rhone_";
 
 /// An authenticated caller.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// Which token it showed.
+    /// Which token it showed, or which session.
     pub token: Uuid,
     /// Who it is.
     pub actor: ActorId,
@@ -26,7 +29,32 @@ pub struct Principal {
     pub workspace: Option<WorkspaceId>,
     /// For whom, when support acts for a member.
     pub on_behalf_of: Option<ActorId>,
+    /// What the token leaves of its holder's rights, and until when.
+    pub limits: Limits,
+    /// Whether a token or a browser's cookie was shown.
+    pub shown: Shown,
     hash: Digest,
+}
+
+/// What a caller showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A token.
+    Token,
+    /// The cookie of a session, whose id stands in the token's place.
+    Session {
+        /// Whether its cookie must be replaced.
+        cookie: Cookie,
+    },
+}
+
+/// Whether a session's cookie is still the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// It is.
+    Fresh,
+    /// The caller may do something else than when it was made.
+    Stale,
 }
 
 /// What a caller is.
@@ -48,6 +76,30 @@ impl Principal {
             PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => ActorKind::Runner,
         };
         Actor { id: self.actor, kind, on_behalf_of: self.on_behalf_of }
+    }
+
+    /// The caller behind a session's cookie.
+    pub(crate) fn of_session(session: Uuid, actor: ActorId, cookie: Cookie, hash: Digest) -> Self {
+        Self {
+            token: session,
+            actor,
+            kind: PrincipalKind::User(ActorKind::User),
+            workspace: None,
+            on_behalf_of: None,
+            limits: Limits::default(),
+            shown: Shown::Session { cookie },
+            hash,
+        }
+    }
+
+    /// The session whose cookie was shown.
+    pub fn session(&self) -> Option<Uuid> {
+        matches!(self.shown, Shown::Session { .. }).then_some(self.token)
+    }
+
+    /// What was shown, as it is kept.
+    pub(crate) fn hash(&self) -> Digest {
+        self.hash
     }
 
     /// With whose eyes it sees and by whose rights it acts.
@@ -116,21 +168,19 @@ impl Tokens {
             .await
     }
 
-    /// Ends a token of this actor; false if there was none.
-    pub async fn revoke(&self, token: Uuid, actor: ActorId) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT identity.revoke($1, $2)").bind(token).bind(actor.0).fetch_one(&self.pool).await
-    }
-
-    async fn look_up(&self, hash: Digest) -> Result<Principal, AuthError> {
+    /// Who it is, and whether the use is to be recorded.
+    async fn look_up(&self, hash: Digest) -> Result<(Principal, bool), AuthError> {
         const AUTHENTICATE: &str =
-            "SELECT token, kind, actor, workspace, region, host, on_behalf_of FROM identity.authenticate($1)";
+            "SELECT token, kind, actor, workspace, region, host, on_behalf_of, grants, expires_at, use_is_due
+             FROM identity.authenticate($1)";
         let row = sqlx::query(AUTHENTICATE)
             .bind(hash.0)
             .fetch_optional(&self.pool)
             .await
             .map_err(unavailable)?
             .ok_or(AuthError::Refused)?;
-        read(&row, hash).map_err(unavailable)
+        let due = row.try_get("use_is_due").map_err(unavailable)?;
+        Ok((read(&row, hash).map_err(unavailable)?, due))
     }
 }
 
@@ -141,7 +191,11 @@ impl Authenticator for Tokens {
         if !bearer.starts_with(PREFIX) {
             return Err(AuthError::Refused);
         }
-        self.look_up(hash(bearer)).await
+        let (principal, due) = self.look_up(hash(bearer)).await?;
+        if due {
+            self.used(principal.token).await;
+        }
+        Ok(principal)
     }
 
     async fn still_valid(&self, actor: &Principal) -> Result<(), AuthError> {
@@ -149,11 +203,12 @@ impl Authenticator for Tokens {
     }
 }
 
-fn hash(secret: &str) -> Digest {
+/// What is kept of a secret.
+pub(crate) fn hash(secret: &str) -> Digest {
     Digest::of(&[secret.as_bytes()])
 }
 
-fn unavailable(error: sqlx::Error) -> AuthError {
+pub(crate) fn unavailable(error: sqlx::Error) -> AuthError {
     AuthError::Unavailable(Box::new(error))
 }
 
@@ -175,6 +230,8 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
         kind,
         workspace: workspace.map(WorkspaceId),
         on_behalf_of: on_behalf_of.map(ActorId),
+        limits: Limits::read(row)?,
+        shown: Shown::Token,
         hash,
     })
 }

@@ -1,4 +1,4 @@
-//! The endpoints of edges, runners, uploads and followers of events: plain JSON over HTTP, a bearer token each. Adapters only: what is asked comes
+//! The endpoints of edges, runners, uploads, exports and followers of events: plain JSON over HTTP, a bearer token each. Adapters only: what is asked comes
 //! from the projections, what is reported goes through the dispatcher. The trap avoided: an answer that grows old while it
 //! is held; a long-poll reads again at every ring of the bell and at least ten times a second.
 
@@ -8,6 +8,7 @@ mod edge;
 mod events;
 mod refusal;
 mod runner;
+mod timeline;
 mod variables;
 mod waiting;
 mod wake;
@@ -21,7 +22,7 @@ use axum::{
     routing::{get, post, put},
 };
 use ed25519_dalek::SigningKey;
-use rhone_eventstore::{Bell, Clock, Dispatcher, PgLog, Position, Wake, vault::Vault};
+use rhone_eventstore::{Bell, Clock, Dispatcher, LogIncarnation, PgLog, Position, Wake, vault::Vault};
 use rhone_projections::inline::AuthorityRows;
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
@@ -36,6 +37,10 @@ pub use events::Live;
 pub struct Infrastructure {
     /// As role `rhone_worker`.
     pub pool: PgPool,
+    /// As role `rhone_api`, for what users read under row-level security.
+    pub api: PgPool,
+    /// Which life of the log positions belong to.
+    pub incarnation: LogIncarnation,
     /// Who calls.
     pub tokens: Tokens,
     /// Time and ids.
@@ -79,7 +84,7 @@ impl Infrastructure {
     }
 }
 
-/// `/edge/v1`, `/runner/v1`, `/v1/artifacts` and `/v1/events`.
+/// `/edge/v1`, `/runner/v1`, `/v1/artifacts`, `/v1/events` and `/v1/timeline`.
 pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
     Router::new()
         .route("/edge/v1/snapshot", get(edge::snapshot))
@@ -92,6 +97,7 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/runner/v1/reports", post(runner::reports))
         .route("/v1/artifacts/{digest}", put(artifacts::put))
         .route("/v1/events", get(events::follow))
+        .route("/v1/timeline", get(timeline::export))
         .with_state(infrastructure)
         .layer(CatchPanicLayer::custom(|_panic| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
 }

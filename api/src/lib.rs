@@ -14,6 +14,7 @@ mod request;
 pub mod serve;
 mod settings;
 mod shell;
+pub mod sign_in;
 mod websocket;
 
 pub use authenticate::{AuthError, Authenticator, bearer_of};

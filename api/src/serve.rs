@@ -8,6 +8,7 @@ use crate::{
     live::Pulse,
     router,
     settings::Exposure,
+    sign_in::{self, BadSettings, Callers, Sessions, SignIn},
 };
 use ed25519_dalek::SigningKey;
 use futures_util::future::BoxFuture;
@@ -20,7 +21,7 @@ use rhone_eventstore::{
 };
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
 
 /// What the API is given.
@@ -47,6 +48,8 @@ pub struct Config {
     pub exposure: Exposure,
     /// The pages that may call from a browser.
     pub origins: Vec<String>,
+    /// How people sign in.
+    pub sign_in: sign_in::Settings,
     /// Where it listens.
     pub listener: TcpListener,
     /// What `/metrics` renders.
@@ -68,6 +71,9 @@ pub enum ServeError {
     /// The log does not say which life it is in.
     #[error("the log does not say which life it is in")]
     Log(#[from] ReadError),
+    /// Nobody could sign in safely.
+    #[error("reading how people sign in")]
+    SignIn(#[from] BadSettings),
     /// The socket failed.
     #[error("serving failed")]
     Socket(#[from] std::io::Error),
@@ -79,7 +85,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let incarnation = PgLog::new(config.worker_pool.clone()).incarnation().await?;
     let readiness = Arc::new(Readiness::new(checks(&config)));
     let pulse = Pulse::default();
-    let settings = Settings::new(config.exposure, Origins::new(&config.origins));
+    let origins = Origins::new(&config.origins);
+    let settings = Settings::new(config.exposure, origins.clone());
+    let (pool, clock) = (config.api_pool.clone(), config.clock.clone());
+    let callers = Callers { tokens: Tokens::new(pool.clone()), sessions: Sessions::new(pool.clone(), clock.clone()) };
+    let sign_in = Arc::new(SignIn::new(pool, clock, origins, config.sign_in.clone(), config.exposure)?);
     let platform = Arc::new(Platform {
         pool: config.api_pool.clone(),
         clock: config.clock.clone(),
@@ -88,12 +98,15 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         artifacts: config.artifacts.clone(),
         subjects: config.subjects.clone(),
         vault: config.vault.clone(),
-        tokens: Tokens::new(config.api_pool.clone()),
+        tokens: callers.tokens.clone(),
+        sessions: callers.sessions.clone(),
         incarnation,
         pulse: pulse.clone(),
     });
     let infrastructure = Arc::new(Infrastructure {
         pool: config.worker_pool.clone(),
+        api: config.api_pool.clone(),
+        incarnation,
         tokens: Tokens::new(config.worker_pool.clone()),
         clock: config.clock.clone(),
         bell: config.bell.clone(),
@@ -106,16 +119,18 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         live: infrastructure::Live::new(platform.clone(), &settings),
     });
     let clock = config.clock.clone();
+    let ids = IdSource::new(move || clock.new_id());
     let shell = Arc::new(Shell {
         executor: graphql::builder(config.exposure).finish(),
-        authenticator: Tokens::new(config.api_pool.clone()),
+        authenticator: callers,
         settings,
         context: Box::new(move |principal, info, data| request_context(&platform, principal, info, data)),
-        ids: IdSource::new(move || clock.new_id()),
+        ids: ids.clone(),
         readiness: readiness.clone(),
         metrics: config.metrics,
     });
-    let app = router(shell).merge(infrastructure::router(infrastructure));
+    let app = router(shell).merge(infrastructure::router(infrastructure)).merge(sign_in::router(sign_in, ids));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let drained = async move {
         shutdown.await;
         readiness.drain();

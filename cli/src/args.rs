@@ -138,7 +138,11 @@ pub struct UpArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ReplayArgs {
     /// `category:uuid`.
-    pub stream: String,
+    #[arg(required_unless_present = "from")]
+    pub stream: Option<String>,
+    /// A support bundle: fold it here, without any database, and compare the states with what was exported.
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["stream", "at", "diff"])]
+    pub from: Option<PathBuf>,
     /// A version or a time (RFC 3339); without one, now.
     #[arg(long, conflicts_with = "diff")]
     pub at: Option<String>,

@@ -6,11 +6,16 @@ mod connection;
 pub(crate) mod documents;
 mod failure;
 mod follow;
+mod login;
+mod logins;
+mod history;
+pub mod history_args;
 pub(crate) mod mutation;
 mod plan;
 mod push;
 mod run;
 mod show;
+mod token;
 
 pub use connection::Connection;
 pub use failure::{Failure, Refusal};

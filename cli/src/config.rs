@@ -5,7 +5,8 @@
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};
 use ed25519_dalek::SigningKey;
-use rhone_domain::ids::RegionId;
+use rhone_domain::ids::{ActorId, RegionId};
+use rhone_providers::github;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -53,6 +54,57 @@ pub(crate) struct Serve {
     /// Whom it is shown to.
     #[serde(default)]
     pub(crate) exposure: Exposure,
+    /// Where browsers reach it: a scheme and a host. Nobody signs in without it.
+    #[serde(default)]
+    pub(crate) public_url: Option<String>,
+    /// Who signs in at `/auth/dev/login`; only where it is shown to ourselves.
+    #[serde(default)]
+    pub(crate) development_user: Option<ActorId>,
+}
+
+/// Section `github`: the OAuth app by which people sign in. Without it nobody does.
+#[derive(Clone, Deserialize)]
+pub(crate) struct GitHub {
+    /// The app's public id.
+    pub(crate) client_id: Option<String>,
+    /// Best as `RHONE_GITHUB_CLIENT_SECRET`.
+    pub(crate) client_secret: Option<String>,
+    /// For GitHub Enterprise.
+    #[serde(default = "github_authorize")]
+    pub(crate) authorize_url: String,
+    /// The same.
+    #[serde(default = "github_token")]
+    pub(crate) token_url: String,
+    /// The same.
+    #[serde(default = "github_api")]
+    pub(crate) api_url: String,
+}
+
+fn github_authorize() -> String {
+    "https://github.com/login/oauth/authorize".to_owned()
+}
+
+fn github_token() -> String {
+    "https://github.com/login/oauth/access_token".to_owned()
+}
+
+fn github_api() -> String {
+    "https://api.github.com".to_owned()
+}
+
+impl GitHub {
+    /// As the API takes it; none where no app is named.
+    pub(crate) fn app(self) -> Result<Option<github::App>> {
+        let Some(client_id) = self.client_id else { return Ok(None) };
+        let secret = required("github.client_secret", self.client_secret.as_ref())?.to_owned();
+        Ok(Some(github::App {
+            client_id,
+            client_secret: github::ClientSecret::new(secret),
+            authorize_url: self.authorize_url,
+            token_url: self.token_url,
+            api_url: self.api_url,
+        }))
+    }
 }
 
 /// Whom the API is shown to.

@@ -80,6 +80,6 @@ async fn start(data: &Data, how: &UpArgs, kept: &mut Kept, asked_to_end: &mut wa
         () = told(asked_to_end) => bail!("interrupted"),
     }
     kept.report.stage(Stage::Ready);
-    announce::announce(data, &plan.facts);
+    announce::announce(data, &plan.facts, how.host);
     Ok(())
 }

@@ -230,6 +230,23 @@ mod tests {
         assert_eq!(encode(&wanted).expect("a payload").schema_version, 3, "and written in the newest");
     }
 
+    fn claims_a_free_name() -> When<crate::claim::Claim> {
+        let (kind, value, holder) = (crate::claim::Kind::Hostname, "a.example.com".to_owned(), uuid::Uuid::nil());
+        given::<crate::claim::Claim>([]).when(crate::claim::Command::Claim { kind, value, holder })
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion")]
+    fn an_event_that_nobody_expected_fails_a_test() {
+        claims_a_free_name().then([]);
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion")]
+    fn a_refusal_that_does_not_come_fails_a_test() {
+        claims_a_free_name().then_rejected(&crate::claim::Rejection::Taken);
+    }
+
     #[test]
     fn data_of_which_nothing_is_said_stay_what_they_are() {
         let read = decode::<Silent>(&stored("silent.happened", 1, r#"{"word":"moin"}"#)).expect("readable");

@@ -16,8 +16,10 @@ use std::{
     str::FromStr,
 };
 
+mod narrowing;
 mod table;
 use crate::actor::UnknownWord;
+pub use narrowing::{NEVER_NARROWED, Narrowing};
 pub use table::TABLE;
 
 words! {
@@ -85,8 +87,10 @@ words! {
 pub enum Need {
     /// None that a caller can have: the platform's own programs alone issue it.
     Nobody,
-    /// No grant: whoever is authenticated, or the command stands beside another one that needs it.
+    /// No grant, and no narrowed token: whoever is authenticated.
     Nothing,
+    /// Nothing at all: the command stands beside another one, or says that another one was refused.
+    Beside,
     /// This one.
     One(Grant),
     /// The promotion's, which is another one where the environment is production. A role is for the whole workspace and
@@ -154,6 +158,7 @@ pub struct Scope {
 pub struct Authority {
     table: &'static [Row],
     who: Who,
+    narrowing: Narrowing,
 }
 
 #[derive(Clone, Debug)]
@@ -187,6 +192,14 @@ pub enum Unauthorized {
         /// What the caller is.
         held: String,
     },
+    /// Not with this token.
+    #[error("{command} is not for {narrowing}")]
+    TokenNarrowed {
+        /// Which command.
+        command: &'static str,
+        /// What the token leaves.
+        narrowing: Narrowing,
+    },
 }
 
 impl Rejection for Unauthorized {
@@ -194,6 +207,7 @@ impl Rejection for Unauthorized {
         match self {
             Self::WrongWriter { .. } => "WRONG_WRITER",
             Self::GrantMissing { .. } => "GRANT_MISSING",
+            Self::TokenNarrowed { .. } => "TOKEN_NARROWED",
         }
     }
 
@@ -201,6 +215,7 @@ impl Rejection for Unauthorized {
         Some(match self {
             Self::WrongWriter { writer, allowed, .. } => (allowed.clone(), writer.to_string()),
             Self::GrantMissing { grant, held } => (grant.to_string(), held.clone()),
+            Self::TokenNarrowed { narrowing, .. } => (Narrowing::Whole.to_string(), narrowing.to_string()),
         })
     }
 }
@@ -251,17 +266,23 @@ impl<R: Rejection> Rejection for Refused<R> {
 impl Authority {
     /// A program of the platform in its own capacity: worker, scheduler, runner's door, administrator's tool.
     pub const fn itself() -> Self {
-        Self { table: TABLE, who: Who::Itself }
+        Self { table: TABLE, who: Who::Itself, narrowing: Narrowing::Whole }
     }
 
     /// Somebody who calls the API; none is who does not belong to the workspace.
     pub const fn caller(of: WorkspaceId, membership: Option<Membership>) -> Self {
-        Self { table: TABLE, who: Who::Caller(of, membership) }
+        Self { table: TABLE, who: Who::Caller(of, membership), narrowing: Narrowing::Whole }
     }
 
     /// Support, on behalf of a member; none once that has ended, or the member is gone.
     pub const fn support(of: WorkspaceId, membership: Option<Membership>) -> Self {
-        Self { table: TABLE, who: Who::Support(of, membership) }
+        Self { table: TABLE, who: Who::Support(of, membership), narrowing: Narrowing::Whole }
+    }
+
+    /// The same with no more than a token leaves of it.
+    #[must_use]
+    pub fn narrowed(self, narrowing: Narrowing) -> Self {
+        Self { narrowing, ..self }
     }
 
     /// The same by another table: for nouns of tests, and for tables with a sin that tests must catch.
@@ -280,7 +301,13 @@ impl Authority {
             return Err(Unauthorized::WrongWriter { command, writer, allowed });
         };
         match (&self.who, row.need) {
-            (Who::Itself, _) | (Who::Caller(..) | Who::Support(..), Need::Nothing) => Ok(()),
+            (Who::Itself, _) | (Who::Caller(..) | Who::Support(..), Need::Beside) => Ok(()),
+            (Who::Caller(..) | Who::Support(..), Need::Nothing) => match &self.narrowing {
+                Narrowing::Whole => Ok(()),
+                narrowing @ Narrowing::Only(_) => {
+                    Err(Unauthorized::TokenNarrowed { command, narrowing: narrowing.clone() })
+                }
+            },
             (Who::Caller(..) | Who::Support(..), Need::Nobody) => {
                 Err(Unauthorized::WrongWriter { command, writer, allowed: "the platform itself".to_owned() })
             }
@@ -304,6 +331,7 @@ impl Authority {
             Who::Caller(_, member) => member.as_ref().map_or("no member".to_owned(), |one| one.role.to_string()),
             Who::Support(_, member) => member.as_ref().map_or("support that has ended", |_| "support").to_owned(),
         };
+        let held = if self.narrowing.leaves(grant) { held } else { format!("{held}, with {}", self.narrowing) };
         Err(Unauthorized::GrantMissing { grant, held })
     }
 
@@ -315,7 +343,8 @@ impl Authority {
             Who::Caller(of, member) | Who::Support(of, member) => (*of, member),
         };
         // To own a workspace is not to own the platform.
-        let in_reach = (level != Level::Platform && grant != Grant::PlatformManage) || of == PLATFORM;
+        let in_reach = self.narrowing.leaves(grant)
+            && ((level != Level::Platform && grant != Grant::PlatformManage) || of == PLATFORM);
         in_reach && member.as_ref().is_some_and(|member| member.holds(grant, level, scope))
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     claim::Claim,
     deployment::Deployment,
     environment::Environment,
+    history::{Folding, folding_of},
     host::Host,
     migrations::Migrations,
     operation::Operation,
@@ -23,6 +24,7 @@ use crate::{
     variables::Variables,
     workspace::Workspace,
 };
+use serde::Serialize;
 
 /// What a noun has.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ pub struct Noun {
     pub events: &'static [(&'static str, u16)],
     /// The names of its commands.
     pub commands: &'static [&'static str],
+    /// Begins a fold of it, for whoever knows its category only.
+    pub folding: fn() -> Box<dyn Folding>,
 }
 
 /// Every type of event with its category and newest schema version, in order.
@@ -71,9 +75,14 @@ pub fn nouns() -> Vec<Noun> {
     all
 }
 
-fn add<A: Aggregate>(all: &mut Vec<Noun>) {
-    all.push(Noun { category: A::CATEGORY, events: A::Event::TYPES, commands: A::Command::NAMES });
+fn add<A: Aggregate + Serialize>(all: &mut Vec<Noun>) {
+    all.push(Noun {
+        category: A::CATEGORY,
+        events: A::Event::TYPES,
+        commands: A::Command::NAMES,
+        folding: folding_of::<A>,
+    });
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,6 +8,7 @@ use crate::{
     environment::Replicas,
     gate::{self, Judged, Refusal},
     ids::{AllocationId, AppId, DeploymentId, EnvironmentId},
+    numbers::seconds,
     operation::{AllocationProof, Evidence, Failure, Operation, Requested, Stage},
     process,
     route_owner::RouteOwner,
@@ -43,7 +44,7 @@ impl Drain {
     }
 
     fn span(&self) -> TimeDelta {
-        TimeDelta::seconds(i64::try_from(self.drain_seconds).unwrap_or(i64::MAX / 1_000))
+        seconds(self.drain_seconds)
     }
 }
 

@@ -73,6 +73,7 @@ pub mod state_taxonomy;
 
 // What is generated from all of them.
 pub mod catalogue;
+pub mod history;
 
 // What the tests of all of them tell, and how they compare.
 #[cfg(test)]

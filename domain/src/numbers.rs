@@ -1,5 +1,6 @@
 //! Counted things, each a type of its own.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -43,4 +44,21 @@ counters! {
     EnvSet;
     /// Which sleep of a route; a wake names the one it ends.
     SleepGeneration;
+}
+
+/// So many seconds as a span of time; 136 years at most, so that adding it to a moment cannot overflow.
+pub fn seconds(count: u64) -> TimeDelta {
+    TimeDelta::seconds(u32::try_from(count).unwrap_or(u32::MAX).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_seconds_leads_past_the_end_of_time() {
+        assert_eq!(seconds(90), TimeDelta::seconds(90));
+        assert_eq!(seconds(u64::MAX), TimeDelta::seconds(u32::MAX.into()));
+        assert!(crate::story::at(0).checked_add_signed(seconds(u64::MAX)).is_some());
+    }
 }

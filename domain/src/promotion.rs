@@ -10,13 +10,12 @@ use crate::{
     feed::Owner,
     gate::{self, Facts},
     ids::{AllocationId, HostId},
-    numbers::Epoch,
+    numbers::{Epoch, seconds},
     operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
     process,
     region_failover::Failover,
     route_owner::{self, Change, Opened},
     scheduling,
-    text::Reason,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -140,20 +139,18 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
     let Some(validated) = world.facts.deployment.validated.as_ref() else {
         return Step::Wait("the deployment is not validated");
     };
-    let seconds = i64::try_from(change.drain.drain_seconds).unwrap_or(i64::MAX / 1_000);
     let wanted = Change {
         by: requested.id,
         expected: change.expected_epoch,
         owner: future_owner(change, validated),
         at: world.now,
-        drain_until: world.now + TimeDelta::seconds(seconds),
+        drain_until: world.now + seconds(change.drain.drain_seconds),
     };
     Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
         (Work::RegionFailover(failover), _) => route_owner::Command::Move(failover.relocation(requested.id, world.now)),
         (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
-        (Work::Wake(_) | Work::Sleep(_), _) => return Step::Done,
-        (Work::Rollback(_), None) => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
-        _ => route_owner::Command::Promote(wanted),
+        (Work::Promotion(_), _) => route_owner::Command::Promote(wanted),
+        _ => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
     }))
 }
 
@@ -244,11 +241,6 @@ fn failure(world: &World<'_>, code: &str, message: &str) -> Failure {
     let route_changed = world.operation.stage.is_some_and(Stage::is_past_route_change);
     let message = if route_changed { format!("{message}; the route has changed") } else { message.to_owned() };
     Failure { code: code.into(), message, expected: None, actual: None, route_changed }
-}
-
-/// The reason of a rollback, for sentences.
-pub fn reason(requested: &Requested) -> &str {
-    requested.reason.as_ref().map_or("", Reason::as_str)
 }
 
 #[cfg(test)]

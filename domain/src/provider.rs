@@ -65,3 +65,18 @@ impl Needs {
         self.providers.is_empty() && self.services.is_empty() && self.variables.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_needed_is_a_need() {
+        assert!(Needs::default().is_empty());
+        let needs = crate::story::needs();
+        assert!(!Needs { services: Needed::default(), ..needs.clone() }.is_empty());
+        assert!(!Needs { providers: BTreeMap::default(), ..needs }.is_empty());
+        let key = Key::parse("key", "TOKEN").expect("a key");
+        assert!(!Needs { variables: [key].into(), ..Needs::default() }.is_empty());
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
     edge_status::EdgeStatus,
     environment::{DataTopology, DrainPolicy, Environment},
     ids::{ActorId, OperationId, RegionId},
-    numbers::Epoch,
+    numbers::{Epoch, seconds},
     operation::{Acknowledgement, Requested, RouteChange, Work},
     route_owner::{self, Place, Relocation, RouteOwner},
     runtime_service_binding::RuntimeServices,
@@ -148,13 +148,12 @@ pub fn fate(environment: &Environment, services: &RuntimeServices, from: RegionI
 impl Failover {
     /// The change of place that it comes to.
     pub fn relocation(&self, by: OperationId, at: DateTime<Utc>) -> Relocation {
-        let seconds = i64::try_from(self.change.drain.drain_seconds).unwrap_or(i64::MAX / 1_000);
         Relocation {
             by,
             expected: self.change.expected_epoch,
             to: self.to,
             at,
-            drain_until: at + TimeDelta::seconds(seconds),
+            drain_until: at + seconds(self.change.drain.drain_seconds),
             sessions: self.sessions,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     process::Step,
     story::because,
 };
+use chrono::{DateTime, Utc};
 use std::fmt::Debug;
 
 /// The world of one operation, in memory.
@@ -28,6 +29,9 @@ pub(crate) trait Play: Clone {
 
     /// The deadline passes.
     fn outlast(&mut self);
+
+    /// The moment.
+    fn now(&self) -> DateTime<Utc>;
 
     /// What happened to the operation.
     fn operation(&mut self) -> &mut Vec<operation::Event>;
@@ -81,7 +85,10 @@ pub(crate) fn run<P: Play>(mut world: P, times: Times, fault: Fault) -> Run<P> {
         let step = world.next();
         match step {
             Step::Done => break,
-            Step::Wait(_) => world.pass(),
+            Step::Wait(what) => {
+                assert!(world.now() < deadline(&mut world), "it waits on at its deadline: {what}");
+                world.pass();
+            }
             Step::Enter(..) | Step::Do(_) | Step::Fail(_) | Step::Cancel => {
                 if struck.is_none() && strikes(&mut world, fault, steps.len()) {
                     struck = stage(&mut world);
@@ -124,6 +131,10 @@ fn strikes<P: Play>(world: &mut P, fault: Fault, nth: usize) -> bool {
         }
         Fault::Nothing | Fault::Lost(_) | Fault::Outage(_) | Fault::WishToCancel(_) => false,
     }
+}
+
+fn deadline<P: Play>(world: &mut P) -> DateTime<Utc> {
+    fold::<Operation>(&*world.operation()).requested.expect("it was requested").deadline
 }
 
 fn stage<P: Play>(world: &mut P) -> Option<Stage> {

@@ -7,6 +7,7 @@ use crate::{
     allocation::{Allocation, State},
     environment::{DrainPolicy, Replicas},
     ids::{AllocationId, DeploymentId, HostId, OperationId},
+    numbers::seconds,
     route_owner::RouteOwner,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -68,14 +69,10 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
     let counted = |one: &&Allocation| belongs_to(one, lane.owner) && one.is_alive() && counts(lane, one);
     let alive = lane.allocations.iter().filter(counted).collect::<Vec<_>>();
     let wanted = usize::from(lane.replicas.0);
-    if alive.len() < wanted {
-        if rested(lane) {
-            orders.extend((alive.len()..wanted).map(|_| Order::ReplaceOwner));
-        }
-    } else {
-        let surplus = surplus(&alive, wanted).into_iter();
-        orders.extend(surplus.map(|id| Order::Drain(id, "more run than are wanted")));
+    if rested(lane) {
+        orders.extend((alive.len()..wanted).map(|_| Order::ReplaceOwner));
     }
+    orders.extend(surplus(&alive, wanted).into_iter().map(|id| Order::Drain(id, "more run than are wanted")));
     orders
 }
 
@@ -134,8 +131,7 @@ fn retire(lane: &Lane<'_>, one: &Allocation) -> Option<Order> {
     if belongs_to(one, lane.owner) {
         return let_go(lane, planned.id);
     }
-    let seconds = lane.drain.drain_seconds.max(lane.drain.standby_seconds);
-    let standby = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000));
+    let standby = seconds(lane.drain.drain_seconds.max(lane.drain.standby_seconds));
     let over = lane.owner.since.is_none_or(|since| lane.now >= since + standby);
     let of_the_owner = lane.owner.owner.as_ref().is_some_and(|owner| owner.deployment == planned.deployment);
     let reason = if of_the_owner {

@@ -6,7 +6,7 @@ use crate::{
     allocation::Allocation,
     edge_status::EdgeStatus,
     ids::{AllocationId, AppId, EnvironmentId, OperationId},
-    numbers::{Epoch, SleepGeneration},
+    numbers::{self, Epoch, SleepGeneration},
     operation::{Evidence, Failure, Gate, Operation, Requested, Stage, Verdict, Work},
     process,
     route_owner::{Rejection, RouteOwner, Turn},
@@ -117,7 +117,7 @@ impl Use<'_> {
         if self.silent > 0 {
             return Err(InUse::Silent(self.silent));
         }
-        let long_ago = self.now - TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000));
+        let long_ago = self.now - numbers::seconds(seconds);
         let awake = self.owner.awake.as_ref().map(|awake| awake.since).max(self.owner.since);
         if awake.is_some_and(|since| since > long_ago) {
             return Err(InUse::Lately(seconds));

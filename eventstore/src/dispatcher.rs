@@ -53,6 +53,17 @@ pub enum AsOf {
     Time(DateTime<Utc>),
 }
 
+impl AsOf {
+    /// Whether an event counts by then.
+    pub fn reaches(self, event: &Recorded) -> bool {
+        match self {
+            Self::Latest => true,
+            Self::Version(version) => event.envelope.version <= version,
+            Self::Time(time) => event.recorded_at <= time,
+        }
+    }
+}
+
 /// What a commit amounted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
@@ -104,7 +115,7 @@ impl<L: Log, I: Inline> Dispatcher<L, I> {
     pub async fn load_at<A: Aggregate>(&self, id: impl Into<Uuid> + Send, as_of: AsOf) -> Result<Loaded<A>, ReadError> {
         let stream = StreamId::new(A::CATEGORY, id);
         let recorded = self.log.read_stream(&stream, Version(0)).await?;
-        fold(stream, recorded.iter().take_while(|event| is_within(event, as_of)))
+        fold(stream, recorded.iter().take_while(|event| as_of.reaches(event)))
     }
 
     /// Begins a unit of work.
@@ -151,12 +162,4 @@ pub fn fold<'a, A: Aggregate>(
         loaded.last_event = Some(event.envelope.event_id);
     }
     Ok(loaded)
-}
-
-fn is_within(event: &Recorded, as_of: AsOf) -> bool {
-    match as_of {
-        AsOf::Latest => true,
-        AsOf::Version(version) => event.envelope.version <= version,
-        AsOf::Time(time) => event.recorded_at <= time,
-    }
 }

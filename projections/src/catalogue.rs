@@ -4,6 +4,7 @@
 use crate::{
     keyset::Keyset,
     projection::{ApplyError, Projection},
+    rows,
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -14,7 +15,7 @@ use rhone_domain::{
 };
 use rhone_eventstore::Recorded;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -59,12 +60,13 @@ impl Projection for Catalogue {
         CREATE INDEX entries_of_parent ON entries (kind, parent, id);";
 
     async fn apply(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), ApplyError> {
+        let mut fresh = Vec::new();
         for event in events {
             if let Some(row) = row(event)? {
-                write(connection, event, row).await?;
+                fresh.push(row.of(event));
             }
         }
-        Ok(())
+        Ok(rows::insert(connection, "entries", &fresh).await?)
     }
 }
 
@@ -72,6 +74,20 @@ struct Row {
     workspace: Option<WorkspaceId>,
     parent: Option<Uuid>,
     body: Value,
+}
+
+impl Row {
+    fn of(self, event: &Recorded) -> Value {
+        json!({
+            "id": event.envelope.stream.id(),
+            "kind": event.envelope.stream.category(),
+            "workspace": self.workspace,
+            "parent": self.parent,
+            "version": event.envelope.version,
+            "body": self.body,
+            "created_at": event.recorded_at,
+        })
+    }
 }
 
 fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
@@ -130,24 +146,6 @@ fn decode<E: Event>(event: &Recorded) -> Result<E, ApplyError> {
 fn of(workspace: Option<WorkspaceId>, parent: Option<Uuid>, created: &impl Serialize) -> Row {
     let body = serde_json::to_value(created).expect("what was read from JSON can be written as JSON");
     Row { workspace, parent, body }
-}
-
-async fn write(connection: &mut PgConnection, event: &Recorded, row: Row) -> Result<(), sqlx::Error> {
-    let version = i64::try_from(event.envelope.version.0).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    sqlx::query(
-        "INSERT INTO entries (id, kind, workspace, parent, version, body, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(event.envelope.stream.id())
-    .bind(event.envelope.stream.category())
-    .bind(row.workspace.map(|id| id.0))
-    .bind(row.parent)
-    .bind(version)
-    .bind(Json(row.body))
-    .bind(event.recorded_at)
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// The things of one kind with these ids, in no order.

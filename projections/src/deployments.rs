@@ -3,15 +3,19 @@
 use crate::{
     keyset::Keyset,
     projection::{ApplyError, Projection},
+    rows,
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     aggregate::Aggregate,
-    deployment::{Deployment, Event},
-    ids::{AppId, DeploymentId},
+    deployment::{Created, Deployment, Event, Validated},
+    ids::{AppId, DeploymentId, WorkspaceId},
+    numbers::Version,
 };
 use rhone_eventstore::Recorded;
+use serde::Serialize;
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The projection.
@@ -49,28 +53,58 @@ impl Projection for Deployments {
         CREATE INDEX deployments_of_app ON deployments (app, id);";
 
     async fn apply(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), ApplyError> {
+        // What is created and judged in one batch, as most are, is one row of one statement.
+        let mut fresh = BTreeMap::new();
         for event in events.iter().filter(|event| event.envelope.stream.category() == Deployment::CATEGORY) {
             let decoded = event.decode::<Event>().map_err(ApplyError::poison(event))?;
-            write(connection, event, &decoded).await?;
+            match fresh.get_mut(&event.envelope.stream.id()) {
+                Some(row) => Fresh::judge(row, event, decoded),
+                None => match decoded {
+                    Event::Created(created) => drop(fresh.insert(created.id.0, Fresh::of(event, created))),
+                    Event::Validated(_) | Event::Failed { .. } => update(connection, event, &decoded).await?,
+                },
+            }
         }
-        Ok(())
+        Ok(rows::insert(connection, "deployments", &fresh.into_values().collect::<Vec<_>>()).await?)
     }
 }
 
-async fn write(connection: &mut PgConnection, event: &Recorded, decoded: &Event) -> Result<(), sqlx::Error> {
+/// A row that is not written yet, its documents in the order of their types' fields.
+#[derive(Serialize)]
+struct Fresh {
+    id: DeploymentId,
+    workspace: WorkspaceId,
+    app: AppId,
+    version: Version,
+    created: Created,
+    validated: Option<Validated>,
+    failed: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl Fresh {
+    fn of(event: &Recorded, created: Created) -> Self {
+        let (id, workspace, app) = (created.id, created.workspace, created.app);
+        let (version, created_at) = (event.envelope.version, event.recorded_at);
+        Self { id, workspace, app, version, created, validated: None, failed: None, created_at }
+    }
+
+    /// What became of it.
+    fn judge(&mut self, event: &Recorded, decoded: Event) {
+        self.version = event.envelope.version;
+        match decoded {
+            Event::Created(_) => {}
+            Event::Validated(validated) => self.validated = Some(validated),
+            Event::Failed { reason } => self.failed = Some(reason),
+        }
+    }
+}
+
+async fn update(connection: &mut PgConnection, event: &Recorded, decoded: &Event) -> Result<(), sqlx::Error> {
     let envelope = &event.envelope;
     let version = i64::try_from(envelope.version.0).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let query = match decoded {
-        Event::Created(created) => sqlx::query(
-            "INSERT INTO deployments (id, workspace, app, version, created, created_at)
-             VALUES ($1, $3, $4, $2, $5, $6)",
-        )
-        .bind(created.id.0)
-        .bind(version)
-        .bind(created.workspace.0)
-        .bind(created.app.0)
-        .bind(Json(created.clone()))
-        .bind(event.recorded_at),
+        Event::Created(_) => return Ok(()),
         Event::Validated(validated) => sqlx::query("UPDATE deployments SET validated = $3, version = $2 WHERE id = $1")
             .bind(envelope.stream.id())
             .bind(version)

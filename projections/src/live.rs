@@ -4,11 +4,15 @@
 //! missed. One statement, one snapshot, answers all three.
 
 use crate::{
-    sentence,
     session::Session,
     timeline::{self, Entry},
 };
-use rhone_domain::ids::{AppId, EnvironmentId, WorkspaceId};
+use rhone_domain::{
+    aggregate::Aggregate,
+    envelope::StreamId,
+    environment::Environment,
+    ids::{AppId, EnvironmentId, WorkspaceId},
+};
 use rhone_eventstore::{
     Position, ReadError, Recorded,
     postgres::{EVENT_COLUMNS, event_from_row},
@@ -79,7 +83,7 @@ pub async fn hear(
         None => mark_of(mark)?.max(after),
     };
     let kept = concerning(&mut transaction, filter, events).await?;
-    Ok(Heard { member, entries: kept.iter().map(entry).collect(), upto, at_head: !full })
+    Ok(Heard { member, entries: kept.iter().map(Entry::of).collect(), upto, at_head: !full })
 }
 
 /// One row at least: where the log stands, and with it the events if there are any.
@@ -142,23 +146,34 @@ async fn concerning(
     if filter.app.is_none() && filter.environment.is_none() {
         return Ok(events);
     }
-    let firsts = first_payloads(connection, &events).await.map_err(ReadError::Unavailable)?;
-    let concerns = |event: &Recorded| {
+    let streams = events.iter().map(|event| event.envelope.stream.clone()).collect();
+    let firsts = first_payloads(connection, streams).await.map_err(ReadError::Unavailable)?;
+    let named = |event: &Recorded| {
         let stream = &event.envelope.stream;
-        let own = || event.payload.to_value();
-        let first = firsts.get(stream.as_str()).filter(|_| timeline::lasts(stream)).cloned().unwrap_or_else(own);
-        let (app, environment) = timeline::concerns(stream, &first);
-        filter.app.is_none_or(|wanted| app == Some(wanted.0))
-            && filter.environment.is_none_or(|wanted| environment == Some(wanted.0))
+        let first = firsts.get(stream.as_str()).filter(|_| timeline::lasts(stream));
+        first.map_or_else(|| timeline::names(stream, &event.payload.to_value()), |first| timeline::names(stream, first))
     };
-    Ok(events.into_iter().filter(concerns).collect())
+    // What names its environment only belongs to that environment's app.
+    let lane = |environment: Uuid| StreamId::new(Environment::CATEGORY, environment);
+    let lanes = events.iter().filter_map(|event| named(event).environment).map(lane).collect();
+    let lanes = first_payloads(connection, lanes).await.map_err(ReadError::Unavailable)?;
+    let concerns = |event: &Recorded| {
+        let subject = named(event);
+        let app = subject.app.or_else(|| {
+            let stream = lane(subject.environment?);
+            timeline::names(&stream, lanes.get(stream.as_str())?).app
+        });
+        filter.app.is_none_or(|wanted| app == Some(wanted.0))
+            && filter.environment.is_none_or(|wanted| subject.environment == Some(wanted.0))
+    };
+    Ok(events.iter().filter(|event| concerns(event)).cloned().collect())
 }
 
 async fn first_payloads(
     connection: &mut PgConnection,
-    events: &[Recorded],
+    streams: Vec<StreamId>,
 ) -> Result<BTreeMap<String, Value>, sqlx::Error> {
-    let streams = events.iter().map(|event| event.envelope.stream.to_string()).collect::<Vec<_>>();
+    let streams = streams.iter().map(StreamId::to_string).collect::<Vec<_>>();
     sqlx::query("SELECT stream, payload FROM log.events WHERE stream = ANY($1) AND version = 1")
         .bind(streams)
         .fetch_all(connection)
@@ -166,32 +181,6 @@ async fn first_payloads(
         .iter()
         .map(|row| Ok((row.try_get("stream")?, row.try_get("payload")?)))
         .collect()
-}
-
-/// The line that the timeline will have for it.
-pub fn entry(event: &Recorded) -> Entry {
-    let envelope = &event.envelope;
-    let payload = timeline::redacted(event.payload.to_value());
-    Entry {
-        position: event.position,
-        event: envelope.event_id.0,
-        stream: envelope.stream.to_string(),
-        version: i64::try_from(envelope.version.0).unwrap_or(i64::MAX),
-        event_type: envelope.event_type.clone(),
-        schema_version: i16::try_from(envelope.schema_version).unwrap_or(i16::MAX),
-        actor: envelope.actor.id.0,
-        actor_kind: envelope.actor.kind.as_str().to_owned(),
-        on_behalf_of: envelope.actor.on_behalf_of.map(|id| id.0),
-        writer: envelope.writer.as_str().to_owned(),
-        correlation: envelope.correlation.0,
-        causation: envelope.causation.map(|id| id.0),
-        traceparent: envelope.traceparent.clone(),
-        reason: sentence::reason(&payload),
-        summary: sentence::of(&envelope.event_type, &payload),
-        payload,
-        occurred_at: envelope.occurred_at,
-        recorded_at: event.recorded_at,
-    }
 }
 
 /// Where the log stands now, for whoever follows all of it.

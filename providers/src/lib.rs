@@ -4,5 +4,6 @@ pub mod artifact_facts;
 pub mod artifact_oci;
 pub mod artifact_pack;
 pub mod artifact_store;
+pub mod github;
 pub mod probe;
 pub mod servers;

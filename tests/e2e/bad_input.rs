@@ -113,8 +113,8 @@ fn complaint(answer: &Value, mutation: &str, field: &str) -> Option<String> {
         return (!named || message.len() <= field.len() + 2).then(|| format!("unnamed: {error}"));
     }
     let payload = &answer["data"][mutation];
-    // Revoking what is not there is no success, and says no more to whom it does not belong.
-    if payload == &json!({ "revoked": false }) {
+    // Neither revoking nor rotating what is not there is a success, and says no more to whom it does not belong.
+    if payload == &json!({ "revoked": false }) || payload == &json!({ "rotated": false }) {
         return None;
     }
     let refusal = &payload["userErrors"][0];

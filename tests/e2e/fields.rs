@@ -81,6 +81,23 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         }
         "TimelineEntry" => (Tenants, "app(id: \"appId\") { timeline(first: 1) { nodes $ } }"),
         "PageInfo" => (Tenants, "app(id: \"appId\") { timeline(first: 1) { pageInfo $ } }"),
+        "OperationLine" => (Tenants, "app(id: \"appId\") { operationTimeline(first: 1) { nodes $ } }"),
+        "RefusedAttempt" => (Tenants, "app(id: \"appId\") { timeline(first: 1) { nodes { refusal $ } } }"),
+        "LateEvidence" => (Tenants, "app(id: \"appId\") { timeline(first: 1) { nodes { lateEvidence $ } } }"),
+        "CausationTree" => (Tenants, "causationTree(operationId: \"operationId\") $"),
+        "CausationNode" => (Tenants, "causationTree(operationId: \"operationId\") { nodes $ }"),
+        "Replay" => (Tenants, "replay(stream: \"environmentId\") $"),
+        "ReplayStep" => (Tenants, "replay(stream: \"environmentId\") { steps(first: 1) { nodes $ } }"),
+        "StateChange" => (Tenants, "replay(stream: \"environmentId\") { steps(first: 1) { nodes { changes $ } } }"),
+        "SupportBundle" => (Tenants, "supportBundle(correlation: \"correlation\") $"),
+        "Why" => (Tenants, "environment(id: \"environmentId\") { why(field: REPLICAS) $ }"),
+        "EnvironmentChange" => (
+            Tenants,
+            "environment(id: \"environmentId\") { changes(from: \"2026-01-01T00:00:00Z\", to: \"2100-01-01T00:00:00Z\") $ }",
+        ),
+        "Account" => (Everybodys, "viewer { account $ }"),
+        "ApiToken" => (Everybodys, "viewer { tokens(first: 1) { nodes $ } }"),
+        "Session" => (Everybodys, "viewer { sessions $ }"),
         "Member" => (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes $ } }"),
         "CustomGrants" => {
             (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes { customGrants $ } } }")
@@ -131,6 +148,11 @@ fn question(schema: &Schema, way: &str, field: &Output) -> String {
         .map(|argument| match (argument.kind.as_str(), argument.name.as_str()) {
             ("ID!", name) => format!("{name}: \"{name}\""),
             ("Int!", "replicas") => "replicas: 1".to_owned(),
+            ("DateTime!", "from") => "from: \"2026-01-01T00:00:00Z\"".to_owned(),
+            ("DateTime!", "to") => "to: \"2100-01-01T00:00:00Z\"".to_owned(),
+            ("MomentInput!", name) => format!("{name}: {{ version: 1 }}"),
+            ("EnvironmentField!", name) => format!("{name}: REPLICAS"),
+            ("String!", "path") => "path: \"/created\"".to_owned(),
             (kind, name) => panic!("the argument `{name}: {kind}` of `{}` has no value in {}", field.name, file!()),
         })
         .collect();
@@ -141,8 +163,17 @@ fn question(schema: &Schema, way: &str, field: &Output) -> String {
     format!("{{ {} }}", way.replacen('$', &asked, 1))
 }
 
-const IDS: [&str; 8] =
-    ["workspaceId", "projectId", "appId", "environmentId", "deploymentId", "operationId", "regionId", "cellId"];
+const IDS: [&str; 9] = [
+    "workspaceId",
+    "projectId",
+    "appId",
+    "environmentId",
+    "deploymentId",
+    "operationId",
+    "regionId",
+    "cellId",
+    "correlation",
+];
 
 /// With these ids in the places of their names.
 fn filled(question: &str, id: impl Fn(&str) -> String) -> String {
@@ -153,6 +184,9 @@ fn filled(question: &str, id: impl Fn(&str) -> String) -> String {
 
 /// An id of the owner's, or of the platform's.
 fn id_of(owner: &Owner, name: &str) -> String {
+    if name == "correlation" {
+        return uuid(&id_of(owner, "operationId")).to_string();
+    }
     match owner.id(name) {
         Some(id) => id.to_owned(),
         None => text(&owner.good_value(name)),
@@ -160,6 +194,9 @@ fn id_of(owner: &Owner, name: &str) -> String {
 }
 
 fn unknown_of(owner: &Owner, name: &str) -> String {
+    if name == "correlation" {
+        return uuid(&unknown_of(owner, "operationId")).to_string();
+    }
     // Regions and cells are everybody's.
     if ["regionId", "cellId"].contains(&name) { id_of(owner, name) } else { unknown_id(&id_of(owner, name)) }
 }

@@ -65,6 +65,25 @@ async fn a_foreign_id_is_answered_as_an_unknown_one_by_every_query() {
     ] {
         questions.push((nested, "environmentId".to_owned()));
     }
+    let workspace = own("workspaceId");
+    let lines = |field: &str| {
+        format!(
+            "query($id: ID!) {{ workspace(id: \"{workspace}\") {{ timeline(first: 5, filter: {{ {field}: $id }}) {{ nodes {{ type }} }} }} }}"
+        )
+    };
+    for (question, field) in [
+        (lines("environmentId"), "environmentId"),
+        (lines("appId"), "appId"),
+        (lines("projectId"), "projectId"),
+        (lines("operationId"), "operationId"),
+        (lines("objectId"), "deploymentId"),
+        ("query($id: ID!) { replay(stream: $id) { version } }".to_owned(), "environmentId"),
+        ("query($id: ID!) { replay(stream: $id) { version } }".to_owned(), "workspaceId"),
+        ("query($id: ID!) { why(stream: $id, path: \"/created/slug\") { value } }".to_owned(), "appId"),
+        ("query($id: ID!) { causationTree(operationId: $id) { truncated } }".to_owned(), "operationId"),
+    ] {
+        questions.push((question, field.to_owned()));
+    }
     for (question, field) in questions {
         let foreign = other.id(&field).expect("they have one").to_owned();
         let seen = plain(&owner.tenant.client.ask(&question, json!({ "id": foreign })).await, &foreign);

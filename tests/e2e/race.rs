@@ -105,6 +105,11 @@ async fn what_the_losers_worker_says_too_late_is_put_on_record_and_changes_nothi
     let told = the_late_report(&tenant, &lost["id"]).await;
     assert_eq!(told["payload"]["report"], "change the route", "{told:#}");
     assert!(text(&told["summary"]).contains("late"), "{told:#}");
+    let query = "query($id: ID!) { app(id: $id) { timeline(first: 5, filter: { kind: LATE_EVIDENCE }) { nodes { eventId kind \
+        lateEvidence { attempt report } operation { id } } } } }";
+    let late = tenant.client.data(query, json!({ "id": tenant.app })).await["app"]["timeline"]["nodes"].clone();
+    assert_eq!((&late[0]["eventId"], &late[0]["operation"]["id"]), (&told["eventId"], &lost["id"]), "{late:#}");
+    assert_eq!(late[0]["lateEvidence"]["report"], "change the route", "shown as what it is");
     let after = (tenant.owner().await, tenant.operation(&text(&lost["id"])).await);
     assert_eq!(after, before, "evidence, and nothing but evidence");
     assert_eq!((&after.0["epoch"], &after.0["operationId"]), (&json!(epoch + 1), &won["id"]));

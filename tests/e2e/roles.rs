@@ -67,7 +67,9 @@ fn asks(mutation: &str) -> Asks {
         "memberProjectGrantsSet" | "memberEnvironmentGrantsSet" => "workspace.set_grants",
         "supportAccessGrant" => "workspace.grant_support",
         "supportAccessEnd" => "workspace.end_support",
-        "tokenCreate" | "tokenRevoke" => return Asks::Nothing,
+        "tokenCreate" | "tokenRevoke" | "tokenRotate" | "sessionRevoke" | "sessionRevokeOthers" => {
+            return Asks::Nothing;
+        }
         "runnerTokenCreate" | "edgeTokenCreate" | "supportTokenCreate" | "regionCreate" | "cellCreate"
         | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostDrain" | "hostUpgradeDone" => {
             return Asks::Platform;
@@ -89,6 +91,10 @@ enum Who {
     Support,
     /// The same when it is over.
     EndedSupport,
+    /// The owner, with a token that only reads.
+    Reading,
+    /// The owner, with a token that leaves these.
+    Narrowed,
 }
 
 /// What comes of it.
@@ -98,11 +104,16 @@ enum Verdict {
     Permitted,
     /// A member without the grant.
     GrantMissing,
+    /// A token that does not leave so much.
+    TokenNarrowed,
     /// As if there were nothing.
     Unseen,
     /// Nobody at all.
     Unauthenticated,
 }
+
+/// What the narrowed token leaves.
+const LEFT: [&str; 3] = ["deploy", "promote_preview", "roll_back"];
 
 /// What comes with roles alone, and what support never has.
 const WHOLE: [&str; 5] = ["workspace_manage", "members_manage", "support_grant", "project_manage", "platform_manage"];
@@ -132,7 +143,7 @@ async fn every_mutation_is_for_whom_the_table_says_and_for_nobody_else() {
         }
     }
     eprintln!("S1: {}/{cells} cells of mutations right", cells - wrong.len());
-    assert!(cells >= 7 * 28, "only {cells} cells");
+    assert!(cells >= 9 * 28, "only {cells} cells");
     assert!(wrong.is_empty(), "{} of {cells}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -210,7 +221,16 @@ async fn callers(platform: &Platform, owner: &Owner, table: &[Value]) -> Vec<(Wh
         (Who::Outsider, person(platform).await.client),
         (Who::Support, helping.client),
         (Who::EndedSupport, ended.client),
+        (Who::Reading, narrowed(platform, owner, &[]).await),
+        (Who::Narrowed, narrowed(platform, owner, &LEFT).await),
     ]
+}
+
+/// The owner, with a token that leaves these grants.
+async fn narrowed(platform: &Platform, owner: &Owner, grants: &[&str]) -> Client {
+    let query = "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { secret } }";
+    let input = json!({ "input": { "name": "narrowed", "grants": grants } });
+    platform.client(&text(&owner.tenant.client.data(query, input).await["tokenCreate"]["secret"]))
 }
 
 pub(crate) async fn added(platform: &Platform, owner: &Owner, role: &str) -> Person {
@@ -238,14 +258,21 @@ fn words(list: &Value) -> Vec<&str> {
 }
 
 fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
-    use Verdict::{GrantMissing, Permitted, Unauthenticated, Unseen};
+    use Verdict::{GrantMissing, Permitted, TokenNarrowed, Unauthenticated, Unseen};
     let command = match (asks(mutation), who) {
         (_, Who::EndedSupport) => return Unauthenticated,
         // The owner of these tests runs the platform, too.
         (Asks::Platform, Who::Owner) => return Permitted,
-        (Asks::Platform, _) | (Asks::For("workspace.create"), Who::Support) => return Unseen,
-        // Strangers and support get no token for the workspace.
+        // Who only reads changes no token either.
+        (Asks::Platform, _) | (Asks::For("workspace.create"), Who::Support) | (Asks::Nothing, Who::Reading) => {
+            return Unseen;
+        }
+        // Strangers and support get no token for the workspace, and support gives none another secret.
         (Asks::Nothing, Who::Support | Who::Outsider) if mutation == "tokenCreate" => return Unseen,
+        (Asks::Nothing, Who::Support) if mutation == "tokenRotate" => return Unseen,
+        (Asks::For("workspace.create"), Who::Reading | Who::Narrowed) => return TokenNarrowed,
+        // Where somebody is signed in is not for who acts in their name.
+        (Asks::Nothing, Who::Support) if mutation.starts_with("session") => return Unseen,
         (Asks::Nothing, _) => return Permitted,
         (Asks::For(command), _) => command,
     };
@@ -266,7 +293,9 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
             roles.contains(&"member") || given
         }
         Who::Support => !grants.iter().any(|grant| NEVER_SUPPORT.contains(grant)),
-        Who::EndedSupport => false,
+        Who::EndedSupport | Who::Reading => false,
+        // The environment of these inputs is a preview; the word for production's promotion is the second one.
+        Who::Narrowed => grants.iter().any(|grant| LEFT.contains(grant)),
     };
     if permitted || grants.is_empty() { Permitted } else { GrantMissing }
 }
@@ -279,6 +308,7 @@ fn verdict(answer: &Value, mutation: &str) -> Verdict {
         Some("FORBIDDEN") => Verdict::Unseen,
         Some("NOT_FOUND") if field.ends_with("Id") => Verdict::Unseen,
         _ if answer["data"][mutation]["userErrors"][0]["code"] == "GRANT_MISSING" => Verdict::GrantMissing,
+        _ if answer["data"][mutation]["userErrors"][0]["code"] == "TOKEN_NARROWED" => Verdict::TokenNarrowed,
         _ => Verdict::Permitted,
     }
 }

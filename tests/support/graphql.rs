@@ -95,17 +95,28 @@ impl Client {
         payload["userErrors"][0].clone()
     }
 
-    /// Stores bytes under their digest.
-    pub async fn upload(&self, digest: &str, bytes: Vec<u8>) {
-        let sent = self
-            .http
+    /// Any path of the API: status and body.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let sent = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await;
+        let answer = sent.unwrap_or_else(|error| panic!("the API does not answer: {error:?}"));
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    /// What comes of storing bytes under a digest.
+    pub async fn try_upload(&self, digest: &str, bytes: Vec<u8>) -> reqwest::Response {
+        self.http
             .put(format!("{}/v1/artifacts/{digest}", self.url))
             .header(AUTHORIZATION, format!("Bearer {}", self.token))
             .timeout(Duration::from_mins(1))
             .body(bytes)
             .send()
             .await
-            .expect("the API takes uploads");
+            .expect("the API answers uploads")
+    }
+
+    /// Stores bytes under their digest.
+    pub async fn upload(&self, digest: &str, bytes: Vec<u8>) {
+        let sent = self.try_upload(digest, bytes).await;
         let status = sent.status();
         assert!(status.is_success(), "{status}: {}", sent.text().await.unwrap_or_default());
     }
@@ -118,7 +129,8 @@ pub fn mutation(name: &str, object: &str) -> String {
     let (variable, kind) = (&argument.name, &argument.kind);
     let answer = match mutation.answer.as_str() {
         "TokenPayload!" => "{ tokenId }".to_owned(),
-        "TokenRevokePayload!" => "{ revoked }".to_owned(),
+        "TokenRevokePayload!" | "SessionRevokePayload!" | "SessionRevokeOthersPayload!" => "{ revoked }".to_owned(),
+        "TokenRotatePayload!" => "{ rotated }".to_owned(),
         _ => format!("{{ {object} {PAYLOAD} }}"),
     };
     format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")

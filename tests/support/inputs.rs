@@ -119,8 +119,8 @@ impl Owner {
             "memberId" => json!("00000000-0000-7000-8000-00000000000b"),
             "role" => json!("MEMBER"),
             "grants" => json!(["roll_back"]),
-            "seconds" => json!(60),
-            "tokenId" => json!("00000000-0000-7000-8000-000000000009"),
+            "seconds" | "expiresInSeconds" => json!(60),
+            "tokenId" | "sessionId" => json!("00000000-0000-7000-8000-000000000009"),
             "idempotencyKey" => json!(unique("key")),
             "dryRun" => json!(false),
             other => panic!("the field `{other}` has no good value in {}", file!()),
@@ -209,7 +209,9 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
     if field.name == "approvalsRequired" {
         bad.push(("more than a team has", json!(11)));
     }
-    if ["drainSeconds", "standbySeconds", "seconds", "sleepAfterSeconds"].contains(&field.name.as_str()) {
+    if ["drainSeconds", "standbySeconds", "seconds", "sleepAfterSeconds", "expiresInSeconds"]
+        .contains(&field.name.as_str())
+    {
         bad.push(("for ever", json!(4_000_000_000_000_u64)));
     }
     if !field.optional {
@@ -299,7 +301,7 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "key" => {
             of(vec!["lower".into(), "A-B".into(), "PORT".into(), "RHONE_X".into(), "K".repeat(256), "NOT_SET".into()])
         }
-        "tokenId" | "memberId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
+        "tokenId" | "memberId" | "sessionId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
         other => panic!("no bad values are known for the text `{other}` in {}", file!()),
     }
 }

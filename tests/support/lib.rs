@@ -1,10 +1,12 @@
 //! The harness of the end-to-end tests: it starts the real platform and drives it from outside, as customers and disasters
-//! do. Nothing here is a fake of any part. The trap avoided: a harness that knows the insides and proves only itself.
+//! do. Nothing here is a fake of any part; GitHub, which is none, has a double. The trap avoided: a harness that knows the insides and proves only itself.
 
 pub mod artifacts;
+pub mod browser;
 pub mod database;
 pub mod edge;
 pub mod figure;
+pub mod github;
 pub mod graphql;
 pub mod hosts;
 pub mod inputs;
@@ -17,6 +19,7 @@ pub mod rules;
 pub mod scan;
 pub mod schema;
 pub mod second_region;
+pub mod seeding;
 pub mod signals;
 pub mod sockets;
 pub mod story;

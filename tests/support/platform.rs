@@ -2,6 +2,7 @@
 //! ends. The trap avoided: servers left behind by a test that panicked; a shell waits for this process' end and stops them.
 
 use crate::{
+    github::GitHub,
     graphql::Client,
     program,
     report::{self, Addresses, Report},
@@ -22,6 +23,8 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 #[derive(Debug)]
 pub struct Platform {
     folder: PathBuf,
+    /// What it is told beside its options.
+    environment: Vec<(String, String)>,
     /// Its end is the shell's sign to stop everything.
     guard: Child,
     /// At most so many at a time.
@@ -44,27 +47,38 @@ wait "$up"
 "#;
 
 impl Platform {
-    /// The one that all tests share which break nothing.
+    /// The one that all tests share which break nothing. People sign in at [`GitHub::shared`].
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Platform> = OnceCell::const_new();
-        SHARED.get_or_init(async || Self::start_in(new_folder(), None, &[]).await).await
+        let start = async || {
+            let github = GitHub::shared();
+            let platform = Self::start_in(new_folder(), None, &[], github.environment()).await;
+            github.register(&platform.report().urls.api);
+            platform
+        };
+        SHARED.get_or_init(start).await
     }
 
     /// One of its own, for a test that breaks things.
     pub async fn start() -> Self {
         let place = PLACES.acquire().await.expect("never closed");
-        Self::start_in(new_folder(), Some(place), &[]).await
+        Self::start_in(new_folder(), Some(place), &[], Vec::new()).await
     }
 
     /// One of its own, started with these options.
     pub async fn start_with(options: &[&str]) -> Self {
         let place = PLACES.acquire().await.expect("never closed");
-        Self::start_in(new_folder(), Some(place), options).await
+        Self::start_in(new_folder(), Some(place), options, Vec::new()).await
     }
 
-    async fn start_in(folder: PathBuf, place: Option<SemaphorePermit<'static>>, options: &[&str]) -> Self {
-        let guard = up(&folder, options);
-        let platform = Self { folder, guard, _place: place };
+    async fn start_in(
+        folder: PathBuf,
+        place: Option<SemaphorePermit<'static>>,
+        options: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> Self {
+        let guard = up(&folder, options, &environment);
+        let platform = Self { folder, environment, guard, _place: place };
         platform.ready().await;
         platform
     }
@@ -81,7 +95,7 @@ impl Platform {
         // The shell that waits for this process' end would remove the folder.
         self.guard.kill().expect("the shell waits");
         self.guard.wait().expect("the shell was killed");
-        self.guard = up(&self.folder, &[]);
+        self.guard = up(&self.folder, &[], &self.environment);
         self.ready().await;
     }
 
@@ -181,10 +195,11 @@ pub fn database_is_foreign() -> bool {
     env::var_os("DATABASE_URL").is_some()
 }
 
-fn up(folder: &Path, options: &[&str]) -> Child {
+fn up(folder: &Path, options: &[&str], environment: &[(String, String)]) -> Child {
     let mut shell = Command::new("sh");
     shell.args(["-c", SHELL, "e2e"]).arg(folder).arg(program::path("rhone"));
     shell.args(["up", "--data"]).arg(folder.join("data")).args(options);
+    shell.envs(environment.iter().map(|(name, value)| (name, value)));
     shell.stdin(Stdio::piped()).spawn().expect("there is a shell")
 }
 

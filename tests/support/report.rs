@@ -78,6 +78,8 @@ pub struct Database {
     pub api_url: String,
     /// Role `rhone_worker`.
     pub worker_url: String,
+    /// Role `rhone_projector`.
+    pub projector_url: String,
     /// The administrator.
     pub admin_url: String,
 }

@@ -3,7 +3,7 @@
 //! notice, since a new allocation changes no stream that both have read; every append carries the fence of the lease.
 
 use crate::config::{Config, Door};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
@@ -13,7 +13,7 @@ use rhone_domain::{
     environment::{DrainPolicy, Environment},
     host::Host,
     ids::{AllocationId, CorrelationId, EnvironmentId, HostId, OperationId},
-    numbers::{Fence, Version},
+    numbers::{Fence, Version, seconds},
     operation::{Operation, Work},
     promotion::EDGE_LIVE,
     route_owner::RouteOwner,
@@ -239,7 +239,7 @@ fn proving(operation: &Operation) -> Option<OperationId> {
 
 /// Until when the sessions of what is drained now may go on.
 fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
-    now + TimeDelta::seconds(i64::try_from(drain.drain_seconds).unwrap_or(i64::MAX / 1_000))
+    now + seconds(drain.drain_seconds)
 }
 
 fn as_read(owner: &RouteOwner, version: Version, environment: EnvironmentId) -> Loaded<RouteOwner> {

@@ -3,16 +3,17 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
-    context::{Ask as _, begin, belongs_to, position, shown, wait_for},
+    context::{Ask as _, belongs_to},
     deployment::Deployment,
     environment::{Environment, EnvironmentKind},
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
+    history::{self, Replay},
     id,
     lists::{DeploymentsPage, OfKind, OperationsPage},
     operation::Operation,
     place::{claim_slug, name, noun, slug, some_of},
     project::Project,
-    timeline::TimelineEntry,
+    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -26,13 +27,19 @@ use rhone_domain::{
     project,
     text::{Name, Slug},
 };
-use rhone_eventstore::Position;
-use rhone_projections::{projection, timeline};
+use rhone_projections::timeline::Filter;
 use uuid::Uuid;
 
 noun! {
     /// A hosted application.
     App(AppId, app::Created, app::App)
+}
+
+impl App {
+    /// What of a timeline is its own.
+    fn told(&self) -> Filter {
+        Filter { app: Some(self.created.id), ..Filter::default() }
+    }
 }
 
 #[Object]
@@ -129,7 +136,8 @@ impl App {
     async fn timeline(
         &self,
         ctx: &Context<'_>,
-        environment_id: Option<ID>,
+        #[graphql(desc = "The same as in the filter.")] environment_id: Option<ID>,
+        filter: Option<TimelineFilter>,
         #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
             String,
         >,
@@ -139,18 +147,39 @@ impl App {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<TimelineEntry>> {
         let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
-        let target = position(ctx, "atLeastPosition", at_least_position.as_deref())?;
-        wait_for(ctx, projection::key::<timeline::Timeline>(), target).await?;
-        let plain = |field, cursor: Option<String>| {
-            position(ctx, field, cursor.as_deref()).map(|position| position.map(|position| position.to_string()))
-        };
-        let (after, before) = (plain("after", after)?, plain("before", before)?);
-        let wanted = Pages { first, after, last, before }.wanted::<Position>()?;
-        let mut transaction = begin(ctx).await?;
-        let filter = timeline::Filter { app: Some(self.created.id), environment, correlation: None };
-        let rows = timeline::page(&mut transaction, &filter, &wanted.keyset).await.map_err(Fault::internal)?;
-        let rows = rows.into_iter().map(|row| (shown(ctx, row.position), TimelineEntry(row)));
-        Ok(wanted.connection(rows.collect()))
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::lines(ctx, Filter { environment, ..self.told() }, wanted).await?)
+    }
+
+    /// The same, operation by operation; the filter is about how each one began.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn operation_timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        at_least_position: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<OperationLine>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
+    }
+
+    /// All of its streams at one time, each folded by the code that judged it; in the order of their names.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn replay(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What the log had received by then; now when omitted.")] at: Option<DateTime<Utc>>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Replay>> {
+        Ok(history::of_app(ctx, self.created.id, at, Pages { first, after, last, before }).await?)
     }
 }
 

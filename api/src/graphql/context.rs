@@ -6,6 +6,7 @@ use crate::{
     identity::{Principal, PrincipalKind, Tokens},
     live::Pulse,
     request::RequestInfo,
+    sign_in::Sessions,
 };
 use async_graphql::{Context, Data};
 use rhone_domain::{
@@ -43,6 +44,8 @@ pub struct Platform {
     pub vault: Vault,
     /// Tokens.
     pub tokens: Tokens,
+    /// Sessions of browsers.
+    pub sessions: Sessions,
     /// Which life of the log positions belong to.
     pub incarnation: LogIncarnation,
     /// Tells those who follow when to look.
@@ -125,12 +128,13 @@ async fn runs_the_platform(ctx: &Context<'_>) -> Result<bool, Fault> {
     Ok(authority.holds(Grant::PlatformManage, Level::Platform, Scope::default()))
 }
 
-/// By what right a caller acts in a workspace.
+/// By what right a caller acts in a workspace: the member's, less what the token does not leave of it.
 pub(crate) fn authority_of(principal: &Principal, of: WorkspaceId, membership: Option<Membership>) -> Authority {
-    match principal.on_behalf_of {
+    let authority = match principal.on_behalf_of {
         Some(_) => Authority::support(of, membership),
         None => Authority::caller(of, membership),
-    }
+    };
+    authority.narrowed(principal.limits.narrowing.clone())
 }
 
 /// Whether the caller belongs to a workspace. Who does not must not learn that there is one: the caller answers NOT_FOUND.

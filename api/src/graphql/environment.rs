@@ -1,16 +1,22 @@
-//! Environments: traffic and policy lanes of an app. Creating one opens its route, without an owner, in the same append.
+//! Environments: traffic and policy lanes of an app.
+
+mod create;
+
+pub(crate) use create::EnvironmentMutation;
 
 use super::{
     allocation::{Allocation, AllocationState},
     app::App,
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
-    context::{Ask, belongs_to},
+    change::natural,
+    connection::{Pages, Rows},
+    context::Ask,
     failover::{self, FailoverPlan},
     gates::RouteChangePlan,
+    history::{self, EnvironmentChange, EnvironmentField, Why},
     id,
     lists::{AllocationsOf, RunningIn},
     migration::{self, RecordedMigration},
-    place::{Cell, Region, claim_slug, noun, slug},
+    place::{Cell, Region, noun},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
     region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness},
@@ -18,29 +24,21 @@ use super::{
     runtime_service_binding::{self, RuntimeServiceBinding},
     scale::{self, ScalePlan},
     scale_readiness::{self, ScaleReadiness},
+    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
     variables::{self, Variable, VariableDifference, VariableSet},
 };
-use crate::fault::Fault;
-use async_graphql::{Context, Enum, ID, InputObject, Object};
+use crate::{fault::Fault, page};
+use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
-    actor::Writer,
-    aggregate::Aggregate as _,
     allocation::State,
-    app,
-    authorization::Scope,
-    cell, claim,
-    envelope::StreamId,
     environment,
-    environment::DrainPolicy,
-    ids::{AppId, CellId, CorrelationId, DeploymentId, EnvironmentId, RegionId},
+    ids::{DeploymentId, EnvironmentId},
     operation::{Kind, Work},
     region_enablement::Enablement,
-    route_owner,
-    text::Slug,
     wake::{self, Serving},
 };
-use rhone_projections::authority::allocations::Ended;
+use rhone_projections::{authority::allocations::Ended, timeline::Filter};
 
 noun! {
     /// A traffic and policy lane of an app; also the key of its route.
@@ -57,6 +55,13 @@ pub(crate) enum EnvironmentKind {
     Staging,
     /// The real thing.
     Production,
+}
+
+impl Environment {
+    /// What of a timeline is its own.
+    fn told(&self) -> Filter {
+        Filter { environment: Some(self.created.id), ..Filter::default() }
+    }
 }
 
 #[Object]
@@ -268,114 +273,57 @@ impl Environment {
     ) -> async_graphql::Result<VariableDifference> {
         Ok(variables::difference(ctx, self.created.id, &deployment_id).await?)
     }
-}
 
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct EnvironmentCreateInput {
-    app_id: ID,
-    /// Unique in its app.
-    slug: String,
-    kind: EnvironmentKind,
-    /// Where its allocations run.
-    region_id: ID,
-    /// Where in the region.
-    cell_id: ID,
-    /// How long open sockets of a former owner live on; 30 unless said otherwise.
-    drain_seconds: Option<i64>,
-    /// How long a former owner's allocations are kept for a rollback; 300 unless said otherwise.
-    standby_seconds: Option<i64>,
-    idempotency_key: Option<String>,
-    #[graphql(default)]
-    dry_run: bool,
-}
-
-payload! {
-    /// The answer of environmentCreate.
-    EnvironmentCreatePayload { environment: Environment }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct EnvironmentMutation;
-
-#[Object]
-impl EnvironmentMutation {
-    /// Opens an environment of an app, and its route.
-    async fn environment_create(
+    /// Every event that concerns it, in the log's order.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn timeline(
         &self,
         ctx: &Context<'_>,
-        input: EnvironmentCreateInput,
-    ) -> async_graphql::Result<EnvironmentCreatePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
-        let usual = DrainPolicy::default();
-        let create = Create {
-            app: id::read("appId", &input.app_id)?,
-            slug: slug(&input.slug)?,
-            kind: input.kind.into(),
-            region: id::read("regionId", &input.region_id)?,
-            cell: id::read("cellId", &input.cell_id)?,
-            drain: DrainPolicy {
-                drain_seconds: natural("drainSeconds", input.drain_seconds)?.unwrap_or(usual.drain_seconds),
-                standby_seconds: natural("standbySeconds", input.standby_seconds)?.unwrap_or(usual.standby_seconds),
-            },
-        };
-        Ok(EnvironmentCreatePayload(change(ctx, manner, create).await?))
-    }
-}
-
-#[derive(Debug)]
-struct Create {
-    app: AppId,
-    slug: Slug,
-    kind: environment::Kind,
-    region: RegionId,
-    cell: CellId,
-    drain: DrainPolicy,
-}
-
-impl Change for Create {
-    fn name(&self) -> &'static str {
-        "environmentCreate"
+        filter: Option<TimelineFilter>,
+        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
+            String,
+        >,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<TimelineEntry>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::lines(ctx, self.told(), wanted).await?)
     }
 
-    fn fingerprint(&self) -> String {
-        format!("{self:?}")
+    /// The same, operation by operation; the filter is about how each one began.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn operation_timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        at_least_position: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<OperationLine>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 
-    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        let id: EnvironmentId = bench.new_id();
-        let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
-            return Err(id::not_found::<AppId>("appId").into());
-        };
-        if !belongs_to(bench.ctx, app.workspace).await? {
-            return Err(id::not_found::<AppId>("appId").into());
-        }
-        let cell = bench.load::<cell::Cell>(self.cell).await?.state.created;
-        if cell.is_none_or(|cell| cell.region != self.region) {
-            return Err(Fault::bad_input("cellId", "must be a cell of the region in regionId").into());
-        }
-        let (workspace, region, cell) = (app.workspace, self.region, self.cell);
-        let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
-        unit.place(Some(region), Some(cell));
-        unit.about(Scope { project: Some(app.project), environment: None });
-        let no = |no: No| no.concerning(self.app, None);
-        permit(&unit, "environment.create", &StreamId::new(app::App::CATEGORY, self.app)).map_err(no)?;
-        claim_slug(bench, &mut unit, (claim::Kind::EnvironmentSlug, self.app.0), &self.slug, id.0).await?;
-        let mut environment = bench.load::<environment::Environment>(id).await?;
-        let created = environment::Created {
-            id,
-            workspace,
-            project: app.project,
-            app: self.app,
-            slug: self.slug.clone(),
-            kind: self.kind,
-            region,
-            cell,
-            drain: self.drain,
-        };
-        decide(&mut unit, &mut environment, environment::Command::Create(created))?;
-        let mut owner = bench.load::<route_owner::RouteOwner>(id).await?;
-        let opened = route_owner::Opened { environment: id, workspace, app: self.app, region, cell };
-        decide(&mut unit, &mut owner, route_owner::Command::Open(opened))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+    /// What changed in it after one time, up to and with another, field by field.
+    #[graphql(complexity = "100 + 10 * child_complexity")]
+    async fn changes(
+        &self,
+        ctx: &Context<'_>,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> async_graphql::Result<Vec<EnvironmentChange>> {
+        Ok(history::changes(ctx, self.created.id, (from, to)).await?)
+    }
+
+    /// Why a field is what it is; one of several by its key, such as a variable, a hostname or a digest.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn why(&self, ctx: &Context<'_>, field: EnvironmentField, key: Option<String>) -> async_graphql::Result<Why> {
+        Ok(history::of_environment(ctx, self.created.id, field, key).await?)
     }
 }

@@ -4,10 +4,12 @@
 use super::lists::Lists;
 use crate::fault::Fault;
 use async_graphql::dataloader::{DataLoader, Loader};
-use rhone_domain::{aggregate::Aggregate, ids::EnvironmentId, numbers::Version, route_owner::RouteOwner};
+use rhone_domain::{
+    aggregate::Aggregate, ids::EnvironmentId, numbers::Version, operation::Operation, route_owner::RouteOwner,
+};
 use rhone_eventstore::ReadError;
 use rhone_projections::{
-    authority::route_owners,
+    authority::{operations, route_owners},
     catalogue,
     deployments::{self, DeploymentRow},
     folded,
@@ -23,6 +25,7 @@ pub(crate) struct Loaders {
     pub(crate) route_owners: DataLoader<RouteOwnerRows>,
     pub(crate) lists: DataLoader<Lists>,
     folded: DataLoader<FoldedRows>,
+    pub(crate) operations: DataLoader<OperationRows>,
 }
 
 impl Loaders {
@@ -33,6 +36,7 @@ impl Loaders {
             route_owners: DataLoader::new(RouteOwnerRows(session.clone()), tokio::spawn),
             lists: DataLoader::new(Lists(session.clone()), tokio::spawn),
             folded: DataLoader::new(FoldedRows(session.clone()), tokio::spawn),
+            operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
         }
     }
 
@@ -95,6 +99,19 @@ impl Loader<EnvironmentId> for RouteOwnerRows {
         let rows = route_owners::by_environments(&mut transaction, ids).await.map_err(Arc::new)?;
         let key = |owner: &RouteOwner| owner.lane().map(|lane| lane.environment);
         Ok(rows.into_iter().filter_map(|row| Some((key(&row.0)?, row))).collect())
+    }
+}
+
+pub(crate) struct OperationRows(Session);
+
+impl Loader<Uuid> for OperationRows {
+    type Value = (Operation, Version);
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, (Operation, Version)>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let rows = operations::by_ids(&mut transaction, ids).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.0.requested.as_ref()?.id.0, row))).collect())
     }
 }
 

@@ -182,7 +182,7 @@ fn member_id(text: &str) -> Result<ActorId, Fault> {
     Ok(ActorId(uuid?))
 }
 
-fn grants(words: &[String]) -> Result<BTreeSet<Grant>, Fault> {
+pub(super) fn grants(words: &[String]) -> Result<BTreeSet<Grant>, Fault> {
     let read =
         |word: &String| word.parse().map_err(|_| Fault::bad_input("grants", "must be words of authorizationTable"));
     words.iter().map(read).collect()

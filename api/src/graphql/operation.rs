@@ -152,7 +152,7 @@ pub(crate) struct OperationFailure {
 }
 
 impl Operation {
-    fn of((state, version): (operation::Operation, Version)) -> Option<Self> {
+    pub(crate) fn of((state, version): (operation::Operation, Version)) -> Option<Self> {
         Some(Self { requested: Box::new(state.requested.clone()?), state: Box::new(state), version })
     }
 

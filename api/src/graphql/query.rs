@@ -9,11 +9,15 @@ use super::{
     context::{Ask, position},
     deployment::Deployment,
     environment::Environment,
+    history::{self, MomentInput, Replay, SupportBundle, Why},
     id,
     operation::Operation,
     place::{Cell, Host, Region, roots},
     project::Project,
     reference::{self, NounDescription, StateClass},
+    session::{self, Account, Session},
+    timeline::{self, CausationTree},
+    token::held::{self, ApiToken},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page};
@@ -43,7 +47,7 @@ pub(crate) enum Node {
 pub(crate) struct Viewer {
     /// As events name it.
     actor: String,
-    /// The token that was shown.
+    /// The token that was shown, or the session whose cookie was.
     token_id: String,
     /// For whom, when support acts for a member.
     on_behalf_of: Option<String>,
@@ -51,6 +55,18 @@ pub(crate) struct Viewer {
 
 #[async_graphql::ComplexObject]
 impl Viewer {
+    /// Where the caller is signed in: at most 50 browsers, newest first.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Session>> {
+        Ok(session::living(ctx).await?)
+    }
+
+    /// Who the caller is at GitHub, if that is where the caller comes from.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn account(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Account>> {
+        Ok(session::account(ctx).await?)
+    }
+
     /// What the caller may do in a workspace, in a project of it, or in an environment.
     #[graphql(complexity = "20")]
     async fn grants(
@@ -61,6 +77,19 @@ impl Viewer {
         environment_id: Option<ID>,
     ) -> async_graphql::Result<Vec<&'static str>> {
         Ok(authorization::grants(ctx, &workspace_id, project_id.as_ref(), environment_id.as_ref()).await?)
+    }
+
+    /// The caller's tokens, the ended ones too, in the order in which they were made.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn tokens(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<ApiToken>> {
+        Ok(held::page(ctx, Pages { first, after, last, before }).await?)
     }
 }
 
@@ -182,6 +211,57 @@ impl Query {
     /// Never stale: an operation is written together with each of its stages.
     async fn operation(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Operation>> {
         Ok(Operation::find(ctx, id::read("id", &id)?, None).await?)
+    }
+
+    /// What led to what: the tree of causes that an event or an operation belongs to.
+    #[graphql(complexity = "100 + 25 * child_complexity")]
+    async fn causation_tree(
+        &self,
+        ctx: &Context<'_>,
+        event_id: Option<String>,
+        operation_id: Option<ID>,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<CausationTree> {
+        timeline::reached(ctx, at_least_position.as_deref()).await?;
+        Ok(timeline::causation_tree(ctx, event_id.as_deref(), operation_id.as_ref()).await?)
+    }
+
+    /// Any aggregate at any version or time, folded by the code that judged it; by its id or as `category:uuid`.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn replay(
+        &self,
+        ctx: &Context<'_>,
+        stream: ID,
+        at: Option<MomentInput>,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Replay> {
+        let stream = history::stream_of(&stream)?;
+        Ok(history::replay(ctx, &stream, at, at_least_position.as_deref()).await?)
+    }
+
+    /// Why a place in any aggregate's state, by its JSON pointer, is what it is.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn why(
+        &self,
+        ctx: &Context<'_>,
+        stream: ID,
+        path: String,
+        at: Option<MomentInput>,
+    ) -> async_graphql::Result<Why> {
+        let stream = history::stream_of(&stream)?;
+        Ok(history::of_stream(ctx, &stream, &path, history::as_of("at", at)?).await?)
+    }
+
+    /// What one cause brought about, redacted, to be folded elsewhere to the same states; an operation's cause is its id
+    /// without its prefix, as lines of its timeline show it.
+    #[graphql(complexity = "200 + child_complexity")]
+    async fn support_bundle(
+        &self,
+        ctx: &Context<'_>,
+        correlation: String,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<SupportBundle> {
+        Ok(history::support_bundle(ctx, &correlation, at_least_position.as_deref()).await?)
     }
 
     /// The caller's workspaces.

@@ -12,13 +12,14 @@ use super::{
     token::TokenPayload,
 };
 use crate::{
-    fault::Fault,
+    fault::{Code, Fault},
     identity::{NewToken, PREFIX, PrincipalKind},
 };
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::ActorKind,
+    authorization::Narrowing,
     ids::{SupportId, WorkspaceId},
     text::Reason,
     workspace::Command,
@@ -136,6 +137,9 @@ impl SupportMutation {
     ) -> async_graphql::Result<TokenPayload> {
         platform_only(ctx).await?;
         not_support(ctx)?;
+        if ctx.principal().limits.narrowing != Narrowing::Whole {
+            return Err(Fault::new(Code::Forbidden, "a narrowed token makes none that may more than itself").into());
+        }
         let access = id::read::<SupportId>("accessId", &input.access_id)?;
         let (platform, secret) = (ctx.platform(), format!("{PREFIX}{}", secret()));
         let token = NewToken {
@@ -149,7 +153,7 @@ impl SupportMutation {
         if !made {
             return Err(id::not_found::<SupportId>("accessId").into());
         }
-        Ok(TokenPayload { token_id: token.id.to_string(), secret })
+        Ok(TokenPayload { token_id: token.id.to_string(), secret, expires_at: None })
     }
 }
 

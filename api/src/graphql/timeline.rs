@@ -1,13 +1,89 @@
-//! The timeline's lines: every event with who, what, why, its cause and a sentence.
+//! The timeline's lines: every event with who, what, why, its cause and a sentence; refusals and late evidence shown as such.
 
-use super::context::shown;
-use async_graphql::{Context, Json, Object};
+mod filter;
+mod lists;
+mod tree;
+
+pub(crate) use filter::{TimelineFilter, TimelineKind, streams_of, uuid};
+pub(crate) use lists::{OperationLine, Wanted, lines, operations, reached};
+pub(crate) use tree::{CausationTree, causation_tree};
+
+use super::{
+    context::{Ask as _, shown},
+    operation::Operation,
+};
+use crate::fault::Fault;
+use async_graphql::{Context, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_projections::timeline;
+use serde_json::Value;
 
 /// One event, told.
 #[derive(Clone, Debug)]
 pub(crate) struct TimelineEntry(pub(crate) timeline::Entry);
+
+/// What somebody asked for and did not get.
+#[derive(Clone, Debug, PartialEq, Eq, SimpleObject, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RefusedAttempt {
+    /// The mutation.
+    pub(crate) command: String,
+    /// The aggregate that refused, as `category:uuid`.
+    pub(crate) target: String,
+    /// The rule's code.
+    pub(crate) code: String,
+    /// The rule in words.
+    pub(crate) message: String,
+    /// What the caller expected.
+    pub(crate) expected: Option<String>,
+    /// What was so.
+    pub(crate) actual: Option<String>,
+}
+
+/// What a worker that had lost its lease wanted to report: on record, and without effect.
+#[derive(Clone, Debug, PartialEq, Eq, SimpleObject, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LateEvidence {
+    /// Which attempt, by its fence.
+    pub(crate) attempt: u64,
+    /// What it wanted to report.
+    pub(crate) report: String,
+}
+
+impl TimelineEntry {
+    pub(crate) fn trace(&self) -> Option<&str> {
+        self.0.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1))
+    }
+
+    pub(crate) fn kind(&self) -> TimelineKind {
+        TimelineKind::of(&self.0.event_type)
+    }
+
+    pub(crate) fn refused(&self) -> Option<RefusedAttempt> {
+        let refused = self.0.payload.get("refused").filter(|_| self.kind() == TimelineKind::Refusal)?;
+        let text = |name: &str| refused.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(RefusedAttempt {
+            command: text("command")?,
+            target: text("target")?,
+            code: text("code")?,
+            message: text("message")?,
+            expected: text("expected"),
+            actual: text("actual"),
+        })
+    }
+
+    pub(crate) fn late(&self) -> Option<LateEvidence> {
+        let payload = Some(&self.0.payload).filter(|_| self.kind() == TimelineKind::LateEvidence)?;
+        let report = payload.get("report")?.as_str()?.to_owned();
+        Some(LateEvidence { attempt: payload.get("attempt")?.as_u64()?, report })
+    }
+
+    /// The operation that it belongs to.
+    pub(crate) async fn of_operation(&self, ctx: &Context<'_>) -> Result<Option<Operation>, Fault> {
+        let found = ctx.loaders().operations.load_one(self.0.correlation).await.map_err(Fault::internal)?;
+        Ok(found.and_then(Operation::of))
+    }
+}
 
 #[Object]
 impl TimelineEntry {
@@ -71,7 +147,7 @@ impl TimelineEntry {
 
     /// The trace it belongs to.
     async fn trace_id(&self) -> Option<&str> {
-        self.0.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1))
+        self.trace()
     }
 
     /// Why, where somebody said so.
@@ -82,6 +158,32 @@ impl TimelineEntry {
     /// One sentence.
     async fn summary(&self) -> &str {
         &self.0.summary
+    }
+
+    /// Whether it is an event like others, a refusal, or evidence that came too late.
+    #[graphql(name = "kind")]
+    async fn shown_kind(&self) -> TimelineKind {
+        self.kind()
+    }
+
+    /// Of a refusal: what was asked for, by which rule it was refused, with expected and actual.
+    async fn refusal(&self) -> Option<RefusedAttempt> {
+        self.refused()
+    }
+
+    /// Of evidence that came too late: whose, and what it says.
+    async fn late_evidence(&self) -> Option<LateEvidence> {
+        self.late()
+    }
+
+    /// The command that it answers.
+    async fn command(&self) -> Option<String> {
+        rhone_domain::history::command_of(&self.0.event_type, &self.0.payload)
+    }
+
+    /// The operation that it belongs to, if it belongs to one.
+    async fn operation(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Operation>> {
+        Ok(self.of_operation(ctx).await?)
     }
 
     /// What the event says; personal fields are shown as sealed.

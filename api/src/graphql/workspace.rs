@@ -10,6 +10,7 @@ use super::{
     place::{claim_slug, name, page_of, slug},
     project::Project,
     support::SupportAccess,
+    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
 use crate::{
     fault::{Code, Fault},
@@ -27,7 +28,7 @@ use rhone_domain::{
     workspace,
 };
 use rhone_eventstore::Position;
-use rhone_projections::{authority::members, catalogue, catalogue::Catalogue, projection};
+use rhone_projections::{authority::members, catalogue, catalogue::Catalogue, projection, timeline::Filter};
 use uuid::Uuid;
 
 /// A tenant.
@@ -71,6 +72,13 @@ impl Workspace {
         super::context::wait_for(ctx, projection::key::<Catalogue>(), position).await?;
         let row = ctx.loaders().catalogue.load_one(CatalogueKey(Self::KIND, id.0)).await.map_err(Fault::internal)?;
         row.as_ref().map(Self::of).transpose()
+    }
+}
+
+impl Workspace {
+    /// What of a timeline is its own.
+    fn told(&self) -> Filter {
+        Filter { workspace: Some(self.id), ..Filter::default() }
     }
 }
 
@@ -141,6 +149,42 @@ impl Workspace {
         let mut transaction = begin(ctx).await?;
         let rows = members::support(&mut transaction, self.id).await.map_err(Fault::internal)?;
         Ok(rows.into_iter().map(SupportAccess::from).collect())
+    }
+
+    /// Every event that concerns it, in the log's order.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
+            String,
+        >,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<TimelineEntry>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::lines(ctx, self.told(), wanted).await?)
+    }
+
+    /// The same, operation by operation; the filter is about how each one began.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn operation_timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        at_least_position: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<OperationLine>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 }
 

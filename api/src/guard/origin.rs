@@ -29,6 +29,17 @@ impl Origins {
             Some(_) => Err(foreign("Sec-Fetch-Site")),
         }
     }
+
+    /// Whether a page of the list has this host and port.
+    pub(crate) fn names(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.0.iter().any(|origin| origin.split_once("://").is_some_and(|(_, listed)| listed == host))
+    }
+
+    /// Refuses what does not say that it comes from a page on the list: for requests that a browser's cookie speaks for.
+    pub(crate) fn require(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        if headers.contains_key(ORIGIN) { self.admit(headers) } else { Err(foreign("Origin")) }
+    }
 }
 
 fn foreign(header: &'static str) -> Fault {

@@ -7,13 +7,17 @@ use async_graphql::{Executor, http::GraphiQLSource, parser::types::OperationType
 use axum::{
     Extension,
     extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ORIGIN, SET_COOKIE},
+        request::Parts,
+    },
     response::{Html, IntoResponse, Response},
 };
 
 use super::{refuse, send};
 use crate::{
-    authenticate::{Authenticator, bearer_of},
+    authenticate::{Authenticator, Credential, credential_of},
     fault::{Code, Fault},
     guard::{
         body::{self, QueryString, Refusal},
@@ -24,6 +28,7 @@ use crate::{
     },
     request::RequestInfo,
     shell::Shell,
+    sign_in::cookie,
     websocket,
 };
 
@@ -55,7 +60,7 @@ async fn posted<E: Executor, A: Authenticator>(
     let (parts, body) = request.into_parts();
     shell.settings.origins.admit(&parts.headers)?;
     body::require_json(&parts.headers)?;
-    let actor = authenticate(shell, &parts.headers).await?;
+    let actor = authenticate(shell, &parts.headers, Method::Post).await?;
     let bytes = body::read(body, shell.settings.body_timeout).await?;
     let request = body::parse(&bytes, &shell.settings.documents)?;
     run(shell, info, request, &actor, Method::Post, media).await
@@ -83,7 +88,7 @@ async fn got<E: Executor, A: Authenticator>(
     media: MediaType,
 ) -> Result<Response, Refusal> {
     shell.settings.origins.admit(&parts.headers)?;
-    let actor = authenticate(shell, &parts.headers).await?;
+    let actor = authenticate(shell, &parts.headers, Method::Get).await?;
     let Query(raw) = Query::<QueryString>::try_from_uri(&parts.uri)
         .map_err(|_: QueryRejection| Fault::bad_input("query string", "must be well formed"))?;
     let request = body::parse_query_string(raw, &shell.settings.documents)?;
@@ -105,7 +110,10 @@ async fn upgrade<E: Executor, A: Authenticator>(
     }
     let upgrade = upgrade.max_message_size(body::MAX_BODY).max_frame_size(body::MAX_BODY);
     let info = info.clone();
-    Ok(upgrade.on_upgrade(move |socket| websocket::serve(socket, shell, info)))
+    // A cookie counts only where a page says where it is from; a client without one has a token to show.
+    let session = cookie::value(&parts.headers, cookie::SESSION).filter(|_| parts.headers.contains_key(ORIGIN));
+    let session = session.map(str::to_owned);
+    Ok(upgrade.on_upgrade(move |socket| websocket::serve(socket, shell, info, session)))
 }
 
 /// Every other method.
@@ -114,8 +122,21 @@ pub(super) async fn other(Extension(info): Extension<RequestInfo>, headers: Head
     refuse(refusal, &info, MediaType::of(&headers))
 }
 
-async fn authenticate<E, A: Authenticator>(shell: &Shell<E, A>, headers: &HeaderMap) -> Result<A::Actor, Fault> {
-    Ok(shell.authenticator.authenticate(bearer_of(headers)?).await?)
+async fn authenticate<E, A: Authenticator>(
+    shell: &Shell<E, A>,
+    headers: &HeaderMap,
+    method: Method,
+) -> Result<A::Actor, Fault> {
+    match credential_of(headers)? {
+        Credential::Bearer(token) => Ok(shell.authenticator.authenticate(token).await?),
+        Credential::Session(cookie) => {
+            // What is got changes nothing, and no other page can read the answer.
+            if method == Method::Post {
+                shell.settings.origins.require(headers)?;
+            }
+            Ok(shell.authenticator.session(cookie).await?)
+        }
+    }
 }
 
 async fn run<E: Executor, A: Authenticator>(
@@ -136,7 +157,11 @@ async fn run<E: Executor, A: Authenticator>(
     request.data = shell.context_of(actor, info);
     let response = panic::caught(shell.executor.execute(request)).await;
     let answer = outcome::settle(response, info);
-    Ok(send(&answer, status_of(&answer, media), media))
+    let mut response = send(&answer, status_of(&answer, media), media);
+    if let Some(cookie) = shell.authenticator.renewed(actor).await {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 /// GET is for queries: a link must not change anything. Subscriptions have their own transport.

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt, stream};
-use rhone_domain::digest::Digest;
+use rhone_domain::{authorization::Grant, digest::Digest};
 use rhone_projections::{authority::allocations, uploads};
 use rhone_providers::artifact_store::{StoreError, Stored};
 use serde::Serialize;
@@ -42,6 +42,9 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Json<Kept>, Refusal> {
     let uploader = caller::user(&infrastructure, &headers).await?;
+    if !uploader.limits.narrowing.leaves(Grant::Deploy) {
+        return Err(Refusal::forbidden("this token does not leave its holder the grant deploy"));
+    }
     let digest = digest_in(&digest)?;
     if declared(&headers).is_some_and(|length| length > LARGEST) {
         return Err(too_large());

@@ -24,13 +24,14 @@ use crate::{
     shell::Shell,
 };
 
-/// Serves one socket until it ends.
+/// Serves one socket until it ends; `session` is the cookie of the page that opened it.
 pub(crate) async fn serve<E: Executor, A: Authenticator>(
     mut socket: WebSocket,
     shell: Arc<Shell<E, A>>,
     info: RequestInfo,
+    session: Option<String>,
 ) {
-    let close = match handshake::accept(&mut socket, &shell).await {
+    let close = match handshake::accept(&mut socket, &shell, session.as_deref()).await {
         Ok(actor) => Connection::new(&mut socket, &shell, actor, info).run().await,
         Err(close) => close,
     };

@@ -1,5 +1,5 @@
-//! From the upgrade to `connection_ack`: one `connection_init` with a token that stands, in time. The trap avoided: a socket
-//! that is open but nobody's; until the ack it can do nothing but be closed.
+//! From the upgrade to `connection_ack`: one `connection_init` in time, with a token that stands or by the cookie of the page
+//! that opened the socket. The trap avoided: a socket that is open but nobody's; until the ack it can do nothing but be closed.
 
 use axum::extract::ws::WebSocket;
 use serde_json::Value;
@@ -17,11 +17,22 @@ use crate::{
 pub(super) async fn accept<E, A: Authenticator>(
     socket: &mut WebSocket,
     shell: &Shell<E, A>,
+    session: Option<&str>,
 ) -> Result<A::Actor, Close> {
     let within = shell.settings.init_timeout;
     let payload = tokio::time::timeout(within, init_payload(socket)).await.map_err(|_| Close::INIT_TIMEOUT)??;
-    let token = payload.as_ref().and_then(bearer).ok_or(Close::FORBIDDEN)?;
-    let verdict = tokio::time::timeout(within, shell.authenticator.authenticate(token));
+    let asked = async {
+        // A token that is shown counts, even a bad one.
+        match (payload.as_ref().and_then(shown), session) {
+            (Some(value), _) => {
+                let token = value.as_str().and_then(bearer_in).ok_or(AuthError::Refused)?;
+                shell.authenticator.authenticate(token).await
+            }
+            (None, Some(cookie)) => shell.authenticator.session(cookie).await,
+            (None, None) => Err(AuthError::Refused),
+        }
+    };
+    let verdict = tokio::time::timeout(within, asked);
     let actor = match verdict.await {
         Ok(Ok(actor)) => actor,
         Ok(Err(AuthError::Refused)) => return Err(Close::FORBIDDEN),
@@ -50,6 +61,6 @@ async fn init_payload(socket: &mut WebSocket) -> Result<Option<Value>, Close> {
 }
 
 /// `{"authorization": "Bearer ..."}`, with the key as a header would be written too.
-fn bearer(payload: &Value) -> Option<&str> {
-    payload.get("authorization").or_else(|| payload.get("Authorization"))?.as_str().and_then(bearer_in)
+fn shown(payload: &Value) -> Option<&Value> {
+    payload.get("authorization").or_else(|| payload.get("Authorization"))
 }

@@ -7,7 +7,7 @@ use axum::{body::Body, http::Method};
 use crate::{
     client::{GOOD, but},
     schema::FIRED,
-    server::{CONSOLE, start},
+    server::{CONSOLE, SESSION, start},
 };
 
 const FIRE: &str = r#"{"query":"mutation { fire }"}"#;
@@ -72,4 +72,36 @@ async fn a_request_without_a_standing_token_is_unauthenticated() {
     let reply = server.query("{ hello }").await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (500, "INTERNAL"));
     assert!(!reply.text.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_cookie_speaks_for_a_page_of_ours_alone() {
+    let server = start().await;
+    let cookie = format!("a=b; __Host-rhone_session={SESSION}");
+    let json = ("content-type", "application/json");
+    let whoami = r#"{"query":"{ whoami }"}"#;
+    let by = |headers: &[(&'static str, &'static str)]| {
+        headers.iter().map(|(name, value)| (*name, (*value).to_owned())).chain([("cookie", cookie.clone())]).collect()
+    };
+    let cases: [(Vec<(&str, String)>, u16); 5] = [
+        (by(&[json, ("origin", CONSOLE)]), 200),
+        (by(&[json]), 403),
+        (by(&[json, ("sec-fetch-site", "same-origin")]), 403),
+        (by(&[json, ("origin", "https://evil.test")]), 403),
+        (by(&[json, ("origin", CONSOLE), ("authorization", "Bearer wrong")]), 401),
+    ];
+    for (headers, status) in cases {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let reply = server.post(&headers, whoami).await;
+        assert_eq!(reply.status, status, "{headers:?}: {reply:?}");
+        if status == 200 {
+            assert_eq!(reply.json()["data"]["whoami"], "alice by cookie");
+        }
+    }
+    let read =
+        server.send(Method::GET, "/graphql?query=%7B%20whoami%20%7D", &[("cookie", &cookie)], Body::empty()).await;
+    assert_eq!(read.json()["data"]["whoami"], "alice by cookie", "what is got changes nothing");
+    let fire =
+        server.send(Method::GET, "/graphql?query=mutation%7Bfire%7D", &[("cookie", &cookie)], Body::empty()).await;
+    assert_eq!(fire.status, 405);
 }

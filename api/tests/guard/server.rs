@@ -21,6 +21,7 @@ use crate::schema::{self, Loader};
 
 pub(crate) const CONSOLE: &str = "https://console.rhone.test";
 pub(crate) const TOKEN: &str = "alice-token";
+pub(crate) const SESSION: &str = "alice-session";
 
 /// The actor of the token.
 #[derive(Clone)]
@@ -54,6 +55,11 @@ impl Authenticator for Tokens {
     async fn authenticate(&self, bearer: &str) -> Result<Alice, AuthError> {
         self.standing()?;
         if bearer == TOKEN { Ok(Alice("alice".to_owned())) } else { Err(AuthError::Refused) }
+    }
+
+    async fn session(&self, cookie: &str) -> Result<Alice, AuthError> {
+        self.standing()?;
+        if cookie == SESSION { Ok(Alice("alice by cookie".to_owned())) } else { Err(AuthError::Refused) }
     }
 
     async fn still_valid(&self, _actor: &Alice) -> Result<(), AuthError> {

@@ -1,6 +1,7 @@
 //! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
-//! comes from `RHONE_TOKEN` or from the `rhone up` of the data folder.
+//! comes from `RHONE_TOKEN`, from `rhone login`, or from the `rhone up` of the data folder.
 
+use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -62,6 +63,27 @@ pub enum Noun {
     Operation(Verbs<OperationVerb>),
     /// API tokens.
     Token(Verbs<TokenVerb>),
+    /// Sign in: a person opens a page, and a token is kept in a file of yours.
+    Login {
+        /// The API; the one of `rhone up` or of the last login when omitted.
+        #[arg(long, env = "RHONE_URL")]
+        url: Option<String>,
+        /// In which manner.
+        #[command(flatten)]
+        how: How,
+    },
+    /// End the token that `rhone login` was given.
+    Logout(How),
+    /// Say who you are to the API, and where it is.
+    Whoami(How),
+    /// Every event, under filters: as text, JSON or CSV.
+    Timeline(TimelineArgs),
+    /// An operation: command, decision, gates, events, and what led to what.
+    Explain(ExplainArgs),
+    /// A thing as it is or was, step by step, or what differs between two moments.
+    History(HistoryArgs),
+    /// What one cause brought about, redacted, for `rhone replay --from`.
+    SupportBundle(SupportBundleArgs),
 }
 
 /// Of regions.
@@ -393,6 +415,22 @@ pub enum TokenVerb {
         /// The only workspace it may touch.
         #[arg(long)]
         workspace: Option<String>,
+        /// What it leaves of your rights, such as deploy; may be said several times. All of them when omitted.
+        #[arg(long = "grant", conflicts_with = "read_only")]
+        grants: Vec<String>,
+        /// It reads and changes nothing.
+        #[arg(long)]
+        read_only: bool,
+        /// How many days it is valid, 366 at most; 90 when omitted.
+        #[arg(long)]
+        days: Option<u32>,
+    },
+    /// List yours, the ended ones too; no secret is shown.
+    List,
+    /// Give a token another secret; it is shown once, and the former one is refused.
+    Rotate {
+        /// Its id.
+        token: String,
     },
     /// End a token.
     Revoke {

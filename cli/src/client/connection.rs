@@ -3,18 +3,22 @@
 
 use super::{
     failure::Failure,
+    login::Said,
     mutation::{Mutation, Payload},
 };
-use crate::{Report, Stage, data::Data, private_file};
+use crate::data::Data;
 use reqwest::{Client, RequestBuilder, StatusCode, header::CONTENT_TYPE};
 use rhone_eventstore::Clock;
 use serde_json::{Value, json};
-use std::{env, fmt, time::Duration};
+use std::{fmt, time::Duration};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 /// How long nobody may answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// As a person sees it who lets it in.
+const AGENT: &str = concat!("rhone/", env!("CARGO_PKG_VERSION"));
 
 /// The API, and who asks it.
 #[derive(Clone)]
@@ -49,7 +53,10 @@ enum Attempt {
 impl Connection {
     /// To the API at this URL, with this token.
     pub fn new(url: &str, token: &str) -> Result<Self, Failure> {
-        let builder = Client::builder().connect_timeout(Duration::from_secs(3)).read_timeout(Duration::from_secs(15));
+        let builder = Client::builder()
+            .user_agent(AGENT)
+            .connect_timeout(Duration::from_secs(3))
+            .read_timeout(Duration::from_secs(15));
         let is_here = ["http://127.", "http://localhost"].iter().any(|here| url.starts_with(here));
         // A proxy for the outside world has no business between us and this machine.
         let builder = if is_here { builder.no_proxy() } else { builder };
@@ -58,18 +65,10 @@ impl Connection {
         Ok(Self { url, token: token.to_owned(), http, clock: Clock::system() })
     }
 
-    /// As `RHONE_URL` and `RHONE_TOKEN` say; what they do not say is taken from the `rhone up` of this data folder.
+    /// As `RHONE_URL` and `RHONE_TOKEN` say; what they do not say is taken from the `rhone up` of this data folder and from
+    /// what `rhone login` was given.
     pub(crate) fn configured(data: &Data) -> Result<Self, Failure> {
-        let said = |name| env::var(name).ok().filter(|text| !text.is_empty());
-        let report: Option<Report> = private_file::read(&data.report())
-            .map_err(|error| Failure::local("looking for a running `rhone up`", error))?;
-        let facts = report.filter(|report| report.stage != Stage::Stopped).map(|report| report.facts);
-        let (url, token) = match (said("RHONE_URL"), said("RHONE_TOKEN"), facts) {
-            (Some(url), Some(token), _) => (url, token),
-            // A token of this machine is not sent to whoever was named beside it.
-            (Some(_), None, _) | (None, _, None) => return Err(Failure::NoToken),
-            (None, token, Some(facts)) => (facts.urls.api, token.unwrap_or(facts.token)),
-        };
+        let (url, token) = Said::read(data)?.chosen()?;
         Self::new(&url, &token)
     }
 

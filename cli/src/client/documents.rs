@@ -42,6 +42,43 @@ pub(crate) const APP: &str = "query($id: ID!) { app(id: $id) { id slug name crea
 pub(crate) const FOLLOW: &str = "subscription($id: ID!, $after: String) { operation(id: $id, after: $after) { __typename \
      ... on OperationProgress { cursor type stage ended summary occurredAt } ... on Resync { reason } } }";
 
+pub(crate) const REPLAY: &str = "query($stream: ID!, $at: MomentInput) { replay(stream: $stream, at: $at) { \
+     stream version state stateHash recordedAt } }";
+
+pub(crate) const DIFFERENCE: &str = "query($stream: ID!, $at: MomentInput, $from: MomentInput!) { \
+     replay(stream: $stream, at: $at) { stream version stateHash difference(from: $from) { path before after } } }";
+
+pub(crate) const APP_REPLAY: &str = "query($id: ID!, $at: DateTime, $after: String) { app(id: $id) { \
+     replay(at: $at, first: 50, after: $after) { nodes { stream version state stateHash recordedAt } \
+     pageInfo { hasNextPage endCursor } } } }";
+
+pub(crate) const SUPPORT_BUNDLE: &str = "query($correlation: String!) { supportBundle(correlation: $correlation) { \
+     correlation bundle digest } }";
+
+pub(crate) fn explain() -> String {
+    format!(
+        "query($id: ID!) {{ operation(id: $id) {{ {OPERATION} }} causationTree(operationId: $id) {{ truncated \
+         nodes {{ depth entry {{ {TIMELINE} kind command lateEvidence {{ attempt report }} }} }} }} }}"
+    )
+}
+
+pub(crate) fn why() -> String {
+    format!(
+        "query($stream: ID!, $path: String!, $at: MomentInput) {{ why(stream: $stream, path: $path, at: $at) {{ \
+         stream path value before command actor entry {{ {TIMELINE} }} operation {{ id kind stage reason }} \
+         causes {{ eventId type summary actor occurredAt }} }} }}"
+    )
+}
+
+pub(crate) fn steps() -> String {
+    format!(
+        "query($stream: ID!, $at: MomentInput, $after: String) {{ replay(stream: $stream, at: $at) {{ \
+         steps(first: 50, after: $after) {{ nodes {{ entry {{ {TIMELINE} }} command changes {{ path before after }} \
+         refusedBefore {{ {TIMELINE} refusal {{ command code message expected actual }} }} }} \
+         pageInfo {{ hasNextPage endCursor }} }} refusedSince {{ {TIMELINE} }} }} }}"
+    )
+}
+
 pub(crate) fn environment() -> String {
     format!("query($id: ID!) {{ environment(id: $id) {{ {ENVIRONMENT} allocations {{ {ALLOCATION} }} }} }}")
 }
@@ -62,9 +99,17 @@ pub(crate) fn timeline() -> String {
     )
 }
 
+pub(crate) const TOKENS: &str = "query($first: Int, $after: String) { viewer { tokens(first: $first, after: $after) { \
+     nodes { tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current } \
+     pageInfo { hasNextPage endCursor } } } }";
+/// Who asks.
+pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
+
 /// The bodies of the tokens' mutations, which have no payload like the others.
 pub(crate) const TOKEN_CREATE: &str =
-    "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret } }";
+    "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret expiresAt } }";
+pub(crate) const TOKEN_ROTATE: &str = "mutation($input: TokenRotateInput!) { tokenRotate(input: $input) { rotated \
+     token { tokenId secret expiresAt } } }";
 pub(crate) const TOKEN_REVOKE: &str = "mutation($input: TokenRevokeInput!) { tokenRevoke(input: $input) { revoked } }";
 
 #[cfg(test)]
@@ -75,7 +120,8 @@ mod tests {
     #[test]
     fn the_tokens_mutations_are_in_the_schema_with_that_input() {
         let schema = include_str!("../../../api/schema.graphql");
-        for (document, field) in [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke")] {
+        let tokens = [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke"), (TOKEN_ROTATE, "tokenRotate")];
+        for (document, field) in tokens {
             let input = document.split(['(', ')']).nth(1).and_then(|variable| variable.strip_prefix("$input: "));
             let input = input.expect("it has an input");
             assert!(schema.contains(&format!("\t{field}(input: {input}):")), "{field}({input})");

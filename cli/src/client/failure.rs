@@ -8,7 +8,9 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Nobody said who we are.
-    #[error("there is no token: set RHONE_URL and RHONE_TOKEN, or start `rhone up` on this data folder")]
+    #[error(
+        "there is no token: run `rhone login --url URL`, set RHONE_URL and RHONE_TOKEN, or start `rhone up` on this data folder"
+    )]
     NoToken,
     /// The token is not accepted.
     #[error("not authenticated: {0}")]

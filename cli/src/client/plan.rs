@@ -5,6 +5,7 @@ use super::{
         AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
         How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
+    history_args::Past,
     mutation::{self, Mutation},
 };
 use serde_json::{Value, json};
@@ -39,15 +40,21 @@ pub(super) enum Plan {
     Operation(String),
     /// One operation, to its end.
     Watch(String),
-    /// A new token.
-    TokenCreate { name: String, workspace: Option<String> },
-    /// No token any more.
-    TokenRevoke(String),
+    /// A token's life.
+    Token(TokenVerb),
+    /// A token that a person lets us have.
+    Login(Option<String>),
+    /// The end of that one.
+    Logout,
+    /// Who asks.
+    Whoami,
+    /// A question about the past.
+    Past(Past),
 }
 
 /// What the words mean.
 pub(super) fn of(noun: Noun) -> (Plan, How) {
-    use Plan::{Change, Operation, TokenCreate, TokenRevoke, Watch};
+    use Plan::{Change, Operation, Watch};
     match noun {
         Noun::Region(verbs) => {
             let RegionVerb::Create(named) = verbs.verb;
@@ -82,10 +89,14 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
                 (Change(&mutation::OPERATION_CANCEL, input), verbs.how)
             }
         },
-        Noun::Token(verbs) => match verbs.verb {
-            TokenVerb::Create { name, workspace } => (TokenCreate { name, workspace }, verbs.how),
-            TokenVerb::Revoke { token } => (TokenRevoke(token), verbs.how),
-        },
+        Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
+        Noun::Login { url, how } => (Plan::Login(url), how),
+        Noun::Logout(how) => (Plan::Logout, how),
+        Noun::Whoami(how) => (Plan::Whoami, how),
+        Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
+        Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
+        Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
+        Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::{
     args::{How, Noun},
-    connection::{Again, Connection},
+    connection::Connection,
     documents,
     failure::Failure,
     follow::{self, follow},
+    login,
+    history,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
-    push, show,
+    push, show, token,
 };
 use crate::{Report, data::Data, output, private_file};
 use rhone_domain::ids::{CellId, RegionId};
@@ -30,15 +32,20 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
-    if let Plan::Pack { folder, out } = plan {
-        return pack(&folder, out.as_deref(), how);
-    }
+    let plan = match plan {
+        Plan::Pack { folder, out } => return pack(&folder, out.as_deref(), how),
+        Plan::Login(url) => return login::login(data, url, how.json).await,
+        Plan::Logout => return login::logout(data, how.json).await,
+        plan => plan,
+    };
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
-        Plan::Pack { .. } => Ok(()),
+        Plan::Pack { .. } | Plan::Login(_) | Plan::Logout => Ok(()),
+        Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
+        Plan::Past(past) => history::run(&asking.connection, past).await,
         Plan::Workspaces => asking.workspaces().await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
@@ -60,17 +67,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             show::data(&operation, how.json);
             Ok(())
         }
-        Plan::TokenCreate { name, workspace } => asking.token(&name, workspace.as_deref()).await,
-        Plan::TokenRevoke(id) => {
-            let input = json!({ "input": { "tokenId": id } });
-            let answer = asking.connection.query(documents::TOKEN_REVOKE, input).await?;
-            show::data(&answer["tokenRevoke"], how.json);
-            if answer["tokenRevoke"]["revoked"] == true {
-                Ok(())
-            } else {
-                Err(not_found("token of yours, still valid"))
-            }
-        }
+        Plan::Token(verb) => token::run(&asking.connection, verb, how.json).await,
     }
 }
 
@@ -216,13 +213,6 @@ impl Asking<'_> {
         }
         Ok(())
     }
-
-    async fn token(&self, name: &str, workspace: Option<&str>) -> Result<(), Failure> {
-        let input = json!({ "input": { "name": name, "workspaceId": workspace } });
-        let answer = self.connection.ask(documents::TOKEN_CREATE, input, Again::MustNot).await?;
-        show::data(&answer["tokenCreate"], self.how.json);
-        Ok(())
-    }
 }
 
 /// Every line of an app's timeline, once it has come as far as `position`.
@@ -248,11 +238,11 @@ pub(crate) async fn timeline(
     }
 }
 
-fn next(page: &Value) -> Option<String> {
+pub(super) fn next(page: &Value) -> Option<String> {
     let more = page["pageInfo"]["hasNextPage"] == true;
     page["pageInfo"]["endCursor"].as_str().filter(|_| more).map(str::to_owned)
 }
 
-fn not_found(noun: &str) -> Failure {
+pub(super) fn not_found(noun: &str) -> Failure {
     Failure::Fault { code: "NOT_FOUND".into(), message: format!("there is no such {noun}") }
 }

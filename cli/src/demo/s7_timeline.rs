@@ -22,7 +22,8 @@ pub(super) async fn tell(story: &mut Story<'_>, lanes: &Lanes, position: &str) -
     let stream = stream.context("the timeline has no event of the production route")?.clone();
     let last = versions[&stream].last().copied().unwrap_or_default();
     story.teller.fact(format_args!("rhone replay {stream} --at {last}"));
-    let asked = |at: Option<String>, diff| ReplayArgs { stream: stream.clone(), at, diff, json: false };
+    let asked =
+        |at: Option<String>, diff| ReplayArgs { stream: Some(stream.clone()), from: None, at, diff, json: false };
     replay::run(story.data, &asked(Some(last.to_string()), None)).await?;
     story.teller.fact(format_args!("rhone replay {stream} --diff 2 {last}"));
     replay::run(story.data, &asked(None, Some(vec!["2".into(), last.to_string()]))).await?;

@@ -1,7 +1,7 @@
 //! `rhone serve`: the API.
 
 use crate::{
-    config::{Bus, Database, Exposure, Keys, Serve, required, section},
+    config::{Bus, Database, Exposure, GitHub, Keys, Serve, required, section},
     data::Data,
     parts::bus,
     shutdown, telemetry, vault_keys, wake,
@@ -20,6 +20,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     let metrics = telemetry::metrics()?;
     let (serve, database): (Serve, Database) = (section(data, "serve")?, section(data, "database")?);
     let (keys, bus): (Keys, Bus) = (section(data, "keys")?, section(data, "bus")?);
+    let github: GitHub = section(data, "github")?;
     let connecting = "connecting to the database";
     let api_url = required("database.api_url", database.api_url.as_ref())?;
     let api_pool = connect(api_url, "rhone serve", 24).await.context(connecting)?;
@@ -40,6 +41,11 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
             Exposure::Development => rhone_api::Exposure::Development,
         },
         origins: serve.origins,
+        sign_in: rhone_api::sign_in::Settings {
+            public_url: serve.public_url,
+            github: github.app()?,
+            development_user: serve.development_user,
+        },
         listener: TcpListener::bind(serve.listen).await.with_context(|| format!("listening on {}", serve.listen))?,
         metrics,
         api_pool,

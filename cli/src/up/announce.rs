@@ -4,7 +4,7 @@
 use super::report::Facts;
 use crate::{data::Data, output::line};
 use anyhow::{Context as _, Result, bail};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use tokio::time::{Instant, sleep};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -34,9 +34,12 @@ async fn answers(client: &reqwest::Client, url: &str) -> bool {
 }
 
 /// Tells people where everything is.
-pub(super) fn announce(data: &Data, facts: &Facts) {
+pub(super) fn announce(data: &Data, facts: &Facts, host: IpAddr) {
     line("rhone is up");
     line(format_args!("  API     {}/graphql   (in a browser: {}/graphiql)", facts.urls.api, facts.urls.api));
+    if host.is_loopback() {
+        line(format_args!("  sign in {}/auth/dev/login?return_to=/graphiql   (you are its owner)", facts.urls.api));
+    }
     for edge in &facts.urls.edges {
         line(format_args!("  edge    {edge}   (an app is chosen by the Host header)"));
     }

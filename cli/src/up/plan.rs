@@ -13,6 +13,7 @@ use crate::{
     private_file,
 };
 use anyhow::{Context as _, Result};
+use rhone_domain::ids::ActorId;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{
@@ -124,7 +125,7 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
         ("bus".to_owned(), value(&Bus { url: nats_url.clone() })?),
         ("keys".to_owned(), value(&known.secrets.keys)?),
         ("work".to_owned(), value(&work(data, places.work))?),
-        ("serve".to_owned(), value(&serve(data, places.api))?),
+        ("serve".to_owned(), value(&serve(data, places.api, known.ids.user))?),
         ("runner".to_owned(), runner(data, program, places, known)?),
     ];
     for EdgePlace { name, listen, admin } in &places.edges {
@@ -152,9 +153,17 @@ fn work(data: &Data, admin: SocketAddr) -> Work {
     Work { admin, probes: Probes::Local, objects: Some(data.path().join("objects")) }
 }
 
-fn serve(data: &Data, listen: SocketAddr) -> Serve {
-    let origins = vec![url(reachable(listen)), format!("http://localhost:{}", listen.port())];
-    Serve { listen, artifacts: data.artifacts(), origins, exposure: Exposure::Development }
+fn serve(data: &Data, listen: SocketAddr, user: ActorId) -> Serve {
+    let here = url(reachable(listen));
+    Serve {
+        listen,
+        artifacts: data.artifacts(),
+        origins: vec![here.clone(), format!("http://localhost:{}", listen.port())],
+        exposure: Exposure::Development,
+        public_url: Some(here),
+        // Who can reach it can come in.
+        development_user: listen.ip().is_loopback().then_some(user),
+    }
 }
 
 fn runner(data: &Data, program: &Path, places: &Places, known: &Known) -> Result<Value> {

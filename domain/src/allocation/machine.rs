@@ -39,7 +39,7 @@ impl State {
 pub(super) fn step(from: State, to: State, event: Event) -> Result<Vec<Event>, Rejection> {
     if from.may_become(to) {
         Ok(vec![event])
-    } else if from == to || (to < from && !from.is_final()) {
+    } else if to <= from && (to == from || !from.is_final()) {
         Ok(vec![])
     } else {
         Err(Rejection::NotFrom { from, to })

@@ -1,10 +1,11 @@
 //! The table against an independent one, cell by cell: every command, every writer, every role. And the traps by name.
 
 use super::*;
-use crate::{aggregate::Command as _, catalogue, route_owner::Command as RouteOwnerCommand};
+use crate::{aggregate::Command as _, catalogue, route_owner::Command as RouteOwnerCommand, story::ACME};
 use uuid::Uuid;
 
 mod matrix;
+mod narrowing;
 
 use matrix::{COLUMNS, MATRIX};
 
@@ -117,7 +118,10 @@ fn support_may_what_its_user_may_less_what_is_nobodys_to_pass_on() {
 
 #[test]
 fn who_owns_a_workspace_does_not_own_the_platform() {
-    let acme = Authority::caller(WorkspaceId(Uuid::from_u128(5)), Some(Membership::of(Role::Owner)));
+    let acme = of_acme("owner");
+    assert!(acme.holds(Grant::RollBack, Level::Workspace, Scope::default()), "it is theirs");
+    assert!(!acme.holds(Grant::RollBack, Level::Platform, Scope::default()), "nothing reaches beyond the workspace");
+    assert!(!acme.holds(Grant::PlatformManage, Level::Workspace, Scope::default()), "and that grant is nobody's there");
     for row in TABLE.iter().filter(|row| row.level == Level::Platform && row.need != Need::Nobody) {
         assert!(caller("owner").permit(row.command, row.writers[0], Scope::default()).is_ok(), "{}", row.command);
         assert!(acme.permit(row.command, row.writers[0], Scope::default()).is_err(), "{}", row.command);
@@ -147,8 +151,14 @@ fn other() -> (EnvironmentId, environment::Kind) {
     (EnvironmentId(Uuid::from_u128(4)), environment::Kind::Production)
 }
 
+/// Somebody of the workspace that runs the platform.
 fn caller(column: &str) -> Authority {
     Authority::caller(PLATFORM, column.parse().ok().map(Membership::of))
+}
+
+/// Somebody of a customer's workspace.
+fn of_acme(column: &str) -> Authority {
+    Authority::caller(ACME, column.parse().ok().map(Membership::of))
 }
 
 /// A line of the matrix.
@@ -197,6 +207,8 @@ fn wrong_cells(table: &'static [Row]) -> Vec<String> {
                     let good = *verdict == "yes" || *verdict == "preview" && *kind != environment::Kind::Production;
                     let of_callers = ["api", "pipeline", "platform"].contains(&writer.as_str());
                     cell(column, caller(column), *kind, named && of_callers && good);
+                    let theirs = line.custom.is_none_or(|(grant, _)| grant != Grant::PlatformManage);
+                    cell(&format!("Acme's {column}"), of_acme(column), *kind, named && of_callers && good && theirs);
                 }
             }
         }

@@ -126,3 +126,9 @@ fn sins_whoever_falls_into_a_trap_is_caught() {
         assert!(differences(sin).1 > 0, "not caught: {name}");
     }
 }
+
+#[test]
+fn a_resource_has_one_stream_by_what_it_is_and_another_has_another() {
+    assert_eq!(id("postgres:1/2/shop"), id("postgres:1/2/shop"));
+    assert_ne!(id("postgres:1/2/shop"), id("postgres:1/2/blog"));
+}

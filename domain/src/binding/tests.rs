@@ -25,6 +25,8 @@ fn every_change_succeeds() {
         assert_eq!((memory.stage(), memory.bound().state), (Stage::Verified, ends_well(change)), "{change}");
         assert_eq!(memory.visited, [Stage::Requested, Stage::PolicyCheck, Stage::Binding, Stage::Verified], "{change}");
         assert_eq!(memory.backend.uses.contains_key(&binding_id(1)), change != Change::Unbind, "{change}");
+        let kept = memory.operation.evidence.gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
+        assert_eq!(kept, ["binding", "credential"], "{change}: what it was judged on");
         let generation = if change == Change::Rotate { 2 } else { 1 };
         assert_eq!(memory.bound().credential.map(|one| one.generation.0), Some(generation), "{change}");
     }
@@ -107,7 +109,7 @@ fn a_resource_that_answers_late_is_waited_for_and_one_that_never_does_ends_at_th
     never.run(Trouble::AnswersAfter(usize::MAX));
     assert_eq!((never.stage(), never.bound().state), (Stage::Failed, State::Failed));
     assert_eq!(never.failure(), "UNREACHABLE");
-    assert!(never.now >= at(60));
+    assert_eq!(never.now, at(60), "at the deadline, and not a turn later");
 }
 
 #[test]
@@ -164,4 +166,13 @@ fn a_sin_that_proves_without_a_probe_is_caught() {
     let mut honest = Memory::new(Change::Bind);
     honest.run(Trouble::None);
     assert!(honest.probes > 0, "and whoever asks for the probe is told from the one who does not");
+}
+
+#[test]
+fn a_new_credential_is_of_the_next_generation_and_the_first_one_of_the_first() {
+    let memory = Memory::new(Change::Rotate);
+    assert_eq!(memory.bound().next_generation(), EnvSet(2), "after the one that is used");
+    let without = Bound { credential: None, ..memory.bound().clone() };
+    assert_eq!(without.next_generation(), EnvSet(1));
+    assert_eq!(vault_name(binding_id(1)), format!("binding:{}", binding_id(1)), "where the vault keeps it");
 }

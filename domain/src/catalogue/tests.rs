@@ -55,6 +55,20 @@ fn reread_as(category: &str, stored: &Encoded) -> Result<Encoded, Unreadable> {
     reread(stored)
 }
 
+/// Every state that the samples of a category lead through, in order.
+pub(crate) fn every_state() -> Vec<(&'static str, Value)> {
+    let samples: BTreeMap<_, _> = samples().into_iter().map(|sample| (sample.event_type.clone(), sample)).collect();
+    let mut states = Vec::new();
+    for noun in nouns() {
+        let mut walk = crate::history::Walk::of(noun.category).expect("every noun is folded");
+        for (event_type, _) in noun.events {
+            walk.take(&samples[*event_type]).expect("a sample is read");
+            states.push((noun.category, walk.state().clone()));
+        }
+    }
+    states
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }

@@ -37,6 +37,7 @@ fn a_promotion_waits_for_its_migrations_and_has_grave_ones_acknowledged() {
         assert_eq!((pending.impact, pending.answer), (impact, Blocked("MIGRATION_PENDING")), "{pending:?}");
         let known = promotion(&next, &next, &second(impact, 1));
         assert_eq!((known.impact, known.answer), (Impact::None, Open), "nothing is new: {known:?}");
+        assert_eq!(known.reason, "it counts on no migration that is new to the owner");
     }
     assert_eq!(promotion(&[], &[], &Migrations::default()).answer, Open);
 }

@@ -95,6 +95,10 @@ impl Play for Memory {
         self.lane.now = 140;
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        self.lane.at()
+    }
+
     fn operation(&mut self) -> &mut Vec<operation::Event> {
         &mut self.operation
     }
@@ -114,6 +118,8 @@ fn a_drain_succeeds_with_every_step_once_twice_or_lost() {
         assert_eq!((lane.count(State::Stopped), lane.count(State::Ready)), (usize::from(leave), usize::from(ready)));
         assert!(lane.fewest_ready() >= usize::from(ready), "as many as are wanted were ready at every moment");
         let evidence = fold::<Operation>(&plain.world.operation).evidence;
+        let kinds = evidence.gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
+        assert_eq!(kinds, ["allocations", "replacement"], "what it was judged on");
         assert_eq!((evidence.allocations.len(), evidence.sessions), (usize::from(leave), Some(Fate::Hydrate)));
     }
 }
@@ -206,4 +212,32 @@ fn what_was_told_to_drain_is_still_where_its_sessions_are() {
         "edges still know it"
     );
     assert_eq!(one.drain_deadline, Some(memory.lane.at() + TimeDelta::seconds(20)));
+}
+
+/// The deadline is 140 seconds after the request; a minute of it is the runner's and 20 seconds are the sessions'.
+#[test]
+fn nobody_is_told_to_drain_whose_sessions_would_not_have_their_whole_time() {
+    let mut memory = draining(2, 1, Runner::Obeys);
+    memory.drain.deployment = GREEN; // It does not own the traffic, so that nothing else is waited for.
+    let tells = |memory: &mut Memory, now| {
+        memory.lane.now = now;
+        match memory.next() {
+            Step::Enter(..) | Step::Do(_) => Ok(()),
+            Step::Fail(failure) => Err(failure.code),
+            step @ (Step::Wait(_) | Step::Cancel | Step::Done) => panic!("{step:?}"),
+        }
+    };
+    for stage in [Stage::Requested, Stage::PolicyCheck] {
+        assert_eq!(fold::<Operation>(&memory.operation).stage, Some(stage));
+        assert_eq!(tells(&mut memory, 60), Err("DEADLINE_PASSED".to_owned()), "{stage}");
+        assert_eq!(tells(&mut memory, 59), Ok(()), "{stage}");
+        let step = memory.next();
+        assert!(memory.commit(&step), "{stage}");
+    }
+    let mut alone = draining(1, 1, Runner::Hangs);
+    let step = alone.next();
+    assert!(alone.commit(&step), "policy_check");
+    alone.lane.now = 59;
+    assert!(matches!(alone.next(), Step::Wait(_)), "a replacement is awaited: {:?}", alone.next());
+    assert_eq!(tells(&mut alone, 60), Err("REPLACEMENT_NOT_READY".to_owned()), "and no longer");
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     aggregate::given,
-    story::{FIRST, SECOND},
+    story::{FIRST, SECOND, because},
 };
 use uuid::Uuid;
 
@@ -41,6 +41,8 @@ fn a_drain_beyond_its_bounds_is_rejected() {
     for (drain, rejection) in cases {
         given::<Environment>([]).when(Command::Create(Created { drain, ..created(1) })).then_rejected(&rejection);
     }
+    let longest = Created { drain: DrainPolicy { drain_seconds: 604_800, standby_seconds: 86_400 }, ..created(1) };
+    given::<Environment>([]).when(Command::Create(longest.clone())).then([Event::Created(longest)]);
 }
 
 const TWO: Replicas = Replicas(2);
@@ -96,4 +98,16 @@ fn an_approval_is_of_this_environment_or_of_none_here() {
     let approved = Event::PromotionApproved(here.clone());
     given(&[]).when(Command::Approve(here.clone())).then([approved.clone()]);
     given(&[approved]).when(Command::Approve(here)).then([]);
+}
+
+#[test]
+fn the_same_policy_again_is_no_event_and_ten_approvals_are_the_most() {
+    let policy = |approvals_required| Policy { approvals_required };
+    let set = |approvals_required| Command::SetPolicy { policy: policy(approvals_required), reason: because("audit") };
+    let is_set = |approvals_required| Event::PolicySet { policy: policy(approvals_required), reason: because("audit") };
+    let given = || given::<Environment>([Event::Created(created(1)), is_set(2)]);
+    given().when(set(2)).then([]);
+    given().when(set(3)).then([is_set(3)]);
+    given().when(set(10)).then([is_set(10)]);
+    given().when(set(11)).then_rejected(&Rejection::TooManyApprovals);
 }

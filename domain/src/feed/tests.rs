@@ -73,3 +73,10 @@ fn a_heartbeat_with_another_position_is_not_believed() {
     let later = Heartbeat { seq: FeedSeq(2), ..heartbeat };
     assert_eq!(later.verified(&key().verifying_key()), Err(Untrusted::Signature));
 }
+
+#[test]
+fn every_region_has_a_subject_of_its_own_below_the_one_of_this_version() {
+    let (one, other) = (subject(place().1), subject(RegionId(Uuid::from_u128(3))));
+    assert_eq!(one, format!("rhone.route.v1.{}", place().1));
+    assert_ne!(one, other);
+}

@@ -5,7 +5,6 @@
 
 use super::{Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services};
 use crate::{
-    aggregate::Rejection as _,
     environment::Rejection,
     region_failover::{Failover, fate, place_in},
     session_fate::Fate,
@@ -28,8 +27,7 @@ fn region(facts: &Facts<'_>, failover: &Failover) -> Judged {
     if place_in(facts.environment, to.region) == Some(to) {
         return Judged::open("region", "the region is the environment's home, or was enabled for it", evidence);
     }
-    let rejection = Rejection::NotEnabled(to.region);
-    Judged::closed("region", Refusal { field: rejection.field(), ..Refusal::of(&rejection) }, evidence)
+    Judged::closed("region", Refusal::of(&Rejection::NotEnabled(to.region)), evidence)
 }
 
 /// What sessions get, as it was stated and as it is; a fresh start is taken upon oneself.

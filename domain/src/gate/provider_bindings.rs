@@ -117,6 +117,25 @@ mod tests {
     }
 
     #[test]
+    fn the_gate_names_the_binding_that_was_looked_at_and_what_is_wrong_with_it() {
+        let (one, absent) = (binding_id(1), "no database is bound in the region");
+        let unproven = "the database is bound, and no probe has proven it";
+        let all = [
+            ("none", "database: none".to_owned(), Some(absent)),
+            ("declared", format!("database: {one} requested"), Some(unproven)),
+            ("verified", format!("database: {one} verified"), None),
+            ("failed", format!("database: {one} failed"), Some(unproven)),
+            ("failed after all", format!("database: {one} failed"), Some(unproven)),
+            ("disabled", "database: none".to_owned(), Some(absent)),
+        ];
+        for ((name, bindings, _), (same, evidence, wrong)) in standings().into_iter().zip(all) {
+            let judged = of(&needs(Resource::Database, None), LYON, &bindings);
+            assert_eq!((name, judged.gate.evidence), (same, evidence));
+            assert_eq!(judged.refusal.map(|refusal| refusal.message).as_deref(), wrong, "{name}");
+        }
+    }
+
+    #[test]
     fn sins_whoever_falls_into_the_trap_is_caught() {
         let believes_the_app: Gate = |_, _, _| Judged::open(KIND, "the artifact says so", "rhone.toml");
         let counts_what_is_declared: Gate = |needs, region, bindings| {

@@ -54,7 +54,10 @@ mod tests {
         assert_eq!(closed.refusal.as_ref().map(|refusal| refusal.code), Some("RUNTIME_SERVICE_MISSING"));
         assert_eq!(closed.gate.reason, "no idempotency store is bound");
         let there = [(Service::Idempotency, Standing::Verified(Backend::Postgres))].into();
-        assert_eq!(of(1, &needed, &there).gate.verdict, Verdict::Pass);
-        assert_eq!(of(1, &Needed::new(), &Standings::new()).gate.verdict, Verdict::Pass);
+        let open = of(1, &needed, &there).gate;
+        assert_eq!((open.verdict, open.evidence.as_str()), (Verdict::Pass, "idempotency: postgres"));
+        assert_eq!(closed.gate.evidence, "idempotency");
+        let nothing = of(1, &Needed::new(), &Standings::new()).gate;
+        assert_eq!((nothing.verdict, nothing.evidence.as_str()), (Verdict::Pass, "nothing is declared"));
     }
 }

@@ -281,6 +281,33 @@ fn a_promotion_waits_for_its_migrations_and_acknowledges_destructive_ones() {
 }
 
 #[test]
+fn what_the_present_owner_declares_itself_is_nothing_to_acknowledge() {
+    let destructive = || vec![declared("0002", database_impact::Impact::Destructive)];
+    let both = promotion().destroyed().with(|g| g.next.migrations = destructive());
+    assert_eq!(both.judged("database").0, NeedsAcknowledgement, "new to the owner");
+    assert_eq!(both.with(|g| g.present.migrations = destructive()).judged("database"), (Pass, None));
+}
+
+#[test]
+fn what_holds_a_route_is_no_word_about_its_epoch() {
+    let frozen = promotion().with(|g| g.owner.apply(&route_owner::Event::Frozen { reason: because("sale") }));
+    assert_eq!(frozen.judged("route_policy"), (Fail, Some("FROZEN")));
+    assert_eq!(frozen.judged("route_epoch"), (Pass, None), "nobody changed it");
+    let stale = frozen.with(|g| g.owner.apply(&promoted(GREEN, 2)));
+    assert_eq!(stale.judged("route_epoch"), (Fail, Some("STALE_EPOCH")));
+    let kinds = stale.facts(judge).into_iter().map(|one| one.gate.kind).collect::<Vec<_>>();
+    assert!(!kinds.contains(&"route_policy".to_owned()), "what holds another epoch's route is not asked");
+}
+
+#[test]
+fn the_same_bytes_keep_the_same_state_whatever_is_on_record_of_them() {
+    let same = promotion().with(|g| change_of(&mut g.requested).artifact = BLUE_BYTES);
+    let judged = same.facts(|facts| judge(&Facts { present: None, next: None, ..*facts }));
+    let state = judged.iter().find(|one| one.gate.kind == "vango_state").expect("the gate is there");
+    assert_eq!((state.gate.verdict, state.gate.reason.as_str()), (Pass, "the same bytes own the traffic already"));
+}
+
+#[test]
 fn a_stale_generated_file_blocks_and_nothing_opens_it() {
     let stale = promotion().with(|g| {
         let file = GeneratedFacts { declared: GREEN_BYTES, packed: Some(BLUE_BYTES) };

@@ -103,7 +103,11 @@ fn an_upgrade_is_confirmed_once_and_only_for_the_drain_at_work() {
     given::<Host>(draining.clone()).when(confirm(SECOND)).then_rejected(&Rejection::NotDraining);
     given::<Host>([registered(), cordoned(None)]).when(confirm(FIRST)).then_rejected(&Rejection::NotDraining);
     let done = [draining.as_slice(), &[Event::UpgradeConfirmed(upgrade(FIRST))]].concat();
-    given::<Host>(done).when(confirm(FIRST)).then([]);
+    given::<Host>(done.clone()).when(confirm(FIRST)).then([]);
+    given::<Host>(done.clone()).when(confirm(SECOND)).then_rejected(&Rejection::NotDraining);
+    let again =
+        [done.as_slice(), &[uncordoned(None), cordoned(Some(SECOND)), Event::DrainBegun { by: SECOND }]].concat();
+    given::<Host>(again).when(confirm(SECOND)).then([Event::UpgradeConfirmed(upgrade(SECOND))]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "these tables are about a few stages and faults of many")]
 
+mod moments;
+
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
@@ -134,7 +136,10 @@ impl Memory {
             let step = self.next();
             match step {
                 Step::Done => return stage,
-                Step::Wait(_) => self.pass(),
+                Step::Wait(what) => {
+                    assert!(self.now < DEADLINE, "it waits on at its deadline: {what}");
+                    self.pass();
+                }
                 step => self.take(stage, &step),
             }
         }
@@ -262,6 +267,10 @@ impl Memory {
         fold::<Operation>(&self.operation).failure.map(|failure| failure.code)
     }
 
+    fn message(&self) -> String {
+        fold::<Operation>(&self.operation).failure.map(|failure| failure.message).unwrap_or_default()
+    }
+
     fn stages(&self) -> Vec<Stage> {
         let entered = self.operation.iter().filter_map(|event| match event {
             operation::Event::StageEntered { stage, .. } => Some(*stage),
@@ -289,6 +298,9 @@ fn a_drain_replaces_empties_and_takes_the_host_back() {
     let mut memory = Memory::of(Fault::Nothing, false);
     assert_eq!(memory.run(), Stage::Uncordoned);
     assert_eq!(memory.stages(), WAY);
+    let gates = fold::<Operation>(&memory.operation).evidence.gates;
+    let kinds = gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["quorum", "headroom", "sessions", "drift"], "what it was judged on");
     assert_eq!(memory.host().state, Some(host::State::Active));
     assert!(memory.living(HOST_1).is_empty(), "nothing runs there");
     let on_other = memory.living(HOST_2);
@@ -363,6 +375,9 @@ fn whatever_goes_wrong_has_a_name_and_nothing_is_stopped_before_its_replacement_
     for (fault, code, state, left) in table {
         let mut memory = Memory::of(fault, false);
         assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some(code)), "{fault:?}");
+        let kept = memory.message().contains("the host stays cordoned");
+        assert_eq!(kept, fault != Fault::HeldByAnother, "what is left is said: {}", memory.message());
+        assert_eq!(memory.message().contains("goes on serving"), code.starts_with("REPLACEMENT"), "{fault:?}");
         assert_eq!((memory.host().state, memory.living(HOST_1).len()), (Some(state), left), "{fault:?}");
     }
 }
@@ -397,6 +412,8 @@ fn a_host_that_somebody_takes_back_ends_its_drain() {
     for stage in WAY.into_iter().filter(|stage| !stage.is_final()) {
         let mut memory = Memory::of(Fault::UncordonedAt(stage), false);
         assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some("UNCORDONED")), "{stage}");
+        let message = memory.message();
+        assert!(message.ends_with("; the drain ends here"), "nothing is said of a cordon that is gone: {message}");
     }
 }
 

@@ -3,11 +3,15 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "the stages of other machines are refused alike")]
 
 mod model;
+mod works;
 
 use super::*;
 use crate::{
     aggregate::{Rejection as _, fold, given},
-    story::{GREEN, GREEN_BYTES, because, requested},
+    allocation,
+    numbers::FeedSeq,
+    session_fate::Fate,
+    story::{GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, allocation, because, requested},
 };
 use proptest::prelude::*;
 use std::iter::repeat;
@@ -235,6 +239,25 @@ fn later_evidence_adds_to_earlier_evidence() {
     assert_eq!(operation.evidence.gates, [gate]);
     assert_eq!((operation.epoch, operation.evidence.epoch), (Some(Epoch(2)), Some(Epoch(2))));
     assert_eq!(operation.evidence.digest, Some(GREEN_BYTES));
+    let edge = EdgeProof { edge: NORTH_EDGE, applied: FeedSeq(9), allocation: None, digest: GREEN_BYTES };
+    let stopped = AllocationProof {
+        allocation: allocation(1),
+        host: HOST_1,
+        state: allocation::State::Stopped,
+        sessions_ended: 2,
+    };
+    let mut all = Evidence {
+        edges: vec![edge],
+        allocations: vec![stopped],
+        sessions: Some(Fate::Hydrate),
+        ..operation.evidence.clone()
+    };
+    let full = all.clone();
+    all.merge(&Evidence::default());
+    assert_eq!(all, full, "a stage that brings nothing to light takes nothing away");
+    let mut nothing = Evidence::default();
+    nothing.merge(&full);
+    assert_eq!(nothing, full);
     assert_eq!(operation.requested.and_then(|requested| requested.work.deployment()), Some(GREEN));
 }
 

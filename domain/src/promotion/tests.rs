@@ -269,6 +269,16 @@ fn a_rollback_changes_the_route_with_its_reason() {
 }
 
 #[test]
+fn a_rollback_without_a_reason_changes_no_route() {
+    let silent = rollback().with(|g| {
+        let requested = requested(Kind::Rollback, Epoch(2));
+        g.operation = vec![Gone::Requested(Requested { reason: None, ..requested }), entered(Stage::PolicyCheck)];
+        g.allocations = vec![allocated(planned(allocation(1), BLUE, Epoch(0)), &[ready(BLUE)])];
+    });
+    assert_eq!(silent.fails(), Some(("REASON_MISSING".into(), false)));
+}
+
+#[test]
 fn a_route_is_not_changed_after_the_deadline() {
     let late = at_policy_check().with(|g| {
         g.allocations = vec![started(&[ready(GREEN)])];

@@ -101,3 +101,21 @@ fn what_is_disabled_stays_so() {
     let unknown = Command::Disable { binding: binding_id(7), reason: because("never") };
     given::<ProviderBindings>([]).when(unknown).then_rejected(&Rejection::NotFound);
 }
+
+#[test]
+fn a_database_holds_the_truth_and_every_other_resource_is_a_service() {
+    for resource in Resource::ALL.iter().copied() {
+        let purpose = What { resource, vendor: Vendor::Postgres }.purpose();
+        assert_eq!(purpose == Purpose::Truth, resource == Resource::Database, "{resource}: {purpose}");
+        assert_eq!(purpose == Purpose::Service, resource != Resource::Database, "{resource}: {purpose}");
+    }
+}
+
+#[test]
+fn each_resource_has_a_binding_of_its_own() {
+    let mail = declared(What { resource: Resource::Email, vendor: Vendor::Http });
+    let mail = Declared { id: binding_id(2), ..mail };
+    given::<ProviderBindings>([Event::Requested(database()), verified()])
+        .when(Command::Request(mail.clone()))
+        .then([Event::Requested(mail)]);
+}

@@ -156,6 +156,10 @@ impl Play for Memory {
         self.lane.now = DEADLINE_AT;
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        self.lane.at()
+    }
+
     fn operation(&mut self) -> &mut Vec<operation::Event> {
         &mut self.operation
     }
@@ -180,6 +184,14 @@ fn the_owners_exact_bytes_answer_in_the_region_and_are_let_go() {
     assert_eq!(operation.evidence.digest, Some(owner(BLUE).artifact));
     assert_eq!(operation.evidence.allocations.len(), 1);
     assert!(operation.evidence.gates.iter().any(|gate| gate.kind == "data_topology"));
+    for stage in [Stage::Provisioning, Stage::ReplicatingArtifacts] {
+        let entered = plain.steps.iter().find_map(|step| {
+            if let Step::Enter(to, evidence) = step { (*to == stage).then_some(&evidence.gates) } else { None }
+        });
+        assert_eq!(entered, Some(&operation.evidence.gates), "{stage}: what it was judged on");
+    }
+    let Some(Step::Do(Act::Enable(_, _, last))) = plain.steps.last() else { panic!("{:?}", plain.steps) };
+    assert_eq!(last.gates, operation.evidence.gates, "judged once more in the append that enables it");
     let proof = plain.world.proofs()[0].planned.clone().expect("it was planned");
     assert_eq!((proof.region, proof.cell, proof.host, proof.proves), (BERGEN, FJORD, HOST_2, Some(THIRD)));
     assert_eq!((proof.deployment, proof.artifact), (BLUE, owner(BLUE).artifact));

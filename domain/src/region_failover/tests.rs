@@ -1,5 +1,7 @@
 //! Whole failovers; each gate; what sessions get; and what each of the two regions' edges must have said.
 
+mod terms;
+
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
@@ -201,7 +203,11 @@ impl Play for Memory {
     }
 
     fn outlast(&mut self) {
-        self.now = 61;
+        self.now = 60;
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        at(self.now)
     }
 
     fn operation(&mut self) -> &mut Vec<operation::Event> {

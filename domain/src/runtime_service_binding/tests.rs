@@ -78,3 +78,42 @@ fn trap_session_store_assumed_to_serialize_an_entire_go_process() {
         "a session store alone does not make allocations interchangeable"
     );
 }
+
+/// What can carry each service; whatever else is asked for is refused, and says so.
+#[test]
+fn a_service_is_made_of_what_can_carry_it_and_of_nothing_else() {
+    let table = [
+        (Service::SessionStore, "postgres redis memory"),
+        (Service::Broadcast, "redis nats memory"),
+        (Service::Idempotency, "postgres redis memory"),
+        (Service::Cache, "redis memory"),
+        (Service::Queue, "postgres redis nats memory"),
+        (Service::ObjectStorage, "fs s3"),
+    ];
+    assert_eq!(table.map(|(service, _)| service).as_slice(), Service::ALL);
+    for (service, carriers) in table {
+        for backend in Backend::ALL.iter().copied() {
+            let asked = RuntimeServices::default().decide(Command::Request(declared(What { service, backend })));
+            let possible = carriers.split(' ').any(|carrier| carrier == backend.as_str());
+            assert_eq!(asked.is_ok(), possible, "{service} of {backend}: {asked:?}");
+        }
+    }
+}
+
+#[test]
+fn a_broadcast_backend_carries_fan_out_and_every_other_one_a_service() {
+    for service in Service::ALL.iter().copied() {
+        let purpose = What { service, backend: Backend::Redis }.purpose();
+        assert_eq!(purpose == Purpose::Broadcast, service == Service::Broadcast, "{service}: {purpose}");
+        assert_eq!(purpose == Purpose::Service, service != Service::Broadcast, "{service}: {purpose}");
+    }
+}
+
+#[test]
+fn each_service_has_a_binding_of_its_own() {
+    let queue = declared(What { service: Service::Queue, backend: Backend::Postgres });
+    let queue = Declared { id: binding_id(2), ..queue };
+    given::<RuntimeServices>([asked(1, Service::SessionStore, Backend::Postgres)])
+        .when(Command::Request(queue.clone()))
+        .then([Event::Requested(queue)]);
+}

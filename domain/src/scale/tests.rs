@@ -114,6 +114,10 @@ impl Play for Memory {
         self.lane.now = DEADLINE;
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        self.lane.at()
+    }
+
     fn operation(&mut self) -> &mut Vec<operation::Event> {
         &mut self.operation
     }
@@ -132,6 +136,9 @@ fn scaling_out_and_in_succeeds_with_every_step_once_twice_or_lost() {
         assert_eq!((plain.world.wanted(), plain.world.lane.count(State::Ready)), (to, usize::from(to)));
         let proof = fold::<Operation>(&plain.world.operation).evidence.allocations;
         assert_eq!(proof.len(), usize::from(to));
+        let gates = fold::<Operation>(&plain.world.operation).evidence.gates;
+        let kinds = gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
+        assert_eq!(kinds, ["owner", "replicas", "scale_readiness"], "what it was judged on");
         assert!(plain.world.lane.fewest_ready() >= usize::from(from.min(to)), "never below what is wanted");
     }
 }
@@ -247,4 +254,18 @@ fn the_gates_are_shown_in_their_order() {
         gates.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(),
         ["owner", "replicas", "scale_readiness"]
     );
+}
+
+#[test]
+fn a_bad_end_gives_back_the_number_only_while_it_is_its_own() {
+    let memory = scaling_from(1, 3, Runner::Obeys);
+    let requested = fold::<Operation>(&memory.operation).requested.expect("it was requested");
+    let given_back = |by, replicas| {
+        let environment = Environment { scaled_by: by, replicas: Replicas(replicas), ..memory.lane.settings() };
+        give_back(&requested, &memory.scale, &environment).is_some()
+    };
+    assert!(given_back(Some(THIRD), 3));
+    for (by, replicas) in [(None, 1), (None, 3), (Some(SECOND), 3), (Some(SECOND), 1), (Some(THIRD), 2)] {
+        assert!(!given_back(by, replicas), "{by:?} {replicas}");
+    }
 }

@@ -164,6 +164,7 @@ fn failures_are_forgotten_after_an_hour() {
     let failures = [0, 1, 2, 3, 3_599];
     assert_eq!(asked_after(&failures, 3_602), [], "two within the hour wait 4 seconds");
     assert_eq!(asked_after(&failures, 3_603), [Order::ReplaceOwner], "five would wait 32");
+    assert_eq!(asked_after(&[0, 3_598], 3_600), [Order::ReplaceOwner], "the hour of the first has just passed");
 }
 
 fn many(n: u8) -> Replicas {

@@ -39,10 +39,11 @@ fn what_no_edge_has_said_is_not_idle() {
     let quiet = || saw(NORTH_EDGE, Some((100, 0)));
     let sockets = EdgeStatus { sessions: vec![Sessions { allocation: nth(1), open: 2 }], ..quiet() };
     let old = EdgeStatus { activity_since: None, ..quiet() };
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("long unused", vec![quiet()], 0, Ok(())),
         ("never used through this edge", vec![saw(NORTH_EDGE, None)], 0, Ok(())),
         ("used lately", vec![saw(NORTH_EDGE, Some((950, 0)))], 0, Err(InUse::Lately(600))),
+        ("used just that long ago", vec![saw(NORTH_EDGE, Some((400, 0)))], 0, Ok(())),
         ("used lately elsewhere", vec![quiet(), saw(SOUTH_EDGE, Some((950, 0)))], 0, Err(InUse::Lately(600))),
         ("sockets open", vec![sockets], 0, Err(InUse::Open(2))),
         ("a request under way", vec![saw(NORTH_EDGE, Some((100, 1)))], 0, Err(InUse::Open(1))),
@@ -95,6 +96,7 @@ enum Fault {
     UsedAt(Stage),
     OvertakenAt(Stage),
     OtherOperationAt(Stage),
+    LateAt(Stage),
     NeverStops,
 }
 
@@ -150,7 +152,11 @@ impl Sim {
             self.owner.apply(&route_owner::Event::Promoted { by, epoch, owner, at, drain: None });
             self.fired = true;
         }
-        self.fired |= used || others > 0;
+        let late = self.fault == Fault::LateAt(stage);
+        if late {
+            self.now = self.operation.requested.as_ref().expect("it was requested").deadline;
+        }
+        self.fired |= used || others > 0 || late;
         let Some(Work::Sleep(sleep)) = self.operation.requested.as_ref().map(|requested| requested.work.clone()) else {
             panic!("no sleep");
         };
@@ -170,7 +176,9 @@ impl Sim {
             }
             Step::Fail(failure) => decide(&mut self.operation, operation::Command::Fail(failure)),
             Step::Cancel | Step::Done => {}
-            Step::Wait(_) => {
+            Step::Wait(what) => {
+                let deadline = self.operation.requested.as_ref().expect("it was requested").deadline;
+                assert!(self.now < deadline, "it waits on at its deadline: {what}");
                 self.now += TimeDelta::seconds(1);
                 if self.fault != Fault::NeverStops {
                     self.allocation.apply(&allocation::Event::Stopped { sessions_ended: 0 });
@@ -193,6 +201,9 @@ fn a_sleep_succeeds_over_all_its_stages() {
     assert_eq!(run.stages, operation::machine(operation::Kind::Sleep).stages());
     assert_eq!((run.owner.epoch, &run.owner.owner), (Epoch(1), &serving().owner), "the owner never changes");
     assert_eq!(run.owner.asleep.as_ref().map(|asleep| asleep.generation), Some(SleepGeneration(1)));
+    let Evidence { gates, epoch, .. } = &run.operation.evidence;
+    assert_eq!(gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>(), ["route_epoch", "sessions"]);
+    assert_eq!(*epoch, Some(Epoch(1)), "the epoch that it slept in");
 }
 
 #[test]
@@ -208,11 +219,15 @@ fn a_sleep_ends_definitely_with_a_failure_at_each_step() {
             (Fault::UsedAt(stage), "IN_USE"),
             (Fault::OvertakenAt(stage), "STALE_EPOCH"),
             (Fault::OtherOperationAt(stage), "OPERATION_RUNNING"),
+            (Fault::LateAt(stage), "DEADLINE_PASSED"),
         ] {
             let run = Sim::run(fault);
             assert!(run.fired, "{fault:?}");
             assert_eq!((run.code(), run.stages.iter().rev().nth(1)), (code, Some(&stage)), "{fault:?}");
             assert!(run.owner.asleep.is_none(), "{fault:?}: it serves on");
+            let told = run.operation.failure.map(|failure| (failure.expected, failure.actual));
+            let epochs = (code == "STALE_EPOCH").then(|| (Some("1".to_owned()), Some("2".to_owned())));
+            assert_eq!(told, Some(epochs.unwrap_or_default()), "{fault:?}");
         }
     }
     let run = Sim::run(Fault::OvertakenAt(Stage::Sleeping));

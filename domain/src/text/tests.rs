@@ -37,5 +37,46 @@ fn keys_and_commits_are_of_their_form() {
     assert!(IdempotencyKey::parse("idempotencyKey", "a-b_c/1").is_ok());
     assert!(IdempotencyKey::parse("idempotencyKey", "a b").is_err());
     assert!(Commit::parse("commit", &"a".repeat(40)).is_ok());
-    assert!(Commit::parse("commit", "main").is_err());
+    assert!(Commit::parse("commit", &"0".repeat(64)).is_ok());
+    for bad in ["main", &"a".repeat(39), &"a".repeat(41), &"g".repeat(40), &"A".repeat(40), &"g".repeat(64)] {
+        assert!(Commit::parse("commit", bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_admitted_is_kept_as_it_was_written() {
+    type Parse = fn(&str) -> Result<String, InvalidText>;
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let cases: [(&str, Parse); 8] = [
+        ("acme-shop", |text| Slug::parse("x", text).map(|it| it.as_str().to_owned())),
+        ("Acme & Söhne", |text| Name::parse("x", text).map(|it| it.as_str().to_owned())),
+        ("checkout is broken", |text| Reason::parse("x", text).map(|it| it.as_str().to_owned())),
+        ("3f2a!", |text| IdempotencyKey::parse("x", text).map(|it| it.as_str().to_owned())),
+        ("https://example.com/shop", |text| Repository::parse("x", text).map(|it| it.as_str().to_owned())),
+        (commit, |text| Commit::parse("x", text).map(|it| it.as_str().to_owned())),
+        ("0001_Orders.v2-a", |text| MigrationName::parse("x", text).map(|it| it.as_str().to_owned())),
+        ("backup 7 was restored", |text| Proof::parse("x", text).map(|it| it.as_str().to_owned())),
+    ];
+    for (text, parse) in cases {
+        assert_eq!(parse(text).as_deref(), Ok(text));
+    }
+}
+
+#[test]
+fn each_length_is_admitted_to_its_last_character_and_no_further() {
+    type Parse = fn(&str) -> bool;
+    let cases: [(&str, usize, Parse); 6] = [
+        ("name", 100, |text| Name::parse("x", text).is_ok()),
+        ("reason", 500, |text| Reason::parse("x", text).is_ok()),
+        ("repository", 500, |text| Repository::parse("x", text).is_ok()),
+        ("proof", 2_000, |text| Proof::parse("x", text).is_ok()),
+        ("idempotency key", 255, |text| IdempotencyKey::parse("x", text).is_ok()),
+        ("migration", 200, |text| MigrationName::parse("x", text).is_ok()),
+    ];
+    for (what, most, parse) in cases {
+        assert!(parse("a") && parse(&"a".repeat(most)), "{what}");
+        assert!(!parse("") && !parse(&"a".repeat(most + 1)), "{what}");
+    }
+    let host = |last| Hostname::parse("x", &[63, 63, 63, last].map(|length| "a".repeat(length)).join("."));
+    assert!(host(61).is_ok() && host(62).is_err(), "a DNS name has 253 characters at most");
 }

@@ -121,6 +121,15 @@ fn every_change_of_kept_state_has_its_verdict_and_reason() {
 }
 
 #[test]
+fn either_id_of_a_schema_that_changed_without_a_reason_is_believed() {
+    let build = VangoFacts { build_schema: "bs:v1:other".into(), ..shop() };
+    let hash = VangoFacts { schema_hash: Some("sh:v1:other".into()), ..shop() };
+    for (next, other) in [(build, "build"), (hash, "hash")] {
+        assert_eq!(between(Some(&shop()), Some(&next)).compatibility, Incompatible, "the {other} alone");
+    }
+}
+
+#[test]
 fn an_artifact_that_does_not_say_what_it_keeps_is_not_warm() {
     let shop = shop();
     for (present, next, compatibility) in

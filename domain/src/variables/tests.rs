@@ -130,6 +130,11 @@ fn each_refusal_names_code_and_field() {
     }
     given::<Variables>(three_sets()).when(expecting(3)).then([changed(4, &[("A", wanted(1))], &[])]);
     assert!(fold::<Variables>(&three_sets()).decide(all(&names(7), most)).is_ok(), "seven of the longest fit");
+    let first = |names: &[String], wanted| {
+        change(1, &names.iter().map(|name| (name.as_str(), wanted)).collect::<Vec<_>>(), &[])
+    };
+    assert!(Variables::default().decide(first(&large, most)).is_ok(), "and eight, where nothing else is");
+    assert!(Variables::default().decide(first(&many, wanted(1))).is_ok(), "as many as there may be");
 }
 
 #[test]
@@ -171,10 +176,12 @@ fn a_difference_is_told_by_key_and_digest() {
     let there = difference(&set(3), &set(1));
     assert_eq!(there.added.keys().map(Key::as_str).collect::<Vec<_>>(), ["TOKEN"]);
     assert_eq!(there.removed.keys().map(Key::as_str).collect::<Vec<_>>(), ["ADDRESS"]);
-    assert!(there.changed.is_empty());
+    assert!(there.changed.is_empty() && !there.is_empty());
     let other = difference(&set(2), &set(1));
     assert_eq!(other.changed[&key("TOKEN")].from.digest, Digest([2; 32]));
     assert_eq!(other.changed[&key("TOKEN")].to.digest, Digest([1; 32]));
+    assert!(!other.is_empty(), "another value is a difference");
+    assert!(!difference(&set(0), &set(1)).is_empty() && !difference(&set(1), &set(0)).is_empty());
     assert!(difference(&set(2), &set(2)).is_empty());
     let sealed_again = fold::<Variables>(&[changed(9, &[("TOKEN", wanted(1))], &[])]).now();
     assert!(difference(&set(1), &sealed_again).is_empty(), "the same value under another number is no difference");

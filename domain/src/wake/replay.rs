@@ -128,7 +128,9 @@ mod tests {
         assert_eq!(ReplayContract::read(vec![], Some("x y")), Err(BadContract::Header));
         assert_eq!(ReplayContract::read(vec![], Some("")), Err(BadContract::Header));
         assert_eq!(contract(&vec!["POST /a"; PATTERNS + 1]), Err(BadContract::TooMany));
-        assert!(contract(&["POST /..."]).is_ok());
+        assert!(contract(&vec!["POST /a"; PATTERNS]).is_ok());
+        let all = contract(&["POST /..."]).expect("everything below the root");
+        assert!(all.covers("POST", "/a") && !all.covers("POST", "/"), "the root is not below itself");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The wake as a process: over all its stages it succeeds, succeeds with every step done twice, and ends definitely with a
 //! failure at each step, saying what was left behind. And the sins that such a run must notice.
 
+mod waits;
+
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
     allocation, operation, route_owner,
     story::{
-        BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, allocation, at, because, opened, owner, planned,
+        BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, allocation, at, because, bergen, opened, owner, planned,
         promotable, ready,
     },
 };
@@ -131,7 +133,9 @@ impl Sim {
                 decide(&mut self.owner, route_owner::Command::FailWake(turn)).expect("it sleeps");
                 decide(&mut self.operation, operation::Command::Cancel).expect("an end");
             }
-            Step::Wait(_) => {
+            Step::Wait(what) => {
+                let deadline = self.operation.requested.as_ref().expect("it was requested").deadline;
+                assert!(self.now < deadline, "it waits on at its deadline: {what}");
                 self.now += TimeDelta::seconds(1);
                 self.live();
             }
@@ -226,6 +230,7 @@ fn a_wake_succeeds_over_all_its_stages() {
     assert_eq!(run.allocations.len(), 1);
     let (_, wake) = run.wake();
     assert!(run.allocations.values().all(|one| is_hot(&wake, one)));
+    assert_eq!(run.operation.evidence.digest, Some(GREEN_BYTES), "the very bytes that were woken");
 }
 
 #[test]

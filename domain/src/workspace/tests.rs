@@ -135,6 +135,10 @@ fn support_is_for_a_member_with_a_reason_and_an_end_within_a_week() {
     given::<Workspace>([created()]).when(support(ALICE, 60)).then([supported(ALICE)]);
     given::<Workspace>([created(), supported(ALICE)]).when(support(ALICE, 60)).then_rejected(&Rejection::Exists);
     given::<Workspace>([created()]).when(support(BOB, 60)).then_rejected(&Rejection::NoMember);
+    let week = LONGEST_SUPPORT.num_seconds();
+    let longest =
+        Event::SupportGranted { access: SUPPORT, user: ALICE, reason: because("the cart is empty"), until: at(week) };
+    given::<Workspace>([created()]).when(support(ALICE, week)).then([longest]);
     for seconds in [-1, 0, LONGEST_SUPPORT.num_seconds() + 1] {
         given::<Workspace>([created()]).when(support(ALICE, seconds)).then_rejected(&Rejection::SupportTooLong);
     }

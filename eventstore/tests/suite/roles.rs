@@ -67,6 +67,19 @@ const FORBIDDEN: &[&str] = &[
     "DELETE FROM vault.values",
     "TRUNCATE vault.values CASCADE",
     "ALTER TABLE vault.values DISABLE ROW LEVEL SECURITY",
+    // People: nobody is made, signed in or let in but through the functions, and nobody is listed.
+    "SELECT email FROM identity.users",
+    "UPDATE identity.users SET actor = gen_random_uuid()",
+    "DELETE FROM identity.users",
+    "SELECT hash FROM identity.sessions",
+    "INSERT INTO identity.sessions (session, actor, hash, privileges, idle, expires_at, agent, address)
+     VALUES (gen_random_uuid(), gen_random_uuid(), sha256('x'), '', '1 day', now() + '1 day', 'x', 'x')",
+    "UPDATE identity.sessions SET revoked_at = NULL",
+    "SELECT state FROM identity.sign_ins",
+    "DELETE FROM identity.sign_ins",
+    "SELECT user_code FROM identity.device_codes",
+    "UPDATE identity.device_codes SET state = 'approved', actor = gen_random_uuid()",
+    "SELECT identity.privileges(gen_random_uuid())",
     // The guards themselves.
     "ALTER TABLE log.events DISABLE TRIGGER ALL",
     "ALTER TABLE log.events NO FORCE ROW LEVEL SECURITY",

@@ -45,6 +45,17 @@ pub async fn by_id(
         .transpose()
 }
 
+/// The operations with these ids, in no order.
+pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(Operation, Version)>, sqlx::Error> {
+    sqlx::query("SELECT body, version FROM authority.operations WHERE operation = ANY($1)")
+        .bind(ids)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
 /// Which operations; nothing said is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {

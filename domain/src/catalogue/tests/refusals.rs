@@ -5,7 +5,7 @@
 use crate::{
     aggregate::Rejection as Said,
     allocation,
-    authorization::{Grant, Unauthorized},
+    authorization::{Grant, Narrowing, Unauthorized},
     backend, claim, deployment, environment,
     environment::{Replicas, Residency},
     host,
@@ -14,7 +14,7 @@ use crate::{
     migrations,
     numbers::{EnvSet, Epoch, SleepGeneration},
     operation::{self, Stage},
-    provider_binding, route_owner, runtime_service_binding,
+    provider_binding, region_failover, route_owner, runtime_service_binding,
     story::{BERGEN, BLUE, BLUE_BYTES, FIRST, GREEN_BYTES, LYON, because, bindings::binding_id, slug},
     text::MigrationName,
     variables, workspace,
@@ -73,6 +73,15 @@ fn of_routes() -> Vec<Row> {
         R::Asleep { .. } => R::Asleep { generation: SleepGeneration(3) },
         R::NotAsleep => R::NotAsleep,
         R::StaleSleep { .. } => R::StaleSleep { expected: SleepGeneration(3), actual: SleepGeneration(4) },
+    })
+}
+
+fn of_failovers() -> Vec<Row> {
+    use region_failover::Refused as R;
+    let stale = route_owner::Rejection::StaleEpoch { expected: Epoch(41), actual: Epoch(42) };
+    of!("region failover", R {
+        R::Route(_) => R::Route(stale.clone()),
+        R::NotEnabled(_) => R::NotEnabled(BERGEN),
     })
 }
 
@@ -182,6 +191,10 @@ fn of_workspaces() -> Vec<Row> {
             allowed: "promotion".into(),
         },
         U::GrantMissing { .. } => U::GrantMissing { grant: Grant::RollBack, held: "member".into() },
+        U::TokenNarrowed { .. } => U::TokenNarrowed {
+            command: "workspace.create",
+            narrowing: Narrowing::Only(BTreeSet::from([Grant::Deploy])),
+        },
     });
     let claims = of!("claim", C { C::Taken => C::Taken, C::NotHeld => C::NotHeld });
     [workspaces, everybody, claims].concat()
@@ -232,7 +245,8 @@ fn of_bindings() -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    let nouns = [of_workspaces(), of_environments(), of_routes(), of_operations(), of_what_runs()];
+    let routes = [of_routes(), of_failovers()].concat();
+    let nouns = [of_workspaces(), of_environments(), routes, of_operations(), of_what_runs()];
     [nouns.concat(), of_hosts(), of_variables(), of_bindings()].concat()
 }
 
@@ -258,6 +272,13 @@ fn the_refusals_are_what_the_catalogue_says() {
     }
     let found = fs::read_to_string(&file).unwrap_or_default();
     assert_eq!(found, catalogue(), "domain/refusals.md is stale; UPDATE=1 rewrites it");
+}
+
+#[test]
+fn whoever_says_what_was_expected_says_what_is_so() {
+    for (noun, code, _, told, _) in rows() {
+        assert!(told.is_none_or(|(expected, actual)| !expected.is_empty() && !actual.is_empty()), "{noun} {code}");
+    }
 }
 
 #[test]

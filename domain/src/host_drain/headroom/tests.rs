@@ -154,3 +154,26 @@ fn a_decision_that_takes_a_cordon_for_headroom_is_caught() {
     };
     assert!(cordon_alone_is_enough(counts_every_host));
 }
+
+/// Half of a cell may be the half that everybody else has lost.
+#[test]
+fn more_than_half_of_the_hosts_are_a_quorum_and_half_are_none() {
+    for (heard, all, enough) in [(1, 1, true), (1, 2, false), (2, 3, true), (2, 4, false), (3, 4, true), (3, 6, false)]
+    {
+        let hosts = (0..all).map(|n| host(HostId(Uuid::from_u128(n)), host::State::Active, 4, 0, n < heard));
+        let hosts = hosts.collect::<Vec<_>>();
+        let facts = Facts { host: HOST_1, hosts: &hosts, allocations: &[], sessions: &[], seconds_left: 60 };
+        assert_eq!(quorum(&facts).is_none(), enough, "{heard} of {all}");
+    }
+}
+
+#[test]
+fn sessions_may_take_all_of_the_time_that_is_left_and_only_those_on_this_host_count() {
+    let pinned = |on, seconds_left| {
+        let open = [Sessions { allocation: allocation(on), open: 3 }];
+        let facts = Facts { host: HOST_1, hosts: &[], allocations: &[running(1)], sessions: &open, seconds_left };
+        sessions(&facts).is_some()
+    };
+    assert_eq!((pinned(1, 30), pinned(1, 29)), (false, true), "they may live on for 30 seconds");
+    assert!(!pinned(2, 29), "sessions of an allocation elsewhere");
+}

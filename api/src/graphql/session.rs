@@ -1,0 +1,143 @@
+//! The caller's own sessions: which browsers are signed in, and how to end that. Plain rows and no events: they concern nobody
+//! but their owner. The trap avoided: a token of one workspace, or support, that looks at where a person is signed in.
+
+use super::context::Ask;
+use crate::{
+    fault::{Code, Fault},
+    identity::{Principal, PrincipalKind},
+    sign_in::SessionRow,
+};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// A browser that is signed in.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct Session {
+    /// To end it by.
+    id: String,
+    created_at: DateTime<Utc>,
+    /// To the minute.
+    last_used_at: DateTime<Utc>,
+    /// When it ends unless it is used.
+    expires_at: DateTime<Utc>,
+    /// As the browser calls itself.
+    user_agent: String,
+    /// Where it was when it began.
+    address: String,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+/// An account at the place where somebody signed in.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct Account {
+    /// `github`.
+    provider: String,
+    /// As it was at the last sign-in; it may be another's by now.
+    login: String,
+    /// For people.
+    name: Option<String>,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct SessionRevokeInput {
+    /// As `viewer` lists it.
+    session_id: String,
+}
+
+#[derive(Clone, Debug, InputObject)]
+pub(crate) struct SessionRevokeOthersInput {
+    /// Only count them.
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+/// The answer of sessionRevoke.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct SessionRevokePayload {
+    /// Whether there was such a session of the caller, still valid.
+    revoked: bool,
+}
+
+/// The answer of sessionRevokeOthers.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct SessionRevokeOthersPayload {
+    /// How many ended.
+    revoked: i64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SessionMutation;
+
+#[Object]
+impl SessionMutation {
+    /// Ends one of the caller's sessions; its open connections end within a second.
+    async fn session_revoke(
+        &self,
+        ctx: &Context<'_>,
+        input: SessionRevokeInput,
+    ) -> async_graphql::Result<SessionRevokePayload> {
+        let principal = person(ctx)?;
+        let session =
+            Uuid::parse_str(&input.session_id).map_err(|_| Fault::bad_input("sessionId", "must be a session's id"))?;
+        let revoked = ctx.platform().sessions.revoke(session, principal.actor).await.map_err(Fault::internal)?;
+        Ok(SessionRevokePayload { revoked })
+    }
+
+    /// Ends every session of the caller but the one that asks; all of them when a token asks.
+    async fn session_revoke_others(
+        &self,
+        ctx: &Context<'_>,
+        input: SessionRevokeOthersInput,
+    ) -> async_graphql::Result<SessionRevokeOthersPayload> {
+        let principal = person(ctx)?;
+        let (sessions, own) = (&ctx.platform().sessions, principal.session());
+        let revoked = if input.dry_run {
+            let living = sessions.of(principal.actor).await.map_err(Fault::internal)?;
+            let others = living.iter().filter(|row| Some(row.session) != own).count();
+            i64::try_from(others).expect("fifty at most")
+        } else {
+            sessions.revoke_others(principal.actor, own).await.map_err(Fault::internal)?
+        };
+        Ok(SessionRevokeOthersPayload { revoked })
+    }
+}
+
+/// The caller's living sessions, newest first.
+pub(crate) async fn living(ctx: &Context<'_>) -> Result<Vec<Session>, Fault> {
+    let principal = person(ctx)?;
+    let rows = ctx.platform().sessions.of(principal.actor).await.map_err(Fault::internal)?;
+    Ok(rows.into_iter().map(|row| shown(row, principal)).collect())
+}
+
+/// The account of whoever asks.
+pub(crate) async fn account(ctx: &Context<'_>) -> Result<Option<Account>, Fault> {
+    let account = ctx.platform().sessions.account(ctx.principal().actor).await.map_err(Fault::internal)?;
+    Ok(account.map(|(provider, login, name)| Account { provider, login, name }))
+}
+
+fn shown(row: SessionRow, principal: &Principal) -> Session {
+    Session {
+        id: row.session.to_string(),
+        created_at: row.created_at,
+        last_used_at: row.used_at,
+        expires_at: row.expires_at,
+        user_agent: row.agent,
+        address: row.address,
+        current: principal.session() == Some(row.session),
+    }
+}
+
+/// The caller, if it speaks for a person as a whole.
+fn person<'a>(ctx: &'a Context<'_>) -> Result<&'a Principal, Fault> {
+    let principal = ctx.principal();
+    let whole = principal.workspace.is_none() && principal.on_behalf_of.is_none();
+    if whole && matches!(principal.kind, PrincipalKind::User(_)) {
+        return Ok(principal);
+    }
+    Err(Fault::new(
+        Code::Forbidden,
+        "sessions are for their owner; a token of one workspace, support and machines see none",
+    ))
+}

@@ -1,0 +1,124 @@
+//! The timeline in pages: line by line, or operation by operation with the lines of each. Trap: a statement for each
+//! operation; the lines of a page come in one.
+
+use super::{TimelineEntry, TimelineFilter};
+use crate::{
+    fault::Fault,
+    graphql::{
+        connection::{Pages, Rows},
+        context::{begin, position, shown, wait_for},
+        operation::Operation,
+    },
+};
+use async_graphql::{Context, Object};
+use rhone_eventstore::Position;
+use rhone_projections::{
+    projection,
+    timeline::{self, Filter},
+};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What is asked of a list.
+pub(crate) struct Wanted {
+    pub(crate) filter: Option<TimelineFilter>,
+    pub(crate) at_least_position: Option<String>,
+    pub(crate) pages: Pages,
+}
+
+/// The most lines that are shown of one operation; all of them are had by its correlation.
+const MOST_OF_ONE: i64 = 100;
+
+/// Waits, for a short bounded time, until the timeline has come this far.
+pub(crate) async fn reached(ctx: &Context<'_>, at_least: Option<&str>) -> Result<(), Fault> {
+    let target = position(ctx, "atLeastPosition", at_least)?;
+    wait_for(ctx, projection::key::<timeline::Timeline>(), target).await
+}
+
+async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Paged, Vec<timeline::Entry>), Fault> {
+    reached(ctx, wanted.at_least_position.as_deref()).await?;
+    let plain = |field, cursor: Option<String>| {
+        position(ctx, field, cursor.as_deref()).map(|position| position.map(|position| position.to_string()))
+    };
+    let Pages { first, after, last, before } = wanted.pages;
+    let (after, before) = (plain("after", after)?, plain("before", before)?);
+    let paged = Pages { first, after, last, before }.wanted::<Position>()?;
+    let mut transaction = begin(ctx).await?;
+    let rows = timeline::page(&mut transaction, filter, &paged.keyset).await.map_err(Fault::internal)?;
+    Ok((paged, rows))
+}
+
+type Paged = crate::graphql::connection::Wanted<Position>;
+
+/// Line by line.
+pub(crate) async fn lines(ctx: &Context<'_>, base: Filter, mut wanted: Wanted) -> Result<Rows<TimelineEntry>, Fault> {
+    let filter = wanted.filter.take().unwrap_or_default().within(base)?;
+    let (paged, rows) = page(ctx, &filter, wanted).await?;
+    Ok(paged.connection(rows.into_iter().map(|row| (shown(ctx, row.position), TimelineEntry(row))).collect()))
+}
+
+/// An operation with all that it brought about.
+#[derive(Clone, Debug)]
+pub(crate) struct OperationLine {
+    request: TimelineEntry,
+    events: Vec<TimelineEntry>,
+    more_events: bool,
+}
+
+#[Object]
+impl OperationLine {
+    /// The line that began it.
+    async fn request(&self) -> &TimelineEntry {
+        &self.request
+    }
+
+    /// As it stands.
+    async fn operation(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Operation>> {
+        Ok(self.request.of_operation(ctx).await?)
+    }
+
+    /// The lines that belong to it, in the log's order; at most the first 100.
+    #[graphql(complexity = "10 * child_complexity")]
+    async fn events(&self) -> &[TimelineEntry] {
+        &self.events
+    }
+
+    /// Whether there are more than are shown.
+    async fn more_events(&self) -> bool {
+        self.more_events
+    }
+}
+
+/// What begins an operation.
+const REQUESTED: &str = "operation.requested";
+
+/// Operation by operation; the filter is about how each one began.
+pub(crate) async fn operations(
+    ctx: &Context<'_>,
+    base: Filter,
+    mut wanted: Wanted,
+) -> Result<Rows<OperationLine>, Fault> {
+    let asked = wanted.filter.take().unwrap_or_default();
+    if asked.types.is_some() || asked.kind.is_some() {
+        let field = if asked.types.is_some() { "types" } else { "kind" };
+        return Err(Fault::bad_input(field, "must be left out where lines are grouped by operation"));
+    }
+    let mut filter = asked.within(base)?;
+    filter.types = vec![REQUESTED.to_owned()];
+    let (paged, rows) = page(ctx, &filter, wanted).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.correlation).collect();
+    let mut transaction = begin(ctx).await?;
+    let found = timeline::by_correlations(&mut transaction, &ids, MOST_OF_ONE + 1).await.map_err(Fault::internal)?;
+    let mut of = HashMap::<Uuid, Vec<TimelineEntry>>::new();
+    for entry in found {
+        of.entry(entry.correlation).or_default().push(TimelineEntry(entry));
+    }
+    let most = usize::try_from(MOST_OF_ONE).unwrap_or(usize::MAX);
+    let line = |row: timeline::Entry| {
+        let mut events = of.remove(&row.correlation).unwrap_or_default();
+        let more_events = events.len() > most;
+        events.truncate(most);
+        (shown(ctx, row.position), OperationLine { request: TimelineEntry(row), events, more_events })
+    };
+    Ok(paged.connection(rows.into_iter().map(line).collect()))
+}

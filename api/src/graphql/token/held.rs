@@ -1,0 +1,76 @@
+//! The caller's tokens, for reading: what each may, until when, and when it was last shown. The trap: a secret; only its last
+//! characters are known here. To a token of one workspace only those of that workspace exist.
+
+use crate::{
+    fault::Fault,
+    graphql::{
+        connection::{Pages, Rows},
+        context::Ask as _,
+        id,
+    },
+    identity::Held,
+};
+use async_graphql::{Context, ID, SimpleObject};
+use chrono::{DateTime, Utc};
+use rhone_domain::authorization::Narrowing;
+use uuid::Uuid;
+
+/// A token of the caller.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct ApiToken {
+    /// To revoke or to rotate it by.
+    token_id: String,
+    /// For people.
+    name: String,
+    /// The last characters of its secret; null for a token that was made before they were kept.
+    hint: Option<String>,
+    /// The only workspace it may touch.
+    workspace_id: Option<ID>,
+    /// What it leaves of its holder's rights, as words of authorizationTable; null for all of them, and none for a token that
+    /// only reads.
+    grants: Option<Vec<&'static str>>,
+    created_at: DateTime<Utc>,
+    /// Until when it is valid; null: until it is revoked.
+    expires_at: Option<DateTime<Utc>>,
+    /// When it was last shown, to the minute; null: never yet.
+    last_used_at: Option<DateTime<Utc>>,
+    /// When it got the secret that it has; null: the one it was made with.
+    rotated_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    /// Whether it is the one that was shown with this request.
+    current: bool,
+}
+
+/// The words of a narrowing.
+pub(crate) fn words(narrowing: &Narrowing) -> Option<Vec<&'static str>> {
+    match narrowing {
+        Narrowing::Whole => None,
+        Narrowing::Only(grants) => Some(grants.iter().map(|grant| grant.as_str()).collect()),
+    }
+}
+
+impl ApiToken {
+    fn of(held: Held, shown: Uuid) -> Self {
+        Self {
+            token_id: held.token.to_string(),
+            name: held.name,
+            hint: held.hint,
+            workspace_id: held.workspace.map(id::show),
+            grants: words(&held.narrowing),
+            created_at: held.created_at,
+            expires_at: held.expires_at,
+            last_used_at: held.last_used_at,
+            rotated_at: held.rotated_at,
+            revoked_at: held.revoked_at,
+            current: held.token == shown,
+        }
+    }
+}
+
+/// A page of the caller's tokens, in the order in which they were made.
+pub(crate) async fn page(ctx: &Context<'_>, pages: Pages) -> Result<Rows<ApiToken>, Fault> {
+    let (wanted, principal) = (pages.wanted::<Uuid>()?, ctx.principal());
+    let held = ctx.platform().tokens.held(principal.actor, principal.workspace, &wanted.keyset).await;
+    let rows = held.map_err(Fault::internal)?.into_iter();
+    Ok(wanted.connection(rows.map(|held| (held.token.to_string(), ApiToken::of(held, principal.token))).collect()))
+}

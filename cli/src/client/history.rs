@@ -1,0 +1,365 @@
+//! Asking of the past: the questions, and how answers are written for people. The trap avoided: a rule decided here; what is
+//! folded, compared and explained is folded, compared and explained by the API.
+
+use super::{
+    connection::Connection,
+    documents,
+    failure::Failure,
+    history_args::{ExplainArgs, HistoryArgs, LineKind, Past, SupportBundleArgs, TimelineArgs, TimelineFormat},
+    show,
+};
+use crate::output::{self, line};
+use reqwest::{StatusCode, Url};
+use serde_json::{Value, json};
+use std::{fs, io::Write as _};
+
+/// Asks, and writes the answer.
+pub(super) async fn run(connection: &Connection, past: Past) -> Result<(), Failure> {
+    match past {
+        Past::Timeline(asked) => timeline(connection, asked).await,
+        Past::Explain(asked) => explain(connection, &asked).await,
+        Past::History(asked) => history(connection, &asked).await,
+        Past::SupportBundle(asked) => support_bundle(connection, &asked).await,
+    }
+}
+
+async fn timeline(connection: &Connection, asked: TimelineArgs) -> Result<(), Failure> {
+    let named = asked.workspace.is_some() || asked.project.is_some() || asked.app.is_some();
+    let named = named || asked.environment.is_some() || asked.object.is_some();
+    if named || asked.operation.is_some() || asked.correlation.is_some() {
+        return export(connection, &asked).await;
+    }
+    let variables = json!({ "first": 100, "after": null });
+    let data = connection.query(documents::WORKSPACES, variables).await?;
+    let own = data["workspaces"]["nodes"].as_array().cloned().unwrap_or_default();
+    if own.len() != 1 && asked.format != TimelineFormat::Text {
+        // Two arrays, or two tables, are no document.
+        let message = "--workspace or another place is needed, or --format text".to_owned();
+        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message });
+    }
+    for workspace in own {
+        let workspace = workspace["id"].as_str().map(str::to_owned);
+        export(connection, &TimelineArgs { workspace, ..asked.clone() }).await?;
+    }
+    Ok(())
+}
+
+fn url(connection: &Connection, asked: &TimelineArgs) -> Result<Url, Failure> {
+    let kind = asked.kind.map(|kind| match kind {
+        LineKind::Event => "EVENT".to_owned(),
+        LineKind::Refusal => "REFUSAL".to_owned(),
+        LineKind::LateEvidence => "LATE_EVIDENCE".to_owned(),
+    });
+    let format = if asked.format == TimelineFormat::Csv { "csv" } else { "json" };
+    let types = (!asked.types.is_empty()).then(|| asked.types.join(","));
+    let said = [
+        ("format", Some(format.to_owned())),
+        ("workspaceId", asked.workspace.clone()),
+        ("projectId", asked.project.clone()),
+        ("appId", asked.app.clone()),
+        ("environmentId", asked.environment.clone()),
+        ("objectId", asked.object.clone()),
+        ("operationId", asked.operation.clone()),
+        ("correlation", asked.correlation.clone()),
+        ("actor", asked.actor.clone()),
+        ("types", types),
+        ("kind", kind),
+        ("since", asked.since.clone()),
+        ("until", asked.until.clone()),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    Url::parse_with_params(&connection.at("/v1/timeline"), said)
+        .map_err(|error| Failure::local("asking for the timeline", error))
+}
+
+async fn export(connection: &Connection, asked: &TimelineArgs) -> Result<(), Failure> {
+    let url = url(connection, asked)?;
+    let unreachable = |source| Failure::Unreachable { url: connection.at("/v1/timeline"), source };
+    let mut response = connection.http().get(url).bearer_auth(connection.token()).send().await.map_err(unreachable)?;
+    if response.status() != StatusCode::OK {
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        return Err(refused(status, &bytes));
+    }
+    if asked.format != TimelineFormat::Text {
+        while let Some(part) = response.chunk().await.map_err(unreachable)? {
+            // When the reader of a pipe has gone there is nobody left to tell.
+            if std::io::stdout().write_all(&part).is_err() {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    let bytes = response.bytes().await.map_err(unreachable)?;
+    let lines: Vec<Value> =
+        serde_json::from_slice(&bytes).map_err(|_| Failure::Unexpected("a timeline that is no JSON array".into()))?;
+    lines.iter().for_each(|entry| line(show::told(entry)));
+    Ok(())
+}
+
+fn refused(status: StatusCode, bytes: &[u8]) -> Failure {
+    let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().map(str::to_owned);
+    let message = text("message").unwrap_or_else(|| format!("status {status}"));
+    match text("code") {
+        Some(code) if code == "UNAUTHENTICATED" => Failure::Unauthenticated(message),
+        code => Failure::Fault { code: code.unwrap_or_else(|| "HTTP".into()), message },
+    }
+}
+
+async fn explain(connection: &Connection, asked: &ExplainArgs) -> Result<(), Failure> {
+    let data = connection.query(&documents::explain(), json!({ "id": asked.operation })).await?;
+    if data["operation"].is_null() {
+        return Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such operation".into() });
+    }
+    if asked.json {
+        line(&data);
+    } else {
+        explained(&data).iter().for_each(line);
+    }
+    Ok(())
+}
+
+/// An operation, for people.
+fn explained(data: &Value) -> Vec<String> {
+    let operation = &data["operation"];
+    let nodes = list(&data["causationTree"]["nodes"]);
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut told =
+        vec![format!("{} {} is {}", text(&operation["kind"]), text(&operation["id"]), text(&operation["stage"]))];
+    if let Some(request) = nodes.iter().map(|node| &node["entry"]).find(|entry| entry["type"] == "operation.requested")
+    {
+        let why = request["reason"].as_str().map(|reason| format!(", because {reason}")).unwrap_or_default();
+        let (kind, actor, at) = (text(&request["actorKind"]), text(&request["actor"]), text(&request["occurredAt"]));
+        told.push(format!("command   {} by {kind} {actor} at {at}{why}", text(&request["command"])));
+    }
+    let given =
+        operation["epoch"].as_u64().map(|epoch| format!("; it gave the route epoch {epoch}")).unwrap_or_default();
+    let expected = operation["expectedRouteEpoch"].as_u64();
+    told.push(match (&operation["failure"], expected) {
+        (Value::Null, Some(expected)) => format!("decision  accepted at epoch {expected}{given}"),
+        (Value::Null, None) => "decision  accepted".to_owned(),
+        (failure, _) => format!(
+            "decision  failed, {}: {} (expected {}, actual {}){given}",
+            text(&failure["code"]),
+            text(&failure["message"]),
+            text(&failure["expected"]),
+            text(&failure["actual"]),
+        ),
+    });
+    told.extend(list(&operation["gates"]).iter().map(|gate| {
+        let (state, kind) = (text(&gate["state"]), text(&gate["kind"]));
+        format!("gate      {state} {kind}: {} [{}]", text(&gate["reason"]), text(&gate["evidence"]))
+    }));
+    told.extend(list(&operation["edges"]).iter().map(|edge| {
+        let seq = &edge["appliedSeq"];
+        format!("edge      {} had applied {seq} and answered with {}", text(&edge["edge"]), text(&edge["digest"]))
+    }));
+    told.extend(nodes.iter().map(|node| {
+        let depth = usize::try_from(node["depth"].as_u64().unwrap_or_default()).unwrap_or_default();
+        let late = if node["entry"]["kind"] == "LATE_EVIDENCE" { "LATE, without effect: " } else { "" };
+        format!("event     {}{late}{}", "  ".repeat(depth), show::told(&node["entry"]))
+    }));
+    told
+}
+
+async fn history(connection: &Connection, asked: &HistoryArgs) -> Result<(), Failure> {
+    if asked.object.starts_with("app_") && !asked.step && asked.diff.is_none() && asked.why.is_none() {
+        return all_of(connection, asked).await;
+    }
+    let (at, from) = match asked.diff.as_deref() {
+        Some([from, to]) => (moment(Some(to))?, moment(Some(from))?),
+        _ => (moment(asked.at.as_deref())?, Value::Null),
+    };
+    let of = json!({ "stream": asked.object, "at": at });
+    let with = |name: &str, value: Value| {
+        let mut variables = of.clone();
+        variables[name] = value;
+        variables
+    };
+    if let Some(path) = &asked.why {
+        let data = connection.query(&documents::why(), with("path", json!(path))).await?;
+        show::data(&data["why"], asked.json);
+    } else if asked.diff.is_some() {
+        let data = connection.query(documents::DIFFERENCE, with("from", from)).await?;
+        if asked.json {
+            line(&data["replay"]);
+        } else {
+            list(&data["replay"]["difference"]).iter().for_each(|change| line(changed(change)));
+        }
+    } else if asked.step {
+        steps(connection, of, asked.json).await?;
+    } else {
+        let data = connection.query(documents::REPLAY, of).await?;
+        show_state(&data["replay"], asked.json);
+    }
+    Ok(())
+}
+
+fn show_state(replay: &Value, json: bool) {
+    if json {
+        line(replay);
+        return;
+    }
+    let text = |name: &str| replay[name].as_str().unwrap_or("-").to_owned();
+    line(format_args!("{} at version {}, state {}", text("stream"), replay["version"], text("stateHash")));
+    line(format_args!("{:#}", replay["state"]));
+}
+
+/// An app: each of its streams as it was.
+async fn all_of(connection: &Connection, asked: &HistoryArgs) -> Result<(), Failure> {
+    let at = match moment(asked.at.as_deref())? {
+        Value::Null => Value::Null,
+        moment if moment["time"].is_string() => moment["time"].clone(),
+        _ => return Err(usage("--at must be a time for an app: its streams have versions of their own")),
+    };
+    let mut after = Value::Null;
+    loop {
+        let variables = json!({ "id": asked.object, "at": at, "after": after });
+        let data = connection.query(documents::APP_REPLAY, variables).await?;
+        let page = &data["app"]["replay"];
+        if page.is_null() {
+            return Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such app".into() });
+        }
+        list(&page["nodes"]).iter().for_each(|replay| show_state(replay, asked.json));
+        after = page["pageInfo"]["endCursor"].clone();
+        if page["pageInfo"]["hasNextPage"] != true {
+            return Ok(());
+        }
+    }
+}
+
+async fn steps(connection: &Connection, mut variables: Value, json: bool) -> Result<(), Failure> {
+    loop {
+        let data = connection.query(&documents::steps(), variables.clone()).await?;
+        let page = &data["replay"]["steps"];
+        for step in list(&page["nodes"]) {
+            if json {
+                line(step);
+                continue;
+            }
+            list(&step["refusedBefore"])
+                .iter()
+                .for_each(|refused| line(format_args!("    refused: {}", show::told(refused))));
+            line(show::told(&step["entry"]));
+            list(&step["changes"]).iter().for_each(|change| line(format_args!("    {}", changed(change))));
+        }
+        variables["after"] = page["pageInfo"]["endCursor"].clone();
+        if page["pageInfo"]["hasNextPage"] != true {
+            let since = list(&data["replay"]["refusedSince"]);
+            since
+                .iter()
+                .filter(|_| !json)
+                .for_each(|refused| line(format_args!("    refused: {}", show::told(refused))));
+            return Ok(());
+        }
+    }
+}
+
+fn changed(change: &Value) -> String {
+    let shown = |value: &Value| if value.is_null() { "(absent)".to_owned() } else { value.to_string() };
+    let path = change["path"].as_str().unwrap_or_default();
+    format!("{path}: {} -> {}", shown(&change["before"]), shown(&change["after"]))
+}
+
+/// A version or a time; none means now.
+fn moment(text: Option<&str>) -> Result<Value, Failure> {
+    let Some(text) = text else { return Ok(Value::Null) };
+    if let Ok(version) = text.parse::<u32>() {
+        return Ok(json!({ "version": version }));
+    }
+    match chrono::DateTime::parse_from_rfc3339(text) {
+        Ok(_) => Ok(json!({ "time": text })),
+        Err(_) => Err(usage(format!("`{text}` is neither a version nor a time such as 2026-11-20T12:00:00Z"))),
+    }
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::Fault { code: "BAD_USER_INPUT".into(), message: message.into() }
+}
+
+async fn support_bundle(connection: &Connection, asked: &SupportBundleArgs) -> Result<(), Failure> {
+    let correlation = asked.correlation.strip_prefix("op_").unwrap_or(&asked.correlation);
+    let data = connection.query(documents::SUPPORT_BUNDLE, json!({ "correlation": correlation })).await?;
+    let text = data["supportBundle"]["bundle"].to_string();
+    let digest = data["supportBundle"]["digest"].as_str().unwrap_or_default();
+    if rhone_domain::digest::Digest::of(&[text.as_bytes()]).to_string() != digest {
+        return Err(Failure::Unexpected("a support bundle with another digest".into()));
+    }
+    let Some(path) = &asked.out else {
+        line(text);
+        return Ok(());
+    };
+    fs::write(path, &text).map_err(|error| Failure::local(format!("writing {}", path.display()), error))?;
+    output::line(format_args!("{} {digest}", path.display()));
+    Ok(())
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is asked, and how it is told.
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_version_or_a_time() {
+        assert_eq!(moment(Some("7")).expect("a version"), json!({ "version": 7 }));
+        assert_eq!(moment(None).expect("now"), Value::Null);
+        assert_eq!(moment(Some("2026-11-20T12:00:00Z")).expect("a time")["time"], "2026-11-20T12:00:00Z");
+        assert_eq!(moment(Some("yesterday")).expect_err("neither").exit_code(), 2);
+    }
+
+    #[test]
+    fn only_what_is_said_is_asked_and_nothing_of_it_breaks_the_address() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let connection = Connection::new("http://127.0.0.1:1", "rhone_t").expect("built");
+        let asked = TimelineArgs {
+            app: Some("app_1&appId=app_2".into()),
+            types: vec!["app.created".into(), "route_owner.*".into()],
+            since: Some("2026-11-20T12:00:00+01:00".into()),
+            ..TimelineArgs::default()
+        };
+        let url = url(&connection, &asked).expect("an address");
+        let said: Vec<_> = url.query_pairs().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected = [
+            "format=json",
+            "appId=app_1&appId=app_2",
+            "types=app.created,route_owner.*",
+            "since=2026-11-20T12:00:00+01:00",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn an_explanation_says_command_decision_gates_edges_and_events() {
+        let entry = |kind: &str, summary: &str, line: &str| {
+            json!({ "type": kind, "summary": summary, "actorKind": "user", "actor": "ada",
+            "occurredAt": "2026-11-20T12:34:56.789Z", "reason": "ready", "command": "operation.request_promotion", "kind": line,
+            "stream": "operation:1", "version": 1, "correlation": "c" })
+        };
+        let told = explained(&json!({
+            "operation": { "id": "op_1", "kind": "PROMOTION", "stage": "FAILED", "expectedRouteEpoch": 1, "epoch": null,
+                "failure": { "code": "STALE_EPOCH", "message": "moved on", "expected": "1", "actual": "2" },
+                "gates": [{ "kind": "artifact", "state": "pass", "reason": "validated", "evidence": "sha256:1" }],
+                "edges": [{ "edge": "e1", "appliedSeq": 9, "digest": "sha256:2" }] },
+            "causationTree": { "nodes": [
+                { "depth": 0, "entry": entry("operation.requested", "A promotion was asked for.", "EVENT") },
+                { "depth": 1, "entry": entry("operation.late_report_recorded", "Too late.", "LATE_EVIDENCE") } ] },
+        }));
+        for (line, parts) in told.iter().zip([
+            vec!["PROMOTION op_1 is FAILED"],
+            vec!["command", "operation.request_promotion by user ada", "because ready"],
+            vec!["decision", "STALE_EPOCH: moved on (expected 1, actual 2)"],
+            vec!["gate", "pass artifact: validated [sha256:1]"],
+            vec!["edge", "e1 had applied 9 and answered with sha256:2"],
+            vec!["event     12:34", "A promotion was asked for."],
+            vec!["event       LATE, without effect: ", "Too late."],
+        ]) {
+            assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} in {line}");
+        }
+        assert_eq!(told.len(), 7);
+    }
+}

@@ -1,0 +1,59 @@
+//! The life of API tokens from the command line. The trap avoided: asking twice for a new secret because the first answer was
+//! lost; what shows a secret is never repeated.
+
+use super::{
+    args::TokenVerb,
+    connection::{Again, Connection},
+    documents,
+    failure::Failure,
+    run::{next, not_found},
+    show,
+};
+use serde_json::{Value, json};
+
+/// One verb.
+pub(super) async fn run(connection: &Connection, verb: TokenVerb, as_json: bool) -> Result<(), Failure> {
+    match verb {
+        TokenVerb::Create { name, workspace, grants, read_only, days } => {
+            // No grants at all mean a token that only reads; none said mean all of them.
+            let grants = (read_only || !grants.is_empty()).then_some(grants);
+            let seconds = days.map(|days| u64::from(days) * 86_400);
+            let input =
+                json!({ "name": name, "workspaceId": workspace, "grants": grants, "expiresInSeconds": seconds });
+            let input = json!({ "input": input });
+            let answer = connection.ask(documents::TOKEN_CREATE, input, Again::MustNot).await?;
+            show::data(&answer["tokenCreate"], as_json);
+            Ok(())
+        }
+        TokenVerb::List => list(connection, as_json).await,
+        TokenVerb::Rotate { token } => {
+            let input = json!({ "input": { "tokenId": token } });
+            let answer = connection.ask(documents::TOKEN_ROTATE, input, Again::MustNot).await?;
+            show::data(&answer["tokenRotate"]["token"], as_json);
+            found(&answer["tokenRotate"]["rotated"])
+        }
+        TokenVerb::Revoke { token } => {
+            let input = json!({ "input": { "tokenId": token } });
+            let answer = connection.query(documents::TOKEN_REVOKE, input).await?;
+            show::data(&answer["tokenRevoke"], as_json);
+            found(&answer["tokenRevoke"]["revoked"])
+        }
+    }
+}
+
+async fn list(connection: &Connection, as_json: bool) -> Result<(), Failure> {
+    let mut after = None::<String>;
+    loop {
+        let data = connection.query(documents::TOKENS, json!({ "first": 100, "after": after })).await?;
+        let page = &data["viewer"]["tokens"];
+        show::list(page["nodes"].as_array().map_or(&[], Vec::as_slice), as_json);
+        after = next(page);
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn found(done: &Value) -> Result<(), Failure> {
+    if *done == true { Ok(()) } else { Err(not_found("token of yours, still valid")) }
+}

@@ -1,0 +1,68 @@
+//! Twice as much as it can do: what it still answers in time, and how soon it is itself again.
+
+use crate::{
+    load::{Again, End, client, open_loop, send},
+    phases::{RATE, counted, median, of, query},
+    seeded::Seeded,
+    subjects::Subjects,
+};
+use rhone_tests::figure::Printer;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+/// An answer that comes later is of no use to anybody.
+const IN_TIME: Duration = Duration::from_secs(1);
+/// As many ask at once to find the peak.
+const ASKERS: usize = 32;
+
+pub(crate) async fn double(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
+    let urls = &seeded.urls[..1];
+    let peak = peak(&urls[0], subjects, length).await;
+    print.figure("peak: answers a second to 32 askers in a closed loop", peak, "answers/s", 1, None);
+    // Whoever is not answered in time leaves, as people and their browsers do.
+    let impatient = client(IN_TIME);
+    let sent = open_loop(&impatient, urls, peak * 2.0, length, Again::Never, |nth| query(subjects, nth)).await;
+    let good = sent.iter().filter(|one| one.end == End::Good && one.took <= IN_TIME).count();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let goodput = good as f64 / length.as_secs_f64();
+    print.figure("goodput at twice the peak: answers within 1 s", goodput, "answers/s", sent.len(), None);
+    print.figure("goodput at twice the peak over the peak (goal: >= 0.8)", goodput / peak, "x", sent.len(), None);
+    counted(print, "at twice the peak", &sent);
+    print.figure(
+        "recovery after it: until half a second of 200 requests/s has a median below 50 ms (goal: < 10)",
+        recovery(urls, subjects).await,
+        "s",
+        1,
+        None,
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+async fn peak(url: &str, subjects: &Subjects, length: Duration) -> f64 {
+    let (client, next, good) = (client(Duration::from_secs(10)), AtomicUsize::new(0), AtomicUsize::new(0));
+    let begun = Instant::now();
+    let askers = (0..ASKERS).map(|_| async {
+        while begun.elapsed() < length {
+            let request = query(subjects, next.fetch_add(1, Ordering::Relaxed));
+            if send(&client, url, &request).await == End::Good {
+                good.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    futures_util::future::join_all(askers).await;
+    good.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+}
+
+async fn recovery(urls: &[String], subjects: &Subjects) -> f64 {
+    let (begun, client) = (Instant::now(), client(Duration::from_secs(5)));
+    loop {
+        let half = Duration::from_millis(500);
+        let sent = open_loop(&client, urls, RATE, half, Again::Never, |nth| query(subjects, nth)).await;
+        let all_good = sent.iter().all(|one| one.end == End::Good);
+        if (all_good && median(&of(&sent, |_| true)) < 0.05) || begun.elapsed() > Duration::from_mins(1) {
+            return begun.elapsed().as_secs_f64();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The steady load, and the same with one of two API processes lost.
+
+use crate::{
+    load::{Again, End, Request, Sent, client, open_loop},
+    mutations::{DOCUMENTS, MUTATIONS, input},
+    queries::{QUERIES, variables},
+    seeded::Seeded,
+    subjects::Subjects,
+};
+use rhone_tests::figure::{Below, Printer};
+use std::time::{Duration, Instant};
+
+/// Requests a second; one in ten is a mutation.
+pub(crate) const RATE: f64 = 200.0;
+
+/// The nth request of the mix.
+pub(crate) fn mixed(subjects: &Subjects, nth: usize) -> Request {
+    let (subject, turn) = (&subjects.0[nth % subjects.0.len()], nth / subjects.0.len());
+    if nth % 10 == 9 {
+        let kind = nth / 10 % MUTATIONS.len();
+        return Request::new(QUERIES.len() + kind, &subject.token, &DOCUMENTS[kind], &input(kind, subject, turn));
+    }
+    query(subjects, nth)
+}
+
+/// The nth request of queries alone.
+pub(crate) fn query(subjects: &Subjects, nth: usize) -> Request {
+    let (subject, turn) = (&subjects.0[nth % subjects.0.len()], nth / subjects.0.len());
+    let kind = (nth + turn) % QUERIES.len();
+    Request::new(kind, &subject.token, QUERIES[kind].document, &variables(subject, turn))
+}
+
+/// 200 a second: each kind by itself, then queries and accepted mutations as a whole, beside what the machine allows.
+pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
+    let (client, urls) = (client(Duration::from_secs(10)), &seeded.urls[..1]);
+    // Statements are prepared and pages read once before anything is measured.
+    open_loop(&client, urls, RATE / 2.0, Duration::from_secs(10), Again::Never, |nth| mixed(subjects, nth)).await;
+    let floor = floor(&client, &urls[0], length / 4).await;
+    let (begun, processor) = (Instant::now(), seeded.processor());
+    let sent = open_loop(&client, urls, RATE, length, Again::Never, |nth| mixed(subjects, nth + 20_000)).await;
+    let busy = seeded.processor().saturating_sub(processor).as_secs_f64();
+    for (kind, query) in QUERIES.iter().enumerate() {
+        print.distribution(&format!("query `{}`", query.name), of(&sent, |one| one.kind == kind), None);
+    }
+    for (kind, (name, _)) in MUTATIONS.iter().enumerate() {
+        let accepted = of(&sent, |one| one.kind == QUERIES.len() + kind && one.end == End::Good);
+        print.distribution(&format!("mutation {name}, accepted"), accepted, None);
+    }
+    let queries = of(&sent, |one| one.kind < QUERIES.len());
+    let ratio = median(&queries) / median(&floor);
+    print.distribution("floor: /livez at the same rate", floor, None);
+    print.distribution("queries at 200 requests/s", queries, Some(Below(50.0)));
+    let accepted = of(&sent, |one| one.kind >= QUERIES.len() && one.end == End::Good);
+    print.distribution("accepted mutations at 200 requests/s", accepted, Some(Below(25.0)));
+    print.figure("queries' p50 over the floor's", ratio, "x", sent.len(), None);
+    counted(print, "at 200 requests/s", &sent);
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let each = busy * 1_000.0 / sent.len() as f64;
+    print.figure("processor time of the API per request", each, "ms", sent.len(), None);
+    print.figure(
+        "requests a second as achieved",
+        f64::from(u32::try_from(sent.len()).expect("few")) / begun.elapsed().as_secs_f64(),
+        "requests/s",
+        sent.len(),
+        None,
+    );
+}
+
+/// Half the time with two processes, then one is killed: what fails even though it is tried once more at the other.
+pub(crate) async fn kill_one(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
+    let client = client(Duration::from_secs(10));
+    let kill = async {
+        tokio::time::sleep(length / 2).await;
+        seeded.kill_second();
+    };
+    let queries = open_loop(&client, &seeded.urls, RATE, length, Again::Once, |nth| query(subjects, nth));
+    let (sent, ()) = tokio::join!(queries, kill);
+    counted(print, "over two API processes, one killed half-way, each tried once more", &sent);
+    print.distribution("queries over two API processes, one killed half-way", of(&sent, |_| true), None);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn counted(print: &Printer, when: &str, sent: &[Sent]) {
+    for (name, end) in [("failed", End::Failed), ("refused by rules", End::Refused)] {
+        let many = sent.iter().filter(|one| one.end == end).count();
+        print.figure(&format!("requests {name} {when}"), many as f64, "requests", sent.len(), None);
+    }
+}
+
+pub(crate) fn of(sent: &[Sent], which: impl Fn(&Sent) -> bool) -> Vec<Duration> {
+    sent.iter().filter(|one| which(one)).map(|one| one.took).collect()
+}
+
+pub(crate) fn median(samples: &[Duration]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
+}
+
+/// The least that any answer takes here: HTTP without GraphQL and without the database.
+async fn floor(client: &reqwest::Client, url: &str, length: Duration) -> Vec<Duration> {
+    let begun = Instant::now();
+    let mut tasks = Vec::new();
+    for nth in 0_u32.. {
+        let due = Duration::from_secs_f64(f64::from(nth) / RATE);
+        if due >= length {
+            break;
+        }
+        tokio::time::sleep_until((begun + due).into()).await;
+        let asked = client.get(format!("{url}/livez")).send();
+        tasks.push(tokio::spawn(async move { asked.await.is_ok().then(|| begun.elapsed().saturating_sub(due)) }));
+    }
+    futures_util::future::join_all(tasks).await.into_iter().filter_map(|took| took.ok().flatten()).collect()
+}

@@ -1,0 +1,142 @@
+//! The platform under load: its own PostgreSQL, two API processes, and the read models, which this process tails. Worker,
+//! edge and runner are stopped, so that what is measured is the API.
+
+use rhone_eventstore::{Bell, Clock, postgres::connect};
+use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, timeline::Timeline};
+use rhone_tests::{
+    database::administrator,
+    figure::Printer,
+    platform::Platform,
+    program,
+    seeding::{Scale, sow},
+    signals::{self, Paused},
+    wait::until,
+};
+use sqlx::PgPool;
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// See the module.
+pub(crate) struct Seeded {
+    pub(crate) platform: Platform,
+    /// Where both API processes answer.
+    pub(crate) urls: [String; 2],
+    second: Child,
+    _paused: Paused,
+}
+
+impl Drop for Seeded {
+    fn drop(&mut self) {
+        let _ = self.second.kill();
+        let _ = self.second.wait();
+    }
+}
+
+impl Seeded {
+    pub(crate) async fn start(share: f64, print: &Printer) -> Self {
+        let platform = Platform::start().await;
+        let paused = platform.unsupervised();
+        for part in ["work", "edge-1", "runner"] {
+            platform.kill(part).await;
+        }
+        let addresses = platform.addresses().database;
+        let workers = connect(&addresses.worker_url, "rhone bench", 8).await.expect("the database answers");
+        fill(&workers, share, print).await;
+        let projector = connect(&addresses.projector_url, "rhone bench", 8).await.expect("the database answers");
+        project(&platform, &projector, print).await;
+        let (second, url) = second(&platform);
+        let urls = [platform.report().urls.api, url];
+        until("the second API process is ready", Duration::from_mins(1), async || {
+            let answer = reqwest::get(format!("{}/readyz", urls[1])).await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        Self { platform, urls, second, _paused: paused }
+    }
+
+    /// What both API processes and PostgreSQL hold.
+    pub(crate) fn memory(&self, print: &Printer, when: &str) {
+        let first = self.platform.pid("serve");
+        for (name, pid) in [("the first API process", first), ("the second API process", self.second.id())] {
+            print.figure(&format!("memory of {name} {when}"), resident(pid), "MiB", 1, None);
+        }
+    }
+
+    /// Ends the second process at once, as a machine that fails does.
+    pub(crate) fn kill_second(&self) {
+        signals::kill(self.second.id());
+    }
+
+    /// Processor time of the first API process so far.
+    pub(crate) fn processor(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.platform.pid("serve"))).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|text| text.parse::<u64>().ok());
+        // A tick of this file is a hundredth of a second on every Linux.
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+async fn fill(pool: &PgPool, share: f64, print: &Printer) {
+    let sown = sow(pool, Scale::of(share), |_| {}).await.expect("the log takes the seed");
+    let size = "seeded: ";
+    print.figure(&format!("{size}workspaces"), sown.workspaces as f64, "workspaces", 1, None);
+    print.figure(&format!("{size}events"), sown.events as f64, "events", 1, None);
+    let rate = sown.events as f64 / sown.took.as_secs_f64();
+    print.figure(&format!("{size}appended through the log's own append"), rate, "events/s", sown.workspaces, None);
+}
+
+/// Tails the log until every read model has all of it, and goes on tailing.
+async fn project(platform: &Platform, pool: &PgPool, print: &Printer) {
+    let (owner, bell) = ("bench".to_owned(), Bell::default());
+    let begun = Instant::now();
+    let tail = |name: &str| (pool.clone(), format!("{owner}-{name}"), bell.clone(), Clock::system());
+    let (a, b, c) = (tail("a"), tail("b"), tail("c"));
+    tokio::spawn(runner::run::<Catalogue>(a.0, a.1, a.2, a.3));
+    tokio::spawn(runner::run::<Deployments>(b.0, b.1, b.2, b.3));
+    tokio::spawn(runner::run::<Timeline>(c.0, c.1, c.2, c.3));
+    let mut database = administrator(platform).await;
+    let behind = "SELECT count(*) FROM log.checkpoints c, (SELECT era, tx, pos FROM log.events
+                  ORDER BY era DESC, tx DESC, pos DESC LIMIT 1) AS e
+                  WHERE c.projection IN ('catalogue', 'deployments', 'timeline') AND (c.era, c.tx, c.pos) >= (e.era, e.tx, e.pos)";
+    loop {
+        let done: i64 = sqlx::query_scalar(behind).fetch_one(&mut database).await.expect("checkpoints can be read");
+        if done == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let events: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM log.events").fetch_one(&mut database).await.expect("a count");
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let rate = events as f64 / begun.elapsed().as_secs_f64();
+    print.figure("seeded: projected into every read model", rate, "events/s", 1, None);
+    sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut database).await.expect("statistics are made");
+}
+
+/// Another API process on the same configuration.
+fn second(platform: &Platform) -> (Child, String) {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+    let child = Command::new(program::path("rhone"))
+        .args(["serve", "--data"])
+        .arg(platform.data())
+        .env("RHONE_SERVE_LISTEN", free.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("`rhone serve` starts");
+    (child, format!("http://{free}"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn resident(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0);
+    kib as f64 / 1_024.0
+}

@@ -1,0 +1,119 @@
+//! A thousand live subscribers on one process, and how long an event takes from the sending of its mutation to each of those
+//! who follow its workspace. The trap avoided: timing from the answer, which hides what the append took.
+
+use crate::{
+    load::{End, Request, client, send},
+    mutations::DOCUMENTS,
+    mutations::MUTATIONS,
+    seeded::Seeded,
+    subjects::{Subject, Subjects},
+};
+use futures_util::future::join_all;
+use rhone_tests::{
+    figure::{Below, Printer},
+    graphql::Client,
+    live::{Heard, Subscription},
+};
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::{sync::Barrier, time::timeout};
+
+/// How many follow.
+const SUBSCRIBERS: usize = 1_000;
+/// How many mutations a second.
+const RATE: u32 = 20;
+
+const EVENTS: &str = "subscription($ws: ID!) { events(workspaceId: $ws) { __typename
+    ... on TimelineEntry { position type reason } ... on CaughtUp { position } ... on Resync { reason } } }";
+
+pub(crate) async fn deliver(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
+    let url = seeded.urls[0].clone();
+    let sent: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let ready = Arc::new(Barrier::new(SUBSCRIBERS + 1));
+    let followers = (0..SUBSCRIBERS).map(|nth| {
+        let subject = &subjects.0[nth % subjects.0.len()];
+        let client = Client::new(&url, &subject.token);
+        let workspace = subject.workspace.clone();
+        tokio::spawn(follow(client, workspace, Arc::clone(&ready), Arc::clone(&sent), length))
+    });
+    let followers = followers.collect::<Vec<_>>();
+    ready.wait().await;
+    let refused = change(&url, &subjects.0, &sent, length).await;
+    let heard = join_all(followers).await.into_iter().map(|one| one.expect("a follower does not panic"));
+    let (mut delays, mut resyncs) = (Vec::new(), 0);
+    for follower in heard {
+        delays.extend(follower.delays);
+        resyncs += follower.resyncs;
+    }
+    let each = SUBSCRIBERS / subjects.0.len();
+    let owed = (sent.lock().expect("no holder panics").len() - refused) * each;
+    print.figure("live: events owed to subscribers", f64::from(u32::try_from(owed).expect("few")), "events", 1, None);
+    let came = u32::try_from(delays.len()).expect("few");
+    print.figure("live: events delivered", f64::from(came), "events", 1, None);
+    print.figure("live: resyncs", f64::from(resyncs), "resyncs", 1, None);
+    print.distribution(
+        "live: mutation sent to delivered, 1,000 subscribers on one process",
+        delays,
+        Some(Below(250.0)),
+    );
+}
+
+/// What one subscriber heard.
+#[derive(Default)]
+struct Follower {
+    delays: Vec<Duration>,
+    resyncs: u32,
+}
+
+async fn follow(
+    client: Client,
+    workspace: String,
+    ready: Arc<Barrier>,
+    sent: Arc<Mutex<Vec<Instant>>>,
+    length: Duration,
+) -> Follower {
+    let opened = Subscription::open(&client, "events", EVENTS, json!({ "ws": workspace })).await;
+    let mut subscription = opened.expect("the API takes subscribers");
+    subscription.item().await;
+    ready.wait().await;
+    let (mut follower, end) = (Follower::default(), Instant::now() + length + Duration::from_secs(5));
+    while let Ok(Heard::Item(item)) = timeout(end.saturating_duration_since(Instant::now()), subscription.next()).await
+    {
+        if item["__typename"] == "Resync" {
+            follower.resyncs += 1;
+        }
+        let nth = item["reason"].as_str().and_then(|reason| reason.strip_prefix("live ")?.parse::<usize>().ok());
+        if let Some(begun) = nth.and_then(|nth| sent.lock().expect("no holder panics").get(nth).copied()) {
+            follower.delays.push(begun.elapsed());
+        }
+    }
+    follower
+}
+
+/// Sends mutations whose reason is their number; how many were not accepted.
+async fn change(url: &str, subjects: &[Subject], sent: &Mutex<Vec<Instant>>, length: Duration) -> usize {
+    let client = client(Duration::from_secs(10));
+    let policy = MUTATIONS.iter().position(|(name, _)| *name == "environmentPolicySet").expect("it is one of the ten");
+    let (begun, mut tasks) = (Instant::now(), Vec::new());
+    for nth in 0_u32.. {
+        let due = Duration::from_secs(1) * nth / RATE;
+        if due >= length {
+            break;
+        }
+        tokio::time::sleep_until((begun + due).into()).await;
+        let subject = &subjects[nth as usize % subjects.len()];
+        let input = json!({ "input": {
+            "environmentId": subject.apps[0].production,
+            "approvalsRequired": 1 + nth / u32::try_from(subjects.len()).expect("few") % 5,
+            "reason": format!("live {nth}"),
+        } });
+        let request = Request::new(policy, &subject.token, &DOCUMENTS[policy], &input);
+        sent.lock().expect("no holder panics").push(Instant::now());
+        let (client, url) = (client.clone(), url.to_owned());
+        tasks.push(tokio::spawn(async move { send(&client, &url, &request).await }));
+    }
+    join_all(tasks).await.into_iter().filter(|end| !matches!(end, Ok(End::Good))).count()
+}
