@@ -43,8 +43,8 @@ type Shared = Arc<Mutex<Held>>;
 /// What it holds.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// The way back that the app registered: a host, and a path below which every way back must be.
-    callback: String,
+    /// The ways back that the app registered: each a host, and a path below which the way back must be.
+    callbacks: Vec<String>,
     people: HashMap<u64, Account>,
     codes: HashMap<String, oauth::Code>,
     tokens: HashMap<String, (u64, String)>,
@@ -80,6 +80,8 @@ pub enum Trouble {
     SecretReplaced,
     /// The address of the person is not verified.
     EmailUnverified,
+    /// It gives a token to whoever brings a code: as before it had PKCE.
+    IgnoresPkce,
 }
 
 impl GitHub {
@@ -138,9 +140,9 @@ impl GitHub {
         held(&self.shared).people.insert(account.id, account);
     }
 
-    /// From where people may be sent back.
+    /// Where people may be sent back to, besides what was registered before.
     pub fn register(&self, callback: &str) {
-        callback.clone_into(&mut held(&self.shared).callback);
+        held(&self.shared).callbacks.push(callback.to_owned());
     }
 
     /// From now on, when it is about this account.
@@ -176,14 +178,14 @@ fn documented() -> Value {
 }
 
 /// Whose token it is, and for what.
-fn caller(shared: &Shared, headers: &HeaderMap) -> Result<(Account, String), Response> {
+fn caller(shared: &Shared, headers: &HeaderMap) -> Result<(Account, String), Box<Response>> {
     if !headers.contains_key(header::USER_AGENT) {
         let why = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
-        return Err((StatusCode::FORBIDDEN, why).into_response());
+        return Err(Box::new((StatusCode::FORBIDDEN, why).into_response()));
     }
     let refused = |status: StatusCode, message: &str| {
         let body = json!({ "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.as_str() });
-        (status, Json(body)).into_response()
+        Box::new((status, Json(body)).into_response())
     };
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(shown) = shown else { return Err(refused(StatusCode::UNAUTHORIZED, "Requires authentication")) };
@@ -198,7 +200,7 @@ fn caller(shared: &Shared, headers: &HeaderMap) -> Result<(Account, String), Res
 async fn user(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     match caller(&shared, &headers) {
         Ok((account, _)) => Json(shown(&account)).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -218,7 +220,7 @@ async fn emails(State(shared): State<Shared>, headers: HeaderMap) -> Response {
             Json(account.emails.iter().map(email).collect::<Vec<_>>()).into_response()
         }
         Ok(_) => (StatusCode::NOT_FOUND, Json(json!({ "message": "Not Found", "status": "404" }))).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
