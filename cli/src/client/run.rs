@@ -31,12 +31,16 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
-    let plan = match plan {
-        Plan::Pack { folder, out } => return pack(&folder, out.as_deref(), how),
-        Plan::Login(url) => return login::login(data, url, how.json).await,
-        Plan::Logout => return login::logout(data, how.json).await,
-        plan => plan,
-    };
+    // These need no token, or no API at all.
+    if let Plan::Pack { folder, out } = plan {
+        return pack(&folder, out.as_deref(), how);
+    }
+    if let Plan::Login(url) = plan {
+        return login::login(data, url, how.json).await;
+    }
+    if let Plan::Logout = plan {
+        return login::logout(data, how.json).await;
+    }
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
