@@ -5,6 +5,7 @@ use crate::{
     graphql::{self, Platform, request_context},
     identity::Tokens,
     infrastructure::{self, Infrastructure},
+    rate::{RateLimits, Rates},
     router,
     settings::Exposure,
 };
@@ -19,7 +20,14 @@ use rhone_eventstore::{
 };
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
-use std::{fmt, future::Future, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Future, IntoFuture as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::net::TcpListener;
 
 /// What the API is given.
@@ -46,6 +54,8 @@ pub struct Config {
     pub exposure: Exposure,
     /// The pages that may call from a browser.
     pub origins: Vec<String>,
+    /// How much everybody may ask.
+    pub rates: RateLimits,
     /// Where it listens.
     pub listener: TcpListener,
     /// What `/metrics` renders.
@@ -77,6 +87,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     boot::check(&config.worker_pool).await?;
     let incarnation = PgLog::new(config.worker_pool.clone()).incarnation().await?;
     let readiness = Arc::new(Readiness::new(checks(&config)));
+    let clock = config.clock.clone();
+    let rates = Arc::new(Rates::new(&config.rates, move || clock.now()));
     let platform = Arc::new(Platform {
         pool: config.api_pool.clone(),
         clock: config.clock.clone(),
@@ -98,6 +110,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         artifacts: config.artifacts.clone(),
         vault: config.vault.clone(),
         readiness: readiness.clone(),
+        rates: rates.clone(),
         seen: infrastructure::Seen::default(),
     });
     let origins = Origins::new(&config.origins);
@@ -105,18 +118,32 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let shell = Arc::new(Shell {
         executor: graphql::builder(config.exposure).finish(),
         authenticator: Tokens::new(config.api_pool.clone()),
-        settings: Settings::new(config.exposure, origins),
+        settings: Settings { rates: config.rates, ..Settings::new(config.exposure, origins) },
+        rates: rates.clone(),
         context: Box::new(move |principal, info, data| request_context(&platform, principal, info, data)),
         ids: IdSource::new(move || clock.new_id()),
         readiness: readiness.clone(),
         metrics: config.metrics,
     });
     let app = router(shell).merge(infrastructure::router(infrastructure));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let drained = async move {
         shutdown.await;
         readiness.drain();
     };
-    Ok(axum::serve(config.listener, app).with_graceful_shutdown(drained).await?)
+    tokio::select! {
+        served = axum::serve(config.listener, app).with_graceful_shutdown(drained).into_future() => Ok(served?),
+        never = forget(&rates) => match never {},
+    }
+}
+
+/// Keeps what the budgets remember bounded by who called lately.
+async fn forget(rates: &Rates) -> Infallible {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        ticks.tick().await;
+        rates.forget();
+    }
 }
 
 fn checks(config: &Config) -> Vec<Box<dyn ReadinessCheck>> {

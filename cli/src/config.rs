@@ -5,6 +5,7 @@
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};
 use ed25519_dalek::SigningKey;
+use rhone_api::RateLimits;
 use rhone_domain::ids::RegionId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -53,6 +54,9 @@ pub(crate) struct Serve {
     /// Whom it is shown to.
     #[serde(default)]
     pub(crate) exposure: Exposure,
+    /// How much everybody may ask, by cost and minute.
+    #[serde(default)]
+    pub(crate) rates: RateLimits,
 }
 
 /// Whom the API is shown to.

@@ -13,6 +13,7 @@ mod index_build;
 mod isolation;
 mod kills;
 mod race;
+mod rates;
 mod rebuild;
 mod regions;
 mod roles;

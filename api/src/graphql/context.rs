@@ -4,6 +4,7 @@ use super::loaders::Loaders;
 use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind, Tokens},
+    rate::Rates,
     request::RequestInfo,
 };
 use async_graphql::{Context, Data};
@@ -67,6 +68,7 @@ pub(crate) trait Ask {
     fn session(&self) -> &Session;
     fn loaders(&self) -> &Loaders;
     fn info(&self) -> &RequestInfo;
+    fn rates(&self) -> &Arc<Rates>;
 }
 
 impl Ask for Context<'_> {
@@ -87,6 +89,10 @@ impl Ask for Context<'_> {
     }
 
     fn info(&self) -> &RequestInfo {
+        self.data_unchecked()
+    }
+
+    fn rates(&self) -> &Arc<Rates> {
         self.data_unchecked()
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn serve<E: Executor, A: Authenticator>(
     shell: Arc<Shell<E, A>>,
     info: RequestInfo,
 ) {
-    let close = match handshake::accept(&mut socket, &shell).await {
+    let close = match handshake::accept(&mut socket, &shell, &info).await {
         Ok(actor) => Connection::new(&mut socket, &shell, actor, info).run().await,
         Err(close) => close,
     };

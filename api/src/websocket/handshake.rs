@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     authenticate::{AuthError, Authenticator, bearer_in},
+    request::RequestInfo,
     shell::Shell,
 };
 
@@ -17,19 +18,20 @@ use crate::{
 pub(super) async fn accept<E, A: Authenticator>(
     socket: &mut WebSocket,
     shell: &Shell<E, A>,
+    info: &RequestInfo,
 ) -> Result<A::Actor, Close> {
     let within = shell.settings.init_timeout;
     let payload = tokio::time::timeout(within, init_payload(socket)).await.map_err(|_| Close::INIT_TIMEOUT)??;
     let token = payload.as_ref().and_then(bearer).ok_or(Close::FORBIDDEN)?;
-    let verdict = tokio::time::timeout(within, shell.authenticator.authenticate(token));
-    let actor = match verdict.await {
-        Ok(Ok(actor)) => actor,
-        Ok(Err(AuthError::Refused)) => return Err(Close::FORBIDDEN),
-        Ok(Err(AuthError::Unavailable(cause))) => {
+    let asked = shell.recognised(info, shell.authenticator.authenticate(token));
+    let verdict = tokio::time::timeout(within, asked).await.map_err(|_elapsed| Close::TRY_LATER)?;
+    let actor = match verdict.map_err(|_too_many| Close::TOO_MANY_TOKENS)? {
+        Ok(actor) => actor,
+        Err(AuthError::Refused) => return Err(Close::FORBIDDEN),
+        Err(AuthError::Unavailable(cause)) => {
             tracing::warn!(error = %cause, "a connection's token could not be checked");
             return Err(Close::TRY_LATER);
         }
-        Err(_elapsed) => return Err(Close::TRY_LATER),
     };
     socket.send(FromServer::ConnectionAck.into_message()).await.map_err(|_| Close::Gone)?;
     Ok(actor)

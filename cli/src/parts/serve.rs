@@ -40,6 +40,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
             Exposure::Development => rhone_api::Exposure::Development,
         },
         origins: serve.origins,
+        rates: serve.rates,
         listener: TcpListener::bind(serve.listen).await.with_context(|| format!("listening on {}", serve.listen))?,
         metrics,
         api_pool,

@@ -13,6 +13,7 @@ use crate::{
     private_file,
 };
 use anyhow::{Context as _, Result};
+use rhone_api::RateLimits;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{
@@ -154,7 +155,8 @@ fn work(data: &Data, admin: SocketAddr) -> Work {
 
 fn serve(data: &Data, listen: SocketAddr) -> Serve {
     let origins = vec![url(reachable(listen)), format!("http://localhost:{}", listen.port())];
-    Serve { listen, artifacts: data.artifacts(), origins, exposure: Exposure::Development }
+    let (exposure, rates) = (Exposure::Development, RateLimits::of_one_machine());
+    Serve { listen, artifacts: data.artifacts(), origins, exposure, rates }
 }
 
 fn runner(data: &Data, program: &Path, places: &Places, known: &Known) -> Result<Value> {
