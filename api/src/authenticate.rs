@@ -8,13 +8,14 @@ use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use crate::{
     fault::{Code, Fault},
+    rate::Accountable,
     sign_in::cookie,
 };
 
 /// Says who a bearer token is, and whether it still is.
 pub trait Authenticator: Send + Sync + 'static {
     /// The caller as resolvers see it; put into each request's context.
-    type Actor: Clone + Send + Sync + 'static;
+    type Actor: Accountable + Clone + Send + Sync + 'static;
 
     /// Who presents this token (without `Bearer `).
     fn authenticate(&self, bearer: &str) -> impl Future<Output = Result<Self::Actor, AuthError>> + Send;

@@ -7,6 +7,8 @@ use std::{borrow::Cow, error::Error, sync::Arc};
 use async_graphql::ServerError;
 use axum::http::StatusCode;
 
+use crate::rate::Standing;
+
 /// The closed list of fault codes: `errors[].extensions.code` is one of these and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -20,7 +22,7 @@ pub enum Code {
     BadUserInput,
     /// Someone else changed it first.
     Conflict,
-    /// Too many at a time.
+    /// Too many at a time, or too much for a budget.
     RateLimited,
     /// The document is larger, deeper or more expensive than the limits allow.
     QueryTooComplex,
@@ -85,6 +87,8 @@ pub struct Fault {
     pub field: Option<Cow<'static, str>>,
     /// The rule it broke.
     pub rule: Option<Cow<'static, str>>,
+    /// How the budget stands that refused it.
+    pub rate: Option<Arc<Standing>>,
     /// What lay underneath: logged, never sent.
     #[source]
     pub cause: Option<Arc<dyn Error + Send + Sync>>,
@@ -93,7 +97,7 @@ pub struct Fault {
 impl Fault {
     /// A fault with a code and a public sentence.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, rule: None, cause: None }
+        Self { code, message: message.into(), field: None, rule: None, rate: None, cause: None }
     }
 
     /// A field that broke a rule.

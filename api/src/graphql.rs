@@ -32,6 +32,7 @@ mod posture;
 mod project;
 mod provider_binding;
 mod query;
+mod rate_limit;
 mod reference;
 mod region_enablement;
 mod route_change;

@@ -53,6 +53,7 @@ async fn unknown_path(Extension(info): Extension<RequestInfo>) -> Response {
 
 /// Sends a refusal as a GraphQL answer with the status it calls for.
 fn refuse(refusal: Refusal, info: &RequestInfo, media: MediaType) -> Response {
+    let retry_after = refusal.fault.rate.as_ref().and_then(|standing| standing.retry_after_seconds);
     let mut response = send(&outcome::refuse(refusal.fault, info), refusal.status, media);
     let headers = response.headers_mut();
     match refusal.status {
@@ -62,6 +63,9 @@ fn refuse(refusal: Refusal, info: &RequestInfo, media: MediaType) -> Response {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"))
         }
         StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        StatusCode::TOO_MANY_REQUESTS => {
+            retry_after.and_then(|seconds| headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds)))
+        }
         _ => None,
     };
     response

@@ -18,6 +18,7 @@ use std::{fmt, sync::Arc};
 use axum::{
     Router,
     http::StatusCode,
+    middleware,
     response::IntoResponse,
     routing::{get, post, put},
 };
@@ -28,7 +29,7 @@ use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{identity::Tokens, readiness::Readiness};
+use crate::{identity::Tokens, rate::Rates, readiness::Readiness};
 
 pub use edge::Seen;
 pub use events::Live;
@@ -57,6 +58,8 @@ pub struct Infrastructure {
     pub vault: Vault,
     /// Whether this process is about to end: then nobody is kept waiting.
     pub readiness: Arc<Readiness>,
+    /// How many bad tokens an uploader may show.
+    pub rates: Arc<Rates>,
     /// What each edge said last, so that only news wakes the workers.
     pub seen: Seen,
     /// For those who follow events.
@@ -86,6 +89,7 @@ impl Infrastructure {
 
 /// `/edge/v1`, `/runner/v1`, `/v1/artifacts`, `/v1/events` and `/v1/timeline`.
 pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
+    let bounded = middleware::from_fn_with_state(infrastructure.rates.clone(), caller::bounded);
     Router::new()
         .route("/edge/v1/snapshot", get(edge::snapshot))
         .route("/edge/v1/events", get(edge::events))
@@ -95,9 +99,9 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/runner/v1/artifacts/{digest}", get(artifacts::fetch))
         .route("/runner/v1/variables/{allocation}", get(variables::fetch))
         .route("/runner/v1/reports", post(runner::reports))
-        .route("/v1/artifacts/{digest}", put(artifacts::put))
-        .route("/v1/events", get(events::follow))
-        .route("/v1/timeline", get(timeline::export))
+        .route("/v1/artifacts/{digest}", put(artifacts::put).route_layer(bounded.clone()))
+        .route("/v1/events", get(events::follow).route_layer(bounded.clone()))
+        .route("/v1/timeline", get(timeline::export).route_layer(bounded))
         .with_state(infrastructure)
         .layer(CatchPanicLayer::custom(|_panic| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
 }

@@ -1,7 +1,7 @@
 //! Who a request is: its id, its trace and its idempotency key, decided once by the first layer and carried to the last log
 //! line. The trap avoided: ids taken from the caller; ours come from the injected source and the caller's trace is checked.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -47,6 +47,8 @@ pub struct RequestInfo {
     pub trace_id: String,
     /// The caller's `traceparent`, when it was well formed.
     pub traceparent: Option<String>,
+    /// Where it comes from, as far as that is known.
+    pub address: Option<IpAddr>,
     /// The `Idempotency-Key` header as sent; `idempotency_key()` checks it.
     raw_idempotency_key: Option<HeaderValue>,
 }
@@ -60,6 +62,7 @@ impl RequestInfo {
             id,
             trace_id: caller.map_or_else(|| id.simple().to_string(), |(_, trace)| trace.to_owned()),
             traceparent: caller.map(|(value, _)| value.to_owned()),
+            address: None,
             raw_idempotency_key: headers.get("idempotency-key").cloned(),
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     identity::Tokens,
     infrastructure::{self, Infrastructure},
     live::Pulse,
+    rate::{RateLimits, Rates},
     router,
     settings::Exposure,
     sign_in::{self, BadSettings, Callers, Sessions, SignIn},
@@ -21,7 +22,14 @@ use rhone_eventstore::{
 };
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Future, IntoFuture as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 
 /// What the API is given.
@@ -50,6 +58,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// How people sign in.
     pub sign_in: sign_in::Settings,
+    /// How much everybody may ask.
+    pub rates: RateLimits,
     /// Where it listens.
     pub listener: TcpListener,
     /// What `/metrics` renders.
@@ -86,10 +96,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let readiness = Arc::new(Readiness::new(checks(&config)));
     let pulse = Pulse::default();
     let origins = Origins::new(&config.origins);
-    let settings = Settings::new(config.exposure, origins.clone());
+    let settings = Settings { rates: config.rates.clone(), ..Settings::new(config.exposure, origins.clone()) };
     let (pool, clock) = (config.api_pool.clone(), config.clock.clone());
     let callers = Callers { tokens: Tokens::new(pool.clone()), sessions: Sessions::new(pool.clone(), clock.clone()) };
     let sign_in = Arc::new(SignIn::new(pool, clock, origins, config.sign_in.clone(), config.exposure)?);
+    let clock = config.clock.clone();
+    let rates = Arc::new(Rates::new(&config.rates, move || clock.now()));
     let platform = Arc::new(Platform {
         pool: config.api_pool.clone(),
         clock: config.clock.clone(),
@@ -115,6 +127,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         artifacts: config.artifacts.clone(),
         vault: config.vault.clone(),
         readiness: readiness.clone(),
+        rates: rates.clone(),
         seen: infrastructure::Seen::default(),
         live: infrastructure::Live::new(platform.clone(), &settings),
     });
@@ -124,6 +137,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         executor: graphql::builder(config.exposure).finish(),
         authenticator: callers,
         settings,
+        rates: rates.clone(),
         context: Box::new(move |principal, info, data| request_context(&platform, principal, info, data)),
         ids: ids.clone(),
         readiness: readiness.clone(),
@@ -138,7 +152,19 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     // Aborted when it is dropped.
     let mut beating = JoinSet::new();
     beating.spawn(pulse.run(config.worker_pool, config.bell));
-    Ok(axum::serve(config.listener, app).with_graceful_shutdown(drained).await?)
+    tokio::select! {
+        served = axum::serve(config.listener, app).with_graceful_shutdown(drained).into_future() => Ok(served?),
+        never = forget(&rates) => match never {},
+    }
+}
+
+/// Keeps what the budgets remember bounded by who called lately.
+async fn forget(rates: &Rates) -> Infallible {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        ticks.tick().await;
+        rates.forget();
+    }
 }
 
 fn checks(config: &Config) -> Vec<Box<dyn ReadinessCheck>> {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use async_graphql::SchemaBuilder;
 
-use crate::guard::{DocumentLimits, Documents, Origins};
+use crate::{
+    guard::{DocumentLimits, Documents, Origins},
+    rate::RateLimits,
+};
 
 /// Whom the server is shown to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// Operations at a time on one connection.
     pub operations_per_connection: usize,
+    /// How much everybody may ask.
+    pub rates: RateLimits,
 }
 
 impl Settings {
@@ -58,6 +63,7 @@ impl Settings {
             recheck_grace: Duration::from_secs(30),
             send_timeout: Duration::from_secs(5),
             operations_per_connection: 32,
+            rates: RateLimits::default(),
         }
     }
 }

@@ -2,13 +2,16 @@
 //! binary's wiring. The trap avoided: a `DataLoader` in the schema's data is shared by all tenants; the context is built anew
 //! for each request, and that closure is the only place where a loader may be born.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::Future, sync::Arc};
 
 use async_graphql::{Data, Executor};
+use axum::http::{Extensions, HeaderMap};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
-    authenticate::Authenticator,
+    authenticate::{AuthError, Authenticator},
+    fault::Fault,
+    rate::{Rates, address_of},
     readiness::Readiness,
     request::{IdSource, RequestInfo},
     settings::Settings,
@@ -26,6 +29,8 @@ pub struct Shell<E, A: Authenticator> {
     pub authenticator: A,
     /// The guard's numbers and lists.
     pub settings: Settings,
+    /// How much everybody may ask.
+    pub rates: Arc<Rates>,
     /// One request's context.
     pub context: ContextBuilder<A::Actor>,
     /// The process's id source.
@@ -42,8 +47,31 @@ impl<E: Executor, A: Authenticator> Shell<E, A> {
         let mut data = Data::default();
         data.insert(actor.clone());
         data.insert(request.clone());
+        data.insert(self.rates.clone());
         (self.context)(actor, request, &mut data);
         data
+    }
+}
+
+impl<E, A: Authenticator> Shell<E, A> {
+    /// The same request, with where it comes from.
+    pub(crate) fn placed(&self, mut info: RequestInfo, headers: &HeaderMap, extensions: &Extensions) -> RequestInfo {
+        info.address = address_of(headers, extensions, self.rates.trusted_proxies());
+        info
+    }
+
+    /// Asks who calls, unless too many bad tokens came from there; another one is counted.
+    pub(crate) async fn recognised<T>(
+        &self,
+        info: &RequestInfo,
+        asked: impl Future<Output = Result<T, AuthError>>,
+    ) -> Result<Result<T, AuthError>, Fault> {
+        self.rates.may_try(info.address)?;
+        let found = asked.await;
+        if matches!(found, Err(AuthError::Refused)) {
+            self.rates.failed(info.address);
+        }
+        Ok(found)
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};
 use ed25519_dalek::SigningKey;
+use rhone_api::RateLimits;
 use rhone_domain::ids::{ActorId, RegionId};
 use rhone_providers::github;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -60,6 +61,9 @@ pub(crate) struct Serve {
     /// Who signs in at `/auth/dev/login`; only where it is shown to ourselves.
     #[serde(default)]
     pub(crate) development_user: Option<ActorId>,
+    /// How much everybody may ask, by cost and minute.
+    #[serde(default)]
+    pub(crate) rates: RateLimits,
 }
 
 /// Section `github`: the OAuth app by which people sign in. Without it nobody does.

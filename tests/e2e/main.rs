@@ -18,6 +18,7 @@ mod kills;
 mod lists;
 mod live;
 mod race;
+mod rates;
 mod rebuild;
 mod regions;
 mod roles;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind},
+    rate::Accountable as _,
     request::RequestInfo,
 };
 use async_graphql::{Context, SimpleObject};
@@ -256,7 +257,11 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
         drop(transaction);
         let outcome = match change.judge(&bench).await {
             Ok(judged) if manner.dry_run => return Ok(shown(&judged)),
-            Ok(judged) => accept::<C>(&bench, fingerprint, judged).await,
+            Ok(judged) => {
+                // What is changed is known only now.
+                ctx.rates().spend_change(principal.accounts(), judged.unit.context().workspace.0)?;
+                accept::<C>(&bench, fingerprint, judged).await
+            }
             Err(No::Refused(refusal)) if manner.dry_run => return Ok(Answer::refused(refusal.error)),
             Err(No::Refused(refusal)) => put_on_record(&bench, &change, fingerprint, *refusal).await,
             Err(No::Fault(fault)) => return Err(fault),

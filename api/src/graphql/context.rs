@@ -5,6 +5,7 @@ use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind, Tokens},
     live::Pulse,
+    rate::Rates,
     request::RequestInfo,
     sign_in::Sessions,
 };
@@ -78,6 +79,7 @@ pub(crate) trait Ask {
     fn session(&self) -> &Session;
     fn loaders(&self) -> &Loaders;
     fn info(&self) -> &RequestInfo;
+    fn rates(&self) -> &Arc<Rates>;
 }
 
 impl Ask for Context<'_> {
@@ -98,6 +100,10 @@ impl Ask for Context<'_> {
     }
 
     fn info(&self) -> &RequestInfo {
+        self.data_unchecked()
+    }
+
+    fn rates(&self) -> &Arc<Rates> {
         self.data_unchecked()
     }
 }

@@ -14,13 +14,14 @@ use super::{
     operation::Operation,
     place::{Cell, Host, Region, roots},
     project::Project,
+    rate_limit::RateLimit,
     reference::{self, NounDescription, StateClass},
     session::{self, Account, Session},
     timeline::{self, CausationTree},
     token::held::{self, ApiToken},
     workspace::Workspace,
 };
-use crate::{fault::Fault, page};
+use crate::{fault::Fault, page, rate::Standing};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 
 /// Anything with an id.
@@ -127,6 +128,11 @@ impl Query {
             token_id: principal.token.to_string(),
             on_behalf_of: principal.on_behalf_of.map(|actor| actor.to_string()),
         }
+    }
+
+    /// How the scarcest of the caller's budgets stands after this document.
+    async fn rate_limit(&self, ctx: &Context<'_>) -> RateLimit {
+        RateLimit::from(ctx.data_unchecked::<Standing>())
     }
 
     /// Every command, who may issue it, and what a caller needs for it.

@@ -62,16 +62,25 @@ impl Default for DocumentLimits {
     }
 }
 
-/// Admits a request's document, and says what kind of operation would run.
-pub(crate) fn admit(request: &mut Request, limits: &DocumentLimits) -> Result<OperationType, ServerError> {
+/// What would run, and what it costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Admitted {
+    pub(crate) operation: OperationType,
+    pub(crate) cost: u32,
+}
+
+/// Admits a request's document, and says what would run.
+pub(crate) fn admit(request: &mut Request, limits: &DocumentLimits) -> Result<Admitted, ServerError> {
     lexer::scan(&request.query, limits).map_err(Fault::into_server_error)?;
     request.parsed_query()?;
     let variables = std::mem::take(&mut request.variables);
     let name = request.operation_name.take();
     let document = request.parsed_query()?;
-    let verdict = weigh::weigh(document, &variables)
-        .and_then(|weight| judge(&weight, limits))
-        .and_then(|()| selected(document, name.as_deref()));
+    let verdict = weigh::weigh(document, &variables).and_then(|weight| {
+        judge(&weight, limits)?;
+        let operation = selected(document, name.as_deref())?;
+        Ok(Admitted { operation, cost: u32::try_from(weight.cost).unwrap_or(u32::MAX) })
+    });
     request.variables = variables;
     request.operation_name = name;
     verdict.map_err(Fault::into_server_error)

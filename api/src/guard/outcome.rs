@@ -1,13 +1,14 @@
 //! The last word on every answer: each error gets a code from the closed list and the request's ids, a failure of ours loses
 //! its text and is logged, here and once. The trap avoided: an error without a code of ours is presumed to be a leak.
 
-use std::{collections::BTreeMap, error::Error};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
 use serde::Serialize;
 
 use crate::{
     fault::{Code, Fault, INTERNAL_MESSAGE},
+    rate::Standing,
     request::RequestInfo,
 };
 
@@ -45,6 +46,8 @@ struct Details {
     field: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    #[serde(flatten)]
+    rate: Option<Standing>,
 }
 
 /// Turns what the library answered into what we send.
@@ -82,6 +85,7 @@ fn problem(error: ServerError, request: &RequestInfo) -> Problem {
             trace_id: request.trace_id.clone(),
             field: fault.field.map(Into::into),
             rule: fault.rule.map(Into::into),
+            rate: fault.rate.map(Arc::unwrap_or_clone),
         },
     }
 }

@@ -26,6 +26,7 @@ use crate::{
         outcome::{self, Answer},
         panic,
     },
+    rate::Accountable as _,
     request::RequestInfo,
     shell::Shell,
     sign_in::cookie,
@@ -45,6 +46,7 @@ pub(super) async fn post<E: Executor, A: Authenticator>(
     request: Request,
 ) -> Response {
     let media = MediaType::of(request.headers());
+    let info = shell.placed(info, request.headers(), request.extensions());
     match posted(&shell, &info, request, media).await {
         Ok(response) => response,
         Err(refusal) => refuse(refusal, &info, media),
@@ -60,7 +62,7 @@ async fn posted<E: Executor, A: Authenticator>(
     let (parts, body) = request.into_parts();
     shell.settings.origins.admit(&parts.headers)?;
     body::require_json(&parts.headers)?;
-    let actor = authenticate(shell, &parts.headers, Method::Post).await?;
+    let actor = authenticate(shell, info, &parts.headers, Method::Post).await?;
     let bytes = body::read(body, shell.settings.body_timeout).await?;
     let request = body::parse(&bytes, &shell.settings.documents)?;
     run(shell, info, request, &actor, Method::Post, media).await
@@ -72,6 +74,7 @@ pub(super) async fn get<E: Executor, A: Authenticator>(
     request: Request,
 ) -> Response {
     let media = MediaType::of(request.headers());
+    let info = shell.placed(info, request.headers(), request.extensions());
     let (mut parts, _) = request.into_parts();
     let answer = if parts.headers.contains_key("upgrade") {
         upgrade(Arc::clone(&shell), &info, &mut parts).await
@@ -88,7 +91,7 @@ async fn got<E: Executor, A: Authenticator>(
     media: MediaType,
 ) -> Result<Response, Refusal> {
     shell.settings.origins.admit(&parts.headers)?;
-    let actor = authenticate(shell, &parts.headers, Method::Get).await?;
+    let actor = authenticate(shell, info, &parts.headers, Method::Get).await?;
     let Query(raw) = Query::<QueryString>::try_from_uri(&parts.uri)
         .map_err(|_: QueryRejection| Fault::bad_input("query string", "must be well formed"))?;
     let request = body::parse_query_string(raw, &shell.settings.documents)?;
@@ -124,19 +127,22 @@ pub(super) async fn other(Extension(info): Extension<RequestInfo>, headers: Head
 
 async fn authenticate<E, A: Authenticator>(
     shell: &Shell<E, A>,
+    info: &RequestInfo,
     headers: &HeaderMap,
     method: Method,
 ) -> Result<A::Actor, Fault> {
-    match credential_of(headers)? {
-        Credential::Bearer(token) => Ok(shell.authenticator.authenticate(token).await?),
-        Credential::Session(cookie) => {
-            // What is got changes nothing, and no other page can read the answer.
-            if method == Method::Post {
-                shell.settings.origins.require(headers)?;
-            }
-            Ok(shell.authenticator.session(cookie).await?)
-        }
+    let credential = credential_of(headers)?;
+    // What is got changes nothing, and no other page can read the answer.
+    if matches!(credential, Credential::Session(_)) && method == Method::Post {
+        shell.settings.origins.require(headers)?;
     }
+    let asked = async {
+        match credential {
+            Credential::Bearer(token) => shell.authenticator.authenticate(token).await,
+            Credential::Session(cookie) => shell.authenticator.session(cookie).await,
+        }
+    };
+    Ok(shell.recognised(info, asked).await??)
 }
 
 async fn run<E: Executor, A: Authenticator>(
@@ -147,14 +153,17 @@ async fn run<E: Executor, A: Authenticator>(
     method: Method,
     media: MediaType,
 ) -> Result<Response, Refusal> {
-    match document::admit(&mut request, &shell.settings.limits) {
-        Ok(operation) => permit(operation, method)?,
+    let admitted = match document::admit(&mut request, &shell.settings.limits) {
+        Ok(admitted) => admitted,
         Err(error) => {
             let answer = outcome::settle(async_graphql::Response::from_errors(vec![error]), info);
             return Ok(send(&answer, status_of(&answer, media), media));
         }
-    }
+    };
+    permit(admitted.operation, method)?;
+    let standing = shell.rates.spend(actor.accounts(), info.address, admitted.cost)?;
     request.data = shell.context_of(actor, info);
+    request.data.insert(standing);
     let response = panic::caught(shell.executor.execute(request)).await;
     let answer = outcome::settle(response, info);
     let mut response = send(&answer, status_of(&answer, media), media);

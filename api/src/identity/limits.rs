@@ -3,6 +3,7 @@
 //! kept; a token that ends or takes over a wider one; a write with every request.
 
 use super::{NewToken, Principal, Tokens, hash};
+use crate::rate::{Accountable, Accounts};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::UnknownWord,
@@ -132,6 +133,12 @@ impl Tokens {
         if let Err(error) = written {
             tracing::warn!(error = &error as &dyn std::error::Error, token.id = %token, "a token's use is not recorded");
         }
+    }
+}
+
+impl Accountable for Principal {
+    fn accounts(&self) -> Accounts {
+        Accounts { token: self.token, user: self.actor.0, workspace: self.workspace.map(|id| id.0) }
     }
 }
 

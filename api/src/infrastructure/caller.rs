@@ -1,9 +1,15 @@
 //! Who calls, and as what: each endpoint serves one kind of caller. The trap avoided: a region or a host taken from the
 //! request; both come from the token, and a body that names another one is refused.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, http::HeaderMap, http::StatusCode};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
 use rhone_domain::ids::{HostId, RegionId};
 use serde::de::DeserializeOwned;
 
@@ -11,6 +17,7 @@ use crate::{
     authenticate::{Authenticator, bearer_of},
     identity::{Principal, PrincipalKind},
     infrastructure::{Infrastructure, refusal::Refusal},
+    rate::{Rates, address_of},
 };
 
 /// Time for everything but waiting: looking up a token, reading a body, one reading of the database.
@@ -57,6 +64,20 @@ pub(super) async fn user(infrastructure: &Infrastructure, headers: &HeaderMap) -
 async fn principal(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<Principal, Refusal> {
     let bearer = bearer_of(headers)?;
     within(async { Ok(infrastructure.tokens.authenticate(bearer).await?) }).await
+}
+
+/// Hears nobody from where too many bad tokens came, and counts another one. For users alone: an edge or a runner that could
+/// not report because of a neighbour would be worse than what this prevents.
+pub(super) async fn bounded(State(rates): State<Arc<Rates>>, request: Request, next: Next) -> Response {
+    let address = address_of(request.headers(), request.extensions(), rates.trusted_proxies());
+    if let Err(fault) = rates.may_try(address) {
+        return Refusal::from(fault).into_response();
+    }
+    let response = next.run(request).await;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        rates.failed(address);
+    }
+    response
 }
 
 /// A bounded piece of work.

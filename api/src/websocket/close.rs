@@ -15,6 +15,7 @@ pub(super) enum Close {
 impl Close {
     pub(super) const RESTART: Self = Self::Because(1012, "Service restart");
     pub(super) const TRY_LATER: Self = Self::Because(1013, "The token cannot be checked, try again later");
+    pub(super) const TOO_MANY_TOKENS: Self = Self::Because(1013, "Too many bad tokens, try again later");
     pub(super) const SILENT: Self = Self::Because(3008, "Timeout");
     pub(super) const INVALID: Self = Self::Because(4400, "Invalid message");
     pub(super) const UNAUTHORIZED: Self = Self::Because(4401, "Unauthorized");

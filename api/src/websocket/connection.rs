@@ -31,7 +31,7 @@ pub(crate) async fn serve<E: Executor, A: Authenticator>(
     info: RequestInfo,
     session: Option<String>,
 ) {
-    let close = match handshake::accept(&mut socket, &shell, session.as_deref()).await {
+    let close = match handshake::accept(&mut socket, &shell, &info, session.as_deref()).await {
         Ok(actor) => Connection::new(&mut socket, &shell, actor, info).run().await,
         Err(close) => close,
     };

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     authenticate::{AuthError, Authenticator, bearer_in},
+    request::RequestInfo,
     shell::Shell,
 };
 
@@ -17,11 +18,12 @@ use crate::{
 pub(super) async fn accept<E, A: Authenticator>(
     socket: &mut WebSocket,
     shell: &Shell<E, A>,
+    info: &RequestInfo,
     session: Option<&str>,
 ) -> Result<A::Actor, Close> {
     let within = shell.settings.init_timeout;
     let payload = tokio::time::timeout(within, init_payload(socket)).await.map_err(|_| Close::INIT_TIMEOUT)??;
-    let asked = async {
+    let asked = shell.recognised(info, async {
         // A token that is shown counts, even a bad one.
         match (payload.as_ref().and_then(shown), session) {
             (Some(value), _) => {
@@ -31,16 +33,15 @@ pub(super) async fn accept<E, A: Authenticator>(
             (None, Some(cookie)) => shell.authenticator.session(cookie).await,
             (None, None) => Err(AuthError::Refused),
         }
-    };
-    let verdict = tokio::time::timeout(within, asked);
-    let actor = match verdict.await {
-        Ok(Ok(actor)) => actor,
-        Ok(Err(AuthError::Refused)) => return Err(Close::FORBIDDEN),
-        Ok(Err(AuthError::Unavailable(cause))) => {
+    });
+    let verdict = tokio::time::timeout(within, asked).await.map_err(|_elapsed| Close::TRY_LATER)?;
+    let actor = match verdict.map_err(|_too_many| Close::TOO_MANY_TOKENS)? {
+        Ok(actor) => actor,
+        Err(AuthError::Refused) => return Err(Close::FORBIDDEN),
+        Err(AuthError::Unavailable(cause)) => {
             tracing::warn!(error = %cause, "a connection's token could not be checked");
             return Err(Close::TRY_LATER);
         }
-        Err(_elapsed) => return Err(Close::TRY_LATER),
     };
     socket.send(FromServer::ConnectionAck.into_message()).await.map_err(|_| Close::Gone)?;
     Ok(actor)

@@ -18,6 +18,7 @@ use crate::{
         outcome::{self, Answer, Problem},
         panic,
     },
+    rate::{Accountable as _, Standing},
     request::RequestInfo,
     shell::Shell,
 };
@@ -39,11 +40,12 @@ pub(super) fn start<E: Executor, A: Authenticator>(
     info: RequestInfo,
     payload: Value,
 ) -> BoxStream<'static, Item> {
-    let mut request = match admitted(shell, payload, &info) {
-        Ok(request) => request,
+    let (mut request, standing) = match admitted(shell, actor, payload, &info) {
+        Ok(admitted) => admitted,
         Err(problems) => return refused(problems),
     };
     request.data = shell.context_of(actor, &info);
+    request.data.insert(standing);
     let responses = panic::caught_stream(shell.executor.execute_stream(request, None));
     responses
         .map(move |response| {
@@ -61,14 +63,17 @@ pub(super) fn refused(problems: Vec<Problem>) -> BoxStream<'static, Item> {
 
 fn admitted<E, A: Authenticator>(
     shell: &Shell<E, A>,
+    actor: &A::Actor,
     payload: Value,
     info: &RequestInfo,
-) -> Result<async_graphql::Request, Vec<Problem>> {
+) -> Result<(async_graphql::Request, Standing), Vec<Problem>> {
     let refuse = |fault| outcome::refuse(fault, info).errors;
     let mut request = body::parse_payload(payload, &shell.settings.documents).map_err(refuse)?;
-    match document::admit(&mut request, &shell.settings.limits) {
-        Ok(OperationType::Query | OperationType::Subscription) => Ok(request),
-        Ok(OperationType::Mutation) => Err(refuse(Fault::bad_input("query", "mutations run over POST"))),
-        Err(error) => Err(outcome::settle(async_graphql::Response::from_errors(vec![error]), info).errors),
+    let admitted = document::admit(&mut request, &shell.settings.limits)
+        .map_err(|error| outcome::settle(async_graphql::Response::from_errors(vec![error]), info).errors)?;
+    if admitted.operation == OperationType::Mutation {
+        return Err(refuse(Fault::bad_input("query", "mutations run over POST")));
     }
+    let standing = shell.rates.spend(actor.accounts(), info.address, admitted.cost).map_err(refuse)?;
+    Ok((request, standing))
 }

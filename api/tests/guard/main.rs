@@ -11,6 +11,7 @@ mod faults;
 mod origins;
 mod pages;
 mod probes;
+mod rates;
 mod schema;
 mod server;
 mod sets;

@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
+use chrono::DateTime;
 use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use rhone_api::{
-    AuthError, Authenticator, Exposure, IdSource, Origins, Readiness, ReadinessCheck, Settings, Shell, router,
+    Accountable, Accounts, AuthError, Authenticator, Exposure, IdSource, Origins, Rates, Readiness, ReadinessCheck,
+    Settings, Shell, router,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use uuid::Uuid;
@@ -26,6 +28,12 @@ pub(crate) const SESSION: &str = "alice-session";
 /// The actor of the token.
 #[derive(Clone)]
 pub(crate) struct Alice(pub(crate) String);
+
+impl Accountable for Alice {
+    fn accounts(&self) -> Accounts {
+        Accounts { token: Uuid::from_u128(1), user: Uuid::from_u128(2), workspace: None }
+    }
+}
 
 /// The token's standing, as the test decides it.
 #[derive(Clone, Default)]
@@ -108,10 +116,12 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     settings.init_timeout = Duration::from_secs(2);
     adjust(&mut settings);
     let (ids, loaders) = (AtomicU64::new(1), AtomicUsize::new(0));
+    let rates = Arc::new(Rates::new(&settings.rates, || DateTime::UNIX_EPOCH));
     let shell = Shell {
         executor: schema::build(exposure),
         authenticator: tokens.clone(),
         settings,
+        rates,
         context: Box::new(move |_actor, _request, data| {
             data.insert(Loader(loaders.fetch_add(1, Ordering::SeqCst)));
         }),
@@ -121,7 +131,7 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = router(Arc::new(shell));
+    let app = router(Arc::new(shell)).into_make_service_with_connect_info::<SocketAddr>();
     let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     Server { address, tokens, database, readiness, task }
 }

@@ -46,6 +46,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
             github: github.app()?,
             development_user: serve.development_user,
         },
+        rates: serve.rates,
         listener: TcpListener::bind(serve.listen).await.with_context(|| format!("listening on {}", serve.listen))?,
         metrics,
         api_pool,

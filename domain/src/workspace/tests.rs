@@ -8,6 +8,8 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod model;
+
 const BOB: ActorId = ActorId(Uuid::from_u128(2));
 const CAROL: ActorId = ActorId(Uuid::from_u128(3));
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 /// The quickest of twenty runs, so that a busy machine does not fail the test.
-fn price(query: &str) -> (Result<OperationType, ServerError>, Duration) {
+fn price(query: &str) -> (Result<Admitted, ServerError>, Duration) {
     let limits = DocumentLimits::default();
     let run = || {
         let mut request = Request::new(query);
