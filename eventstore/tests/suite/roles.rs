@@ -80,6 +80,10 @@ const FORBIDDEN: &[&str] = &[
     "SELECT user_code FROM identity.device_codes",
     "UPDATE identity.device_codes SET state = 'approved', actor = gen_random_uuid()",
     "SELECT identity.privileges(gen_random_uuid())",
+    // Tokens: neither read nor widened.
+    "SELECT hash FROM identity.tokens",
+    "UPDATE identity.tokens SET grants = NULL, workspace = NULL",
+    "UPDATE identity.tokens SET expires_at = NULL, revoked_at = NULL",
     // The guards themselves.
     "ALTER TABLE log.events DISABLE TRIGGER ALL",
     "ALTER TABLE log.events NO FORCE ROW LEVEL SECURITY",
@@ -129,8 +133,12 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
     ),
     (
         WORKER,
-        &["INSERT INTO vault.app_keys (workspace, app, purpose, generation, kek, wrapped)
-           VALUES (gen_random_uuid(), gen_random_uuid(), 'data', 1, 'k', decode(repeat('00', 60), 'hex'))"],
+        &[
+            "INSERT INTO vault.app_keys (workspace, app, purpose, generation, kek, wrapped)
+           VALUES (gen_random_uuid(), gen_random_uuid(), 'data', 1, 'k', decode(repeat('00', 60), 'hex'))",
+            "SELECT identity.rotate(gen_random_uuid(), sha256('x'), 'abcd', gen_random_uuid(), NULL, NULL)",
+            "SELECT identity.issue_token(gen_random_uuid(), sha256('x'), 'abcd', gen_random_uuid(), NULL, NULL, 'n', NULL)",
+        ],
     ),
     (
         PROJECTOR,
