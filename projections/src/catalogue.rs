@@ -160,28 +160,62 @@ pub async fn by_ids(connection: &mut PgConnection, kind: &str, ids: &[Uuid]) -> 
         .collect()
 }
 
-/// The things of one kind that belong to `parent` (none: that belong to nothing), in order of creation.
-pub async fn page(
-    connection: &mut PgConnection,
-    kind: &str,
-    parent: Option<Uuid>,
-    keyset: &Keyset<Uuid>,
-) -> Result<Vec<Entry>, sqlx::Error> {
+/// Which of the things; nothing said is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// Whose name or slug holds this, whatever its case.
+    pub named: Option<String>,
+    /// Created for this: an environment's kind.
+    pub purpose: Option<String>,
+}
+
+/// The things of one kind that belong to nothing, in order of creation.
+pub async fn page(connection: &mut PgConnection, kind: &str, keyset: &Keyset<Uuid>) -> Result<Vec<Entry>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
-    let belongs = if parent.is_some() { "parent = $2" } else { "parent IS NULL AND $2::uuid IS NULL" };
     let query = format!(
         "SELECT id, kind, version, body, created_at FROM catalogue.entries
-         WHERE kind = $1 AND {belongs} AND ($3::uuid IS NULL OR id {operator} $3) ORDER BY id {order} LIMIT $4"
+         WHERE kind = $1 AND parent IS NULL AND ($2::uuid IS NULL OR id {operator} $2) ORDER BY id {order} LIMIT $3"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
         .bind(kind)
-        .bind(parent)
         .bind(keyset.from)
         .bind(keyset.most)
         .fetch_all(connection)
         .await?
         .iter()
         .map(read)
+        .collect()
+}
+
+/// A page of the things of one kind for each of these parents, with the parent, in order of creation.
+pub async fn pages(
+    connection: &mut PgConnection,
+    kind: &str,
+    parents: &[Uuid],
+    filter: &Filter,
+    keyset: &Keyset<Uuid>,
+) -> Result<Vec<(Uuid, Entry)>, sqlx::Error> {
+    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let query = format!(
+        "SELECT of.parent, e.* FROM unnest($2::uuid[]) AS of(parent) CROSS JOIN LATERAL (
+             SELECT id, kind, version, body, created_at FROM catalogue.entries
+             WHERE kind = $1 AND parent = of.parent AND ($3::uuid IS NULL OR id {operator} $3)
+               AND ($5::text IS NULL OR strpos(lower(body->>'name'), lower($5)) > 0 OR strpos(body->>'slug', lower($5)) > 0)
+               AND ($6::text IS NULL OR body->>'kind' = $6)
+             ORDER BY id {order} LIMIT $4) e
+         ORDER BY of.parent, e.id {order}"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(kind)
+        .bind(parents)
+        .bind(keyset.from)
+        .bind(keyset.most)
+        .bind(&filter.named)
+        .bind(&filter.purpose)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("parent")?, read(row)?)))
         .collect()
 }
 

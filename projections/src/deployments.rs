@@ -126,21 +126,46 @@ pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<D
     sqlx::query(sqlx::AssertSqlSafe(query)).bind(ids).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// An app's deployments, in order of creation.
-pub async fn page(
+/// Which deployments; nothing said is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// `created`, `validated` or `failed`.
+    pub status: Option<&'static str>,
+    /// Of exactly these bytes.
+    pub digest: Option<String>,
+    /// Created at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Created before this time.
+    pub before: Option<DateTime<Utc>>,
+}
+
+/// A page of the deployments of each of these apps, in order of creation.
+pub async fn pages(
     connection: &mut PgConnection,
-    app: AppId,
+    apps: &[Uuid],
+    filter: &Filter,
     keyset: &Keyset<Uuid>,
 ) -> Result<Vec<DeploymentRow>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
     let query = format!(
-        "SELECT {COLUMNS} FROM deployments.deployments
-         WHERE app = $1 AND ($2::uuid IS NULL OR id {operator} $2) ORDER BY id {order} LIMIT $3"
+        "SELECT d.* FROM unnest($1::uuid[]) AS of(app) CROSS JOIN LATERAL (
+             SELECT {COLUMNS} FROM deployments.deployments
+             WHERE app = of.app AND ($2::uuid IS NULL OR id {operator} $2)
+               AND ($4::text IS NULL OR $4 = CASE WHEN failed IS NOT NULL THEN 'failed'
+                   WHEN validated IS NOT NULL THEN 'validated' ELSE 'created' END)
+               AND ($5::text IS NULL OR created->>'digest' = $5)
+               AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
+             ORDER BY id {order} LIMIT $3) d
+         ORDER BY d.app, d.id {order}"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(app.0)
+        .bind(apps)
         .bind(keyset.from)
         .bind(keyset.most)
+        .bind(filter.status)
+        .bind(&filter.digest)
+        .bind(filter.since)
+        .bind(filter.before)
         .fetch_all(connection)
         .await?
         .iter()

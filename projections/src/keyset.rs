@@ -2,7 +2,7 @@
 //! same at the end of a long list as at its beginning.
 
 /// Which rows of an ordered list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Keyset<K> {
     /// The row to go on from, itself excluded.
     pub from: Option<K>,
@@ -13,7 +13,7 @@ pub struct Keyset<K> {
 }
 
 /// Which way along a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Towards {
     /// Older ones first.
     Newer,

@@ -13,6 +13,7 @@ pub mod uploads;
 pub mod contents;
 pub mod drain_facts;
 pub mod edges;
+pub mod folded;
 pub mod gate_facts;
 pub mod history;
 pub mod hosts_seen;

@@ -2,17 +2,20 @@
 //! it lie. One binary, so that it links once and most tests share one platform.
 
 mod architecture;
+mod audit;
 mod bad_input;
 mod bindings;
 mod edges;
 mod failover;
 mod feed;
+mod fields;
 mod gates;
 mod history;
 mod host_drain;
 mod index_build;
 mod isolation;
 mod kills;
+mod lists;
 mod live;
 mod race;
 mod rebuild;
@@ -21,6 +24,7 @@ mod roles;
 mod seeds;
 mod sign_in;
 mod sleep;
+mod statements;
 mod story;
 mod tokens;
 mod unknown_commit;

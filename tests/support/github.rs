@@ -43,8 +43,8 @@ type Shared = Arc<Mutex<Held>>;
 /// What it holds.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// The way back that the app registered: a host, and a path below which every way back must be.
-    callback: String,
+    /// The ways back that the app registered: each a host, and a path below which the way back must be.
+    callbacks: Vec<String>,
     people: HashMap<u64, Account>,
     codes: HashMap<String, oauth::Code>,
     tokens: HashMap<String, (u64, String)>,
@@ -80,6 +80,8 @@ pub enum Trouble {
     SecretReplaced,
     /// The address of the person is not verified.
     EmailUnverified,
+    /// It gives a token to whoever brings a code: as before it had PKCE.
+    IgnoresPkce,
 }
 
 impl GitHub {
@@ -138,9 +140,9 @@ impl GitHub {
         held(&self.shared).people.insert(account.id, account);
     }
 
-    /// From where people may be sent back.
+    /// Where people may be sent back to, besides what was registered before.
     pub fn register(&self, callback: &str) {
-        callback.clone_into(&mut held(&self.shared).callback);
+        held(&self.shared).callbacks.push(callback.to_owned());
     }
 
     /// From now on, when it is about this account.

@@ -79,7 +79,8 @@ impl Owner {
         })
     }
 
-    fn good_value(&self, field: &str) -> Value {
+    /// One good value for a field of this name.
+    pub fn good_value(&self, field: &str) -> Value {
         if let Some(id) = self.id(field) {
             return json!(id);
         }

@@ -51,9 +51,8 @@ impl Platform {
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Platform> = OnceCell::const_new();
         let start = async || {
-            let github = GitHub::shared();
-            let platform = Self::start_in(new_folder(), None, &[], github.environment()).await;
-            github.register(&platform.report().urls.api);
+            let platform = Self::start_in(new_folder(), None, &[], GitHub::shared().environment()).await;
+            GitHub::shared().register(&platform.report().urls.api);
             platform
         };
         SHARED.get_or_init(start).await
@@ -63,6 +62,14 @@ impl Platform {
     pub async fn start() -> Self {
         let place = PLACES.acquire().await.expect("never closed");
         Self::start_in(new_folder(), Some(place), &[], Vec::new()).await
+    }
+
+    /// One of its own, at which people sign in by [`GitHub::shared`].
+    pub async fn start_with_sign_in() -> Self {
+        let place = PLACES.acquire().await.expect("never closed");
+        let platform = Self::start_in(new_folder(), Some(place), &[], GitHub::shared().environment()).await;
+        GitHub::shared().register(&platform.report().urls.api);
+        platform
     }
 
     /// One of its own, started with these options.

@@ -11,6 +11,19 @@ pub struct Schema {
     pub mutations: Vec<Mutation>,
     /// Fields of every input object.
     pub inputs: BTreeMap<String, Vec<Field>>,
+    /// Fields of every object, the queries among them.
+    pub objects: BTreeMap<String, Vec<Output>>,
+}
+
+/// A field of an object.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// What it takes.
+    pub arguments: Vec<Field>,
+    /// What it answers, without lists and marks.
+    pub answer: String,
 }
 
 /// A mutation.
@@ -57,25 +70,48 @@ impl Schema {
     }
 
     fn parse(text: &str) -> Self {
-        let (mut mutations, mut inputs) = (Vec::new(), BTreeMap::new());
+        let (mut mutations, mut inputs, mut objects) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for block in plain(text).split("\n}") {
             let Some((head, body)) = block.trim().split_once('{') else { continue };
             let lines = body.lines().map(str::trim).filter(|line| !line.is_empty());
             match head.split_whitespace().collect::<Vec<_>>()[..] {
                 ["type", "Mutation"] => mutations = lines.map(mutation).collect(),
+                ["type", name, ..] => {
+                    objects.insert(name.to_owned(), outputs(body));
+                }
                 ["input", name] => {
                     inputs.insert(name.to_owned(), lines.map(field).collect());
                 }
                 _ => {}
             }
         }
-        Self { mutations, inputs }
+        Self { mutations, inputs, objects }
     }
 }
 
 /// Without descriptions.
 fn plain(text: &str) -> String {
     text.split("\"\"\"").step_by(2).collect()
+}
+
+/// Arguments with descriptions stand on lines of their own.
+fn outputs(body: &str) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    let mut rest = body.trim();
+    while !rest.is_empty() {
+        let head = rest.find([':', '(']).expect("every field has a type");
+        let (name, tail) = rest.split_at(head);
+        let (arguments, tail) = match tail.strip_prefix('(') {
+            Some(tail) => tail.split_once(')').expect("brackets are closed"),
+            None => ("", tail),
+        };
+        let (answer, tail) = tail.split_once('\n').unwrap_or((tail, ""));
+        let arguments = arguments.split([',', '\n']).map(str::trim).filter(|one| !one.is_empty()).map(field).collect();
+        let answer = answer.split('@').next().unwrap_or_default().replace([':', '[', ']', '!'], "").trim().to_owned();
+        outputs.push(Output { name: name.trim().to_owned(), arguments, answer });
+        rest = tail.trim();
+    }
+    outputs
 }
 
 fn mutation(line: &str) -> Mutation {
@@ -110,5 +146,16 @@ mod tests {
         let optional: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.optional)).collect();
         assert_eq!(optional, [("id", false), ("why", true), ("dryRun", true)]);
         assert_eq!(schema.fields(schema.mutation("end"))[0].kind, "String!");
+    }
+
+    #[test]
+    fn objects_are_read_with_arguments_on_one_line_and_on_many() {
+        let schema = Schema::parse(
+            "type App implements Node {\n\tid: ID!\n\tall(first: Int, after: String): [App!]!\n\tsome(\n\t\t\"\"\"\n\t\tWait.\n\t\t\"\"\"\n\t\tat: String, of: ID! = 1\n\t): App\n\tend: Int! @deprecated\n}\n",
+        );
+        let app = &schema.objects["App"];
+        let read: Vec<_> =
+            app.iter().map(|one| (one.name.as_str(), one.arguments.len(), one.answer.as_str())).collect();
+        assert_eq!(read, [("id", 0, "ID"), ("all", 2, "App"), ("some", 2, "App"), ("end", 0, "Int")]);
     }
 }

@@ -1,13 +1,34 @@
 //! Allocations: running instances. Their health chooses among themselves and never who owns traffic.
 
-use super::{deployment::Deployment, id};
+use super::{context::begin, deployment::Deployment, environment::Environment, id};
+use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
-use rhone_domain::allocation;
+use rhone_domain::{
+    allocation::{self, Planned},
+    ids::AllocationId,
+};
+use rhone_projections::authority::allocations;
 
 /// A running instance of an artifact on a host.
 #[derive(Clone, Debug)]
-pub(crate) struct Allocation(pub(crate) allocation::Allocation);
+pub(crate) struct Allocation {
+    planned: Box<Planned>,
+    state: Box<allocation::Allocation>,
+}
+
+impl Allocation {
+    pub(crate) fn of(state: allocation::Allocation) -> Option<Self> {
+        Some(Self { planned: Box::new(state.planned.clone()?), state: Box::new(state) })
+    }
+
+    /// Written inline, so it needs no waiting.
+    pub(crate) async fn find(ctx: &Context<'_>, id: AllocationId) -> Result<Option<Self>, Fault> {
+        let mut transaction = begin(ctx).await?;
+        let row = allocations::by_id(&mut transaction, id).await.map_err(Fault::internal)?;
+        Ok(row.and_then(|(state, _)| Self::of(state)))
+    }
+}
 
 /// Where an allocation is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -24,61 +45,63 @@ pub(crate) enum AllocationState {
 
 #[Object]
 impl Allocation {
-    async fn id(&self) -> Option<ID> {
-        self.0.planned.as_ref().map(|planned| id::show(planned.id))
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.planned.id)
     }
 
     async fn state(&self) -> Option<AllocationState> {
-        self.0.state.map(Into::into)
+        self.state.state.map(Into::into)
     }
 
     /// What it runs.
     async fn deployment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Deployment>> {
-        match &self.0.planned {
-            Some(planned) => Ok(Deployment::find(ctx, planned.deployment, None).await?),
-            None => Ok(None),
-        }
+        Ok(Deployment::find(ctx, self.planned.deployment, None).await?)
+    }
+
+    /// Where it serves.
+    async fn environment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Environment>> {
+        Ok(Environment::find(ctx, self.planned.environment, None).await?)
     }
 
     /// Exactly which bytes it was ordered to run.
-    async fn artifact_digest(&self) -> Option<String> {
-        self.0.planned.as_ref().map(|planned| planned.artifact.to_string())
+    async fn artifact_digest(&self) -> String {
+        self.planned.artifact.to_string()
     }
 
     /// The digest its runner computed over what it executes.
     async fn verified_digest(&self) -> Option<String> {
-        self.0.verified.map(|digest| digest.to_string())
+        self.state.verified.map(|digest| digest.to_string())
     }
 
-    async fn host_id(&self) -> Option<ID> {
-        self.0.planned.as_ref().map(|planned| id::show(planned.host))
+    async fn host_id(&self) -> ID {
+        id::show(self.planned.host)
     }
 
-    async fn region_id(&self) -> Option<ID> {
-        self.0.planned.as_ref().map(|planned| id::show(planned.region))
+    async fn region_id(&self) -> ID {
+        id::show(self.planned.region)
     }
 
-    async fn cell_id(&self) -> Option<ID> {
-        self.0.planned.as_ref().map(|planned| id::show(planned.cell))
+    async fn cell_id(&self) -> ID {
+        id::show(self.planned.cell)
     }
 
     /// Until when its open sessions may go on, once it drains.
     async fn drain_deadline(&self) -> Option<DateTime<Utc>> {
-        self.0.drain_deadline
+        self.state.drain_deadline
     }
 
     /// How many sessions its runner ended at that deadline.
     async fn sessions_ended(&self) -> u64 {
-        self.0.sessions_ended
+        self.state.sessions_ended
     }
 
     /// Why it failed, as a word such as `out_of_memory`.
     async fn failure_cause(&self) -> Option<&'static str> {
-        self.0.cause.map(allocation::Cause::as_str)
+        self.state.cause.map(allocation::Cause::as_str)
     }
 
     /// How often its process was started again after a crash.
     async fn restarts(&self) -> u64 {
-        self.0.restarts
+        self.state.restarts
     }
 }

@@ -3,13 +3,15 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
-    context::{begin, belongs_to},
+    context::{Ask as _, belongs_to},
     deployment::Deployment,
-    environment::Environment,
+    environment::{Environment, EnvironmentKind},
+    filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
     history::{self, Replay},
     id,
+    lists::{DeploymentsPage, OfKind, OperationsPage},
     operation::Operation,
-    place::{claim_slug, name, noun, page_of, slug},
+    place::{claim_slug, name, noun, slug, some_of},
     project::Project,
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
@@ -25,7 +27,7 @@ use rhone_domain::{
     project,
     text::{Name, Slug},
 };
-use rhone_projections::{authority::operations, deployments, timeline::Filter};
+use rhone_projections::timeline::Filter;
 use uuid::Uuid;
 
 noun! {
@@ -68,53 +70,63 @@ impl App {
         self.version
     }
 
-    /// Its environments.
+    /// Its environments; those of one kind if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn environments(
         &self,
         ctx: &Context<'_>,
+        kind: Option<EnvironmentKind>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Environment>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Environment::KIND, Some(self.created.id.0), pages, Environment::of).await?)
+        let filter = OfKind(Environment::KIND, filters::of_kind(kind));
+        Ok(some_of(ctx, filter, self.created.id, pages, Environment::of).await?)
     }
 
-    /// Its deployments, in order of creation.
+    /// Its deployments, the newest first unless said otherwise.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn deployments(
         &self,
         ctx: &Context<'_>,
+        filter: Option<DeploymentFilterInput>,
+        #[graphql(default)] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Deployment>> {
-        let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let mut transaction = begin(ctx).await?;
-        let rows = deployments::page(&mut transaction, self.created.id, &wanted.keyset).await;
-        let rows = rows.map_err(Fault::internal)?.into_iter().map(|row| (row.id.to_string(), Deployment(row)));
+        let filter = filter.unwrap_or_default().read()?;
+        let wanted = Pages { first, after, last, before }.ordered::<Uuid>(order)?;
+        let key = DeploymentsPage { of: self.created.id.0, filter, keyset: wanted.keyset };
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
+        let rows = rows.into_iter().map(|row| (row.id.to_string(), Deployment(row)));
         Ok(wanted.connection(rows.collect()))
     }
 
-    /// Its operations, in order of creation; those of one environment if given.
+    /// Its operations, the newest first unless said otherwise; those of one environment if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filters and order")]
     async fn operations(
         &self,
         ctx: &Context<'_>,
         environment_id: Option<ID>,
+        filter: Option<OperationFilterInput>,
+        #[graphql(default)] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Operation>> {
         let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
-        let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let mut transaction = begin(ctx).await?;
-        let rows = operations::page(&mut transaction, self.created.id, environment, &wanted.keyset).await;
-        let rows = rows.map_err(Fault::internal)?.into_iter().filter_map(Operation::keyed);
+        let filter = filter.unwrap_or_default().read(environment);
+        let wanted = Pages { first, after, last, before }.ordered::<Uuid>(order)?;
+        let key = OperationsPage { of: self.created.id.0, filter, keyset: wanted.keyset };
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
+        let rows = rows.into_iter().filter_map(Operation::keyed);
         Ok(wanted.connection(rows.collect()))
     }
 

@@ -1,5 +1,6 @@
 //! Relay connections with keyset cursors, made the same way for every list.
 
+use super::filters::ListOrder;
 use crate::{
     fault::Fault,
     page::{Direction, Page},
@@ -46,13 +47,22 @@ pub(crate) struct Wanted<K> {
 }
 
 impl Pages {
-    /// Checks the arguments.
+    /// Checks the arguments of a list in order of creation.
     pub(crate) fn wanted<K: FromStr>(self) -> Result<Wanted<K>, Fault> {
+        self.ordered(ListOrder::OldestFirst)
+    }
+
+    /// Checks the arguments of a list in this order.
+    pub(crate) fn ordered<K: FromStr>(self, order: ListOrder) -> Result<Wanted<K>, Fault> {
         let page = Page::parse(self.first, self.after, self.last, self.before)?;
         let field = if page.direction == Direction::Forward { "after" } else { "before" };
         let from = page.cursor.as_deref().map(str::parse).transpose();
         let from = from.map_err(|_| Fault::bad_input(field, "must be a cursor as an earlier page gave it"))?;
-        let towards = if page.direction == Direction::Forward { Towards::Newer } else { Towards::Older };
+        let towards = match (page.direction, order.forward()) {
+            (Direction::Forward, towards) => towards,
+            (Direction::Backward, Towards::Newer) => Towards::Older,
+            (Direction::Backward, Towards::Older) => Towards::Newer,
+        };
         let most = i64::try_from(page.size).unwrap_or(i64::MAX - 1) + 1;
         Ok(Wanted { keyset: Keyset { from, towards, most }, page })
     }

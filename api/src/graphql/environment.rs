@@ -5,15 +5,16 @@ mod create;
 pub(crate) use create::EnvironmentMutation;
 
 use super::{
-    allocation::Allocation,
+    allocation::{Allocation, AllocationState},
     app::App,
     change::natural,
     connection::{Pages, Rows},
-    context::{Ask, begin, door},
+    context::Ask,
     failover::{self, FailoverPlan},
     gates::RouteChangePlan,
     history::{self, EnvironmentChange, EnvironmentField, Why},
     id,
+    lists::{AllocationsOf, RunningIn},
     migration::{self, RecordedMigration},
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
@@ -37,13 +38,7 @@ use rhone_domain::{
     region_enablement::Enablement,
     wake::{self, Serving},
 };
-use rhone_projections::{
-    authority::{
-        allocations::{self, Ended},
-        operations, route_owners,
-    },
-    timeline::Filter,
-};
+use rhone_projections::{authority::allocations::Ended, timeline::Filter};
 
 noun! {
     /// A traffic and policy lane of an app; also the key of its route.
@@ -108,29 +103,28 @@ impl Environment {
 
     /// After how long without any use it goes to sleep by itself; 0: never.
     async fn sleep_after_seconds(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
-        let door = door(ctx.platform(), ctx.principal());
-        let settings = door.load::<environment::Environment>(self.created.id).await.map_err(Fault::internal)?;
-        Ok(settings.state.sleep.sleep_after_seconds)
+        let state = ctx.loaders().folded::<environment::Environment>(self.created.id).await?;
+        Ok(state.sleep.sleep_after_seconds)
     }
 
     /// Where it is between sleeping and serving.
     #[graphql(complexity = 100)]
     async fn lifecycle(&self, ctx: &Context<'_>) -> async_graphql::Result<WakeLifecycle> {
-        let mut transaction = begin(ctx).await?;
-        let (id, connection) = (self.created.id, &mut transaction);
-        let owner = route_owners::by_environment(connection, id).await.map_err(Fault::internal)?;
+        let (id, loaders) = (self.created.id, ctx.loaders());
+        let (owner, running, rows) = futures_util::try_join!(
+            async { loaders.route_owners.load_one(id).await.map_err(Fault::internal) },
+            async { loaders.lists.load_one(RunningIn(id.0)).await.map_err(Fault::internal) },
+            async { loaders.lists.load_one(AllocationsOf(id.0, Ended::Excluded)).await.map_err(Fault::internal) },
+        )?;
         let owner = owner.map(|(owner, _)| owner).unwrap_or_default();
-        let running = operations::running(connection, id).await.map_err(Fault::internal)?;
-        let wake = running.into_iter().find_map(|(one, _)| match one.requested.as_ref().map(|of| &of.work) {
+        let wake = running.into_iter().flatten().find_map(|one| match one.requested.as_ref().map(|of| &of.work) {
             Some(Work::Wake(_)) => one.stage,
             _ => None,
         });
-        let of = owner.owner.as_ref().map(|owner| owner.deployment);
-        let rows = allocations::of_environment(connection, id, of, Ended::Excluded).await.map_err(Fault::internal)?;
         let serves = |one: &rhone_domain::allocation::Allocation| {
             one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
         };
-        let ready = rows.iter().any(|(one, _)| one.state == Some(State::Ready) && serves(one));
+        let ready = rows.iter().flatten().any(|one| one.state == Some(State::Ready) && serves(one));
         let serving = if ready { Serving::Something } else { Serving::Nothing };
         Ok(wake::lifecycle(&owner, wake, serving, ctx.platform().clock.now()).into())
     }
@@ -142,9 +136,8 @@ impl Environment {
     /// How many allocations of its owner it wants.
     #[graphql(complexity = 20)]
     async fn replicas(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
-        let door = door(ctx.platform(), ctx.principal());
-        let loaded = door.load::<environment::Environment>(self.created.id).await.map_err(Fault::internal)?;
-        Ok(loaded.state.replicas.0.into())
+        let state = ctx.loaders().folded::<environment::Environment>(self.created.id).await?;
+        Ok(state.replicas.0.into())
     }
 
     /// Whether it could be scaled to this number now, gate by gate.
@@ -165,9 +158,8 @@ impl Environment {
 
     /// How many others must approve a promotion to it.
     async fn approvals_required(&self, ctx: &Context<'_>) -> async_graphql::Result<u8> {
-        let door = door(ctx.platform(), ctx.principal());
-        let loaded = door.load::<environment::Environment>(self.created.id).await.map_err(Fault::internal)?;
-        Ok(loaded.state.policy.approvals_required)
+        let state = ctx.loaders().folded::<environment::Environment>(self.created.id).await?;
+        Ok(state.policy.approvals_required)
     }
 
     /// What a promotion of this deployment to it would come to now, gate by gate.
@@ -243,17 +235,21 @@ impl Environment {
         Ok(region_enablement::readiness(ctx, Enablement { app, environment, region, cell, topology }).await?)
     }
 
-    /// Its allocations, the newest first; those that have ended only on request.
+    /// Its allocations, the newest first; those that have ended only on request, or if that is the state asked for.
     #[graphql(complexity = "100 + 25 * child_complexity")]
     async fn allocations(
         &self,
         ctx: &Context<'_>,
         #[graphql(default)] ended: bool,
+        state: Option<AllocationState>,
     ) -> async_graphql::Result<Vec<Allocation>> {
-        let ended = if ended { Ended::Included } else { Ended::Excluded };
-        let mut transaction = begin(ctx).await?;
-        let rows = allocations::of_environment(&mut transaction, self.created.id, None, ended).await;
-        Ok(rows.map_err(Fault::internal)?.into_iter().map(|(state, _)| Allocation(state)).collect())
+        let over = matches!(state, Some(AllocationState::Stopped | AllocationState::Failed));
+        let ended = if ended || over { Ended::Included } else { Ended::Excluded };
+        let key = AllocationsOf(self.created.id.0, ended);
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
+        let wanted = state.map(State::from);
+        let rows = rows.into_iter().filter(|one| wanted.is_none() || one.state == wanted);
+        Ok(rows.filter_map(Allocation::of).collect())
     }
 
     /// Its variables in a set; in the newest one when none is named. What runs has its deployment's own set.

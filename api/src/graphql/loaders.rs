@@ -1,15 +1,21 @@
 //! Rows by id, gathered over one request so that a list of n things costs one statement and not n. Born with the request,
 //! because a loader that outlives it would show one tenant's rows to another.
 
+use super::lists::Lists;
+use crate::fault::Fault;
 use async_graphql::dataloader::{DataLoader, Loader};
-use rhone_domain::{ids::EnvironmentId, numbers::Version, operation::Operation, route_owner::RouteOwner};
+use rhone_domain::{
+    aggregate::Aggregate, ids::EnvironmentId, numbers::Version, operation::Operation, route_owner::RouteOwner,
+};
+use rhone_eventstore::ReadError;
 use rhone_projections::{
     authority::{operations, route_owners},
     catalogue,
     deployments::{self, DeploymentRow},
+    folded,
     session::Session,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, hash, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
 /// The loaders of one request.
@@ -17,6 +23,8 @@ pub(crate) struct Loaders {
     pub(crate) catalogue: DataLoader<CatalogueRows>,
     pub(crate) deployments: DataLoader<DeploymentRows>,
     pub(crate) route_owners: DataLoader<RouteOwnerRows>,
+    pub(crate) lists: DataLoader<Lists>,
+    folded: DataLoader<FoldedRows>,
     pub(crate) operations: DataLoader<OperationRows>,
 }
 
@@ -26,8 +34,16 @@ impl Loaders {
             catalogue: DataLoader::new(CatalogueRows(session.clone()), tokio::spawn),
             deployments: DataLoader::new(DeploymentRows(session.clone()), tokio::spawn),
             route_owners: DataLoader::new(RouteOwnerRows(session.clone()), tokio::spawn),
+            lists: DataLoader::new(Lists(session.clone()), tokio::spawn),
+            folded: DataLoader::new(FoldedRows(session.clone()), tokio::spawn),
             operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
         }
+    }
+
+    /// An aggregate as the caller may see it; its default if there is none.
+    pub(crate) async fn folded<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<A, Fault> {
+        let found = self.folded.load_one(FoldedKey::<A>(id.into(), PhantomData)).await;
+        Ok(found.map_err(Fault::internal)?.unwrap_or_default())
     }
 }
 
@@ -96,5 +112,48 @@ impl Loader<Uuid> for OperationRows {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let rows = operations::by_ids(&mut transaction, ids).await.map_err(Arc::new)?;
         Ok(rows.into_iter().filter_map(|row| Some((row.0.requested.as_ref()?.id.0, row))).collect())
+    }
+}
+
+pub(crate) struct FoldedRows(Session);
+
+/// Which aggregate, of which kind.
+pub(crate) struct FoldedKey<A>(Uuid, PhantomData<fn() -> A>);
+
+impl<A> Clone for FoldedKey<A> {
+    fn clone(&self) -> Self {
+        Self(self.0, PhantomData)
+    }
+}
+
+impl<A> PartialEq for FoldedKey<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<A> Eq for FoldedKey<A> {}
+
+impl<A> hash::Hash for FoldedKey<A> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl<A> fmt::Debug for FoldedKey<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl<A: Aggregate> Loader<FoldedKey<A>> for FoldedRows {
+    type Value = A;
+    type Error = Arc<ReadError>;
+
+    async fn load(&self, keys: &[FoldedKey<A>]) -> Result<HashMap<FoldedKey<A>, A>, Arc<ReadError>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let mut transaction = self.0.begin().await.map_err(|error| Arc::new(ReadError::Unavailable(error)))?;
+        let found = folded::many::<A>(&mut transaction, &ids).await.map_err(Arc::new)?;
+        Ok(found.into_iter().map(|(id, loaded)| (FoldedKey(id, PhantomData), loaded.state)).collect())
     }
 }

@@ -48,8 +48,7 @@ pub(crate) struct RecordedMigration {
 
 /// What ran in an environment, in order; what a restore undid comes last.
 pub(crate) async fn of(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Vec<RecordedMigration>, Fault> {
-    let door = super::context::door(ctx.platform(), ctx.principal());
-    let state = door.load::<Migrations>(environment).await.map_err(Fault::internal)?.state;
+    let state = ctx.loaders().folded::<Migrations>(environment).await?;
     let shown = |undone: bool| {
         move |one: migrations::Recorded| RecordedMigration {
             migration_id: one.id.to_string(),

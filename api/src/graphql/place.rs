@@ -8,6 +8,7 @@ use super::{
     edge::Edge,
     host::HostState,
     id,
+    lists::{CataloguePage, OfKind},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -71,18 +72,43 @@ noun! {
     Host(HostId, host::Created, host::Host)
 }
 
-/// The things of one kind that belong to `parent`, a page of them.
-pub(crate) async fn page_of<T: async_graphql::OutputType>(
+/// The things of one kind that belong to nothing, a page of them.
+pub(crate) async fn roots<T: async_graphql::OutputType>(
     ctx: &Context<'_>,
     kind: &'static str,
-    parent: Option<Uuid>,
     pages: Pages,
     of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
 ) -> Result<Rows<T>, Fault> {
     let wanted = pages.wanted::<Uuid>()?;
     let mut transaction = begin(ctx).await?;
-    let rows = catalogue::page(&mut transaction, kind, parent, &wanted.keyset).await.map_err(Fault::internal)?;
+    let rows = catalogue::page(&mut transaction, kind, &wanted.keyset).await.map_err(Fault::internal)?;
     drop(transaction);
+    let rows = rows.iter().map(|row| Ok((row.id.to_string(), of(row)?))).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(wanted.connection(rows))
+}
+
+/// The things of one kind that belong to `parent`, a page of them.
+pub(crate) async fn page_of<T: async_graphql::OutputType>(
+    ctx: &Context<'_>,
+    kind: &'static str,
+    parent: impl Into<Uuid>,
+    pages: Pages,
+    of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
+) -> Result<Rows<T>, Fault> {
+    some_of(ctx, OfKind(kind, catalogue::Filter::default()), parent, pages, of).await
+}
+
+/// The same, of those that a filter lets through.
+pub(crate) async fn some_of<T: async_graphql::OutputType>(
+    ctx: &Context<'_>,
+    filter: OfKind,
+    parent: impl Into<Uuid>,
+    pages: Pages,
+    of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
+) -> Result<Rows<T>, Fault> {
+    let wanted = pages.wanted::<Uuid>()?;
+    let key = CataloguePage { of: parent.into(), filter, keyset: wanted.keyset };
+    let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
     let rows = rows.iter().map(|row| Ok((row.id.to_string(), of(row)?))).collect::<Result<Vec<_>, Fault>>()?;
     Ok(wanted.connection(rows))
 }
@@ -122,7 +148,7 @@ impl Region {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Cell>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Cell::KIND, Some(self.created.id.0), pages, Cell::of).await?)
+        Ok(page_of(ctx, Cell::KIND, self.created.id, pages, Cell::of).await?)
     }
 
     /// The edges that reported within 15 seconds.
@@ -169,7 +195,7 @@ impl Cell {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Host>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Host::KIND, Some(self.created.id.0), pages, Host::of).await?)
+        Ok(page_of(ctx, Host::KIND, self.created.id, pages, Host::of).await?)
     }
 }
 

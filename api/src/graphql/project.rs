@@ -5,8 +5,9 @@ use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::belongs_to,
-    id,
-    place::{claim_slug, name, noun, page_of, slug},
+    filters, id,
+    lists::OfKind,
+    place::{claim_slug, name, noun, slug, some_of},
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
     workspace::Workspace,
 };
@@ -63,18 +64,20 @@ impl Project {
         self.version
     }
 
-    /// Its apps.
+    /// Its apps; those whose name or slug holds a text, whatever its case, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn apps(
         &self,
         ctx: &Context<'_>,
+        named: Option<String>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<App>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, App::KIND, Some(self.created.id.0), pages, App::of).await?)
+        let filter = OfKind(App::KIND, filters::named("named", named)?);
+        Ok(some_of(ctx, filter, self.created.id, pages, App::of).await?)
     }
 
     /// Every event that concerns it, in the log's order.

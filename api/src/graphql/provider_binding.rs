@@ -81,14 +81,13 @@ pub(crate) struct ProviderBinding {
 
 /// An environment's bindings, as the log has them now.
 pub(crate) async fn of_environment(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<ProviderBinding>, Fault> {
-    let door = super::context::door(ctx.platform(), ctx.principal());
-    let lane = door.load::<ProviderBindings>(id).await.map_err(Fault::internal)?;
+    let lane = ctx.loaders().folded::<ProviderBindings>(id).await?;
     let shown = |bound: &rhone_domain::binding::Bound<What>| ProviderBinding {
         resource: bound.declared.what.resource.into(),
         vendor: bound.declared.what.vendor.into(),
         binding: Shown::of(bound),
     };
-    Ok(lane.state.bindings.values().map(shown).collect())
+    Ok(lane.bindings.values().map(shown).collect())
 }
 
 #[derive(Clone, Debug, InputObject)]

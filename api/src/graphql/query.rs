@@ -1,6 +1,7 @@
 //! Everything that can be asked. Who may not see a thing is answered as if there were none.
 
 use super::{
+    allocation::Allocation,
     app::App,
     artifact::Artifact,
     authorization::{self, AuthorizationRow},
@@ -11,7 +12,7 @@ use super::{
     history::{self, MomentInput, Replay, SupportBundle, Why},
     id,
     operation::Operation,
-    place::{Cell, Host, Region, page_of},
+    place::{Cell, Host, Region, roots},
     project::Project,
     reference::{self, NounDescription, StateClass},
     session::{self, Account, Session},
@@ -27,6 +28,7 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 #[graphql(field(name = "id", ty = "ID"))]
 #[expect(clippy::large_enum_variant, reason = "one at a time, on its way into an answer")]
 pub(crate) enum Node {
+    Allocation(Allocation),
     App(App),
     Artifact(Artifact),
     Cell(Cell),
@@ -137,6 +139,7 @@ impl Query {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
         let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
         Ok(match prefix {
+            "alc" => Allocation::find(ctx, id::read("id", &id)?).await?.map(Node::Allocation),
             "app" => App::find(ctx, id::read("id", &id)?, None).await?.map(Node::App),
             "art" => Artifact::find(ctx, id::read("id", &id)?, None).await?.map(Node::Artifact),
             "cell" => Cell::find(ctx, id::read("id", &id)?, None).await?.map(Node::Cell),
@@ -272,7 +275,7 @@ impl Query {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Workspace>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Workspace::KIND, None, pages, Workspace::of).await?)
+        Ok(roots(ctx, Workspace::KIND, pages, Workspace::of).await?)
     }
 
     /// Every region.
@@ -286,6 +289,6 @@ impl Query {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Region>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Region::KIND, None, pages, Region::of).await?)
+        Ok(roots(ctx, Region::KIND, pages, Region::of).await?)
     }
 }

@@ -163,8 +163,7 @@ impl RegionEnablementMutation {
 
 /// What an environment says of its regions.
 pub(crate) async fn settings(ctx: &Context<'_>, id: EnvironmentId) -> Result<environment::Environment, Fault> {
-    let door = door(ctx.platform(), ctx.principal());
-    Ok(door.load::<environment::Environment>(id).await.map_err(Fault::internal)?.state)
+    ctx.loaders().folded(id).await
 }
 
 impl From<&Enabled> for EnabledRegion {

@@ -95,14 +95,13 @@ pub(crate) struct RuntimeServiceBinding {
 
 /// An environment's bindings, as the log has them now.
 pub(crate) async fn of_environment(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<RuntimeServiceBinding>, Fault> {
-    let door = super::context::door(ctx.platform(), ctx.principal());
-    let lane = door.load::<RuntimeServices>(id).await.map_err(Fault::internal)?;
+    let lane = ctx.loaders().folded::<RuntimeServices>(id).await?;
     let shown = |bound: &rhone_domain::binding::Bound<What>| RuntimeServiceBinding {
         service: bound.declared.what.service.into(),
         backend: bound.declared.what.backend.into(),
         binding: Shown::of(bound),
     };
-    Ok(lane.state.bindings.values().map(shown).collect())
+    Ok(lane.bindings.values().map(shown).collect())
 }
 
 #[derive(Clone, Debug, InputObject)]

@@ -123,7 +123,7 @@ impl Workspace {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Project>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Project::KIND, Some(self.id.0), pages, Project::of).await?)
+        Ok(page_of(ctx, Project::KIND, self.id, pages, Project::of).await?)
     }
 
     /// Who belongs to it. Never stale: it is written together with the change itself.

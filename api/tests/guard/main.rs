@@ -13,6 +13,7 @@ mod pages;
 mod probes;
 mod schema;
 mod server;
+mod sets;
 mod sign_in;
 mod socket;
 mod websocket;

@@ -11,6 +11,7 @@ use rhone_domain::{
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
+use uuid::Uuid;
 
 /// The row, and what the edges are told once it was ready.
 pub fn rows(allocation: &Allocation, version: Version) -> Vec<Value> {
@@ -65,6 +66,36 @@ pub async fn of_environment(
     .collect()
 }
 
+/// One allocation with its version.
+pub async fn by_id(
+    connection: &mut PgConnection,
+    id: AllocationId,
+) -> Result<Option<(Allocation, Version)>, sqlx::Error> {
+    let row = sqlx::query("SELECT body, version FROM authority.allocations WHERE allocation = $1");
+    row.bind(id.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
+/// The allocations of each of these environments, with the environment, the newest first; at most 200 of each.
+pub async fn of_environments(
+    connection: &mut PgConnection,
+    environments: &[Uuid],
+    ended: Ended,
+) -> Result<Vec<(Uuid, (Allocation, Version))>, sqlx::Error> {
+    sqlx::query(
+        "SELECT of.environment, a.* FROM unnest($1::uuid[]) AS of(environment) CROSS JOIN LATERAL (
+             SELECT allocation, body, version FROM authority.allocations
+             WHERE environment = of.environment AND ($2 OR NOT ended) ORDER BY allocation DESC LIMIT 200) a
+         ORDER BY of.environment, a.allocation DESC",
+    )
+    .bind(environments)
+    .bind(ended == Ended::Included)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| Ok((row.try_get("environment")?, read(row)?)))
+    .collect()
+}
+
 /// When allocations of a deployment failed in an environment, in this cell, within `seconds`, the latest first; by the
 /// database's clock. What failed where the environment was served before says nothing about here.
 pub async fn failures(
@@ -88,7 +119,7 @@ pub async fn failures(
 }
 
 /// Whether allocations that have ended are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ended {
     /// Wanted.
     Included,

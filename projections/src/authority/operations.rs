@@ -2,9 +2,9 @@
 
 use crate::keyset::Keyset;
 use rhone_domain::{
-    ids::{AppId, EnvironmentId, OperationId},
+    ids::{EnvironmentId, OperationId},
     numbers::{Fence, Version},
-    operation::{Operation, Requested, Stage},
+    operation::{Kind, Operation, Requested, Stage},
     wake::Others,
 };
 use serde_json::{Value, json};
@@ -56,28 +56,48 @@ pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(
         .collect()
 }
 
-/// An app's operations, or those of one of its environments, in order of creation.
-pub async fn page(
+/// Which operations; nothing said is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// Of this environment.
+    pub environment: Option<EnvironmentId>,
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// At this stage.
+    pub stage: Option<Stage>,
+    /// Whether they have ended.
+    pub ended: Option<bool>,
+}
+
+/// A page of the operations of each of these apps, with the app, in order of creation.
+pub async fn pages(
     connection: &mut PgConnection,
-    app: AppId,
-    environment: Option<EnvironmentId>,
+    apps: &[Uuid],
+    filter: &Filter,
     keyset: &Keyset<Uuid>,
-) -> Result<Vec<(Operation, Version)>, sqlx::Error> {
+) -> Result<Vec<(Uuid, (Operation, Version))>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
     let query = format!(
-        "SELECT body, version FROM authority.operations
-         WHERE app = $1 AND ($2::uuid IS NULL OR environment = $2) AND ($3::uuid IS NULL OR operation {operator} $3)
-         ORDER BY operation {order} LIMIT $4"
+        "SELECT of.app, o.* FROM unnest($1::uuid[]) AS of(app) CROSS JOIN LATERAL (
+             SELECT operation, body, version FROM authority.operations
+             WHERE app = of.app AND ($2::uuid IS NULL OR operation {operator} $2)
+               AND ($4::uuid IS NULL OR environment = $4) AND ($5::text IS NULL OR kind = $5)
+               AND ($6::text IS NULL OR stage = $6) AND ($7::boolean IS NULL OR ended = $7)
+             ORDER BY operation {order} LIMIT $3) o
+         ORDER BY of.app, o.operation {order}"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(app.0)
-        .bind(environment.map(|id| id.0))
+        .bind(apps)
         .bind(keyset.from)
         .bind(keyset.most)
+        .bind(filter.environment.map(|id| id.0))
+        .bind(filter.kind.map(Kind::as_str))
+        .bind(filter.stage.map(Stage::as_str))
+        .bind(filter.ended)
         .fetch_all(connection)
         .await?
         .iter()
-        .map(read)
+        .map(|row| Ok((row.try_get("app")?, read(row)?)))
         .collect()
 }
 
@@ -86,13 +106,19 @@ pub async fn running(
     connection: &mut PgConnection,
     environment: EnvironmentId,
 ) -> Result<Vec<(Operation, Version)>, sqlx::Error> {
-    sqlx::query("SELECT body, version FROM authority.operations WHERE environment = $1 AND NOT ended")
-        .bind(environment.0)
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    let rows = running_in(connection, &[environment.0]).await?;
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+/// The operations of these environments that have not ended, with the environment.
+pub async fn running_in(
+    connection: &mut PgConnection,
+    environments: &[Uuid],
+) -> Result<Vec<(Uuid, (Operation, Version))>, sqlx::Error> {
+    const RUNNING: &str =
+        "SELECT environment, body, version FROM authority.operations WHERE environment = ANY($1) AND NOT ended";
+    let rows = sqlx::query(RUNNING).bind(environments).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("environment")?, read(row)?))).collect()
 }
 
 /// Wakes that have not ended, besides this one, in its cell and its workspace; of those, only the ones that have `begun`.

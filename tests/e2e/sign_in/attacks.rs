@@ -3,6 +3,7 @@
 
 mod device;
 mod flow;
+mod mutants;
 mod redirects;
 mod session;
 
@@ -15,9 +16,12 @@ pub(super) struct Tally(Vec<(String, bool)>);
 impl Tally {
     /// An attack was tried.
     pub(super) fn note(&mut self, attack: impl Into<String>, refused: bool) {
-        let attack = attack.into();
-        println!("S14 {}: {attack}", if refused { "refused" } else { "ACCEPTED" });
-        self.0.push((attack, refused));
+        self.0.push((attack.into(), refused));
+    }
+
+    /// Those that were not refused.
+    pub(super) fn accepted(&self) -> Vec<&str> {
+        self.0.iter().filter(|(_, refused)| !refused).map(|(attack, _)| attack.as_str()).collect()
     }
 }
 
@@ -29,9 +33,11 @@ async fn nobody_gets_in_who_did_not_sign_in_here() {
     redirects::attack(platform, &mut tally).await;
     session::attack(platform, &mut tally).await;
     device::attack(platform, &mut tally).await;
-    let refused = tally.0.iter().filter(|(_, refused)| *refused).count();
-    println!("S14: {refused}/{} refused", tally.0.len());
+    for (attack, refused) in &tally.0 {
+        println!("S14 {}: {attack}", if *refused { "refused" } else { "ACCEPTED" });
+    }
+    let accepted = tally.accepted();
+    println!("S14: {}/{} refused", tally.0.len() - accepted.len(), tally.0.len());
     assert!(tally.0.len() > 100, "only {} attacks", tally.0.len());
-    let accepted: Vec<_> = tally.0.iter().filter(|(_, refused)| !refused).collect();
     assert!(accepted.is_empty(), "{accepted:#?}");
 }

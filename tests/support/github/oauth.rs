@@ -40,10 +40,11 @@ pub(super) async fn authorize(
         return (StatusCode::NOT_FOUND, "Not Found").into_response();
     }
     let state = asked.get("state").map(String::as_str);
-    let redirect_uri = asked.get("redirect_uri").cloned().unwrap_or_else(|| held.callback.clone());
-    if !is_registered(&held.callback, &redirect_uri) {
+    let first = held.callbacks.first().expect("an app has a way back").clone();
+    let redirect_uri = asked.get("redirect_uri").cloned().unwrap_or_else(|| first.clone());
+    if !held.callbacks.iter().any(|callback| is_registered(callback, &redirect_uri)) {
         let description = "The redirect_uri MUST match the registered callback URL for this application.";
-        return back(&held.callback, state, &[("error", "redirect_uri_mismatch"), ("error_description", description)]);
+        return back(&first, state, &[("error", "redirect_uri_mismatch"), ("error_description", description)]);
     }
     if asked.get("code_challenge_method").is_some_and(|method| method != "S256") {
         return (StatusCode::BAD_REQUEST, "code_challenge_method must be S256").into_response();
@@ -107,7 +108,7 @@ pub(super) async fn exchange(State(shared): State<Shared>, headers: HeaderMap, F
             let chunk = || Ok::<_, Infallible>(vec![b' '; 16 * 1024]);
             return Body::from_stream(stream::repeat_with(chunk)).into_response();
         }
-        Some(Trouble::SecretReplaced | Trouble::EmailUnverified) | None => {}
+        Some(Trouble::SecretReplaced | Trouble::EmailUnverified | Trouble::IgnoresPkce) | None => {}
     }
     let mut held = held(&shared);
     held.exchanges.push(asked.clone());
@@ -134,7 +135,8 @@ fn judged(held: &mut Held, asked: &Words, trouble: Option<Trouble>) -> Value {
     }
     let challenge = asked.get("code_verifier").map(|verifier| URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
     let long_enough = asked.get("code_verifier").is_none_or(|verifier| (43..=128).contains(&verifier.len()));
-    if challenge != code.challenge || !long_enough {
+    let proven = challenge == code.challenge && long_enough;
+    if !proven && trouble != Some(Trouble::IgnoresPkce) {
         return bad_code();
     }
     let token = format!("gho_{}", hex::encode(random_bytes::<18>()));

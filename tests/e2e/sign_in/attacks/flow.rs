@@ -202,7 +202,7 @@ async fn provider(platform: &Platform, tally: &mut Tally) {
     let back = victim.browser.at_github(bent.as_str(), &victim.account, true).await;
     tally.note(
         "another way back, given to GitHub",
-        back.starts_with(&platform.report().urls.api) && !back.contains("code="),
+        back.contains("error=redirect_uri_mismatch") && !back.contains("evil.test") && !back.contains("code="),
     );
 }
 

@@ -59,8 +59,7 @@ async fn cross_site(platform: &Platform, tally: &mut Tally) {
     let (victim, api) = (signed_in(platform).await, platform.report().urls.api);
     let body = || json!({ "query": CREATE, "variables": { "slug": unique("csrf") } });
     let post = || victim.request(Method::POST, "/graphql").json(&body());
-    let number = api.rsplit(':').next().expect("a port").to_owned();
-    let sibling = format!("http://app.localhost:{number}");
+    let sibling = format!("http://app.localhost:{}", api.rsplit(':').next().expect("a port"));
     let text =
         |kind: &str| victim.request(Method::POST, "/graphql").header("content-type", kind).body(body().to_string());
     let link = format!(

@@ -1,0 +1,139 @@
+//! Lists within lists: pages of many parents and rows of many environments, gathered over one request so that each kind of list
+//! costs one statement, however many rows ask for it. Born with the request, like the loaders by id.
+
+use async_graphql::dataloader::Loader;
+use rhone_domain::{allocation::Allocation, numbers::Version, operation::Operation};
+use rhone_projections::{
+    authority::{
+        allocations::{self, Ended},
+        operations,
+    },
+    catalogue,
+    deployments::{self, DeploymentRow},
+    keyset::Keyset,
+    session::Session,
+};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+use uuid::Uuid;
+
+pub(crate) struct Lists(pub(crate) Session);
+
+/// Whose page, of which rows, and which page.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PageOf<F> {
+    pub(crate) of: Uuid,
+    pub(crate) filter: F,
+    pub(crate) keyset: Keyset<Uuid>,
+}
+
+/// Which things of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OfKind(pub(crate) &'static str, pub(crate) catalogue::Filter);
+
+/// The things of the catalogue of one kind.
+pub(crate) type CataloguePage = PageOf<OfKind>;
+/// An app's deployments.
+pub(crate) type DeploymentsPage = PageOf<deployments::Filter>;
+/// An app's operations.
+pub(crate) type OperationsPage = PageOf<operations::Filter>;
+
+/// An environment's allocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AllocationsOf(pub(crate) Uuid, pub(crate) Ended);
+
+/// An environment's operations that have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RunningIn(pub(crate) Uuid);
+
+/// Those who ask for the same page, together.
+type Groups<'a, F> = HashMap<(&'a F, Keyset<Uuid>), Vec<Uuid>>;
+
+fn groups<F: Eq + Hash>(keys: &[PageOf<F>]) -> Groups<'_, F> {
+    let mut groups = Groups::new();
+    for key in keys {
+        groups.entry((&key.filter, key.keyset)).or_default().push(key.of);
+    }
+    groups
+}
+
+fn gathered<K: Eq + Hash, V>(rows: impl IntoIterator<Item = (K, V)>, into: &mut HashMap<K, Vec<V>>) {
+    for (key, row) in rows {
+        into.entry(key).or_default().push(row);
+    }
+}
+
+impl Loader<CataloguePage> for Lists {
+    type Value = Vec<catalogue::Entry>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[CataloguePage]) -> Result<HashMap<CataloguePage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), parents) in groups(keys) {
+            let rows =
+                catalogue::pages(&mut transaction, filter.0, &parents, &filter.1, &keyset).await.map_err(Arc::new)?;
+            let keyed = |(of, row)| (PageOf { of, filter: filter.clone(), keyset }, row);
+            gathered(rows.into_iter().map(keyed), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<DeploymentsPage> for Lists {
+    type Value = Vec<DeploymentRow>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[DeploymentsPage]) -> Result<HashMap<DeploymentsPage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), apps) in groups(keys) {
+            let rows = deployments::pages(&mut transaction, &apps, filter, &keyset).await.map_err(Arc::new)?;
+            let keyed = |row: DeploymentRow| (PageOf { of: row.app.0, filter: filter.clone(), keyset }, row);
+            gathered(rows.into_iter().map(keyed), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<OperationsPage> for Lists {
+    type Value = Vec<(Operation, Version)>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[OperationsPage]) -> Result<HashMap<OperationsPage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), apps) in groups(keys) {
+            let rows = operations::pages(&mut transaction, &apps, filter, &keyset).await.map_err(Arc::new)?;
+            let keyed = |(of, row)| (PageOf { of, filter: filter.clone(), keyset }, row);
+            gathered(rows.into_iter().map(keyed), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<AllocationsOf> for Lists {
+    type Value = Vec<Allocation>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[AllocationsOf]) -> Result<HashMap<AllocationsOf, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ended in [Ended::Included, Ended::Excluded] {
+            let of: Vec<_> = keys.iter().filter(|key| key.1 == ended).map(|key| key.0).collect();
+            if !of.is_empty() {
+                let rows = allocations::of_environments(&mut transaction, &of, ended).await.map_err(Arc::new)?;
+                gathered(rows.into_iter().map(|(of, (row, _))| (AllocationsOf(of, ended), row)), &mut found);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<RunningIn> for Lists {
+    type Value = Vec<Operation>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[RunningIn]) -> Result<HashMap<RunningIn, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = operations::running_in(&mut transaction, &of).await.map_err(Arc::new)?;
+        gathered(rows.into_iter().map(|(of, (row, _))| (RunningIn(of), row)), &mut found);
+        Ok(found)
+    }
+}

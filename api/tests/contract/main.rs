@@ -1,0 +1,45 @@
+//! The schema as a contract: what was released is kept, and the reference says what there is. `RELEASE=1` writes the released
+//! schema anew, `UPDATE=1` the reference. The trap avoided: a change that breaks clients and looks like any other in a diff.
+
+mod diff;
+mod model;
+mod reference;
+
+use model::Model;
+use rhone_api::{Exposure, graphql};
+use std::{env, fs, path::PathBuf};
+
+/// Breaks of the released schema that are meant, in the words of the test; emptied with each release.
+const MEANT: &[&str] = &[];
+
+fn current() -> String {
+    graphql::builder(Exposure::Development).finish().sdl()
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+#[test]
+fn nothing_that_was_released_is_broken() {
+    let (released, current) = (path("schema.released.graphql"), current());
+    if env::var_os("RELEASE").is_some() {
+        fs::write(&released, &current).expect("the folder can be written to");
+    }
+    let released = fs::read_to_string(&released).expect("the released schema is checked in");
+    let breaks = diff::breaks(&Model::read(&released), &Model::read(&current));
+    let unmeant: Vec<_> = breaks.iter().filter(|broken| !MEANT.contains(&broken.as_str())).collect();
+    assert!(unmeant.is_empty(), "clients of the released schema break (see docs/deprecation.md):\n{unmeant:#?}");
+    let gone: Vec<_> = MEANT.iter().filter(|meant| !breaks.iter().any(|broken| broken == *meant)).collect();
+    assert!(gone.is_empty(), "no longer so, take them off the list: {gone:?}");
+}
+
+#[test]
+fn the_reference_is_what_the_schema_says() {
+    let (file, said) = (path("../docs/api.md"), reference::of(&Model::read(&current())));
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&file, &said).expect("the folder can be written to");
+    }
+    let checked_in = fs::read_to_string(&file).expect("the reference is checked in");
+    assert!(said == checked_in, "docs/api.md is stale: UPDATE=1 cargo test -p rhone-api --test contract");
+}

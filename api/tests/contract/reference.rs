@@ -1,0 +1,73 @@
+//! The reference as people read it: what can be asked first, what it is made of after. In the schema's own words.
+
+use super::model::{Field, Model, Of};
+use std::fmt::Write as _;
+
+const HEAD: &str = "# The API, field by field\n\n\
+    Generated from [schema.graphql](../api/schema.graphql) by `UPDATE=1 cargo test -p rhone-api --test contract`; \
+    do not edit. How fields are retired: [deprecation.md](deprecation.md).\n";
+
+/// The whole of it.
+pub(crate) fn of(model: &Model) -> String {
+    let mut text = HEAD.to_owned();
+    for (title, root) in [("Queries", "Query"), ("Mutations", "Mutation"), ("Subscriptions", "Subscription")] {
+        let _ = write!(text, "\n## {title}\n\n");
+        fields(&mut text, &model.types[root].fields);
+    }
+    for (title, kind) in [("Objects", "object"), ("Interfaces", "interface"), ("Unions", "union")] {
+        section(&mut text, model, title, kind);
+    }
+    for (title, kind) in [("Inputs", "input"), ("Enums", "enum"), ("Scalars", "scalar")] {
+        section(&mut text, model, title, kind);
+    }
+    text
+}
+
+fn section(text: &mut String, model: &Model, title: &str, kind: &'static str) {
+    let _ = write!(text, "\n## {title}\n");
+    // Pages of a connection are all alike.
+    let paging = |name: &str| name.ends_with("Connection") || (name.ends_with("Edge") && name != "Edge");
+    let roots = ["Query", "Mutation", "Subscription"];
+    for (name, of) in model.of_kind(kind).filter(|(name, _)| !roots.contains(&name.as_str()) && !paging(name)) {
+        let _ = write!(text, "\n### {name}\n\n");
+        if !of.description.is_empty() {
+            let _ = write!(text, "{}\n\n", of.description);
+        }
+        body(text, of);
+    }
+}
+
+fn body(text: &mut String, of: &Of) {
+    match of.kind {
+        "enum" => {
+            for (value, description) in &of.names {
+                let _ = writeln!(text, "- `{value}`{}", said(description));
+            }
+        }
+        "union" => {
+            let names: Vec<_> = of.names.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let _ = writeln!(text, "One of {}.", names.join(", "));
+        }
+        _ => fields(text, &of.fields),
+    }
+}
+
+fn fields(text: &mut String, fields: &[Field]) {
+    for field in fields {
+        let arguments: Vec<_> = field.arguments.iter().map(argument).collect();
+        let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
+        let default = field.default.as_ref().map(|default| format!(" = {default}")).unwrap_or_default();
+        let retired = field.deprecated.as_ref().map(|why| format!(" *Deprecated: {why}*")).unwrap_or_default();
+        let (name, kind) = (&field.name, &field.kind);
+        let _ = writeln!(text, "- `{name}{arguments}: {kind}{default}`{}{retired}", said(&field.description));
+    }
+}
+
+fn argument(one: &Field) -> String {
+    let default = one.default.as_ref().map(|default| format!(" = {default}")).unwrap_or_default();
+    format!("{}: {}{default}", one.name, one.kind)
+}
+
+fn said(description: &str) -> String {
+    if description.is_empty() { String::new() } else { format!(": {description}") }
+}

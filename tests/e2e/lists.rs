@@ -1,0 +1,144 @@
+//! What lists can be narrowed to, in which order they come, and that their pages fit together in both. The trap avoided: a
+//! filter that is read and not used; each is tried against the whole list, which must be larger than what it lets through.
+
+use rhone_tests::{
+    database::person,
+    graphql::Client,
+    inputs::Owner,
+    platform::Platform,
+    story::{Tenant, text},
+    wait::{PATIENCE, until},
+};
+use serde_json::{Value, json};
+
+async fn ids(client: &Client, app: &str, list: &str) -> Vec<String> {
+    let query = format!("query($app: ID!) {{ app(id: $app) {{ list: {list} {{ nodes {{ id }} }} }} }}");
+    let data = client.data(&query, json!({ "app": app })).await;
+    let nodes = data["app"]["list"]["nodes"].as_array().cloned().unwrap_or_default();
+    nodes.iter().map(|node| text(&node["id"])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_narrowed_by_what_is_asked_and_the_newest_comes_first() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let (client, app) = (&owner.tenant.client, owner.tenant.app.as_str());
+    for _ in 0..3 {
+        let input = json!({ "appId": app, "artifactDigest": owner.good_value("artifactDigest") });
+        client.done("deploymentCreate", "__typename", input).await;
+    }
+    let all = async || Some(ids(client, app, "deployments").await).filter(|all| all.len() == 4);
+    let newest = until("four deployments can be read", PATIENCE, all).await;
+    let oldest: Vec<_> = newest.iter().rev().cloned().collect();
+    assert_eq!(ids(client, app, "deployments(order: OLDEST_FIRST)").await, oldest);
+    assert_eq!(ids(client, app, "deployments(first: 2)").await, newest[..2]);
+    assert_eq!(ids(client, app, "deployments(last: 2)").await, newest[2..]);
+    assert_eq!(ids(client, app, "deployments(last: 2, order: OLDEST_FIRST)").await, oldest[2..]);
+    assert_eq!(ids(client, app, "deployments(filter: { status: VALIDATED })").await, newest);
+    assert_eq!(ids(client, app, "deployments(filter: { status: FAILED })").await, Vec::<String>::new());
+    let digest = text(&owner.good_value("artifactDigest"));
+    assert_eq!(ids(client, app, &format!("deployments(filter: {{ artifactDigest: \"{digest}\" }})")).await, newest);
+    let other = format!("sha256:{}", "ab".repeat(32));
+    assert!(ids(client, app, &format!("deployments(filter: {{ artifactDigest: \"{other}\" }})")).await.is_empty());
+    let third = created(client, &newest[1]).await;
+    assert_eq!(ids(client, app, &format!("deployments(filter: {{ createdSince: \"{third}\" }})")).await, newest[..2]);
+    assert_eq!(ids(client, app, &format!("deployments(filter: {{ createdBefore: \"{third}\" }})")).await, newest[2..]);
+    every_page_fits(client, app, &newest).await;
+
+    let operations = ids(client, app, "operations").await;
+    let promotions = ids(client, app, "operations(filter: { kind: PROMOTION })").await;
+    assert_eq!((promotions.len(), operations.len() > 1), (1, true), "{operations:?}");
+    assert_eq!(
+        ids(client, app, "operations(filter: { kind: PROMOTION, stage: HEALTHY, ended: true })").await,
+        promotions
+    );
+    assert!(ids(client, app, "operations(filter: { kind: PROMOTION, ended: false })").await.is_empty());
+    let mut oldest = ids(client, app, "operations(order: OLDEST_FIRST)").await;
+    oldest.reverse();
+    assert_eq!(oldest, operations);
+    what_an_environment_has(&owner.tenant).await;
+}
+
+async fn what_an_environment_has(tenant: &Tenant) {
+    let (client, app) = (&tenant.client, tenant.app.as_str());
+    assert_eq!(ids(client, app, "environments").await.len(), 2);
+    assert_eq!(ids(client, app, "environments(kind: PRODUCTION)").await, [tenant.production.id.clone()]);
+    assert!(ids(client, app, "environments(kind: STAGING)").await.is_empty());
+    let query =
+        "query($project: ID!, $named: String) { project(id: $project) { apps(named: $named) { nodes { slug } } } }";
+    for (named, found) in [("COUNT", 1), ("ount", 1), ("%", 0), ("nothing", 0)] {
+        let data = client.data(query, json!({ "project": tenant.project, "named": named })).await;
+        assert_eq!(data["project"]["apps"]["nodes"].as_array().map(Vec::len), Some(found), "{named}");
+    }
+    let query = "query($id: ID!) { environment(id: $id) { all: allocations(ended: true) { id state environment { id } } \
+        ready: allocations(state: READY) { id state } failed: allocations(state: FAILED) { id } } }";
+    let seen = client.data(query, json!({ "id": tenant.preview.id })).await["environment"].clone();
+    let one = &seen["all"][0];
+    assert_eq!(one["environment"]["id"], tenant.preview.id.as_str());
+    assert_eq!((&seen["ready"][0]["id"], &seen["failed"]), (&one["id"], &json!([])), "{seen:#}");
+    let node = client.data("query($id: ID!) { node(id: $id) { __typename id } }", json!({ "id": one["id"] })).await;
+    assert_eq!(node["node"], json!({ "__typename": "Allocation", "id": one["id"] }));
+}
+
+async fn created(client: &Client, deployment: &str) -> String {
+    let query = "query($id: ID!) { deployment(id: $id) { createdAt } }";
+    text(&client.data(query, json!({ "id": deployment })).await["deployment"]["createdAt"])
+}
+
+/// One by one, forwards and backwards, in both orders.
+async fn every_page_fits(client: &Client, app: &str, newest: &[String]) {
+    let oldest: Vec<_> = newest.iter().rev().cloned().collect();
+    for (order, all) in [("NEWEST_FIRST", newest), ("OLDEST_FIRST", &oldest[..])] {
+        for (size, cursor, end, more) in
+            [("first", "after", "endCursor", "hasNextPage"), ("last", "before", "startCursor", "hasPreviousPage")]
+        {
+            let query = format!(
+                "query($app: ID!, $cursor: String) {{ app(id: $app) {{ deployments({size}: 1, {cursor}: $cursor, order: {order}) \
+                 {{ nodes {{ id }} pageInfo {{ {end} {more} }} }} }} }}"
+            );
+            let (mut seen, mut at) = (Vec::new(), Value::Null);
+            loop {
+                let page = client.data(&query, json!({ "app": app, "cursor": at })).await["app"]["deployments"].clone();
+                seen.push(text(&page["nodes"][0]["id"]));
+                at = page["pageInfo"][end].clone();
+                if page["pageInfo"][more] != true {
+                    break;
+                }
+            }
+            if size == "last" {
+                seen.reverse();
+            }
+            assert_eq!(seen, all, "{order} by {size}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_filter_is_named() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, person(platform).await.client).await;
+    for (asked, field) in [
+        ("deployments(filter: { artifactDigest: \"nonsense\" })", "artifactDigest"),
+        (
+            "deployments(filter: { createdSince: \"2026-01-02T00:00:00Z\", createdBefore: \"2026-01-01T00:00:00Z\" })",
+            "createdBefore",
+        ),
+        ("deployments(filter: { createdSince: \"yesterday\" })", "createdSince"),
+        ("deployments(filter: { status: GOOD })", "status"),
+        ("deployments(order: SIDEWAYS)", "order"),
+        ("operations(filter: { kind: MAGIC })", "kind"),
+        ("operations(filter: { ended: \"yes\" })", "ended"),
+        ("environments(kind: HUGE)", "kind"),
+        ("deployments(after: \"nonsense\")", "after"),
+    ] {
+        let query = format!("query($app: ID!) {{ app(id: $app) {{ {asked} {{ nodes {{ id }} }} }} }}");
+        let answer = tenant.client.ask(&query, json!({ "app": tenant.app })).await;
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{asked}: {answer:#}");
+        let named = error["extensions"]["field"] == field || error["message"].to_string().contains(field);
+        assert!(named, "{asked}: {error}");
+    }
+    let query = "query($project: ID!) { project(id: $project) { apps(named: \" \") { nodes { id } } } }";
+    let answer = tenant.client.ask(query, json!({ "project": tenant.project })).await;
+    assert_eq!(answer["errors"][0]["extensions"]["field"], "named", "{answer:#}");
+}

@@ -1,0 +1,117 @@
+//! Sign-ins that are broken on purpose, on a platform of their own: each must be found by the attack that it lets in. The trap
+//! avoided: an attack that is refused for another reason than the one it is there for.
+
+use super::{Tally, device, flow, session};
+use crate::sign_in::{browser, url_word};
+use futures_util::future::BoxFuture;
+use rhone_tests::{browser::SESSION, database::administrator, github::GitHub, github::Trouble, platform::Platform};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+/// Which attacks are run.
+type Attacks = for<'a> fn(&'a Platform, &'a mut Tally) -> BoxFuture<'a, ()>;
+
+/// A function of the database, what is taken out of it, what stands there instead, and which attack must notice.
+struct Mutant {
+    function: &'static str,
+    from: &'static str,
+    to: &'static str,
+    attacks: Attacks,
+    noticed: &'static str,
+}
+
+const FLOW: Attacks = |platform, tally| Box::pin(flow::attack(platform, tally));
+const SESSIONS: Attacks = |platform, tally| Box::pin(session::attack(platform, tally));
+const DEVICES: Attacks = |platform, tally| Box::pin(device::attack(platform, tally));
+
+const fn mutant(
+    function: &'static str,
+    (from, to): (&'static str, &'static str),
+    attacks: Attacks,
+    noticed: &'static str,
+) -> Mutant {
+    Mutant { function, from, to, attacks, noticed }
+}
+
+const MUTANTS: [Mutant; 12] = [
+    mutant("take_sign_in", ("AND browser = p_browser", ""), FLOW, "the attacker's way back during a sign-in"),
+    mutant("take_sign_in", ("AND expires_at > clock_timestamp()", ""), FLOW, "a sign-in that took too long"),
+    mutant(
+        "take_sign_in",
+        ("DELETE FROM identity.sign_ins", "UPDATE identity.sign_ins SET return_to = return_to"),
+        FLOW,
+        "a code after the person said no",
+    ),
+    mutant("stands", ("s.revoked_at IS NULL", "true"), SESSIONS, "a revoked session"),
+    mutant("stands", ("s.expires_at > clock_timestamp()", "true"), SESSIONS, "a session older than two weeks"),
+    mutant(
+        "stands",
+        ("s.used_at + s.idle > clock_timestamp()", "true"),
+        SESSIONS,
+        "a session that was not used for a day",
+    ),
+    mutant("decide_device", (">= 5", ">= 500"), DEVICES, "the right user code after five wrong ones"),
+    mutant(
+        "decide_device",
+        ("WHERE s.actor = who AND s.missed_at", "WHERE s.session = p_session AND s.missed_at"),
+        DEVICES,
+        "the same from another session of the guesser",
+    ),
+    mutant("decide_device", ("AND d.state = 'pending'", ""), DEVICES, "letting in what another person let in"),
+    mutant("decide_device", ("AND d.expires_at > clock_timestamp()", ""), DEVICES, "letting in too late"),
+    mutant("poll_device", ("SET state = 'redeemed'", "SET state = 'approved'"), DEVICES, "a redeemed device code"),
+    mutant(
+        "poll_device",
+        ("OR NOT identity.session_stands(device.session)", ""),
+        DEVICES,
+        "a session that ended before the token was fetched",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_is_broken_on_purpose_is_found_by_its_attack() {
+    let platform = Platform::start_with_sign_in().await;
+    let mut database = administrator(&platform).await;
+    let mut caught = 0;
+    for mutant in &MUTANTS {
+        let sound = definition(&mut database, mutant.function).await;
+        let broken = sound.replace(mutant.from, mutant.to);
+        assert_ne!(broken, sound, "{}: {} is not in it", mutant.function, mutant.from);
+        define(&mut database, broken).await;
+        let mut tally = Tally::default();
+        (mutant.attacks)(&platform, &mut tally).await;
+        define(&mut database, sound).await;
+        let accepted = tally.accepted();
+        let noticed = accepted.iter().any(|attack| attack.starts_with(mutant.noticed));
+        assert!(noticed, "{} without {}: {accepted:?}", mutant.function, mutant.from);
+        caught += 1;
+    }
+    // GitHub without PKCE lets a stolen code in: it is PKCE that refuses it, and nothing else.
+    caught += u32::from(stolen_code_gets_in(&platform).await);
+    println!("S14 mutants: {caught}/{} caught", MUTANTS.len() + 1);
+    assert_eq!(caught, 13);
+}
+
+async fn stolen_code_gets_in(platform: &Platform) -> bool {
+    let (github, victim, attacker) = (GitHub::shared(), browser(platform), browser(platform));
+    let account = github.somebody();
+    github.trouble(&account, Trouble::IgnoresPkce);
+    let stolen = victim.at_github(&victim.begin("/").await, &account, true).await;
+    let own = attacker.begin("/").await;
+    let (code, state) = (url_word(&stolen, "code"), url_word(&own, "state"));
+    attacker.get(&format!("/auth/github/callback?code={code}&state={state}")).await;
+    attacker.cookie(SESSION).is_some()
+}
+
+async fn definition(database: &mut PgConnection, function: &str) -> String {
+    sqlx::query_scalar(
+        "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = $1 AND pronamespace = 'identity'::regnamespace",
+    )
+    .bind(function)
+    .fetch_one(database)
+    .await
+    .expect("there is one such function")
+}
+
+async fn define(database: &mut PgConnection, definition: String) {
+    sqlx::raw_sql(AssertSqlSafe(definition)).execute(database).await.expect("it is SQL");
+}

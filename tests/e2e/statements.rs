@@ -1,0 +1,208 @@
+//! How many statements a question of the console costs: as many for fifty rows as for one. PostgreSQL itself counts, by its log.
+//! The trap avoided: a count that a loader's own test keeps; what reached the database is what it cost.
+
+use rhone_tests::{
+    artifacts::{self, Version},
+    database::{administrator, person},
+    graphql::{Client, unique},
+    platform::Platform,
+    story::text,
+    wait::{PATIENCE, until},
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+const MANY: usize = 50;
+
+/// What a console asks for, and where its rows are.
+const QUESTIONS: [(&str, &str, &str); 12] = [
+    ("workspaces", "workspaces(first: $n) { nodes { id slug name version } }", "/workspaces/nodes"),
+    (
+        "projects with their apps",
+        "workspace(id: $workspace) { projects(first: $n) { nodes { id slug workspace { name } apps(first: 2) { nodes { id slug } } } } }",
+        "/workspace/projects/nodes",
+    ),
+    (
+        "apps with environments, last deployment and last operation",
+        "project(id: $project) { apps(first: $n) { nodes { id slug project { slug workspace { slug } } \
+         environments(first: 2) { nodes { id kind } } deployments(first: 1) { nodes { id status } } \
+         operations(first: 1) { nodes { id kind stage } } } } }",
+        "/project/apps/nodes",
+    ),
+    (
+        "environments with their owners",
+        "app(id: $app) { environments(first: $n) { nodes { id slug kind app { slug } region { slug } cell { slug } \
+         routeOwner { epoch revision hosts region { slug } deployment { id status artifact { digest size } } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with their settings",
+        "app(id: $app) { environments(first: $n) { nodes { id replicas sleepAfterSeconds approvalsRequired residency \
+         regions { regionId } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments and their life",
+        "app(id: $app) { environments(first: $n) { nodes { id lifecycle } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with their allocations",
+        "app(id: $app) { environments(first: $n) { nodes { id allocations { id state } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with what is bound",
+        "app(id: $app) { environments(first: $n) { nodes { id providerBindings { resource binding { state } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with services and migrations",
+        "app(id: $app) { environments(first: $n) { nodes { id runtimeServiceBindings { service } migrations { migrationId } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "deployments",
+        "app(id: $app) { deployments(first: $n, filter: { status: VALIDATED }) { nodes { id status app { slug } artifact { digest size } } } }",
+        "/app/deployments/nodes",
+    ),
+    (
+        "operations",
+        "app(id: $app) { operations(first: $n) { nodes { id kind stage environment { slug kind app { slug } } \
+         deployment { id artifact { digest } } gates { kind state } failure { code } } } }",
+        "/app/operations/nodes",
+    ),
+    (
+        "timeline",
+        "app(id: $app) { timeline(first: $n) { nodes { position type summary actor payload } } }",
+        "/app/timeline/nodes",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_rows_cost_as_many_statements_as_one() {
+    let platform = Platform::start().await;
+    let client = person(&platform).await.client;
+    let ids = many_of_everything(&platform, &client).await;
+    let log = counted_by_postgres(&platform).await;
+    let mut wrong = Vec::new();
+    for (name, question, rows) in QUESTIONS {
+        let used = ["workspace", "project", "app"].into_iter().filter(|name| question.contains(&format!("${name}")));
+        let declared = used.map(|name| format!(", ${name}: ID!"));
+        let query = format!("query($n: Int!{}) {{ {question} }}", declared.collect::<String>());
+        let mut counts = Vec::new();
+        for n in [1, MANY] {
+            let mut variables = ids.clone();
+            variables["n"] = json!(n);
+            variables.as_object_mut().expect("an object").retain(|name, _| query.contains(&format!("${name}:")));
+            counts.push(fewest(&client, &log, &query, &variables, (rows, n)).await);
+        }
+        eprintln!("statements: {name}: {} for 1 row, {} for {MANY}", counts[0].len(), counts[1].len());
+        if counts[1].len() > counts[0].len() || counts[0].is_empty() {
+            wrong.push(format!("{name}: {:#?}", counts[1]));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} grow:\n{}", wrong.len(), QUESTIONS.len(), wrong.join("\n"));
+}
+
+/// The statements of one question. What is gathered is gathered for a millisecond: on a busy machine a batch may be cut in two,
+/// and that is no growth, so the best of five counts.
+async fn fewest(client: &Client, log: &Log, query: &str, variables: &Value, (rows, n): (&str, usize)) -> Vec<String> {
+    let mut fewest: Option<Vec<String>> = None;
+    for _ in 0..5 {
+        let before = log.len();
+        let data = client.data(query, variables.clone()).await;
+        assert_eq!(data.pointer(rows).and_then(Value::as_array).map(Vec::len), Some(n), "{query}: {data:#}");
+        let statements = log.statements_since(before);
+        if fewest.as_ref().is_none_or(|fewest| statements.len() < fewest.len()) {
+            fewest = Some(statements);
+        }
+    }
+    fewest.expect("it was asked")
+}
+
+/// Fifty of each: workspaces, projects, apps, environments (each with an operation), deployments.
+async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
+    let ids = platform.report().ids;
+    let mut workspace = String::new();
+    for _ in 0..MANY {
+        let input = json!({ "slug": unique("w"), "name": "W" });
+        workspace = text(&client.done("workspaceCreate", "workspace { id }", input).await["workspace"]["id"]);
+    }
+    let (mut project, mut app) = (String::new(), String::new());
+    for _ in 0..MANY {
+        let input = json!({ "workspaceId": workspace, "slug": unique("p"), "name": "P" });
+        project = text(&client.done("projectCreate", "project { id }", input).await["project"]["id"]);
+    }
+    for _ in 0..MANY {
+        let input = json!({ "projectId": project, "slug": unique("a"), "name": "A" });
+        app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
+    }
+    let digest = artifacts::push(client, &workspace, Version::Blue).await;
+    for _ in 0..MANY {
+        let input = json!({ "appId": app, "slug": unique("e"), "kind": "PREVIEW",
+            "regionId": format!("reg_{}", ids.region.simple()), "cellId": format!("cell_{}", ids.cell.simple()) });
+        let made = client.done("environmentCreate", "environment { id }", input).await;
+        // Where no probe may reach, so that nothing ever comes of it.
+        let url = "postgres://user:password@169.254.169.254/shop";
+        let input = json!({ "environmentId": made["environment"]["id"], "resource": "DATABASE", "vendor": "POSTGRES",
+            "url": url });
+        client.done("providerBindingCreate", "__typename", input).await;
+        let input = json!({ "appId": app, "artifactDigest": digest });
+        client.done("deploymentCreate", "__typename", input).await;
+    }
+    let ids = json!({ "workspace": workspace, "project": project, "app": app });
+    let query = "query($app: ID!) { app(id: $app) { deployments(first: 100) { nodes { id } } operations(first: 100, filter: { ended: true }) { nodes { id } } } }";
+    let all = async || {
+        let data = client.data(query, json!({ "app": app })).await;
+        let count = |list: &str| data["app"][list]["nodes"].as_array().map_or(0, Vec::len);
+        (count("deployments") >= MANY && count("operations") >= MANY).then_some(())
+    };
+    until("everything can be read, and every operation has ended", PATIENCE * 2, all).await;
+    ids
+}
+
+/// From now on PostgreSQL writes down every statement of the API's role; the API is started anew, so that every connection does.
+async fn counted_by_postgres(platform: &Platform) -> Log {
+    sqlx::query("ALTER ROLE rhone_api SET log_statement = 'all'")
+        .execute(&mut administrator(platform).await)
+        .await
+        .expect("the administrator may");
+    let old = platform.kill("serve").await;
+    platform.runs_again("serve", old).await;
+    let developer = platform.developer();
+    let log = Log(platform.data().join("postgres/postgres.log"));
+    let counted = async || {
+        let before = log.len();
+        developer.try_ask("{ viewer { actor } }", json!({})).await.ok()?;
+        (!log.statements_since(before).is_empty()).then_some(())
+    };
+    until("the API answers, and its statements are in the log", PATIENCE, counted).await;
+    log
+}
+
+/// PostgreSQL's log.
+struct Log(PathBuf);
+
+impl Log {
+    fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    fn read(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.0).unwrap_or_default()).into_owned()
+    }
+
+    /// Without what opens and closes a transaction, and without the question whether the database answers.
+    fn statements_since(&self, before: usize) -> Vec<String> {
+        let text = self.read();
+        let lines = text.get(before..).unwrap_or_default().lines().filter(|line| line.contains("LOG:  "));
+        let said = lines.filter_map(|line| {
+            line.split_once("execute ")
+                .and_then(|(_, rest)| rest.split_once(": "))
+                .or_else(|| line.split_once("statement: "))
+        });
+        let kept = said.map(|(_, sql)| sql.trim().to_owned());
+        kept.filter(|sql| !["BEGIN", "COMMIT", "ROLLBACK", "SELECT 1"].contains(&sql.as_str())).collect()
+    }
+}
