@@ -62,7 +62,7 @@ async fn lists_are_narrowed_by_what_is_asked_and_the_newest_comes_first() {
 async fn what_an_environment_has(tenant: &Tenant) {
     let (client, app) = (&tenant.client, tenant.app.as_str());
     assert_eq!(ids(client, app, "environments").await.len(), 2);
-    assert_eq!(ids(client, app, "environments(kind: PRODUCTION)").await, [tenant.production.id.clone()]);
+    assert_eq!(ids(client, app, "environments(kind: PRODUCTION)").await, std::slice::from_ref(&tenant.production.id));
     assert!(ids(client, app, "environments(kind: STAGING)").await.is_empty());
     let query =
         "query($project: ID!, $named: String) { project(id: $project) { apps(named: $named) { nodes { slug } } } }";
