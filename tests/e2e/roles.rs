@@ -272,7 +272,7 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         (Asks::Nothing, Who::Support) if mutation == "tokenRotate" => return Unseen,
         (Asks::For("workspace.create"), Who::Reading | Who::Narrowed) => return TokenNarrowed,
         // Where somebody is signed in is not for who acts in their name.
-        (Asks::Nothing, Who::Support) if mutation.starts_with("session") => return Unseen,
+        (Asks::Nothing, Who::Support | Who::Narrowed) if mutation.starts_with("session") => return Unseen,
         (Asks::Nothing, _) => return Permitted,
         (Asks::For(command), _) => command,
     };

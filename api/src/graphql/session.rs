@@ -9,6 +9,7 @@ use crate::{
 };
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use rhone_domain::authorization::Narrowing;
 use uuid::Uuid;
 
 /// A browser that is signed in.
@@ -133,11 +134,12 @@ fn shown(row: SessionRow, principal: &Principal) -> Session {
 fn person<'a>(ctx: &'a Context<'_>) -> Result<&'a Principal, Fault> {
     let principal = ctx.principal();
     let whole = principal.workspace.is_none() && principal.on_behalf_of.is_none();
+    let whole = whole && principal.limits.narrowing == Narrowing::Whole;
     if whole && matches!(principal.kind, PrincipalKind::User(_)) {
         return Ok(principal);
     }
     Err(Fault::new(
         Code::Forbidden,
-        "sessions are for their owner; a token of one workspace, support and machines see none",
+        "sessions are for their owner; a narrowed token, support and machines see none",
     ))
 }
