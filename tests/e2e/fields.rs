@@ -98,6 +98,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         "Account" => (Everybodys, "viewer { account $ }"),
         "ApiToken" => (Everybodys, "viewer { tokens(first: 1) { nodes $ } }"),
         "Session" => (Everybodys, "viewer { sessions $ }"),
+        "RateLimit" => (Everybodys, "rateLimit $"),
         "Member" => (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes $ } }"),
         "CustomGrants" => {
             (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes { customGrants $ } } }")

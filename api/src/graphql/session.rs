@@ -138,8 +138,5 @@ fn person<'a>(ctx: &'a Context<'_>) -> Result<&'a Principal, Fault> {
     if whole && matches!(principal.kind, PrincipalKind::User(_)) {
         return Ok(principal);
     }
-    Err(Fault::new(
-        Code::Forbidden,
-        "sessions are for their owner; a narrowed token, support and machines see none",
-    ))
+    Err(Fault::new(Code::Forbidden, "sessions are for their owner; a narrowed token, support and machines see none"))
 }

@@ -77,7 +77,9 @@ async fn nothing_hostile_costs_more_than_its_text() {
         let took = begun.elapsed();
         let refused = ["QUERY_TOO_COMPLEX", "BAD_USER_INPUT"].contains(&reply.code().as_str());
         assert!(refused != HARMLESS.contains(what), "{what}: {} {:.300}", reply.status, reply.text);
-        assert!(took < SLOW && reply.text.len() < 64 * 1024, "{what}: {took:?}, {} bytes", reply.text.len());
+        // What a harmless one says may come back; nothing may come back many times.
+        let most = 64 * 1024 + query.len();
+        assert!(took < SLOW && reply.text.len() < most, "{what}: {took:?}, {} bytes", reply.text.len());
         right += 1;
     }
     let batch = format!("[{}]", vec![r#"{"query":"{ hello }"}"#; 5_000].join(","));

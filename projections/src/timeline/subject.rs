@@ -55,8 +55,9 @@ impl Subjects {
         let of = |category: &str, id: Option<Uuid>| {
             id.and_then(|id| self.0.get(StreamId::new(category, id).as_str())).copied().unwrap_or_default()
         };
-        let app = app.or(of("environment", environment).app);
-        Subject { project: project.or(of("app", app).project), app, environment }
+        // Asked of what the event itself names, and never of what that names: which of those are known depends on the batch.
+        let lane = of("environment", environment);
+        Subject { project: project.or(lane.project).or(of("app", app).project), app: app.or(lane.app), environment }
     }
 
     /// Keeps what a stream's first event said; the row of it.
