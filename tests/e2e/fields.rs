@@ -24,11 +24,13 @@ enum Whose {
     Everybodys,
     /// Those who run the platform.
     Platforms,
+    /// The person alone: not support in their name, and no token that is less than they are.
+    Persons,
 }
 
 /// How an object is reached: `$` is where its fields are asked for.
 fn way(object: &str) -> Option<(Whose, &'static str)> {
-    use Whose::{Everybodys, Platforms, Tenants};
+    use Whose::{Everybodys, Persons, Platforms, Tenants};
     Some(match object {
         "Workspace" => (Tenants, "workspace(id: \"workspaceId\") $"),
         "Project" => (Tenants, "project(id: \"projectId\") $"),
@@ -97,7 +99,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         ),
         "Account" => (Everybodys, "viewer { account $ }"),
         "ApiToken" => (Everybodys, "viewer { tokens(first: 1) { nodes $ } }"),
-        "Session" => (Everybodys, "viewer { sessions $ }"),
+        "Session" => (Persons, "viewer { sessions $ }"),
         "RateLimit" => (Everybodys, "rateLimit $"),
         "Member" => (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes $ } }"),
         "CustomGrants" => {
@@ -128,13 +130,24 @@ fn is_elsewhere(object: &str) -> bool {
     pages || object.ends_with("Payload") || [&roots[..], &followed, &answered].iter().any(|some| some.contains(&object))
 }
 
+/// Fields that are for fewer than their object is.
+fn whose_field(object: &str, field: &str, whose: Whose) -> Whose {
+    match (object, field) {
+        ("Viewer", "sessions") => Whose::Persons,
+        ("Viewer", "grants") => Whose::Tenants,
+        _ => whose,
+    }
+}
+
 /// Every field of every object with a way to it.
 fn walked(schema: &Schema) -> Vec<(&String, Whose, &'static str, &Output)> {
     let mut walked = Vec::new();
     let mut without = Vec::new();
     for (object, fields) in schema.objects.iter().filter(|(object, _)| !is_elsewhere(object)) {
         match way(object) {
-            Some((whose, way)) => walked.extend(fields.iter().map(|field| (object, whose, way, field))),
+            Some((whose, way)) => {
+                walked.extend(fields.iter().map(|field| (object, whose_field(object, &field.name, whose), way, field)));
+            }
             None => without.push(object),
         }
     }
@@ -230,8 +243,11 @@ fn expected(whose: Whose, who: Who) -> Verdict {
             Verdict::Seen
         }
         // The owner of these tests runs the platform, too.
-        (Whose::Platforms, Who::Owner) => Verdict::Seen,
+        (Whose::Platforms, Who::Owner) | (Whose::Persons, Who::Owner | Who::Admin | Who::Member | Who::Outsider) => {
+            Verdict::Seen
+        }
         (Whose::Tenants, Who::Outsider | Who::Narrowed)
+        | (Whose::Persons, Who::Support | Who::Narrowed)
         | (Whose::Platforms, Who::Admin | Who::Member | Who::Support | Who::Outsider | Who::Narrowed) => {
             Verdict::Unseen
         }

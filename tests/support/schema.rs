@@ -74,6 +74,8 @@ impl Schema {
         for block in plain(text).split("\n}") {
             let Some((head, body)) = block.trim().split_once('{') else { continue };
             let lines = body.lines().map(str::trim).filter(|line| !line.is_empty());
+            // Unions stand between without a block of their own.
+            let head = head.trim().lines().next_back().unwrap_or_default();
             match head.split_whitespace().collect::<Vec<_>>()[..] {
                 ["type", "Mutation"] => mutations = lines.map(mutation).collect(),
                 ["type", name, ..] => {
