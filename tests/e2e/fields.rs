@@ -239,13 +239,11 @@ enum Verdict {
 fn expected(whose: Whose, who: Who) -> Verdict {
     match (whose, who) {
         (_, Who::EndedSupport) => Verdict::Unauthenticated,
-        (Whose::Everybodys, _) | (Whose::Tenants, Who::Owner | Who::Admin | Who::Member | Who::Support) => {
-            Verdict::Seen
-        }
         // The owner of these tests runs the platform, too.
-        (Whose::Platforms, Who::Owner) | (Whose::Persons, Who::Owner | Who::Admin | Who::Member | Who::Outsider) => {
-            Verdict::Seen
-        }
+        (Whose::Everybodys, _)
+        | (Whose::Tenants, Who::Owner | Who::Admin | Who::Member | Who::Support)
+        | (Whose::Platforms, Who::Owner)
+        | (Whose::Persons, Who::Owner | Who::Admin | Who::Member | Who::Outsider) => Verdict::Seen,
         (Whose::Tenants, Who::Outsider | Who::Narrowed)
         | (Whose::Persons, Who::Support | Who::Narrowed)
         | (Whose::Platforms, Who::Admin | Who::Member | Who::Support | Who::Outsider | Who::Narrowed) => {
