@@ -13,10 +13,10 @@ pub(crate) const MUTATIONS: [(&str, &str); 10] = [
     ("environmentCreate", "environment { id }"),
     ("environmentHostAttach", "routeOwner { epoch }"),
     ("environmentFreeze", "routeOwner { epoch }"),
-    ("environmentUnfreeze", "routeOwner { epoch }"),
+    ("tokenCreate", "tokenId"),
     ("environmentPolicySet", "environment { id }"),
     ("environmentSleepPolicySet", "environment { id }"),
-    ("memberAdd", "member { actor }"),
+    ("memberAdd", "workspace { id }"),
     ("deploymentPromote", "deployment { id }"),
 ];
 
@@ -38,7 +38,8 @@ pub(crate) fn input(kind: usize, subject: &Subject, nth: usize) -> Value {
         "environmentHostAttach" => {
             json!({ "environmentId": app.preview, "host": format!("{}.example.com", slug()) })
         }
-        "environmentFreeze" | "environmentUnfreeze" => json!({ "environmentId": app.production, "reason": reason }),
+        "tokenCreate" => json!({ "name": "measured" }),
+        "environmentFreeze" => json!({ "environmentId": app.production, "reason": reason }),
         "environmentPolicySet" => {
             json!({ "environmentId": app.production, "approvalsRequired": nth % 3, "reason": reason })
         }

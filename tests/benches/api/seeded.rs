@@ -6,6 +6,7 @@ use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, 
 use rhone_tests::{
     database::administrator,
     figure::Printer,
+    graphql::http,
     platform::Platform,
     program,
     seeding::{Scale, sow},
@@ -51,7 +52,7 @@ impl Seeded {
         let (second, url) = second(&platform);
         let urls = [platform.report().urls.api, url];
         until("the second API process is ready", Duration::from_mins(1), async || {
-            let answer = reqwest::get(format!("{}/readyz", urls[1])).await.ok()?;
+            let answer = http().get(format!("{}/readyz", urls[1])).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;

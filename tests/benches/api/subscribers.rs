@@ -19,7 +19,10 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::{sync::Barrier, time::timeout};
+use tokio::{
+    sync::{Barrier, Semaphore},
+    time::timeout,
+};
 
 /// How many follow.
 const SUBSCRIBERS: usize = 1_000;
@@ -33,11 +36,13 @@ pub(crate) async fn deliver(seeded: &Seeded, subjects: &Subjects, length: Durati
     let url = seeded.urls[0].clone();
     let sent: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let ready = Arc::new(Barrier::new(SUBSCRIBERS + 1));
+    // They come one after another, as people do: what is measured is delivery, and not a thousand handshakes at once.
+    let opening = Arc::new(Semaphore::new(16));
     let followers = (0..SUBSCRIBERS).map(|nth| {
         let subject = &subjects.0[nth % subjects.0.len()];
         let client = Client::new(&url, &subject.token);
         let workspace = subject.workspace.clone();
-        tokio::spawn(follow(client, workspace, Arc::clone(&ready), Arc::clone(&sent), length))
+        tokio::spawn(follow(client, workspace, Arc::clone(&ready), Arc::clone(&opening), Arc::clone(&sent), length))
     });
     let followers = followers.collect::<Vec<_>>();
     ready.wait().await;
@@ -72,12 +77,15 @@ async fn follow(
     client: Client,
     workspace: String,
     ready: Arc<Barrier>,
+    opening: Arc<Semaphore>,
     sent: Arc<Mutex<Vec<Instant>>>,
     length: Duration,
 ) -> Follower {
+    let turn = opening.acquire().await.expect("never closed");
     let opened = Subscription::open(&client, "events", EVENTS, json!({ "ws": workspace })).await;
     let mut subscription = opened.expect("the API takes subscribers");
     subscription.item().await;
+    drop(turn);
     ready.wait().await;
     let (mut follower, end) = (Follower::default(), Instant::now() + length + Duration::from_secs(5));
     while let Ok(Heard::Item(item)) = timeout(end.saturating_duration_since(Instant::now()), subscription.next()).await
