@@ -99,6 +99,13 @@ async fn trap_edge_accepts_stale_owner() {
     world.applied(&edge, 5).await;
     refers_to_bergen(&edge).await;
     assert_eq!(counter(&edge, "feed_stale").await, 1, "the former owner was offered again, and refused");
+    // What is applied is written behind.
+    let written = || {
+        let files = std::fs::read_dir(world.folder.path().join("table")).into_iter().flatten().filter_map(Result::ok);
+        let bytes = files.filter_map(|file| std::fs::read(file.path()).ok()).collect::<Vec<_>>();
+        bytes.iter().any(|bytes| String::from_utf8_lossy(bytes).contains(&BERGEN.to_string()))
+    };
+    until("it is on disk", async || written().then_some(())).await;
     edge.abandon();
     world.control.kill().await;
     let edge = until("the folder is free", async || rhone_edge::start(world.config.clone()).await.ok()).await;
