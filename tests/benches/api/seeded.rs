@@ -101,17 +101,15 @@ async fn project(platform: &Platform, pool: &PgPool, print: &Printer) {
     tokio::spawn(runner::run::<Catalogue>(a.0, a.1, a.2, a.3));
     tokio::spawn(runner::run::<Deployments>(b.0, b.1, b.2, b.3));
     tokio::spawn(runner::run::<Timeline>(c.0, c.1, c.2, c.3));
+    let there = "SELECT count(*) FROM log.checkpoints c, (SELECT era, tx, pos FROM log.events
+                 ORDER BY era DESC, tx DESC, pos DESC LIMIT 1) AS e
+                 WHERE c.projection IN ('catalogue', 'deployments', 'timeline') AND (c.era, c.tx, c.pos) >= (e.era, e.tx, e.pos)";
+    until("every read model has all of the log", Duration::from_hours(1), async || {
+        let done: i64 = sqlx::query_scalar(there).fetch_one(pool).await.expect("checkpoints can be read");
+        (done == 3).then_some(())
+    })
+    .await;
     let mut database = administrator(platform).await;
-    let behind = "SELECT count(*) FROM log.checkpoints c, (SELECT era, tx, pos FROM log.events
-                  ORDER BY era DESC, tx DESC, pos DESC LIMIT 1) AS e
-                  WHERE c.projection IN ('catalogue', 'deployments', 'timeline') AND (c.era, c.tx, c.pos) >= (e.era, e.tx, e.pos)";
-    loop {
-        let done: i64 = sqlx::query_scalar(behind).fetch_one(&mut database).await.expect("checkpoints can be read");
-        if done == 3 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
     let events: i64 =
         sqlx::query_scalar("SELECT count(*) FROM log.events").fetch_one(&mut database).await.expect("a count");
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
