@@ -99,7 +99,7 @@ async fn a_gap_is_repaired() {
     world.control.with(|plane| plane.hidden.clear());
     world.applied(&edge, 4).await;
     assert_eq!(shop(&edge).await.app(), "green");
-    assert_eq!(table(&edge).await["mode"], "synced");
+    until("it knows that nothing is missing", async || (table(&edge).await["mode"] == "synced").then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
