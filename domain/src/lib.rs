@@ -48,6 +48,7 @@ pub mod workspace;
 
 // What a change of owner is judged by.
 pub mod database_impact;
+pub mod deploy;
 pub mod deploy_impact;
 pub mod gate;
 pub mod generated;

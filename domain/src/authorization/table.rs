@@ -90,6 +90,7 @@ pub const TABLE: &[Row] = &[
     needs("operation.request_rollback", &[Api], Grant::RollBack, Level::Environment),
     row("operation.request_region_failover", &[Api], Need::Promote, Level::Environment),
     needs("operation.request_region_enablement", &[Api], Grant::EnvironmentManage, Level::Environment),
+    needs("operation.request_deploy", &[Api], Grant::Deploy, Level::Environment),
     needs("operation.request_scale", &[Api], Grant::Scale, Level::Environment),
     needs("operation.request_drain", &[Api], Grant::Scale, Level::Environment),
     needs("operation.request_host_drain", &[Platform], Grant::PlatformManage, Level::Platform),

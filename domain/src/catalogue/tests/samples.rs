@@ -10,7 +10,7 @@ use crate::{
     authorization::Grant,
     cell, claim,
     database_impact::Impact,
-    deployment,
+    deploy, deployment,
     digest::Digest,
     envelope::StreamId,
     environment,
@@ -29,6 +29,7 @@ use crate::{
         host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested, restored,
         slug, validated,
     },
+    text::Commit,
     variables, workspace,
 };
 
@@ -166,6 +167,20 @@ fn operations() -> [operation::Event; 6] {
             sessions_ended: 2,
         }],
         sessions: Some(Fate::Hydrate),
+        fetched: Some(deploy::Fetched {
+            attempt: Fence(1),
+            commit: Some(Commit::parse("commit", &"1f".repeat(20)).expect("a commit")),
+            took_ms: 840,
+        }),
+        built: Some(deploy::Built {
+            attempt: Fence(1),
+            plan: "python".into(),
+            sandbox: Some("bubblewrap".into()),
+            size: 4_096,
+            files: 3,
+            took_ms: 1_200,
+        }),
+        promotion: Some(SECOND),
     };
     [
         operation::Event::Requested(requested(operation::Kind::Rollback, Epoch(2))),
