@@ -9,6 +9,7 @@ mod binding;
 mod change;
 mod connection;
 mod context;
+mod deploy;
 mod deployment;
 mod drain;
 mod edge;
@@ -56,19 +57,32 @@ use crate::DocumentLimits;
 use crate::settings::{Exposure, limits};
 use async_graphql::{MergedObject, MergedSubscription, Schema, SchemaBuilder};
 
-/// Everything that can be asked to change.
+/// Everything that can be asked to change, in three lists: a merge nests what it merges, and the compiler counts how deep.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(
+pub struct Mutation(Places, Releases, People);
+
+/// Where things are, and what they are called.
+#[derive(Debug, Default, MergedObject)]
+pub struct Places(
     place::PlaceMutation,
     host::HostMutation,
     workspace::WorkspaceMutation,
     project::ProjectMutation,
     app::AppMutation,
     environment::EnvironmentMutation,
+    provider_binding::ProviderBindingMutation,
+    runtime_service_binding::RuntimeServiceBindingMutation,
+    variables::VariablesMutation,
+);
+
+/// What becomes traffic, and how.
+#[derive(Debug, Default, MergedObject)]
+pub struct Releases(
     approval::ApprovalMutation,
     migration::MigrationMutation,
     artifact::ArtifactMutation,
     deployment::DeploymentMutation,
+    deploy::DeployMutation,
     route_owner::RouteOwnerMutation,
     posture::PostureMutation,
     operation::OperationMutation,
@@ -76,14 +90,11 @@ pub struct Mutation(
     failover::FailoverMutation,
     region_enablement::RegionEnablementMutation,
     drain::DrainMutation,
-    provider_binding::ProviderBindingMutation,
-    runtime_service_binding::RuntimeServiceBindingMutation,
-    token::TokenMutation,
-    session::SessionMutation,
-    variables::VariablesMutation,
-    member::MemberMutation,
-    support::SupportMutation,
 );
+
+/// Who may do something.
+#[derive(Debug, Default, MergedObject)]
+pub struct People(token::TokenMutation, session::SessionMutation, member::MemberMutation, support::SupportMutation);
 
 /// Everything that can be followed.
 #[derive(Debug, Default, MergedSubscription)]

@@ -3,6 +3,7 @@
 
 pub mod args;
 mod connection;
+pub mod deploy;
 pub(crate) mod documents;
 mod failure;
 mod follow;

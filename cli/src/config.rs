@@ -2,6 +2,10 @@
 //! the section, the key, such as `RHONE_EDGE_TOKEN`. A host that runs one part needs one section. The trap avoided: secrets
 //! in arguments or in a `Debug`; no type here has one.
 
+mod build;
+
+pub(crate) use build::Build;
+
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};
 use ed25519_dalek::SigningKey;

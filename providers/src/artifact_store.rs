@@ -1,14 +1,16 @@
 //! The artifact store: bytes under their own digest, in a folder or a bucket. The trap avoided: bytes that can be seen
 //! before it is known that they are what their name says; an upload is completed only after its digest was compared.
 
+use crate::artifact_facts::{FactsError, read_facts};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
     MultipartUpload, ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem, path::Path as Key,
 };
-use rhone_domain::digest::Digest;
+use rhone_domain::{artifact_facts::ArtifactFacts, digest::Digest};
 use sha2::{Digest as _, Sha256};
 use std::{fs, io, path::Path, pin::pin, sync::Arc};
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// S3 takes no smaller parts than 5 MiB.
 const PART: usize = 8 * 1024 * 1024;
@@ -87,6 +89,17 @@ pub enum StoreError {
     },
 }
 
+/// Why nothing can be said of what is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredFactsError {
+    /// It cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It says nothing that can be used.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+}
+
 impl ArtifactStore {
     /// Keeps artifacts in the folder, which is made when there is none. What was acknowledged survives a power cut.
     pub fn local(folder: &Path) -> Result<Self, StoreError> {
@@ -145,6 +158,15 @@ impl ArtifactStore {
             Err(object_store::Error::NotFound { .. }) => Err(StoreError::Absent { digest }),
             Err(source) => Err(failed(source)),
         }
+    }
+
+    /// How many bytes are kept under the digest, and what they say of themselves.
+    pub async fn facts(&self, digest: Digest) -> Result<(u64, ArtifactFacts), StoredFactsError> {
+        let size = self.head(digest).await?.ok_or(StoreError::Absent { digest })?;
+        let bytes = self.get(digest).await?.map_err(io::Error::other);
+        let bridge = SyncIoBridge::new(Box::pin(StreamReader::new(bytes)));
+        let read = tokio::task::spawn_blocking(move || read_facts(bridge)).await;
+        Ok((size, read.map_err(|error| FactsError::Tar { source: io::Error::other(error) })??))
     }
 
     /// Forgets the bytes; that they are gone already is no failure.

@@ -96,6 +96,9 @@ impl Owner {
             "resource" => json!("DATABASE"),
             "vendor" | "backend" => json!("POSTGRES"),
             "service" => json!("SESSION_STORE"),
+            "repository" => json!("https://git.example.com/acme/shop.git"),
+            "reference" => json!("main"),
+            "image" => json!("registry.example.com/acme/shop"),
             "slug" => json!(unique("s")),
             "name" => json!("A name"),
             "contactEmail" => json!("ada@example.org"),
@@ -279,6 +282,18 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
             "a".repeat(64),
         ]),
         "name" | "osVersion" | "runnerVersion" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
+        "repository" => plain(&[
+            "shop",
+            "ext::sh -c id",
+            "--upload-pack=id",
+            "https://user:password@git.example.com/shop",
+            "http://169.254.169.254/latest",
+            "ssh://git@git.example.com/shop",
+        ]),
+        "reference" => plain(&["--force", "a b", "a..b", "a:b", "größe", "a@{1}"]),
+        "image" => {
+            plain(&["shop", "registry.example.com/Shop", "registry.example.com/shop:1", "https://r.example.com/a"])
+        }
         "migrationId" => of(vec!["two words".into(), "größe".into(), "a/b".into(), "m".repeat(201)]),
         "evidence" => of(vec!["   ".into(), "two\nlines".into(), "e".repeat(2001)]),
         "url" => plain(&["nonsense", "mysql://user@db.example.org/shop", "postgres://db.example.org"]),

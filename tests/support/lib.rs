@@ -15,6 +15,7 @@ pub mod platform;
 pub mod program;
 pub mod proxy;
 pub mod report;
+pub mod repository;
 pub mod rules;
 pub mod scan;
 pub mod schema;

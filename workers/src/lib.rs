@@ -2,7 +2,9 @@
 //! the feed, the projections. Nothing here lives only in memory; any number of workers may run, and any may die.
 
 mod binding;
+mod builds;
 mod config;
+mod deploy;
 mod drain;
 mod drive;
 mod host_drain;
@@ -19,5 +21,5 @@ mod scheduler;
 mod sleep;
 mod wake;
 
-pub use config::Config;
+pub use config::{Builds, Config};
 pub use run::{WorkerError, run};

@@ -196,7 +196,7 @@ pub(crate) struct AppCreateInput {
 
 payload! {
     /// The answer of appCreate.
-    AppCreatePayload { app: App }
+    AppCreatePayload { app: created App }
 }
 
 #[derive(Debug, Default)]

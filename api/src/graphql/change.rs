@@ -4,7 +4,7 @@
 
 mod payload;
 
-pub(crate) use payload::payload;
+pub(crate) use payload::{found, payload};
 
 use super::{
     context::{Ask, Door, authority_of, begin, door},

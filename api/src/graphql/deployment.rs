@@ -19,7 +19,6 @@ use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
     app, artifact,
-    artifact_facts::ArtifactFacts,
     authorization::Scope,
     deployment,
     digest::Digest,
@@ -27,7 +26,6 @@ use rhone_domain::{
     ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
     numbers::{EnvSet, Epoch},
     operation::Kind,
-    text::{Commit, Repository},
 };
 use rhone_eventstore::{Loaded, Position, Unit};
 use rhone_projections::{
@@ -302,7 +300,7 @@ impl Change for Create {
             app: self.app,
             artifact: artifact_id,
             digest: registered.digest,
-            source: source(&facts),
+            source: deployment::Source::of(&facts),
             env_set: EnvSet(0),
         };
         decide(&mut unit, &mut deployment, deployment::Command::Create(created))?;
@@ -328,10 +326,4 @@ impl Create {
         let wish = Wish::of(bench, Kind::Promotion, environment, None, None).await?;
         wish.request(bench, unit, environment, deployment).await
     }
-}
-
-fn source(facts: &ArtifactFacts) -> Option<deployment::Source> {
-    let source = facts.source.as_ref()?;
-    let repository = Repository::parse("repository", &source.repository).ok()?;
-    Some(deployment::Source { repository, commit: Commit::parse("commit", &source.commit).ok()? })
 }

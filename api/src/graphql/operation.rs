@@ -4,6 +4,7 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     context::{begin, belongs_to},
+    deploy::DeployProgress,
     deployment::Deployment,
     environment::Environment,
     failover::SessionFate,
@@ -211,6 +212,11 @@ impl Operation {
     /// Exactly which bytes a change of owner is about.
     async fn artifact_digest(&self) -> Option<String> {
         self.requested.work.route_change().map(|change| change.artifact.to_string())
+    }
+
+    /// What a deploy is about, and how far it is; none of other kinds.
+    async fn deploy(&self) -> Option<DeployProgress> {
+        DeployProgress::of(&self.requested.work, &self.state.evidence)
     }
 
     /// Why, as the caller said.

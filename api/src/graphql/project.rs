@@ -130,7 +130,7 @@ pub(crate) struct ProjectCreateInput {
 
 payload! {
     /// The answer of projectCreate.
-    ProjectCreatePayload { project: Project }
+    ProjectCreatePayload { project: created Project }
 }
 
 #[derive(Debug, Default)]

@@ -73,6 +73,13 @@ impl Workspace {
         let row = ctx.loaders().catalogue.load_one(CatalogueKey(Self::KIND, id.0)).await.map_err(Fault::internal)?;
         row.as_ref().map(Self::of).transpose()
     }
+
+    /// The one that was just created, from the log itself.
+    pub(crate) async fn created(ctx: &Context<'_>, id: WorkspaceId) -> Result<Option<Self>, Fault> {
+        let mut transaction = begin(ctx).await?;
+        let entry = catalogue::in_log(&mut transaction, Self::KIND, id.0).await.map_err(Fault::internal)?;
+        entry.as_ref().map(Self::of).transpose()
+    }
 }
 
 impl Workspace {
@@ -202,7 +209,7 @@ pub(crate) struct WorkspaceCreateInput {
 
 payload! {
     /// The answer of workspaceCreate.
-    WorkspaceCreatePayload { workspace: Workspace }
+    WorkspaceCreatePayload { workspace: created Workspace }
 }
 
 #[derive(Debug, Default)]

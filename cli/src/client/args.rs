@@ -1,6 +1,7 @@
 //! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
 //! comes from `RHONE_TOKEN`, from `rhone login`, or from the `rhone up` of the data folder.
 
+use super::deploy::DeployArgs;
 use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ pub enum Noun {
     Deployment(Verbs<DeploymentVerb>),
     /// Promotions and rollbacks under way.
     Operation(Verbs<OperationVerb>),
+    /// Make a release of the commit at hand, or of an image, and show it.
+    Deploy(DeployArgs),
     /// API tokens.
     Token(Verbs<TokenVerb>),
     /// Sign in: a person opens a page, and a token is kept in a file of yours.

@@ -4,7 +4,9 @@
 /// Of an operation.
 pub(crate) const OPERATION: &str = "id kind stage ended environment { id } deployment { id } artifactDigest reason \
      expectedRouteEpoch epoch gates { kind state reason evidence } healthyDigest \
-     edges { edge appliedSeq allocationId digest } failure { code message expected actual routeChanged } cancelReason \
+     edges { edge appliedSeq allocationId digest } \
+     deploy { deploymentId repository reference image fetched { commit attempt tookMs } \
+     built { digest plan sandbox size files attempt tookMs } promotion { id stage } } failure { code message expected actual routeChanged } cancelReason \
      deadline version";
 
 /// Of a deployment.

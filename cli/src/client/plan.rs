@@ -5,6 +5,7 @@ use super::{
         AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
         How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
+    deploy::DeployArgs,
     history_args::Past,
     mutation::{self, Mutation},
 };
@@ -36,6 +37,8 @@ pub(super) enum Plan {
     Push { folder: PathBuf, workspace: String },
     /// The same, then a deployment.
     Deploy { app: String, folder: PathBuf, environment: Option<String> },
+    /// A release of a commit or an image.
+    Build(Box<DeployArgs>),
     /// One operation.
     Operation(String),
     /// One operation, to its end.
@@ -56,6 +59,10 @@ pub(super) enum Plan {
 pub(super) fn of(noun: Noun) -> (Plan, How) {
     use Plan::{Change, Operation, Watch};
     match noun {
+        Noun::Deploy(args) => {
+            let how = args.how.clone();
+            (Plan::Build(Box::new(args)), how)
+        }
         Noun::Region(verbs) => {
             let RegionVerb::Create(named) = verbs.verb;
             (Change(&mutation::REGION_CREATE, called(named, json!({}))), verbs.how)

@@ -3,7 +3,7 @@
 use super::{
     args::{How, Noun},
     connection::Connection,
-    documents,
+    deploy, documents,
     failure::Failure,
     follow::{self, follow},
     history, login,
@@ -65,6 +65,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             asking.shown(&pushed.payload)
         }
         Plan::Deploy { app, folder, environment } => asking.deploy(&app, &folder, environment.as_deref()).await,
+        Plan::Build(args) => deploy::deploy(&asking.connection, &args).await,
         Plan::Watch(id) => {
             let operation = asking.followed(&id, Instant::now()).await?;
             show::data(&operation, how.json);

@@ -2,7 +2,7 @@
 
 use crate::{
     admin_http,
-    config::{Bus, Database, Keys, Probes, Work, required, section},
+    config::{Build, Bus, Database, Keys, Probes, Work, required, section},
     data::Data,
     parts::bus,
     shutdown, telemetry, vault_keys, wake,
@@ -22,6 +22,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     let shutdown = shutdown::requested()?;
     let metrics = telemetry::metrics()?;
     let (work, database): (Work, Database) = (section(data, "work")?, section(data, "database")?);
+    let builds = section::<Build>(data, "build")?.builds(data)?;
     let (keys, bus): (Keys, Bus) = (section(data, "keys")?, section(data, "bus")?);
     let connecting = "connecting to the database";
     let worker_url = required("database.worker_url", database.worker_url.as_ref())?;
@@ -42,6 +43,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
         nats,
         vault: Vault::new(vault_keys::ring(data)?),
         ground: ground(&work),
+        builds,
         actor: clock.new_id(),
         clock,
     };

@@ -126,6 +126,8 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
         ("bus".to_owned(), value(&Bus { url: nats_url.clone() })?),
         ("keys".to_owned(), value(&known.secrets.keys)?),
         ("work".to_owned(), value(&work(data, places.work))?),
+        // On a machine of one's own, its own repositories may be deployed.
+        ("build".to_owned(), json!({ "sources": Probes::Local })),
         ("serve".to_owned(), value(&serve(data, places.api, known.ids.user))?),
         ("runner".to_owned(), runner(data, program, places, known)?),
     ];
