@@ -65,6 +65,7 @@ pub mod scale_readiness;
 pub mod scheduling;
 pub mod session_fate;
 pub mod sleep;
+pub mod source_address;
 pub mod wake;
 
 // What is known of all of them.

@@ -1,0 +1,161 @@
+//! What each kind of folder is planned to be, and what is refused with words that help.
+
+use super::*;
+use std::{fs, os::unix::fs::symlink};
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn plan(files: &[(&str, &str)]) -> Plan {
+    detect(folder(files).path()).unwrap_or_else(|error| panic!("{files:?}: {error}"))
+}
+
+fn refused(files: &[(&str, &str)]) -> PlanError {
+    detect(folder(files).path()).expect_err("it is refused")
+}
+
+fn commands(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.command.join(" ")).collect()
+}
+
+#[test]
+fn what_is_declared_goes_before_what_is_found() {
+    let plan = plan(&[
+        (
+            "rhone.toml",
+            "process = [\"./run\"]\nhealth = \"/up\"\n[build]\ncommand = \"make all\"\noutput = \"dist\"\nnetwork = true\nenv = { A = \"b\" }",
+        ),
+        ("package.json", r#"{"scripts":{"build":"x","start":"y"}}"#),
+        ("Procfile", "web: z"),
+    ]);
+    assert_eq!((plan.kind, plan.start, plan.health.as_str()), (Kind::Declared, vec!["./run".to_owned()], "/up"));
+    assert_eq!(plan.steps[0].command, ["/bin/sh", "-c", "make all"]);
+    assert_eq!((plan.network, plan.output, plan.env["A"].as_str()), (true, vec!["dist".to_owned()], "b"));
+    assert!(!plan.rhone.contains("build"), "{}", plan.rhone);
+}
+
+#[test]
+fn the_artifacts_file_keeps_what_was_declared_and_gets_what_was_found() {
+    let plan = plan(&[("rhone.toml", "sockets = [\"/ws\"]\n[needs]\ncache = \"any\"\n"), ("app.py", "")]);
+    let written: toml::Table = toml::from_str(&plan.rhone).unwrap();
+    assert_eq!(written["process"].as_array().unwrap().len(), 2);
+    assert_eq!((written["health"].as_str(), written["sockets"][0].as_str()), (Some("/"), Some("/ws")));
+    assert_eq!(written["needs"]["cache"].as_str(), Some("any"));
+    assert!(plan.reasons.iter().any(|reason| reason.contains("health is asked at `/`")));
+}
+
+#[test]
+fn node_is_installed_built_and_started_by_its_scripts() {
+    let plan = plan(&[
+        (
+            "package.json",
+            r#"{"scripts":{"build":"vite build","start":"next start -p $PORT"},"dependencies":{"next":"1"}}"#,
+        ),
+        ("package-lock.json", "{}"),
+    ]);
+    assert_eq!(commands(&plan), ["npm ci --no-audit --no-fund", "npm run build"]);
+    assert_eq!(plan.start[2], "export PATH=\"$PWD/node_modules/.bin:$PATH\"; exec next start -p $PORT");
+    assert!(!plan.network, "only a declaration opens the network");
+}
+
+#[test]
+fn node_without_packages_needs_nothing_and_starts_what_is_there() {
+    let bare = plan(&[("package.json", "{}"), ("server.js", "")]);
+    assert_eq!((commands(&bare), bare.start.as_slice()), (vec![], ["node", "server.js"].map(str::to_owned).as_slice()));
+    let chained = plan(&[("package.json", r#"{"scripts":{"start":"node a && node b"}}"#)]);
+    assert_eq!(chained.start[2], "node a && node b");
+    let plan = plan(&[("package.json", r#"{"main":"x.js","scripts":{"start":"A=1 node x.js"}}"#)]);
+    assert_eq!(plan.start[2], "A=1 node x.js");
+}
+
+#[test]
+fn go_and_rust_leave_one_program() {
+    let go = plan(&[("go.mod", "module a"), ("main.go", "package main\n")]);
+    assert_eq!((commands(&go), go.start[0].as_str()), (vec!["go build -o ./rhone-app .".to_owned()], "./rhone-app"));
+    let inner = plan(&[("go.mod", "module a"), ("a.go", "package a"), ("cmd/web/main.go", "package main")]);
+    assert_eq!(commands(&inner), ["go build -o ./rhone-app ./cmd/web"]);
+    let several = [("go.mod", ""), ("cmd/a/m.go", "package main"), ("cmd/b/m.go", "package main")];
+    assert!(refused(&several).to_string().contains("./cmd/a, ./cmd/b"));
+    let rust = plan(&[("Cargo.toml", "[package]\nname = \"shop\"")]);
+    assert!(commands(&rust)[0].ends_with("--bin shop"));
+    assert_eq!(refused(&[("Cargo.toml", "[workspace]")]).code(), "NO_START_COMMAND");
+}
+
+#[test]
+fn python_is_found_by_its_requirements_its_project_or_its_main_file() {
+    assert_eq!(commands(&plan(&[("main.py", "")])), Vec::<String>::new());
+    let empty = plan(&[("requirements.txt", "# none\n\n"), ("app.py", "")]);
+    assert_eq!((commands(&empty), empty.start), (vec![], vec!["python3".to_owned(), "app.py".to_owned()]));
+    let flask = plan(&[("requirements.txt", "flask\n"), ("Procfile", "worker: x\nweb: gunicorn app:app -b :$PORT\n")]);
+    assert!(commands(&flask)[0].ends_with("--target vendor -r requirements.txt"));
+    assert!(flask.start[2].ends_with("; exec gunicorn app:app -b :$PORT"), "{:?}", flask.start);
+    let project = plan(&[("pyproject.toml", "[project]\ndependencies = [\"flask\"]"), ("main.py", "")]);
+    assert!(commands(&project)[0].ends_with("--target vendor ."));
+    assert_eq!(refused(&[("requirements.txt", "flask")]).code(), "NO_START_COMMAND");
+}
+
+#[test]
+fn a_folder_that_says_nothing_is_refused_with_what_to_write() {
+    assert_eq!(refused(&[("README.md", "")]).code(), "NO_PLAN");
+    assert!(refused(&[]).to_string().contains("write a `rhone.toml`"));
+    assert_eq!(refused(&[("Dockerfile", "FROM scratch")]).code(), "DOCKERFILE_NEEDS_BUILDAH");
+    let declared = plan(&[("Dockerfile", ""), ("rhone.toml", "process = [\"./a\"]\nhealth = \"/h\"\n")]);
+    assert_eq!((declared.kind, declared.steps.len()), (Kind::Declared, 0));
+}
+
+#[test]
+fn files_without_their_form_are_refused_by_file_and_field() {
+    for (file, text, words) in [
+        ("rhone.toml", "process = 1", "rhone.toml: process: must be a list"),
+        ("rhone.toml", "process = []", "rhone.toml: process: must be a list"),
+        ("rhone.toml", "x = ", "rhone.toml: -: "),
+        ("rhone.toml", "[build]\ncomand = \"x\"", "rhone.toml: build: unknown field `comand`"),
+        ("rhone.toml", "[build]\noutput = \"../x\"", "rhone.toml: build.output: must be a path inside"),
+        ("rhone.toml", "[build]\noutput = \"/x\"", "rhone.toml: build.output: must be a path inside"),
+        ("rhone.toml", "[build]\nenv = { \"A-B\" = \"x\" }", "rhone.toml: build.env: must have names"),
+        ("package.json", "{", "package.json: -: "),
+        ("Cargo.toml", "[package]\nname = 1", "Cargo.toml: -: "),
+        ("pyproject.toml", "[", "pyproject.toml: -: "),
+        ("railpack-plan.json", "{}", "railpack-plan.json: -: missing field `deploy`"),
+    ] {
+        let error = refused(&[(file, text)]);
+        assert!(error.code() == "PLAN_FILE_INVALID" && error.to_string().starts_with(words), "{text}: {error}");
+    }
+}
+
+#[test]
+fn no_file_is_read_through_a_link() {
+    let outside = folder(&[("secret", "process = [\"x\"]")]);
+    let folder = folder(&[]);
+    symlink(outside.path().join("secret"), folder.path().join("rhone.toml")).unwrap();
+    assert_eq!(detect(folder.path()).expect_err("a link").to_string(), "rhone.toml: -: must be a plain file");
+}
+
+#[test]
+fn real_plans_of_railpack_are_read_and_what_cannot_be_done_is_refused() {
+    let read = |name: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/railpack/");
+        let text = fs::read_to_string(format!("{path}{name}.plan.json")).unwrap();
+        detect(folder(&[("railpack-plan.json", &text)]).path())
+    };
+    let go = read("go-mod").expect("a plan");
+    assert_eq!(go.kind, Kind::Railpack);
+    assert_eq!(
+        go.steps.iter().map(|step| step.command[2].as_str()).collect::<Vec<_>>(),
+        ["export PATH=\"/tmp/railpack/go/bin:$PATH\"; go mod download", "go build -ldflags=\"-w -s\" -o out",]
+    );
+    assert!(go.steps[0].env["GOPATH"] == "/tmp/railpack/go" && go.start[2].ends_with("; ./out"), "{:?}", go.start);
+    assert!(go.reasons.iter().any(|reason| reason.contains("`mise install` is left out")));
+    let shell = read("shell-bash-arrays").expect("a plan");
+    assert_eq!((shell.steps[0].command[2].as_str(), shell.output), ("chmod +x start.sh", vec![".".to_owned()]));
+    assert_eq!(read("secrets").expect("a plan").steps[0].env["NOT_SECRET"], "not secret");
+    // It deploys a web server that only Railpack's image has.
+    assert_eq!(read("node-vite-react").expect_err("refused").code(), "RAILPACK_UNSUPPORTED");
+}

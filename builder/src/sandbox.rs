@@ -1,0 +1,171 @@
+//! Where a build runs: in a bubblewrap sandbox, or, where the machine cannot make one, as a plain process under the same limits
+//! and with a warning. The traps avoided: the host's environment, files and network; a program that outlives its build; root in
+//! the sandbox that is root outside.
+
+mod bubblewrap;
+mod shell;
+mod watch;
+
+pub(crate) use shell::PATH;
+pub(crate) use watch::Peak;
+
+use crate::{
+    log::Log,
+    process::{self, Outcome},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
+use tokio::{process::Command, time::Instant};
+
+/// What one build may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BuildLimits {
+    /// Of all its processes together.
+    pub memory_bytes: u64,
+    /// For all its steps together, by the clock.
+    pub seconds: u64,
+    /// Processes and threads at one time.
+    pub processes: u64,
+    /// Of what it writes, with the sources; also of the artifact's folder.
+    pub disk_bytes: u64,
+    /// Whether a plan may ask for the network.
+    pub network: bool,
+}
+
+impl Default for BuildLimits {
+    fn default() -> Self {
+        let gib = 1024 * 1024 * 1024;
+        Self { memory_bytes: 2 * gib, seconds: 900, processes: 512, disk_bytes: 4 * gib, network: true }
+    }
+}
+
+/// What stands around a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sandbox {
+    /// Namespaces of its own, made by bubblewrap.
+    Bubblewrap,
+    /// Limits and a clean environment, and nothing else; with why.
+    Plain(String),
+}
+
+impl Sandbox {
+    /// Tries to make one.
+    pub async fn of_this_machine() -> Self {
+        match bubblewrap::tried().await {
+            Ok(()) => Self::Bubblewrap,
+            Err(why) => Self::Plain(why),
+        }
+    }
+}
+
+/// Whether a build reaches the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    Closed,
+    Open,
+}
+
+/// The folders of one build on the host.
+pub(crate) struct Room {
+    root: PathBuf,
+    /// Whom its programs run as, when root starts them.
+    user: Option<u32>,
+}
+
+impl Room {
+    /// Makes the folders; the caller fills `src` and then gives the room away.
+    pub(crate) fn make(root: &Path, network: Network) -> io::Result<Self> {
+        for name in ["src", "home", "tmp", "said", "etc"] {
+            fs::create_dir(root.join(name))?;
+        }
+        let user = bubblewrap::a_user();
+        for (name, text) in bubblewrap::settings(user.unwrap_or(1000), network) {
+            fs::write(root.join("etc").join(name), text)?;
+        }
+        Ok(Self { root: root.to_owned(), user })
+    }
+
+    /// Lets its programs write where they may.
+    pub(crate) fn give_away(&self) -> io::Result<()> {
+        let Some(user) = self.user else { return Ok(()) };
+        ["src", "home", "tmp", "said"].iter().try_for_each(|name| bubblewrap::give(&self.root.join(name), user))
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
+/// Why a step was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Time,
+    Memory,
+    Processes,
+    Disk,
+}
+
+/// How a step ended by itself.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// Whether it tried addresses to which there is no way: it reached for a network that is closed.
+    pub(crate) reached_out: bool,
+}
+
+/// One step's program in its room.
+pub(crate) struct Run<'a> {
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) room: &'a Room,
+    pub(crate) network: Network,
+    pub(crate) limits: &'a BuildLimits,
+    pub(crate) deadline: Instant,
+}
+
+impl Run<'_> {
+    /// Runs the program to its end, or stops it at a limit.
+    pub(crate) async fn run(
+        &self,
+        words: &[String],
+        env: &BTreeMap<String, String>,
+        log: &Log,
+        peak: &Peak,
+    ) -> io::Result<Result<Ended, Stop>> {
+        let said = self.room.at("said").join("net");
+        let _ = fs::remove_file(&said);
+        let command = self.command(words, env);
+        let watch = async |pid| watch::watch(pid, &self.room.root, self.limits, self.deadline, peak).await;
+        Ok(match process::run(command, log, watch).await? {
+            Outcome::Stopped(stop) => Err(stop),
+            // What was written within a moment was not weighed while it was.
+            Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, self.limits.disk_bytes).await => Err(Stop::Disk),
+            Outcome::Ended(status) => {
+                let closed = self.network == Network::Closed && *self.sandbox == Sandbox::Bubblewrap;
+                let counted = fs::read_to_string(said).unwrap_or_default();
+                Ok(Ended { status, reached_out: closed && shell::routes_missed(&counted) > 0 })
+            }
+        })
+    }
+
+    fn command(&self, words: &[String], env: &BTreeMap<String, String>) -> Command {
+        let shell = shell::limited(self.limits, self.room.user);
+        match self.sandbox {
+            Sandbox::Bubblewrap => bubblewrap::command(self, &shell, words, env),
+            Sandbox::Plain(_) => {
+                let mut command = Command::new(&shell[0]);
+                command.args(&shell[1..]).arg(self.room.at("said").join("net")).args(words);
+                command.current_dir(self.room.at("src")).env_clear().env("PATH", shell::PATH);
+                command.env("HOME", self.room.at("home")).env("TMPDIR", self.room.at("tmp"));
+                command.envs(shell::FIXED).envs(env);
+                command
+            }
+        }
+    }
+}
