@@ -139,9 +139,10 @@ fn assemble(declared: Declared, mut found: Found) -> Result<Plan, PlanError> {
         found.kind = Kind::Declared;
         found.reasons.push("rhone.toml: `[build] command` is what is run, and nothing else".to_owned());
         found.tools = command.first().cloned().into_iter().filter(|tool| !tool.contains('/')).collect();
-        found.steps = match command.is_empty() {
-            true => vec![],
-            false => vec![Step { name: "build".to_owned(), command, env: BTreeMap::new() }],
+        found.steps = if command.is_empty() {
+            vec![]
+        } else {
+            vec![Step { name: "build".to_owned(), command, env: BTreeMap::new() }]
         };
     }
     if let Some(output) = &declared.build.output {
@@ -178,12 +179,12 @@ fn words(start: Start, exports: &[(&str, &str)]) -> Vec<String> {
         Start::Words(words) => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
         Start::Line(line) => line,
     };
-    let exports: String = exports.iter().map(|(name, value)| format!("export {name}=\"{value}\"; ")).collect();
+    let exports: Vec<_> = exports.iter().map(|(name, value)| format!("export {name}=\"{value}\"; ")).collect();
     // Replaced by the app, the shell does not stand between it and its signals.
     let first = line.split_whitespace().next().unwrap_or_default();
     let simple = !line.contains([';', '&', '|', '<', '>', '(', ')', '`', '\n']) && !first.contains('=');
     let exec = if simple && first != "exec" { "exec " } else { "" };
-    vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{exports}{exec}{line}")]
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{}{exec}{line}", exports.concat())]
 }
 
 fn quoted(word: &str) -> String {

@@ -144,6 +144,8 @@ impl Run<'_> {
         let watch = async |pid| watch::watch(pid, &self.room.root, self.limits, self.deadline, peak).await;
         Ok(match process::run(command, log, watch).await? {
             Outcome::Stopped(stop) => Err(stop),
+            // What was written within a moment was not weighed while it was.
+            Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, self.limits.disk_bytes).await => Err(Stop::Disk),
             Outcome::Ended(status) => {
                 let closed = self.network == Network::Closed && *self.sandbox == Sandbox::Bubblewrap;
                 let counted = fs::read_to_string(said).unwrap_or_default();

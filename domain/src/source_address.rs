@@ -152,15 +152,15 @@ impl SourceAddress {
             return Err(Malformed("must not begin with `-`"));
         }
         if text.starts_with('/') {
-            return local(text, policy);
+            return local(text, *policy);
         }
         if let Some(path) = text.strip_prefix("file://") {
-            return local(path, policy);
+            return local(path, *policy);
         }
         match text.split_once("://") {
-            Some(("https", rest)) => remote(Scheme::Https, rest, policy),
-            Some(("http", rest)) => remote(Scheme::Http, rest, policy),
-            Some(("git", rest)) => remote(Scheme::Git, rest, policy),
+            Some(("https", rest)) => remote(Scheme::Https, rest, *policy),
+            Some(("http", rest)) => remote(Scheme::Http, rest, *policy),
+            Some(("git", rest)) => remote(Scheme::Git, rest, *policy),
             Some(("ssh" | "git+ssh", _)) => Err(NotAllowed("`ssh` needs a key, and none is held; use `https`")),
             _ if text.contains("::") => Err(NotAllowed("`ext::`, `fd::` and other helpers of git are never let in")),
             _ => Err(Malformed("must begin with `https://`, `http://`, `git://`, or be the absolute path of a folder")),
@@ -168,7 +168,7 @@ impl SourceAddress {
     }
 }
 
-fn local(path: &str, policy: &SourcePolicy) -> Result<SourceAddress, AddressRefused> {
+fn local(path: &str, policy: SourcePolicy) -> Result<SourceAddress, AddressRefused> {
     if !path.starts_with('/') {
         return Err(Malformed("`file://` must be followed by an absolute path"));
     }
@@ -184,7 +184,7 @@ fn local(path: &str, policy: &SourcePolicy) -> Result<SourceAddress, AddressRefu
     Ok(SourceAddress::Local(folder.components().collect()))
 }
 
-fn remote(scheme: Scheme, rest: &str, policy: &SourcePolicy) -> Result<SourceAddress, AddressRefused> {
+fn remote(scheme: Scheme, rest: &str, policy: SourcePolicy) -> Result<SourceAddress, AddressRefused> {
     let (authority, path) = rest.split_once('/').ok_or(Malformed("must name a repository after the host"))?;
     if authority.contains('@') {
         return Err(Malformed("must not carry a user or a password: it would be on record for ever"));
@@ -195,7 +195,7 @@ fn remote(scheme: Scheme, rest: &str, policy: &SourcePolicy) -> Result<SourceAdd
     let (host, port) = host_and_port(authority, scheme)?;
     let host = host.to_ascii_lowercase();
     match host.parse::<IpAddr>() {
-        Ok(address) => may_be_reached(address, policy)?,
+        Ok(address) => may_be_reached(address, &policy)?,
         Err(_) => name(&host, policy)?,
     }
     Ok(SourceAddress::Remote(Remote { scheme, host, port, path: format!("/{path}") }))
@@ -229,7 +229,7 @@ fn host_and_port(authority: &str, scheme: Scheme) -> Result<(&str, u16), Address
 }
 
 /// A DNS name. Resolvers read `2852039166`, `0xa9fea9fe` and `169.254.43518` as addresses, so these are no names.
-fn name(host: &str, policy: &SourcePolicy) -> Result<(), AddressRefused> {
+fn name(host: &str, policy: SourcePolicy) -> Result<(), AddressRefused> {
     let trimmed = host.strip_suffix('.').unwrap_or(host);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -256,13 +256,13 @@ pub fn may_be_reached(address: IpAddr, policy: &SourcePolicy) -> Result<(), Addr
         IpAddr::V4(v4) => v4,
         IpAddr::V6(v6) => match embedded(v6) {
             Some(v4) => v4,
-            None => return judged(inward_v6(v6), private_v6(v6), policy),
+            None => return judged(inward_v6(v6), private_v6(v6), *policy),
         },
     };
-    judged(inward_v4(address), private_v4(address), policy)
+    judged(inward_v4(address), private_v4(address), *policy)
 }
 
-fn judged(inward: bool, private: bool, policy: &SourcePolicy) -> Result<(), AddressRefused> {
+fn judged(inward: bool, private: bool, policy: SourcePolicy) -> Result<(), AddressRefused> {
     if inward {
         return Err(NotAllowed(INWARD));
     }
@@ -286,12 +286,12 @@ fn private_v4(address: Ipv4Addr) -> bool {
 
 /// The IPv4 address that an IPv6 address only carries: mapped, compatible, NAT64 and 6to4.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0xffff | 0] if g != 0 => Some(v4(g, h)),
-        [0x64, 0xff9b, ..] => Some(v4(g, h)),
-        [0x2002, ..] => Some(v4(b, c)),
+    let segments = address.segments();
+    let v4 = |at: usize| Ipv4Addr::from((u32::from(segments[at]) << 16) | u32::from(segments[at + 1]));
+    match segments {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, _] if high != 0 => Some(v4(6)),
+        [0x64, 0xff9b, ..] => Some(v4(6)),
+        [0x2002, ..] => Some(v4(1)),
         _ => None,
     }
 }

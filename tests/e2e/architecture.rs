@@ -6,11 +6,12 @@ use rhone_tests::program;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which of our own crates each may use, besides in tests.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("rhone-domain", &[]),
     ("rhone-eventstore", &["rhone-domain"]),
     ("rhone-projections", &["rhone-domain", "rhone-eventstore"]),
     ("rhone-providers", &["rhone-domain"]),
+    ("rhone-builder", &["rhone-domain", "rhone-providers"]),
     ("rhone-api", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-workers", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-edge", &["rhone-domain"]),
@@ -18,11 +19,12 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 ];
 
 /// What each must not even reach through others.
-const MUST_NEVER: [(&str, &[&str]); 5] = [
+const MUST_NEVER: [(&str, &[&str]); 6] = [
     ("rhone-domain", &["tokio", "sqlx", "async-nats", "reqwest", "hyper", "rand", "axum"]),
     ("rhone-providers", &["sqlx"]),
     ("rhone-edge", &["sqlx", "sqlx-postgres", "tokio-postgres", "async-graphql"]),
     ("rhone-runner", &["sqlx", "sqlx-postgres", "tokio-postgres", "async-graphql", "async-nats"]),
+    ("rhone-builder", &["sqlx", "async-graphql"]),
     ("rhone-eventstore", &["axum", "async-graphql", "async-nats", "reqwest"]),
 ];
 

@@ -122,9 +122,6 @@ impl BuildError {
 
     /// What the failed step printed last.
     pub fn last_lines(&self) -> &[String] {
-        match self {
-            Self::Failed { last, .. } | Self::NetworkRefused { last, .. } => last,
-            _ => &[],
-        }
+        if let Self::Failed { last, .. } | Self::NetworkRefused { last, .. } = self { last } else { &[] }
     }
 }

@@ -47,9 +47,8 @@ async fn no_secret_is_passed_on_whole_by_line_or_across_the_cut() {
 #[tokio::test]
 async fn many_secrets_in_a_line_that_is_cut_give_no_part_of_one_away() {
     let printed = "hunter2-longer".repeat(20_000);
-    for texts in [kept(&["hunter2-longer"], printed.as_bytes()).await] {
-        assert!(!texts.concat().contains("hunt") && texts[0].ends_with("[cut]"));
-    }
+    let texts = kept(&["hunter2-longer"], printed.as_bytes()).await;
+    assert!(!texts.concat().contains("hunt") && texts[0].ends_with("[cut]"));
 }
 
 #[tokio::test]

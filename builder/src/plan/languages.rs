@@ -98,7 +98,8 @@ fn go(files: &Files) -> Result<Option<Found>, PlanError> {
     let is_main = |folder: &str| -> Result<bool, PlanError> {
         for name in files.names(folder) {
             let path = if folder == "." { name.clone() } else { format!("{folder}/{name}") };
-            let source = name.ends_with(".go") && !name.ends_with("_test.go") && files.has(&path);
+            let stem = name.strip_suffix(".go");
+            let source = stem.is_some_and(|stem| !stem.ends_with("_test")) && files.has(&path);
             if source && files.text(&path)?.is_some_and(|text| text.lines().any(|line| line.trim() == "package main")) {
                 return Ok(true);
             }

@@ -76,10 +76,10 @@ pub(super) fn find(files: &Files) -> Result<Option<Found>, PlanError> {
     found.env.insert("CI".to_owned(), "true".to_owned());
     found.output = output(&plan.deploy)?;
     found.start = plan.deploy.start_command.map(Start::Line);
-    let exports: String =
-        plan.deploy.variables.iter().map(|(name, value)| format!("{name}={} ", super::quoted(value))).collect();
+    let exports: Vec<_> =
+        plan.deploy.variables.iter().map(|(name, value)| format!("{name}={}", super::quoted(value))).collect();
     if let (Some(Start::Line(line)), false) = (&mut found.start, exports.is_empty()) {
-        *line = format!("export {exports}; {line}");
+        *line = format!("export {}; {line}", exports.join(" "));
     }
     Ok(Some(found))
 }

@@ -77,6 +77,10 @@ pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String], env: &B
     let mut command = Command::new(BWRAP);
     command.env_clear().env("PATH", path());
     command.args(spaces(run.network)).arg("--clearenv").args(host());
+    // What bubblewrap makes on its way to a mount is closed to everybody but who started it.
+    for folder in ["/etc", "/etc/ssl", "/build"] {
+        command.args(["--perms", "0755", "--dir", folder]);
+    }
     for settings in SETTINGS {
         command.args(["--ro-bind-try", settings, settings]);
     }

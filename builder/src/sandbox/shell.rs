@@ -15,8 +15,8 @@ const SCRIPT: &str = "\"$@\"; status=$?; cat /proc/net/snmp /proc/net/snmp6 >\"$
 
 /// Words that run, under the limits, whatever words follow: first where the network is said, then the program.
 ///
-/// Memory is watched by `watch`; the kernel's limit for a single process is twice that, and stands for the moment between two
-/// looks. It counts what a process may write to, not the address space, of which Node.js and Go reserve more than there is.
+/// Memory and disk are watched by `watch`; the kernel's limits for a single process and a single file are twice that, and
+/// stand for the moment between two looks. That of memory counts what a process may write to, not the address space, of which Node.js and Go reserve more than there is.
 ///
 /// As `user`, where there is one, and without any power of whoever started it.
 pub(super) fn limited(limits: &BuildLimits, user: Option<u32>) -> Vec<String> {
@@ -31,7 +31,7 @@ pub(super) fn limited(limits: &BuildLimits, user: Option<u32>) -> Vec<String> {
         "/usr/bin/prlimit".to_owned(),
         limit("data", limits.memory_bytes.saturating_mul(2)),
         limit("nproc", limits.processes),
-        limit("fsize", limits.disk_bytes),
+        limit("fsize", limits.disk_bytes.saturating_mul(2)),
         limit("cpu", limits.seconds.saturating_mul(8)),
         limit("core", 0),
         limit("nofile", 4096),

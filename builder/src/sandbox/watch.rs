@@ -25,10 +25,10 @@ impl Peak {
 }
 
 /// Ends when a limit is passed.
-pub(super) async fn watch(root: u32, room: &Path, limits: &BuildLimits, deadline: Instant, peak: &Peak) -> Stop {
+pub(super) async fn watch(first: u32, room: &Path, limits: &BuildLimits, deadline: Instant, peak: &Peak) -> Stop {
     tokio::select! {
         () = sleep_until(deadline) => Stop::Time,
-        stop = processes(root, limits, peak) => stop,
+        stop = processes(first, limits, peak) => stop,
         () = disk(room, limits.disk_bytes) => Stop::Disk,
     }
 }
@@ -55,13 +55,17 @@ async fn processes(root: u32, limits: &BuildLimits, peak: &Peak) -> Stop {
 async fn disk(room: &Path, most: u64) {
     loop {
         let began = Instant::now();
-        let folder = room.to_owned();
-        let weighed = tokio::task::spawn_blocking(move || scratch::weigh(&folder, most)).await;
-        if weighed.is_ok_and(|weight| weight.bytes > most) {
+        if is_too_heavy(room, most).await {
             return;
         }
         sleep((began.elapsed() * 4).max(Duration::from_millis(100))).await;
     }
+}
+
+pub(super) async fn is_too_heavy(room: &Path, most: u64) -> bool {
+    let room = room.to_owned();
+    let weighed = tokio::task::spawn_blocking(move || scratch::weigh(&room, most)).await;
+    weighed.is_ok_and(|weight| weight.bytes > most)
 }
 
 /// A process and everything that descends from it.

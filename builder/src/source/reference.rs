@@ -51,8 +51,9 @@ fn named(name: &str) -> Result<(), &'static str> {
     if name.chars().any(|c| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c)) {
         return Err("must not contain blanks, control characters or any of ~^:?*[\\");
     }
-    let part =
-        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.ends_with(".lock");
+    let part = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && part.strip_suffix(".lock").is_none()
+    };
     if name.contains("..") || name.contains("@{") || name == "@" || !name.split('/').all(part) {
         return Err("must be a name as `git check-ref-format` takes it");
     }

@@ -1,5 +1,9 @@
 //! The builder on real repositories, real programs and a real sandbox. What a machine cannot do is said on the error output
 //! and skipped.
 
+#![expect(clippy::unwrap_used, reason = "a test's panic is its report, in its helpers too")]
+
+mod build;
+mod limits;
 mod repository;
 mod source;

@@ -5,8 +5,8 @@ use super::*;
 const STRICT: SourcePolicy = SourcePolicy { local: Allowed::No, private: Allowed::No };
 const OPEN: SourcePolicy = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
 
-fn refused(text: &str, policy: &SourcePolicy) -> &'static str {
-    match SourceAddress::parse(text, policy) {
+fn refused(text: &str, policy: SourcePolicy) -> &'static str {
+    match SourceAddress::parse(text, &policy) {
         Ok(address) => panic!("{text} was let in as {address}"),
         Err(refused) => refused.code(),
     }
@@ -63,9 +63,9 @@ fn what_is_no_address_is_refused_by_its_form() {
         "file://host",
         "/srv/../etc",
     ] {
-        assert_eq!(refused(text, &OPEN), "REPOSITORY_INVALID", "{text:?}");
+        assert_eq!(refused(text, OPEN), "REPOSITORY_INVALID", "{text:?}");
     }
-    assert_eq!(refused(&format!("https://example.org/{}", "a".repeat(500)), &OPEN), "REPOSITORY_INVALID");
+    assert_eq!(refused(&format!("https://example.org/{}", "a".repeat(500)), OPEN), "REPOSITORY_INVALID");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn helpers_and_ssh_are_never_let_in() {
         "ssh://git@a/b",
         "git+ssh://a/b",
     ] {
-        assert_eq!(refused(text, &OPEN), "SOURCE_NOT_ALLOWED", "{text:?}");
+        assert_eq!(refused(text, OPEN), "SOURCE_NOT_ALLOWED", "{text:?}");
     }
 }
 
@@ -106,7 +106,7 @@ fn nothing_that_leads_to_the_machines_metadata_is_let_in_whatever_the_policy() {
         "METADATA.google.internal.",
         "metadata",
     ] {
-        assert_eq!(refused(&format!("http://{host}/latest"), &OPEN), "SOURCE_NOT_ALLOWED", "{host}");
+        assert_eq!(refused(&format!("http://{host}/latest"), OPEN), "SOURCE_NOT_ALLOWED", "{host}");
     }
 }
 
@@ -115,7 +115,7 @@ fn spellings_of_addresses_that_only_resolvers_know_are_no_names() {
     for host in
         ["2852039166", "0xa9fea9fe", "169.254.43518", "0251.0376.0251.0376", "169.254.169.254.", "1.2.3.0x4", "127.1"]
     {
-        assert_eq!(refused(&format!("http://{host}/latest"), &OPEN), "REPOSITORY_INVALID", "{host}");
+        assert_eq!(refused(&format!("http://{host}/latest"), OPEN), "REPOSITORY_INVALID", "{host}");
     }
 }
 
@@ -137,7 +137,7 @@ fn private_addresses_and_folders_are_let_in_by_the_policy_alone() {
         "/srv/git/app.git",
         "file:///srv/git/app.git",
     ] {
-        assert_eq!(refused(text, &STRICT), "SOURCE_NOT_ALLOWED", "{text}");
+        assert_eq!(refused(text, STRICT), "SOURCE_NOT_ALLOWED", "{text}");
         assert!(SourceAddress::parse(text, &OPEN).is_ok(), "{text}");
     }
 }

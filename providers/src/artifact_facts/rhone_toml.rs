@@ -35,6 +35,9 @@ struct RhoneToml {
     #[serde(default)]
     generated: BTreeMap<String, String>,
     wake: Option<Wake>,
+    /// How it was built: the builder's own rules, and of no meaning for bytes that are there already.
+    #[serde(rename = "build")]
+    _build: Option<toml::Table>,
 }
 
 /// `[env]`: the variables and secrets without which the app does not run.
