@@ -7,6 +7,8 @@ mod drain;
 mod drive;
 mod host_drain;
 mod housekeeping;
+mod log_rotation;
+pub mod logs;
 mod migration;
 mod operations;
 mod process;
@@ -19,5 +21,5 @@ mod scheduler;
 mod sleep;
 mod wake;
 
-pub use config::Config;
+pub use config::{Config, LogRetention};
 pub use run::{WorkerError, run};
