@@ -137,6 +137,22 @@ pub(crate) struct Work {
     /// The folder of the platform's own object storage, if it has one.
     #[serde(default)]
     pub(crate) objects: Option<PathBuf>,
+    /// Where artifacts and logs are kept: the same place as the API's.
+    pub(crate) artifacts: PathBuf,
+    /// For how many days logs are kept.
+    #[serde(default = "log_days")]
+    pub(crate) log_days: u32,
+    /// How many MiB of logs are kept of one allocation or build, compressed.
+    #[serde(default = "log_mib")]
+    pub(crate) log_mib: u32,
+}
+
+fn log_days() -> u32 {
+    14
+}
+
+fn log_mib() -> u32 {
+    64
 }
 
 /// Where probes may reach.

@@ -19,6 +19,7 @@ pub mod text;
 pub mod edge_status;
 pub mod feed;
 pub mod host_protocol;
+pub mod logs;
 // The nouns.
 pub mod allocation;
 pub mod app;

@@ -1,7 +1,10 @@
 //! The artifact store: bytes under their own digest, in a folder or a bucket. The trap avoided: bytes that can be seen
 //! before it is known that they are what their name says; an upload is completed only after its digest was compared.
 
-use crate::artifact_facts::{FactsError, read_facts};
+use crate::{
+    artifact_facts::{FactsError, read_facts},
+    log_store::LogStore,
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
@@ -112,6 +115,11 @@ impl ArtifactStore {
     /// Keeps artifacts in any store, such as S3.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
         Self { objects }
+    }
+
+    /// The same folder or bucket as the place of logs, which nobody can ask for as artifacts, nor the other way round.
+    pub fn logs(&self) -> LogStore {
+        LogStore::over(Arc::clone(&self.objects))
     }
 
     /// Takes the bytes if they are at most `limit` and have the digest. They can be seen only then. Bytes that are here

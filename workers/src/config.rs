@@ -12,13 +12,27 @@ use rhone_domain::{
 };
 use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake, vault::Vault};
 use rhone_projections::inline::AuthorityRows;
-use rhone_providers::artifact_store::ArtifactStore;
-use rhone_providers::probe::Ground;
+use rhone_providers::{artifact_store::ArtifactStore, probe::Ground};
 use sqlx::PgPool;
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 /// The one door for writes, as workers use it.
 pub(crate) type Door = Dispatcher<PgLog, AuthorityRows>;
+
+/// How long logs are kept: until they are too old, and of one allocation or build until it has printed too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRetention {
+    /// The oldest.
+    pub age: Duration,
+    /// The most of one allocation or build, as it lies in the store.
+    pub bytes: i64,
+}
+
+impl Default for LogRetention {
+    fn default() -> Self {
+        Self { age: Duration::from_hours(14 * 24), bytes: 64 << 20 }
+    }
+}
 
 /// What a worker is given.
 #[derive(Clone)]
@@ -39,6 +53,10 @@ pub struct Config {
     pub nats: Option<async_nats::Client>,
     /// Credentials of bindings.
     pub vault: Vault,
+    /// Where artifacts and logs are kept.
+    pub artifacts: ArtifactStore,
+    /// How long logs are kept.
+    pub log_retention: LogRetention,
     /// What probes work with.
     pub ground: Ground,
     /// What this worker builds with; none where nothing is built.
@@ -56,8 +74,6 @@ pub struct Builds {
     pub per_workspace: u16,
     /// Where sources and artifacts are while they are made; nothing here outlives a build.
     pub scratch: PathBuf,
-    /// Where artifacts are kept.
-    pub artifacts: ArtifactStore,
     /// No artifact is larger, in bytes.
     pub artifact_limit: u64,
     /// What may be fetched from where.

@@ -9,6 +9,8 @@ mod drain;
 mod drive;
 mod host_drain;
 mod housekeeping;
+mod log_rotation;
+pub mod logs;
 mod migration;
 mod operations;
 mod process;
@@ -21,5 +23,5 @@ mod scheduler;
 mod sleep;
 mod wake;
 
-pub use config::{Builds, Config};
+pub use config::{Builds, Config, LogRetention};
 pub use run::{WorkerError, run};

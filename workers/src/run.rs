@@ -1,6 +1,6 @@
 //! Starts everything a worker does and waits for the end.
 
-use crate::{builds, config::Config, housekeeping, operations, publisher, scheduler, sleep};
+use crate::{builds, config::Config, housekeeping, log_rotation, operations, publisher, scheduler, sleep};
 use rhone_eventstore::{
     boot::{self, BootError},
     lease::Leases,
@@ -38,6 +38,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     tasks.spawn(scheduler::run(config.clone()));
     tasks.spawn(sleep::run(config.clone()));
     tasks.spawn(housekeeping::run(config.clone()));
+    tasks.spawn(log_rotation::run(config.clone()));
     tasks.spawn(publisher::run(config));
     tokio::select! {
         () = shutdown => {}

@@ -3,12 +3,10 @@
 
 use super::Probes;
 use crate::data::Data;
-use anyhow::{Context as _, Result};
 use rhone_builder::{
     build::BuildLimits,
     source::{self, Allowed, SourcePolicy},
 };
-use rhone_providers::artifact_store::ArtifactStore;
 use rhone_workers::Builds;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
@@ -25,8 +23,6 @@ pub(crate) struct Build {
     pub(crate) per_workspace: u16,
     /// Where sources and artifacts are while they are made; `builds` of the data folder when omitted.
     pub(crate) scratch: Option<PathBuf>,
-    /// Where artifacts are kept; `artifacts` of the data folder when omitted.
-    pub(crate) artifacts: Option<PathBuf>,
     /// What may be fetched from where: tenants name the addresses.
     pub(crate) sources: Probes,
     /// No source is larger, in bytes.
@@ -66,7 +62,6 @@ impl Default for Build {
             at_once: 2,
             per_workspace: 2,
             scratch: None,
-            artifacts: None,
             sources: Probes::Public,
             source_bytes: 512 * MIB,
             source_files: 100_000,
@@ -83,17 +78,15 @@ impl Default for Build {
 
 impl Build {
     /// As workers take it; none where nothing is built.
-    pub(crate) fn builds(self, data: &Data) -> Result<Option<Arc<Builds>>> {
+    pub(crate) fn builds(self, data: &Data) -> Option<Arc<Builds>> {
         if self.at_once == 0 {
-            return Ok(None);
+            return None;
         }
-        let artifacts = self.artifacts.unwrap_or_else(|| data.artifacts());
         let inner = if self.sources == Probes::Local { Allowed::Yes } else { Allowed::No };
-        Ok(Some(Arc::new(Builds {
+        Some(Arc::new(Builds {
             at_once: self.at_once,
             per_workspace: self.per_workspace,
             scratch: self.scratch.unwrap_or_else(|| data.path().join("builds")),
-            artifacts: ArtifactStore::local(&artifacts).context("opening the artifact store")?,
             artifact_limit: self.artifact_bytes,
             sources: SourcePolicy { local: inner, private: inner },
             source_limits: source::Limits {
@@ -108,7 +101,7 @@ impl Build {
                 disk_bytes: self.disk_bytes,
                 network: self.network,
             },
-        })))
+        }))
     }
 }
 

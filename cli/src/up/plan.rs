@@ -153,7 +153,14 @@ fn value(section: &impl Serialize) -> Result<Value> {
 }
 
 fn work(data: &Data, admin: SocketAddr) -> Work {
-    Work { admin, probes: Probes::Local, objects: Some(data.path().join("objects")) }
+    Work {
+        admin,
+        probes: Probes::Local,
+        objects: Some(data.path().join("objects")),
+        artifacts: data.artifacts(),
+        log_days: 14,
+        log_mib: 64,
+    }
 }
 
 fn serve(data: &Data, listen: SocketAddr, user: ActorId) -> Serve {

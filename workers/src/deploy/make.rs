@@ -2,10 +2,10 @@
 //! one attempt; what the store does not have is made again by whoever adopts the deploy. The trap: a name resolved twice; what
 //! was fetched once is fetched again by its commit.
 
-use crate::{builds, config::Builds, process::Drive};
+use crate::{builds, config::Builds, logs::Writer, process::Drive};
 use rhone_builder::{
     build::{self, Sandbox},
-    log::{Line, Log},
+    log::{Line, Log, Stream},
     plan::{self, Kind},
     source::{self, Reference, Source, SourceError},
 };
@@ -14,12 +14,15 @@ use rhone_domain::{
     deploy::{self, Built, Deploy, Fetched, Origin},
     deployment::Deployment,
     digest::Digest,
-    ids::OperationId,
+    logs::{LogOwner, LogStream},
     numbers::Fence,
     operation::{Evidence, Failure},
     text::Commit,
 };
-use rhone_providers::artifact_pack::{Packed, pack_directory};
+use rhone_providers::{
+    artifact_pack::{Packed, pack_directory},
+    artifact_store::ArtifactStore,
+};
 use std::{
     path::PathBuf,
     sync::Arc,
@@ -46,10 +49,11 @@ pub(super) struct Made {
 
 /// Makes the artifact of one deploy, in one attempt.
 pub(super) struct Maker {
-    operation: OperationId,
     attempt: Fence,
     deploy: Deploy,
     builds: Arc<Builds>,
+    artifacts: ArtifactStore,
+    logs: Writer,
     folder: PathBuf,
 }
 
@@ -57,7 +61,14 @@ impl Maker {
     pub(super) fn new(drive: &Drive<'_>, deploy: &Deploy, builds: &Arc<Builds>) -> Self {
         let (operation, attempt) = (drive.requested.id, drive.fence.fence);
         let folder = builds::folder(builds, operation, attempt);
-        Self { operation, attempt, deploy: deploy.clone(), builds: builds.clone(), folder }
+        let owner = LogOwner {
+            environment: Some(deploy.environment),
+            deployment: Some(deploy.deployment),
+            ..LogOwner::build(drive.requested.workspace, deploy.app, operation)
+        };
+        let artifacts = drive.config.artifacts.clone();
+        let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner);
+        Self { attempt, deploy: deploy.clone(), builds: builds.clone(), artifacts, logs, folder }
     }
 
     /// Fetches what the request names.
@@ -95,7 +106,7 @@ impl Maker {
     /// The release's own bytes, read back from the store.
     pub(super) async fn read_back(&self, release: &Deployment) -> Result<(Digest, ArtifactFacts), Failure> {
         let created = release.created.as_ref().ok_or_else(|| failed("NOT_FOUND", "the release is not on record"))?;
-        let (_, facts) = self.builds.artifacts.facts(created.digest).await.map_err(|error| {
+        let (_, facts) = self.artifacts.facts(created.digest).await.map_err(|error| {
             deploy::failed("ARTIFACT_UNUSABLE", format!("the artifact cannot be used: {}", told(&error)))
         })?;
         Ok((created.digest, facts))
@@ -182,7 +193,7 @@ impl Maker {
         let packed = packed.await.map_err(|error| broken("packing the artifact", &error))?;
         let packed = packed.map_err(|error| deploy::failed("ARTIFACT_UNUSABLE", error))?;
         let bytes = fs::File::open(&tar).await.map_err(|error| broken("reading the artifact", &error))?;
-        let stored = &self.builds.artifacts;
+        let stored = &self.artifacts;
         stored
             .put_stream(packed.digest, self.builds.artifact_limit, ReaderStream::new(bytes))
             .await
@@ -203,7 +214,7 @@ struct Reading {
 impl Reading {
     fn of(maker: &Maker) -> Self {
         let (log, lines) = Log::channel(LINES, Vec::new());
-        Self { log, kept: tokio::spawn(keep_lines(maker.operation, lines)) }
+        Self { log, kept: tokio::spawn(keep_lines(maker.logs.clone(), lines)) }
     }
 
     /// Waits until every line is kept.
@@ -213,9 +224,17 @@ impl Reading {
     }
 }
 
-async fn keep_lines(operation: OperationId, mut lines: mpsc::Receiver<Line>) {
+async fn keep_lines(logs: Writer, mut lines: mpsc::Receiver<Line>) {
     while let Some(line) = lines.recv().await {
-        tracing::debug!(operation.id = %operation, stream = ?line.stream, text = %line.text, "a build says");
+        let stream = match line.stream {
+            Stream::Step => LogStream::Rhone,
+            Stream::Out => LogStream::Stdout,
+            Stream::Err => LogStream::Stderr,
+        };
+        logs.line(line.at, stream, &line.text).await;
+    }
+    if let Err(error) = logs.flush().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "lines of a build were not kept");
     }
 }
 
