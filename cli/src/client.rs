@@ -3,11 +3,15 @@
 
 pub mod args;
 mod connection;
+mod daily;
 pub(crate) mod documents;
+mod dotenv;
 mod failure;
 mod follow;
+mod gates;
 mod history;
 pub mod history_args;
+pub mod link;
 mod login;
 mod logins;
 pub(crate) mod mutation;
