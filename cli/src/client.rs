@@ -4,11 +4,15 @@
 pub mod args;
 mod connection;
 pub mod deploy;
+mod daily;
 pub(crate) mod documents;
+mod dotenv;
 mod failure;
 mod follow;
+mod gates;
 mod history;
 pub mod history_args;
+pub mod link;
 mod login;
 mod logins;
 pub(crate) mod mutation;

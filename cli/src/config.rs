@@ -1,6 +1,9 @@
 //! What each part is told, from its own section of `rhone.json`, each value of which the environment may replace: `RHONE_`,
 //! the section, the key, such as `RHONE_EDGE_TOKEN`. A host that runs one part needs one section. The trap avoided: secrets
-//! in arguments or in a `Debug`; no type here has one.
+//! in arguments or in a `Debug`; no type here has one. Every field has its row in `settings`.
+
+pub(crate) mod reference;
+mod settings;
 
 mod build;
 
@@ -211,6 +214,11 @@ fn bytes(name: &str, text: &str) -> Result<[u8; 32]> {
 pub(crate) fn required<'a>(name: &str, value: Option<&'a String>) -> Result<&'a str> {
     let variable = name.to_uppercase().replace(['.', '-'], "_");
     value.map(String::as_str).with_context(|| format!("{name} is missing: set it in rhone.json or as RHONE_{variable}"))
+}
+
+/// A section as it is written.
+pub(crate) fn value(section: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(section).context("a section of rhone.json is JSON")
 }
 
 /// A section of the configuration as the part that owns it reads it.

@@ -60,6 +60,11 @@ pub(crate) async fn verify(data: &Data, file: Option<&Path>) -> Result<ExitCode>
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The log itself, judged.
+pub(crate) async fn judged(data: &Data) -> Result<verify::Report> {
+    Ok(verify::verify(&everything(&open(data).await?).await?))
+}
+
 async fn everything(log: &PgLog) -> Result<Vec<ExportedEvent>> {
     let (mut events, mut at) = (Vec::new(), Position::START);
     loop {
@@ -79,7 +84,11 @@ async fn open(data: &Data) -> Result<PgLog> {
 /// `rhone admin reseal`: the number of the era it opens.
 pub(crate) async fn reseal(data: &Data, reason: &str) -> Result<i32> {
     let database: Database = section(data, "database")?;
-    let url = required("database.admin_url", database.admin_url.as_ref())?;
-    let pool = connect(url, "rhone admin", 1).await.context("connecting as the administrator")?;
+    reseal_at(required("database.admin_url", database.admin_url.as_ref())?, reason).await
+}
+
+/// The same, of the database at this URL.
+pub(crate) async fn reseal_at(admin_url: &str, reason: &str) -> Result<i32> {
+    let pool = connect(admin_url, "rhone admin", 1).await.context("connecting as the administrator")?;
     boot::reseal(&pool, reason, administrator()).await.context("opening the next era")
 }

@@ -13,7 +13,7 @@ use rhone_domain::{
     ids::{SubjectId, WorkspaceId},
     personal::Sealed,
 };
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 use std::sync::Arc;
 
 const NONCE: usize = 12;
@@ -108,6 +108,21 @@ impl Subjects {
             .fetch_one(&self.pool)
             .await?;
         Ok(row.try_get("destroyed")?)
+    }
+
+    /// Unwraps every subject's key and forgets it, as the administrator: the key at hand is the one of this database. Says how
+    /// many there are.
+    pub async fn unwrap_every(&self, admin: &mut PgConnection) -> Result<u64, SubjectError> {
+        let rows =
+            sqlx::query("SELECT subject, key_id, wrapped_key FROM log.subject_keys WHERE wrapped_key IS NOT NULL")
+                .fetch_all(admin)
+                .await?;
+        for row in &rows {
+            let key_id: String = row.try_get("key_id")?;
+            let wrapped: Vec<u8> = row.try_get("wrapped_key")?;
+            self.unwrap(SubjectId(row.try_get("subject")?), &key_id, &wrapped)?;
+        }
+        Ok(rows.len() as u64)
     }
 
     async fn key(&self, subject: SubjectId) -> Result<Stored, SubjectError> {

@@ -6,7 +6,7 @@ use crate::{
     log_store::LogStore,
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{
     MultipartUpload, ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem, path::Path as Key,
 };
@@ -78,6 +78,13 @@ pub enum StoreError {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// The folder or bucket does not say what it holds.
+    #[error("the artifact store could not say what it holds")]
+    Unlisted {
+        /// Why not.
+        #[source]
+        source: object_store::Error,
     },
     /// The folder or bucket failed.
     #[error("the artifact store could not {doing} {digest}")]
@@ -156,6 +163,17 @@ impl ArtifactStore {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(source) => Err(StoreError::Failed { doing: "look for", digest, source }),
         }
+    }
+
+    /// Every digest under which something is kept, with its size, in no order. What is no artifact is passed over.
+    pub fn list(&self) -> BoxStream<'static, Result<(Digest, u64), StoreError>> {
+        let found = self.objects.list(Some(&Key::from("sha256")));
+        let named = |meta: object_store::ObjectMeta| {
+            let digest = format!("sha256:{}", meta.location.filename()?).parse::<Digest>().ok()?;
+            (key(digest) == meta.location).then_some((digest, meta.size))
+        };
+        let failed = |source| StoreError::Unlisted { source };
+        found.map_err(failed).try_filter_map(move |meta| future::ready(Ok(named(meta)))).boxed()
     }
 
     /// The bytes. Whoever executes them compares the digest again.

@@ -57,10 +57,15 @@ impl Default for PortRange {
     }
 }
 
+/// What [`Config::log_bytes`] is when nothing is said.
+pub const LOG_BYTES: u64 = 8 << 20;
+/// What [`Config::artifact_bytes`] is when nothing is said.
+pub const ARTIFACT_BYTES: u64 = 2 << 30;
+
 fn log_bytes() -> u64 {
-    8 << 20
+    LOG_BYTES
 }
 
 fn artifact_bytes() -> u64 {
-    2 << 30
+    ARTIFACT_BYTES
 }

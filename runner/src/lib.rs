@@ -20,6 +20,6 @@ mod tally;
 mod variables;
 
 pub use agent::run;
-pub use config::{Config, PortRange, Token};
+pub use config::{ARTIFACT_BYTES, Config, LOG_BYTES, PortRange, Token};
 pub use error::Error;
 pub use stop_all::stop_all;

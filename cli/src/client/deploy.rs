@@ -23,7 +23,7 @@ use tokio::time::Instant;
 #[derive(Debug, Args)]
 pub struct DeployArgs {
     /// For which environment; a preview environment shows the release as soon as it may.
-    #[arg(long, env = "RHONE_ENVIRONMENT")]
+    #[arg(long)]
     pub environment: String,
     /// A folder of the repository to deploy from.
     #[arg(long, default_value = ".")]

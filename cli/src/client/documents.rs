@@ -89,6 +89,34 @@ pub(crate) fn variables() -> String {
     format!("query($id: ID!) {{ environment(id: $id) {{ {VARIABLES} }} }}")
 }
 
+/// What a change of a route would come to.
+const ROUTE_CHANGE: &str = "deploymentId artifactDigest allowed routeEpoch gates { kind state reason evidence } \
+     toAcknowledge impact { word }";
+
+pub(crate) fn promotion() -> String {
+    format!(
+        "query($id: ID!, $deployment: ID!) {{ environment(id: $id) {{ id slug kind \
+         promotion(deploymentId: $deployment) {{ {ROUTE_CHANGE} }} }} }}"
+    )
+}
+
+pub(crate) fn rollback() -> String {
+    format!("query($id: ID!) {{ environment(id: $id) {{ id slug kind rollbackPlan {{ {ROUTE_CHANGE} }} }} }}")
+}
+
+pub(crate) fn route() -> String {
+    format!(
+        "query($id: ID!) {{ environment(id: $id) {{ id slug kind app {{ id slug }} \
+         routeOwner {{ {ROUTE_OWNER} region {{ id slug }} cell {{ id slug }} }} allocations {{ {ALLOCATION} }} }} }}"
+    )
+}
+
+pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug kind app { id slug } } }";
+
+pub(crate) const OPERATIONS: &str = "query($id: ID!, $environment: ID, $filter: OperationFilterInput, $first: Int) { \
+     app(id: $id) { operations(environmentId: $environment, filter: $filter, first: $first) { nodes { \
+     id kind stage ended environment { id } deployment { id } epoch deadline failure { code message } } } } }";
+
 pub(crate) fn operation() -> String {
     format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} }} }}")
 }

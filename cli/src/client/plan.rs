@@ -2,8 +2,9 @@
 
 use super::{
     args::{
-        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
-        How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
+        AppVerb, ArtifactVerb, CellVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb,
+        Hostname, How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, RouteVerb, TokenVerb,
+        WorkspaceVerb,
     },
     deploy::DeployArgs,
     history_args::Past,
@@ -53,6 +54,8 @@ pub(super) enum Plan {
     Whoami,
     /// A question about the past.
     Past(Past),
+    /// What is asked for every day.
+    Daily(Daily),
 }
 
 /// What the words mean.
@@ -89,6 +92,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         },
         Noun::Deployment(verbs) => (deployment(verbs.verb), verbs.how),
         Noun::Operation(verbs) => match verbs.verb {
+            OperationVerb::List(words) => (Plan::Daily(Daily::Operations(words)), verbs.how),
             OperationVerb::Show { operation } => (Operation(operation), verbs.how),
             OperationVerb::Watch { operation } => (Watch(operation), verbs.how),
             OperationVerb::Cancel { operation, reason } => {
@@ -96,6 +100,14 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
                 (Change(&mutation::OPERATION_CANCEL, input), verbs.how)
             }
         },
+        Noun::Route(verbs) => {
+            let RouteVerb::Show { host } = verbs.verb;
+            (Plan::Daily(Daily::Route(host)), verbs.how)
+        }
+        Noun::Promote(words) => followed(words.how.clone(), words.ground.detach, Daily::Promote(words)),
+        Noun::Rollback(words) => followed(words.how.clone(), words.ground.detach, Daily::Rollback(words)),
+        Noun::Link(words) => (Plan::Daily(Daily::Link(words.clone())), words.how),
+        Noun::Open(words) => (Plan::Daily(Daily::Open(words.clone())), words.how),
         Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
         Noun::Login { url, how } => (Plan::Login(url), how),
         Noun::Logout(how) => (Plan::Logout, how),
@@ -105,6 +117,12 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
         Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
     }
+}
+
+/// Whoever changes a route by hand wants to see what becomes of it.
+fn followed(how: How, detach: bool, daily: Daily) -> (Plan, How) {
+    let wait = how.wait || !detach;
+    (Plan::Daily(daily), How { wait, ..how })
 }
 
 fn called(Named { slug, name }: Named, mut input: Value) -> Value {
@@ -182,6 +200,7 @@ fn env(verb: EnvVerb) -> Plan {
             let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
             Plan::Change(&mutation::VARIABLES_SET, input)
         }
+        EnvVerb::Import(words) => Plan::Daily(Daily::Import(words)),
         EnvVerb::Unset { environment, key, expected_set } => {
             let input = json!({ "environmentId": environment, "key": key, "expectedSet": expected_set });
             Plan::Change(&mutation::VARIABLE_UNSET, input)

@@ -12,7 +12,7 @@ use rhone_providers::artifact_store::ArtifactStore;
 use tokio::net::TcpListener;
 
 /// The name under which the key of keys is found again.
-const KEK: &str = "local-1";
+pub(crate) const KEK: &str = "local-1";
 
 /// Runs the API until it is asked to end.
 pub(crate) async fn run(data: &Data) -> Result<()> {

@@ -8,14 +8,13 @@ use super::{
 };
 use crate::{
     args::UpArgs,
-    config::{Bus, Database, Edge, Exposure, Probes, Serve, Work},
+    config::{Bus, Database, Edge, Exposure, Probes, Serve, Work, value},
     data::{self, Data},
     private_file,
 };
 use anyhow::{Context as _, Result};
 use rhone_api::RateLimits;
 use rhone_domain::ids::ActorId;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{
     env,
@@ -146,10 +145,6 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
         sections.push((name.clone(), value(&section)?));
     }
     Ok(sections)
-}
-
-fn value(section: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(section).context("a section of rhone.json is JSON")
 }
 
 fn work(data: &Data, admin: SocketAddr) -> Work {
