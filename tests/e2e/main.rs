@@ -3,8 +3,10 @@
 
 mod architecture;
 mod audit;
+mod backup;
 mod bad_input;
 mod bindings;
+mod commands;
 mod edges;
 mod failover;
 mod feed;
