@@ -60,9 +60,9 @@ pub(crate) async fn verify(data: &Data, file: Option<&Path>) -> Result<ExitCode>
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The log itself, judged.
-pub(crate) async fn judged(data: &Data) -> Result<verify::Report> {
-    Ok(verify::verify(&everything(&open(data).await?).await?))
+/// The log at this URL, judged.
+pub(crate) async fn judged_at(worker_url: &str) -> Result<verify::Report> {
+    Ok(verify::verify(&everything(&open_at(worker_url).await?).await?))
 }
 
 async fn everything(log: &PgLog) -> Result<Vec<ExportedEvent>> {
@@ -77,8 +77,11 @@ async fn everything(log: &PgLog) -> Result<Vec<ExportedEvent>> {
 
 async fn open(data: &Data) -> Result<PgLog> {
     let database: Database = section(data, "database")?;
-    let url = required("database.worker_url", database.worker_url.as_ref())?;
-    Ok(PgLog::new(connect(url, "rhone log", 1).await.context("connecting to the database")?))
+    open_at(required("database.worker_url", database.worker_url.as_ref())?).await
+}
+
+async fn open_at(worker_url: &str) -> Result<PgLog> {
+    Ok(PgLog::new(connect(worker_url, "rhone log", 1).await.context("connecting to the database")?))
 }
 
 /// `rhone admin reseal`: the number of the era it opens.

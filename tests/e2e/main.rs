@@ -3,9 +3,12 @@
 
 mod architecture;
 mod audit;
+mod backup;
 mod bad_input;
 mod bindings;
+mod commands;
 mod deploys;
+mod dist;
 mod edges;
 mod failover;
 mod feed;

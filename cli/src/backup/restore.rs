@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     backup_args::RestoreArgs,
-    config::{Keys, value},
+    config::{Database, Keys, required, value},
     data::{self, Data},
     log_commands, migrate,
     output::line,
@@ -151,13 +151,16 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
     let reason = format!("restored from the backup of {}", manifest.made_at.to_rfc3339());
     let era = log_commands::reseal_at(admin_url, &reason).await?;
     backup.keep_keys(data).await?;
-    configure(data, &migrate::migrate(data, admin_url).await?, &backup.contents.keys)?;
+    let programs = migrate::migrate(data, admin_url).await?;
+    configure(data, &programs, &backup.contents.keys)?;
     let (app_keys, subject_keys) = backup.opened(data, admin_url).await?;
     data::close(&[data.artifacts()])?;
     let to = ArtifactStore::local(&data.artifacts()).context("opening the artifact store")?;
     artifacts::copy_these(&artifacts::below(&backup.folder)?, &to, &manifest.artifacts).await?;
-    let routes = raise_epochs::raise(data, raise_by, &reason).await?;
-    let report = log_commands::judged(data).await?;
+    // By this URL and no other: the environment may name the database of the platform that runs.
+    let worker_url = required("database.worker_url", programs.worker_url.as_ref())?;
+    let routes = raise_epochs::raise_at(worker_url, raise_by, &reason).await?;
+    let report = log_commands::judged_at(worker_url).await?;
     ensure!(report.is_sound(), "the restored log does not verify: {}", serde_json::to_string(&report)?);
     Ok(Proof {
         events: manifest.log.events,
@@ -174,7 +177,7 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
 }
 
 /// What the parts on this host must know; `rhone up` adds the rest, and so does whoever runs them one by one.
-fn configure(data: &Data, database: &crate::config::Database, keys: &Keys) -> Result<()> {
+fn configure(data: &Data, database: &Database, keys: &Keys) -> Result<()> {
     let mut file: Map<String, Value> = Map::new();
     file.insert("database".to_owned(), value(database)?);
     file.insert("keys".to_owned(), value(keys)?);

@@ -93,7 +93,7 @@ async fn act(
 fn may(plan: &Value, ground: &Ground) -> Result<(), Failure> {
     let waiting = |kind: &Value| plan["toAcknowledge"].as_array().is_some_and(|all| all.contains(kind));
     let taken = |kind: &Value| ground.acknowledgements.iter().any(|(gate, _)| kind == gate);
-    let shut = |gate: &&Value| gate["state"] != "pass" && !(waiting(&gate["kind"]) && taken(&gate["kind"]));
+    let shut = |gate: &&Value| gate["state"] == "fail" && !(waiting(&gate["kind"]) && taken(&gate["kind"]));
     let Some(gate) = gates(plan).iter().find(shut) else { return Ok(()) };
     let kind = gate["kind"].as_str().unwrap_or_default();
     let reason = gate["reason"].as_str().unwrap_or_default();
@@ -127,6 +127,7 @@ mod tests {
         json!({
             "deploymentId": "dep_1", "routeEpoch": 3, "toAcknowledge": ["vango_state"],
             "gates": [{ "kind": "artifact", "state": "pass", "reason": "validated" },
+                      { "kind": "wake_replay", "state": "warn", "reason": "while it sleeps, 503" },
                       { "kind": "vango_state", "state": "fail", "reason": "NEEDS_ACKNOWLEDGEMENT" }],
         })
     }
