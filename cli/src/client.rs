@@ -10,6 +10,8 @@ mod history;
 pub mod history_args;
 mod login;
 mod logins;
+mod logs;
+pub mod logs_args;
 pub(crate) mod mutation;
 mod plan;
 mod push;

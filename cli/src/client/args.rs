@@ -1,7 +1,10 @@
 //! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
 //! comes from `RHONE_TOKEN`, from `rhone login`, or from the `rhone up` of the data folder.
 
-use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs};
+use super::{
+    history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs},
+    logs_args::LogsArgs,
+};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -82,6 +85,8 @@ pub enum Noun {
     Explain(ExplainArgs),
     /// A thing as it is or was, step by step, or what differs between two moments.
     History(HistoryArgs),
+    /// What builds and apps printed; with -f also what they print from now on.
+    Logs(LogsArgs),
     /// What one cause brought about, redacted, for `rhone replay --from`.
     SupportBundle(SupportBundleArgs),
 }

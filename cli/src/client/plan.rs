@@ -6,6 +6,7 @@ use super::{
         How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
     },
     history_args::Past,
+    logs_args::LogsArgs,
     mutation::{self, Mutation},
 };
 use serde_json::{Value, json};
@@ -50,6 +51,8 @@ pub(super) enum Plan {
     Whoami,
     /// A question about the past.
     Past(Past),
+    /// Logs.
+    Logs(LogsArgs),
 }
 
 /// What the words mean.
@@ -96,6 +99,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
         Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
         Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
+        Noun::Logs(asked) => (Plan::Logs(asked), How::default()),
         Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
     }
 }
