@@ -24,6 +24,7 @@ mod listed;
 mod lists;
 mod live;
 mod loaders;
+mod logs;
 mod member;
 mod migration;
 mod operation;
@@ -52,6 +53,7 @@ mod workspace;
 pub(crate) use context::session;
 pub use context::{Platform, request_context};
 pub(crate) use live::{EventFilterInput, workspace_id};
+pub(crate) use logs::{LogFilter, in_workspace};
 
 use crate::DocumentLimits;
 use crate::settings::{Exposure, limits};
@@ -98,7 +100,7 @@ pub struct People(token::TokenMutation, session::SessionMutation, member::Member
 
 /// Everything that can be followed.
 #[derive(Debug, Default, MergedSubscription)]
-pub struct Subscription(operation_progress::OperationSubscription, live::LiveSubscription);
+pub struct Subscription(operation_progress::OperationSubscription, live::LiveSubscription, logs::LogSubscription);
 
 /// The schema.
 pub type RhoneSchema = Schema<query::Query, Mutation, Subscription>;

@@ -7,6 +7,7 @@ mod guard;
 mod http;
 pub mod identity;
 pub mod infrastructure;
+mod lines;
 pub mod live;
 pub mod page;
 mod rate;

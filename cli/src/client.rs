@@ -15,6 +15,8 @@ pub mod history_args;
 pub mod link;
 mod login;
 mod logins;
+mod logs;
+pub mod logs_args;
 pub(crate) mod mutation;
 mod plan;
 mod push;

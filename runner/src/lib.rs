@@ -14,6 +14,8 @@ pub mod gate;
 mod gate_client;
 mod host_process;
 mod keeper;
+mod log_folder;
+mod logs;
 mod outbox;
 mod stop_all;
 mod tally;

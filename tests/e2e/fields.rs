@@ -51,6 +51,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         "Quarantine" => (Tenants, "environment(id: \"environmentId\") { routeOwner { quarantined $ } }"),
         "DrainingOwner" => (Tenants, "environment(id: \"environmentId\") { routeOwner { drain $ } }"),
         "Allocation" => (Tenants, "environment(id: \"environmentId\") { allocations(ended: true) $ }"),
+        "LogLine" => (Tenants, "app(id: \"appId\") { logs(first: 1) { nodes $ } }"),
         "RecordedMigration" => (Tenants, "environment(id: \"environmentId\") { migrations $ }"),
         "EnabledRegion" => (Tenants, "environment(id: \"environmentId\") { regions $ }"),
         "ProviderBinding" => (Tenants, "environment(id: \"environmentId\") { providerBindings $ }"),
@@ -127,7 +128,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
 /// by their fields' objects.
 fn is_elsewhere(object: &str) -> bool {
     let roots = ["Query", "Mutation", "Subscription"];
-    let followed = ["OperationProgress", "CaughtUp", "Resync", "RouteChange", "RouteSnapshot"];
+    let followed = ["OperationProgress", "CaughtUp", "Resync", "PrintedLines", "RouteChange", "RouteSnapshot"];
     let answered = ["UserError", "PlannedEvent"];
     let pages = object.ends_with("Connection") || (object.ends_with("Edge") && object != "Edge");
     pages || object.ends_with("Payload") || [&roots[..], &followed, &answered].iter().any(|some| some.contains(&object))

@@ -21,6 +21,7 @@ mod isolation;
 mod kills;
 mod lists;
 mod live;
+mod logs;
 mod race;
 mod rates;
 mod rebuild;

@@ -10,6 +10,7 @@ use super::{
     history::{self, Replay},
     id,
     lists::{DeploymentsPage, OfKind, OperationsPage},
+    logs::{self, LogFilter, LogLines},
     operation::Operation,
     place::{claim_slug, name, noun, slug, some_of},
     project::Project,
@@ -46,6 +47,26 @@ impl App {
 impl App {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.created.id)
+    }
+
+    /// Lines that its builds and allocations printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: Some(self.created.workspace),
+            app: Some(self.created.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     /// Unique in its project.

@@ -5,14 +5,16 @@ use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
+    connection::Pages,
     context::{Ask, begin, belongs_to, wait_for},
     gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
     listed::Listed,
+    logs::{self, LogFilter, LogLines},
     route_change::{MoveRoute, Wish},
     route_owner::reason,
 };
-use crate::fault::Fault;
+use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -82,6 +84,26 @@ impl Deployment {
 impl Deployment {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.0.id)
+    }
+
+    /// Lines that its build and allocations printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: self.0.state.created.as_ref().map(|created| created.workspace),
+            deployment: Some(self.0.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     async fn app(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<App>> {

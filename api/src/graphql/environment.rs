@@ -15,6 +15,7 @@ use super::{
     history::{self, EnvironmentChange, EnvironmentField, Why},
     id,
     lists::{AllocationsOf, RunningIn},
+    logs::{self, LogFilter, LogLines},
     migration::{self, RecordedMigration},
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
@@ -68,6 +69,26 @@ impl Environment {
 impl Environment {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.created.id)
+    }
+
+    /// Lines that its allocations printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: Some(self.created.workspace),
+            environment: Some(self.created.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     /// Unique in its app.

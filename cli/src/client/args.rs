@@ -10,6 +10,7 @@ mod token;
 
 use super::deploy::DeployArgs;
 use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs};
+use super::logs_args::LogsArgs;
 use clap::{Args, Subcommand};
 
 pub use daily::{Daily, Ground, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, PromoteArgs, RollbackArgs, RouteVerb};
@@ -108,6 +109,8 @@ pub enum Noun {
     Explain(ExplainArgs),
     /// A thing as it is or was, step by step, or what differs between two moments.
     History(HistoryArgs),
+    /// What builds and apps printed; with -f also what they print from now on.
+    Logs(LogsArgs),
     /// What one cause brought about, redacted, for `rhone replay --from`.
     SupportBundle(SupportBundleArgs),
 }

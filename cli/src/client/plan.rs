@@ -8,6 +8,7 @@ use super::{
     },
     deploy::DeployArgs,
     history_args::Past,
+    logs_args::LogsArgs,
     mutation::{self, Mutation},
 };
 use serde_json::{Value, json};
@@ -56,6 +57,8 @@ pub(super) enum Plan {
     Past(Past),
     /// What is asked for every day.
     Daily(Daily),
+    /// Logs.
+    Logs(LogsArgs),
 }
 
 /// What the words mean.
@@ -115,6 +118,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
         Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
         Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
+        Noun::Logs(asked) => (Plan::Logs(asked), How::default()),
         Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
     }
 }
