@@ -281,6 +281,17 @@ fn runner() -> Vec<Setting> {
             .or(&rhone_runner::LOG_BYTES)
             .is("bytes")
             .file_only(),
+        one(
+            "log_backlog_bytes",
+            "How much of an app's lines waits on disk for a control plane that is away; the oldest beyond it are dropped.",
+        )
+        .or(&(64_u64 << 20))
+        .is("bytes")
+        .file_only(),
+        one("log_lines_per_second", "How many lines of an app are kept within a second; those beyond are dropped.")
+            .or(&10_000_u32)
+            .is("lines")
+            .file_only(),
         one("artifact_bytes", "No artifact larger than this is fetched.")
             .or(&rhone_runner::ARTIFACT_BYTES)
             .is("bytes")
