@@ -6,6 +6,7 @@ mod tree;
 
 pub use crate::sandbox::{BuildLimits, Sandbox};
 pub use error::BuildError;
+pub(crate) use tree::{Copy, Scratch};
 
 use crate::{
     log::Log,

@@ -3,6 +3,7 @@
 
 pub mod build;
 mod clock;
+pub mod image;
 pub mod log;
 pub mod plan;
 mod process;

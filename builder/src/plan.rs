@@ -184,7 +184,8 @@ fn words(start: Start, exports: &[(&str, &str)]) -> Vec<String> {
     let first = line.split_whitespace().next().unwrap_or_default();
     let simple = !line.contains([';', '&', '|', '<', '>', '(', ')', '`', '\n']) && !first.contains('=');
     let exec = if simple && first != "exec" { "exec " } else { "" };
-    vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{}{exec}{line}", exports.concat())]
+    // By its name alone: a runner starts nothing by an absolute path.
+    vec!["sh".to_owned(), "-c".to_owned(), format!("{}{exec}{line}", exports.concat())]
 }
 
 fn quoted(word: &str) -> String {

@@ -6,12 +6,13 @@ use rhone_tests::program;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which of our own crates each may use, besides in tests.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("rhone-domain", &[]),
     ("rhone-eventstore", &["rhone-domain"]),
     ("rhone-projections", &["rhone-domain", "rhone-eventstore"]),
     ("rhone-providers", &["rhone-domain"]),
-    ("rhone-builder", &["rhone-domain", "rhone-providers"]),
+    ("rhone-image", &["rhone-domain"]),
+    ("rhone-builder", &["rhone-domain", "rhone-image", "rhone-providers"]),
     ("rhone-api", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-workers", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-edge", &["rhone-domain"]),

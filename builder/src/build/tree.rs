@@ -12,17 +12,17 @@ use std::{
 use tempfile::TempDir;
 
 /// A folder that goes with everything in it, also what a build made unwritable.
-pub(super) struct Scratch(Option<TempDir>);
+pub(crate) struct Scratch(Option<TempDir>);
 
 impl Scratch {
-    pub(super) fn beside(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn beside(folder: &Path) -> io::Result<Self> {
         let made = tempfile::Builder::new().prefix(".rhone-build-").tempdir_in(folder)?;
         // The build's programs may run as another user, who has to pass through.
         fs::set_permissions(made.path(), Permissions::from_mode(0o711))?;
         Ok(Self(Some(made)))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.as_ref().expect("it is taken only when it is dropped").path()
     }
 }
@@ -48,21 +48,21 @@ fn open_up(folder: &Path) {
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Copied {
-    pub(super) files: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Copied {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
 }
 
 /// How to copy.
-pub(super) struct Copy {
+pub(crate) struct Copy {
     /// So many bytes at most.
-    pub(super) most: u64,
+    pub(crate) most: u64,
     /// The time that every file and folder gets, in seconds since 1970.
-    pub(super) time: Option<i64>,
+    pub(crate) time: Option<i64>,
 }
 
 impl Copy {
-    pub(super) fn copy(&self, from: &Path, to: &Path) -> Result<Copied, BuildError> {
+    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<Copied, BuildError> {
         let mut copied = Copied::default();
         if fs::symlink_metadata(from)?.is_dir() {
             fs::create_dir_all(to)?;
@@ -117,7 +117,7 @@ impl Copy {
 }
 
 /// Writes a file in place of whatever has its name.
-pub(super) fn replace(path: &PathBuf, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &PathBuf, content: &[u8]) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path)?,
         Ok(_) => fs::remove_file(path)?,

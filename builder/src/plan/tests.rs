@@ -69,6 +69,8 @@ fn node_is_installed_built_and_started_by_its_scripts() {
 fn node_without_packages_needs_nothing_and_starts_what_is_there() {
     let bare = plan(&[("package.json", "{}"), ("server.js", "")]);
     assert_eq!((commands(&bare), bare.start.as_slice()), (vec![], ["node", "server.js"].map(str::to_owned).as_slice()));
+    let start = plan(&[("package.json", r#"{"scripts":{"start":"node a.js"}}"#)]).start;
+    assert_eq!(start, ["sh", "-c", "exec node a.js"], "a runner refuses a program with an absolute path");
     let chained = plan(&[("package.json", r#"{"scripts":{"start":"node a && node b"}}"#)]);
     assert_eq!(chained.start[2], "node a && node b");
     let plan = plan(&[("package.json", r#"{"main":"x.js","scripts":{"start":"A=1 node x.js"}}"#)]);

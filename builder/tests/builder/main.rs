@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report, in its helpers too")]
 
 mod build;
+mod image;
 mod limits;
 mod repository;
 mod source;

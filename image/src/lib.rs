@@ -1,0 +1,8 @@
+//! Images as the Open Container Initiative writes them: a layout on disk, made and read, and its layers unpacked into a root.
+//! A crate of its own, for whoever makes images and whoever runs them have nothing else in common.
+
+mod error;
+pub mod layout;
+pub mod unpack;
+
+pub use error::ImageError;

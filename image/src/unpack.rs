@@ -1,0 +1,194 @@
+//! Unpacks an image's layers, one over the other, into a folder that becomes a root. Every path is followed inside that folder,
+//! link by link, as if it were the root already: a layer may write through a link of the layer below, and out of it through
+//! none. Owners, devices, pipes and powers (set-user-id) stay behind.
+
+mod root;
+
+use crate::{
+    ImageError,
+    layout::{Descriptor, Image, blob},
+};
+use flate2::read::MultiGzDecoder;
+use rhone_domain::digest::Digest;
+use root::Root;
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, BufReader, Read},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+};
+use tar::{Archive, Entry, EntryType};
+
+/// How much may be unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of all files of all layers, also of those that a higher layer removes.
+    pub bytes: u64,
+    /// Entries of all layers.
+    pub entries: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 8 * 1024 * 1024 * 1024, entries: 500_000 }
+    }
+}
+
+/// What a layer writes to say that something of a lower one is gone.
+const WHITEOUT: &str = ".wh.";
+const OPAQUE: &str = ".wh..wh..opq";
+
+/// Unpacks the image of a layout as `root`, which is not there yet; nothing is left when it fails. Every layer is held against
+/// both of its digests.
+pub fn unpack(layout: &Path, image: &Image, root: &Path, limits: &Limits) -> Result<(), ImageError> {
+    fs::create_dir(root)?;
+    let mut unpacking = Unpacking { root: Root::of(root)?, limits: *limits, bytes: 0, entries: 0 };
+    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
+    let done = layers.into_iter().try_for_each(|(layer, diff)| unpacking.layer(layout, layer, *diff));
+    if done.is_err() {
+        root::remove(root)?;
+    }
+    done
+}
+
+struct Unpacking {
+    root: Root,
+    limits: Limits,
+    bytes: u64,
+    entries: u64,
+}
+
+impl Unpacking {
+    fn layer(&mut self, layout: &Path, layer: &Descriptor, diff: Digest) -> Result<(), ImageError> {
+        let file = File::open(blob(layout, layer.digest))?;
+        let mut packed = Counted::around(BufReader::new(file));
+        let media = layer.media_type.as_str();
+        let gzip = media.ends_with("gzip");
+        let plain = media.strip_suffix(".tar").is_some();
+        let (unpacked, end) = if gzip {
+            self.tar(MultiGzDecoder::new(BufReader::new(&mut packed)))?
+        } else if plain {
+            self.tar(&mut packed)?
+        } else {
+            return Err(ImageError::Unsupported(format!("a layer of type {media:?}")));
+        };
+        io::copy(&mut packed, &mut io::sink())?;
+        let differs = |digest: Digest, problem: &str| ImageError::Blob {
+            digest: digest.to_string(),
+            problem: problem.to_owned(),
+        };
+        let (digest, size) = packed.finish();
+        if digest != layer.digest || size != layer.size {
+            return Err(differs(layer.digest, "its bytes are others"));
+        }
+        end?;
+        if unpacked == diff { Ok(()) } else { Err(differs(diff, "unpacked, its bytes are others")) }
+    }
+
+    /// Gives the digest of the tar, and what went wrong in it: a blob that is another says so before its entries do.
+    fn tar(&mut self, tar: impl Read) -> Result<(Digest, Result<(), ImageError>), ImageError> {
+        // A stream that does not end would be read for its digest as well.
+        let most = self.limits.bytes.saturating_add(self.limits.entries.saturating_mul(2048)).saturating_add(1 << 20);
+        let mut archive = Archive::new(Counted::around(tar.take(most)));
+        let mut made = BTreeSet::new();
+        let done = self.entries(&mut archive, &mut made);
+        let mut rest = archive.into_inner();
+        if let Err(too_large @ ImageError::TooLarge { .. }) = done {
+            return Err(too_large);
+        }
+        io::copy(&mut rest, &mut io::sink())?;
+        Ok((rest.finish().0, done))
+    }
+
+    fn entries(&mut self, archive: &mut Archive<impl Read>, made: &mut BTreeSet<PathBuf>) -> Result<(), ImageError> {
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            self.entries += 1;
+            if self.entries > self.limits.entries {
+                return Err(ImageError::TooLarge { what: "files", limit: self.limits.entries });
+            }
+            self.entry(&mut entry, made)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &mut Entry<'_, impl Read>, made: &mut BTreeSet<PathBuf>) -> Result<(), ImageError> {
+        let path = entry.path()?.into_owned();
+        let Some((folder, name)) = self.root.place(&path)? else { return Ok(()) };
+        let text = name.to_string_lossy();
+        if text == OPAQUE {
+            return Ok(root::clear(&folder, made)?);
+        }
+        if let Some(gone) = text.strip_prefix(WHITEOUT) {
+            return root::whiteout(&folder, gone, &path);
+        }
+        let place = folder.join(&name);
+        made.extend(place.ancestors().map(Path::to_owned));
+        let kind = entry.header().entry_type();
+        let permissions = entry.header().mode()? & 0o777;
+        if kind == EntryType::Directory {
+            return Ok(root::folder(&place, permissions)?);
+        }
+        if kind.is_symlink() {
+            root::remove(&place)?;
+            return Ok(symlink(target(entry, &path)?, place)?);
+        }
+        if kind.is_hard_link() {
+            return self.root.hard_link(&target(entry, &path)?, &place);
+        }
+        if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
+            root::remove(&place)?;
+            return self.file(entry, &place, permissions);
+        }
+        // Devices and pipes: the root that runs has its own `/dev`.
+        Ok(())
+    }
+
+    fn file(&mut self, entry: &mut Entry<'_, impl Read>, place: &Path, mode: u32) -> Result<(), ImageError> {
+        self.bytes = self.bytes.saturating_add(entry.size());
+        if self.bytes > self.limits.bytes {
+            return Err(ImageError::TooLarge { what: "bytes", limit: self.limits.bytes });
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
+        io::copy(entry, &mut file)?;
+        // Whoever unpacks may read it, whatever the image says: it is to be run, compared and removed.
+        Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
+    }
+}
+
+fn target(entry: &Entry<'_, impl Read>, path: &Path) -> Result<PathBuf, ImageError> {
+    let target = entry.link_name()?.filter(|target| !target.as_os_str().is_empty());
+    let refused = || ImageError::Entry { path: path.display().to_string(), rule: "a link must lead somewhere" };
+    Ok(target.ok_or_else(refused)?.into_owned())
+}
+
+/// Digests and counts what is read through it.
+struct Counted<R> {
+    inner: R,
+    hasher: Sha256,
+    size: u64,
+}
+
+impl<R: Read> Counted<R> {
+    fn around(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new(), size: 0 }
+    }
+
+    fn finish(self) -> (Digest, u64) {
+        (Digest(self.hasher.finalize().into()), self.size)
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        self.size += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;
