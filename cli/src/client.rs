@@ -3,8 +3,8 @@
 
 pub mod args;
 mod connection;
-pub mod deploy;
 mod daily;
+pub mod deploy;
 pub(crate) mod documents;
 mod dotenv;
 mod failure;

@@ -149,13 +149,13 @@ fn image_name(text: &str) -> Result<String, &'static str> {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
         && (name.contains('.') || name == "localhost" || host.contains(':'));
     let ported = port.parse::<u16>().is_ok_and(|port| port > 0);
-    let part = |part: &str| {
+    let step = |step: &str| {
         let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        part.bytes().all(|b| alphanumeric(b) || matches!(b, b'.' | b'_' | b'-'))
-            && part.bytes().next().is_some_and(alphanumeric)
-            && part.bytes().last().is_some_and(alphanumeric)
+        step.bytes().all(|b| alphanumeric(b) || matches!(b, b'.' | b'_' | b'-'))
+            && step.bytes().next().is_some_and(alphanumeric)
+            && step.bytes().last().is_some_and(alphanumeric)
     };
-    let fits = text.len() <= 255 && path.split('/').all(part);
+    let fits = text.len() <= 255 && path.split('/').all(step);
     if named && ported && fits { Ok(text.into()) } else { Err(RULE) }
 }
 

@@ -16,6 +16,7 @@ mod fields;
 mod gates;
 mod history;
 mod host_drain;
+mod images;
 mod index_build;
 mod isolation;
 mod kills;

@@ -14,6 +14,7 @@ pub mod live;
 pub mod platform;
 pub mod program;
 pub mod proxy;
+pub mod registry;
 pub mod report;
 pub mod repository;
 pub mod rules;

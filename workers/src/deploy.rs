@@ -2,6 +2,7 @@
 //! an append. What takes minutes ends early when somebody wants to cancel, when the deadline passes or the lease is lost.
 //! Trap: a stage entered on the strength of files; the append that enters validating comes after the bytes are in the store.
 
+mod image;
 mod make;
 
 use crate::{

@@ -40,8 +40,7 @@ pub(super) async fn deployed(story: &mut Story<'_>, version: &'static str, lane:
 /// Builds a commit for an environment, stage by stage.
 async fn built(story: &Story<'_>, lane: &Lane, commit: &str) -> Result<Done> {
     let sent = Instant::now();
-    let input =
-        json!({ "environmentId": lane.environment, "repository": story.source.address(), "reference": commit });
+    let input = json!({ "environmentId": lane.environment, "repository": story.source.address(), "reference": commit });
     let payload = story.change(&DEPLOYMENT_BUILD, input).await?;
     story.carried(&payload, sent).await
 }

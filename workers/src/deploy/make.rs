@@ -35,10 +35,10 @@ use tokio_util::io::ReaderStream;
 const LINES: usize = 1_024;
 
 /// How often a fetch is tried that may pass.
-const FETCHES: u32 = 3;
+pub(super) const FETCHES: u32 = 3;
 
 /// Until the second try; the next waits longer.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// An artifact that the store has.
 pub(super) struct Made {
@@ -51,10 +51,10 @@ pub(super) struct Made {
 pub(super) struct Maker {
     attempt: Fence,
     deploy: Deploy,
-    builds: Arc<Builds>,
+    pub(super) builds: Arc<Builds>,
     artifacts: ArtifactStore,
     logs: Writer,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl Maker {
@@ -76,7 +76,10 @@ impl Maker {
         let began = Instant::now();
         let commit = match &self.deploy.origin {
             Origin::Git { reference, .. } => Some(self.checkout(reference.as_str()).await?),
-            Origin::Image { .. } => None,
+            Origin::Image { name, digest } => {
+                self.pull(name, *digest).await?;
+                None
+            }
         };
         Ok(Fetched { attempt: self.attempt, commit, took_ms: millis(began) })
     }
@@ -85,15 +88,27 @@ impl Maker {
     pub(super) async fn build(&self, evidence: &Evidence) -> Result<Made, Failure> {
         let began = Instant::now();
         let commit = evidence.fetched.as_ref().and_then(|fetched| fetched.commit.clone());
-        if let (Some(commit), false) = (&commit, self.source().exists()) {
-            self.checkout(commit.as_str()).await?;
-        }
-        let (plan, sandbox) = self.run().await?;
+        let (plan, sandbox) = match (&self.deploy.origin, &commit) {
+            (Origin::Image { name, digest }, _) => {
+                if !self.output().exists() {
+                    self.pull(name, *digest).await?;
+                }
+                ("image".to_owned(), None)
+            }
+            (Origin::Git { .. }, Some(commit)) => {
+                if !self.source().exists() {
+                    self.checkout(commit.as_str()).await?;
+                }
+                let (plan, sandbox) = self.run().await?;
+                (plan, Some(sandbox))
+            }
+            (Origin::Git { .. }, None) => return Err(failed("NOT_FETCHED", "no commit is on record")),
+        };
         let (packed, facts) = self.keep().await?;
         let built = Built {
             attempt: self.attempt,
             plan,
-            sandbox: Some(sandbox),
+            sandbox,
             size: packed.size,
             files: packed.files,
             took_ms: millis(began),
@@ -116,7 +131,7 @@ impl Maker {
         self.folder.join("source")
     }
 
-    fn output(&self) -> PathBuf {
+    pub(super) fn output(&self) -> PathBuf {
         self.folder.join("output")
     }
 
@@ -206,19 +221,19 @@ impl Maker {
 }
 
 /// A build's lines on their way to where they are kept.
-struct Reading {
-    log: Log,
+pub(super) struct Reading {
+    pub(super) log: Log,
     kept: task::JoinHandle<()>,
 }
 
 impl Reading {
-    fn of(maker: &Maker) -> Self {
+    pub(super) fn of(maker: &Maker) -> Self {
         let (log, lines) = Log::channel(LINES, Vec::new());
         Self { log, kept: tokio::spawn(keep_lines(maker.logs.clone(), lines)) }
     }
 
     /// Waits until every line is kept.
-    async fn end(self) {
+    pub(super) async fn end(self) {
         drop(self.log);
         let _ = self.kept.await;
     }
@@ -280,7 +295,7 @@ fn failed(code: &str, message: &str) -> Failure {
 }
 
 /// An error with its causes, in one line.
-fn told(error: &dyn std::error::Error) -> String {
+pub(super) fn told(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -290,7 +305,7 @@ fn told(error: &dyn std::error::Error) -> String {
     words
 }
 
-fn broken(doing: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn broken(doing: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
     deploy::failed("BUILDER_BROKEN", format!("{doing}: {}", told(error)))
 }
 

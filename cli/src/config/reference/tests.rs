@@ -103,7 +103,10 @@ fn a_default_is_the_one_that_holds() {
     assert_eq!(said("runner", "artifact_bytes"), runner.artifact_bytes.to_string());
     assert_eq!(said("runner", "log_backlog_bytes"), runner.log_backlog_bytes.to_string());
     assert_eq!(said("runner", "log_lines_per_second"), runner.log_lines_per_second.to_string());
-    assert_eq!([said("work", "log_days"), said("work", "log_mib")], [work.log_days, work.log_mib].map(|n| n.to_string()));
+    assert_eq!(
+        [said("work", "log_days"), said("work", "log_mib")],
+        [work.log_days, work.log_mib].map(|n| n.to_string())
+    );
     assert_eq!(said("runner", "ports.first"), runner.ports.first.to_string());
     assert_eq!(said("serve", "rates.token"), serve.rates.token.per_minute.to_string());
     assert_eq!([said("serve", "exposure"), said("work", "probes")], ["production", "public"]);
