@@ -84,17 +84,23 @@ impl Asked {
 
     /// A page: its lines with their cursors, and the rest.
     async fn page(&self, connection: &Connection, pages: Value) -> Result<Value, Failure> {
+        // No question leads to an allocation alone but that for anything with an id.
+        let (field, before, after) = match self.noun {
+            "allocation" => ("node", "... on Allocation {", "}"),
+            noun => (noun, "", ""),
+        };
         let document = format!(
             "query($id: ID!, $filter: LogFilter, $first: Int, $after: String, $last: Int, $before: String) {{ \
-             {noun}(id: $id) {{ logs(filter: $filter, first: $first, after: $after, last: $last, before: $before) {{ \
-             looked workspaceId pageInfo {{ hasNextPage hasPreviousPage startCursor }} nodes {{ {LINE} }} }} }} }}",
-            noun = self.noun
+             {field}(id: $id) {{ {before} \
+             logs(filter: $filter, first: $first, after: $after, last: $last, before: $before) {{ \
+             looked workspaceId pageInfo {{ hasNextPage hasPreviousPage startCursor }} nodes {{ {LINE} }} }} \
+             {after} }} }}"
         );
         let mut variables = pages;
         variables["id"] = json!(self.id);
         variables["filter"] = self.filter.clone();
         let mut data = connection.query(&document, variables).await?;
-        let page = data[self.noun]["logs"].take();
+        let page = data[field]["logs"].take();
         if page.is_null() { Err(not_found(self.noun)) } else { Ok(page) }
     }
 
