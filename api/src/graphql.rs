@@ -19,6 +19,7 @@ mod gates;
 mod history;
 mod host;
 pub(crate) mod id;
+mod invitation;
 mod listed;
 mod lists;
 mod live;
@@ -42,6 +43,7 @@ mod scale;
 mod scale_readiness;
 mod session;
 mod support;
+mod time;
 pub(crate) mod timeline;
 mod token;
 mod user_error;
@@ -81,9 +83,12 @@ pub struct Mutation(
     token::TokenMutation,
     session::SessionMutation,
     variables::VariablesMutation,
-    member::MemberMutation,
-    support::SupportMutation,
+    PeopleMutation,
 );
+
+/// Who may do what in a workspace. A list of its own, because the compiler unrolls a list by recursion and has a limit.
+#[derive(Debug, Default, MergedObject)]
+pub struct PeopleMutation(member::MemberMutation, support::SupportMutation, invitation::InvitationMutation);
 
 /// Everything that can be followed.
 #[derive(Debug, Default, MergedSubscription)]

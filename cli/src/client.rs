@@ -8,6 +8,7 @@ mod failure;
 mod follow;
 mod history;
 pub mod history_args;
+mod invitation;
 mod login;
 mod logins;
 pub(crate) mod mutation;
