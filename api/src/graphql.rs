@@ -20,6 +20,7 @@ mod gates;
 mod history;
 mod host;
 pub(crate) mod id;
+mod invitation;
 mod listed;
 mod lists;
 mod live;
@@ -44,6 +45,7 @@ mod scale;
 mod scale_readiness;
 mod session;
 mod support;
+mod time;
 pub(crate) mod timeline;
 mod token;
 mod user_error;
@@ -96,7 +98,13 @@ pub struct Releases(
 
 /// Who may do something.
 #[derive(Debug, Default, MergedObject)]
-pub struct People(token::TokenMutation, session::SessionMutation, member::MemberMutation, support::SupportMutation);
+pub struct People(
+    token::TokenMutation,
+    session::SessionMutation,
+    member::MemberMutation,
+    support::SupportMutation,
+    invitation::InvitationMutation,
+);
 
 /// Everything that can be followed.
 #[derive(Debug, Default, MergedSubscription)]

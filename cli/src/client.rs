@@ -12,6 +12,7 @@ mod follow;
 mod gates;
 mod history;
 pub mod history_args;
+mod invitation;
 pub mod link;
 mod login;
 mod logins;

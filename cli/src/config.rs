@@ -12,7 +12,7 @@ pub(crate) use build::Build;
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};
 use ed25519_dalek::SigningKey;
-use rhone_api::RateLimits;
+use rhone_api::{LoadLimits, RateLimits};
 use rhone_domain::ids::{ActorId, RegionId};
 use rhone_providers::github;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -71,6 +71,16 @@ pub(crate) struct Serve {
     /// How much everybody may ask, by cost and minute.
     #[serde(default)]
     pub(crate) rates: RateLimits,
+    /// The most connections to the database, for what callers ask; as many again for edges, runners and the log.
+    #[serde(default = "connections")]
+    pub(crate) connections: u32,
+    /// How much is carried out at a time, and how much waits for it.
+    #[serde(default)]
+    pub(crate) load: LoadLimits,
+}
+
+fn connections() -> u32 {
+    24
 }
 
 /// Section `github`: the OAuth app by which people sign in. Without it nobody does.

@@ -105,7 +105,10 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             | workspace::Event::MemberRemoved { .. }
             | workspace::Event::GrantsSet { .. }
             | workspace::Event::SupportGranted { .. }
-            | workspace::Event::SupportEnded { .. } => return Ok(None),
+            | workspace::Event::SupportEnded { .. }
+            | workspace::Event::MemberInvited { .. }
+            | workspace::Event::InvitationRevoked { .. }
+            | workspace::Event::InvitationAccepted { .. } => return Ok(None),
         },
         project::Project::CATEGORY => {
             let project::Event::Created(created) = decode(event)?;

@@ -109,6 +109,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         "CustomGrants" => {
             (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes { customGrants $ } } }")
         }
+        "Invitation" => (Tenants, "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes $ } }"),
         "SupportAccess" => (Tenants, "workspace(id: \"workspaceId\") { support $ }"),
         "Region" => (Everybodys, "regions(first: 1) { nodes $ }"),
         "Cell" => (Everybodys, "regions(first: 1) { nodes { cells(first: 1) { nodes $ } } }"),

@@ -29,6 +29,7 @@ pub struct Owner {
     cell: String,
     host: String,
     access: String,
+    invitation: String,
 }
 
 impl Owner {
@@ -43,6 +44,8 @@ impl Owner {
         let operation = text(&made["operation"]["id"]);
         let input = json!({ "workspaceId": tenant.workspace, "reason": "a test", "seconds": 600 });
         let access = tenant.client.done("supportAccessGrant", "supportAccess { id }", input).await;
+        let input = json!({ "workspaceId": tenant.workspace, "role": "MEMBER" });
+        let invitation = tenant.client.done("memberInvite", "invitation { id }", input).await;
         tenant.succeeds(&operation).await;
         let allocation = text(&tenant.allocations(&tenant.preview).await[0]["id"]);
         let (provider_binding, runtime_service_binding) = bound(&tenant).await;
@@ -60,6 +63,7 @@ impl Owner {
             cell: format!("cell_{}", ids.cell.simple()),
             host: format!("host_{}", ids.host.simple()),
             access: text(&access["supportAccess"]["id"]),
+            invitation: text(&invitation["invitation"]["id"]),
         }
     }
 
@@ -119,6 +123,8 @@ impl Owner {
             "reason" | "sharedBecause" => json!("because of a test"),
             "host" => json!(format!("{}.test", unique("h"))),
             "accessId" => json!(self.access),
+            "invitationId" => json!(self.invitation),
+            "secret" => json!(format!("rhone_inv_{}", "x".repeat(43))),
             "memberId" => json!("00000000-0000-7000-8000-00000000000b"),
             "role" => json!("MEMBER"),
             "grants" => json!(["roll_back"]),
@@ -315,6 +321,9 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "idempotencyKey" => of(vec!["two words".into(), "schlüssel".into(), "k".repeat(256)]),
         "key" => {
             of(vec!["lower".into(), "A-B".into(), "PORT".into(), "RHONE_X".into(), "K".repeat(256), "NOT_SET".into()])
+        }
+        "secret" => {
+            of(vec!["nonsense".into(), format!("rhone_inv_{}", "x".repeat(42)), format!("rhone_{}", "x".repeat(43))])
         }
         "tokenId" | "memberId" | "sessionId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
         other => panic!("no bad values are known for the text `{other}` in {}", file!()),

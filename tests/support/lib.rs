@@ -20,6 +20,7 @@ pub mod repository;
 pub mod rules;
 pub mod scan;
 pub mod schema;
+pub mod second_api;
 pub mod second_region;
 pub mod seeding;
 pub mod signals;

@@ -4,6 +4,7 @@
 mod daily;
 mod env;
 mod environment;
+mod member;
 mod places;
 mod release;
 mod token;
@@ -16,6 +17,7 @@ use clap::{Args, Subcommand};
 pub use daily::{Daily, Ground, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, PromoteArgs, RollbackArgs, RouteVerb};
 pub use env::EnvVerb;
 pub use environment::{EnvironmentKind, EnvironmentVerb, Hostname, Reasoned};
+pub use member::{InvitationVerb, MemberRole, MemberVerb};
 pub use places::{AppVerb, CellVerb, HostVerb, Named, ProjectVerb, RegionVerb, WorkspaceVerb};
 pub use release::{ArtifactVerb, DeploymentVerb, OperationVerb};
 pub use token::TokenVerb;
@@ -62,6 +64,10 @@ pub enum Noun {
     Host(Verbs<HostVerb>),
     /// Workspaces.
     Workspace(Verbs<WorkspaceVerb>),
+    /// Members of a workspace, and who is invited to become one.
+    Member(Verbs<MemberVerb>),
+    /// Invitations that somebody gave you.
+    Invitation(Verbs<InvitationVerb>),
     /// Projects of a workspace.
     Project(Verbs<ProjectVerb>),
     /// Apps of a project.

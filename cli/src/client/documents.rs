@@ -132,6 +132,17 @@ pub(crate) fn timeline() -> String {
 pub(crate) const TOKENS: &str = "query($first: Int, $after: String) { viewer { tokens(first: $first, after: $after) { \
      nodes { tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current } \
      pageInfo { hasNextPage endCursor } } } }";
+
+pub(crate) const MEMBERS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
+     members(first: $first, after: $after) { nodes { actor role } pageInfo { hasNextPage endCursor } } } }";
+pub(crate) const INVITATIONS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
+     invitations(first: $first, after: $after) { nodes { id role invitedBy createdAt expiresAt } \
+     pageInfo { hasNextPage endCursor } } } }";
+/// The one mutation besides the tokens' that shows a secret.
+pub(crate) const MEMBER_INVITE: &str = "mutation($input: MemberInviteInput!) { memberInvite(input: $input) { secret \
+     invitation { id role expiresAt } plannedEvents { stream version type payload } \
+     userErrors { code field message expected actual gates { kind state reason evidence } } } }";
+
 /// Who asks.
 pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
 
@@ -148,9 +159,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tokens_mutations_are_in_the_schema_with_that_input() {
+    fn the_mutations_that_show_secrets_are_in_the_schema_with_that_input() {
         let schema = include_str!("../../../api/schema.graphql");
-        let tokens = [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke"), (TOKEN_ROTATE, "tokenRotate")];
+        let tokens = [
+            (TOKEN_CREATE, "tokenCreate"),
+            (TOKEN_REVOKE, "tokenRevoke"),
+            (TOKEN_ROTATE, "tokenRotate"),
+            (MEMBER_INVITE, "memberInvite"),
+        ];
         for (document, field) in tokens {
             let input = document.split(['(', ')']).nth(1).and_then(|variable| variable.strip_prefix("$input: "));
             let input = input.expect("it has an input");

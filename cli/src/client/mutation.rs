@@ -81,8 +81,15 @@ pub(crate) const VARIABLES_SET: Mutation =
 pub(crate) const VARIABLE_UNSET: Mutation =
     Mutation::of("environmentVariableUnset", "EnvironmentVariableUnsetInput", "environment", VARIABLES);
 
+pub(crate) const INVITATION_REVOKE: Mutation =
+    Mutation::of("invitationRevoke", "InvitationRevokeInput", "workspace", "id slug name");
+pub(crate) const INVITATION_ACCEPT: Mutation =
+    Mutation::of("invitationAccept", "InvitationAcceptInput", "workspace", "id slug name");
+
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 22] = [
+pub(crate) const ALL: [&Mutation; 24] = [
+    &INVITATION_REVOKE,
+    &INVITATION_ACCEPT,
     &VARIABLES_SET,
     &VARIABLE_UNSET,
     &REGION_CREATE,

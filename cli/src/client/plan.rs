@@ -3,11 +3,13 @@
 use super::{
     args::{
         AppVerb, ArtifactVerb, CellVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb,
-        Hostname, How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, RouteVerb, TokenVerb,
+        Hostname, How, InvitationVerb, MemberVerb, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb,
+        RouteVerb, TokenVerb,
         WorkspaceVerb,
     },
     deploy::DeployArgs,
     history_args::Past,
+    invitation::Invite,
     logs_args::LogsArgs,
     mutation::{self, Mutation},
 };
@@ -45,6 +47,12 @@ pub(super) enum Plan {
     Operation(String),
     /// One operation, to its end.
     Watch(String),
+    /// An invitation, whose secret is shown.
+    Invite(Invite),
+    /// Who belongs to a workspace, and who is invited.
+    Members(String),
+    /// A secret that lets the caller in; from standard input when it is not said.
+    Accept(Option<String>),
     /// A token's life.
     Token(TokenVerb),
     /// A token that a person lets us have.
@@ -82,6 +90,11 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             (Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug })), verbs.how)
         }
         Noun::Workspace(verbs) => (workspace(verbs.verb), verbs.how),
+        Noun::Member(verbs) => (member(verbs.verb), verbs.how),
+        Noun::Invitation(verbs) => {
+            let InvitationVerb::Accept { secret } = verbs.verb;
+            (Plan::Accept(secret), verbs.how)
+        }
         Noun::Project(verbs) => {
             let ProjectVerb::Create { workspace, named } = verbs.verb;
             (Change(&mutation::PROJECT_CREATE, called(named, json!({ "workspaceId": workspace }))), verbs.how)
@@ -141,6 +154,17 @@ fn workspace(verb: WorkspaceVerb) -> Plan {
             Plan::Change(&mutation::WORKSPACE_CREATE, called(named, json!({ "contactEmail": contact_email })))
         }
         WorkspaceVerb::List => Plan::Workspaces,
+    }
+}
+
+fn member(verb: MemberVerb) -> Plan {
+    match verb {
+        MemberVerb::Invite { workspace, role, days } => Plan::Invite(Invite { workspace, role, days }),
+        MemberVerb::List { workspace } => Plan::Members(workspace),
+        MemberVerb::Revoke { invitation, workspace } => {
+            let input = json!({ "workspaceId": workspace, "invitationId": invitation });
+            Plan::Change(&mutation::INVITATION_REVOKE, input)
+        }
     }
 }
 
@@ -274,6 +298,21 @@ mod tests {
         let (plan, _) = plan("region create --slug eu-west");
         let Plan::Change(_, input) = plan else { panic!("{plan:?}") };
         assert_eq!(input, json!({ "slug": "eu-west", "name": "eu-west" }));
+    }
+
+    #[test]
+    fn an_invitation_is_made_for_a_role_and_accepted_by_its_secret() {
+        let Plan::Invite(asked) = plan("member invite --workspace ws_1 --role admin --days 3").0 else {
+            panic!("an invitation is made");
+        };
+        assert_eq!((asked.workspace.as_str(), asked.role.word(), asked.days), ("ws_1", "ADMIN", Some(3)));
+        assert!(Line::try_parse_from(["rhone", "member", "invite", "--workspace", "ws_1"]).is_err());
+        assert!(matches!(plan("invitation accept s").0, Plan::Accept(Some(secret)) if secret == "s"));
+        assert!(matches!(plan("invitation accept").0, Plan::Accept(None)));
+        let (Plan::Change(mutation, input), _) = plan("member revoke inv_1 --workspace ws_1") else {
+            panic!("a revocation is a change");
+        };
+        assert_eq!((mutation.name, &input["invitationId"]), ("invitationRevoke", &json!("inv_1")));
     }
 
     #[test]

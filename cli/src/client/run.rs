@@ -6,8 +6,8 @@ use super::{
     daily, deploy, documents,
     failure::Failure,
     follow::{self, follow},
-    history, login, logs,
-    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
+    history, invitation, login, logs,
+    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
 };
@@ -77,6 +77,12 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             let operation = asking.followed(&id, Instant::now()).await?;
             show::data(&operation, how.json);
             Ok(())
+        }
+        Plan::Invite(asked) => invitation::invite(&asking.connection, asked, how).await,
+        Plan::Members(workspace) => invitation::list(&asking.connection, &workspace, how.json).await,
+        Plan::Accept(said) => {
+            let secret = said.map_or_else(|| secret(None), Ok)?;
+            asking.change(&INVITATION_ACCEPT, json!({ "secret": secret.trim() })).await
         }
         Plan::Token(verb) => token::run(&asking.connection, verb, how.json).await,
     }

@@ -13,7 +13,7 @@ use crate::{
     private_file,
 };
 use anyhow::{Context as _, Result};
-use rhone_api::RateLimits;
+use rhone_api::{LoadLimits, RateLimits};
 use rhone_domain::ids::ActorId;
 use serde_json::{Map, Value, json};
 use std::{
@@ -169,6 +169,8 @@ fn serve(data: &Data, listen: SocketAddr, user: ActorId) -> Serve {
         // Who can reach it can come in.
         development_user: listen.ip().is_loopback().then_some(user),
         rates: RateLimits::of_one_machine(),
+        load: LoadLimits::default(),
+        connections: 24,
     }
 }
 

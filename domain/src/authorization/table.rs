@@ -137,4 +137,8 @@ pub const TABLE: &[Row] = &[
     needs("workspace.set_grants", &[Api], Grant::MembersManage, Level::Workspace),
     needs("workspace.grant_support", &[Api], Grant::SupportGrant, Level::Workspace),
     needs("workspace.end_support", &[Api], Grant::SupportGrant, Level::Workspace),
+    needs("workspace.invite", &[Api], Grant::MembersManage, Level::Workspace),
+    needs("workspace.revoke_invitation", &[Api], Grant::MembersManage, Level::Workspace),
+    // Whoever comes belongs to nothing yet; what they have is the secret, and the workspace judges it.
+    row("workspace.accept_invitation", &[Api], Need::Nothing, Level::Workspace),
 ];

@@ -103,6 +103,12 @@ const FORBIDDEN: &[&str] = &[
     "SELECT log.reseal('mine', NULL)",
     "SELECT log.lock_stream('tally:00000000-0000-0000-0000-000000000001', 0, true, gen_random_uuid())",
     "SELECT authority.apply('[]', 1)",
+    // Invitations: made, moved to one's own secret, read with another's.
+    "INSERT INTO authority.invitations (invitation, workspace, role, secret, invited_by, since, until)
+     VALUES (gen_random_uuid(), gen_random_uuid(), 'owner', sha256('x'), gen_random_uuid(), now(), now() + interval '1 day')",
+    "UPDATE authority.invitations SET secret = sha256('x')",
+    "DELETE FROM authority.invitations",
+    "SELECT authority.apply_workspace('{}')",
     // Shape.
     "CREATE TABLE log.mine (n int)",
     "CREATE TABLE public.mine (n int)",

@@ -2,7 +2,7 @@
 
 use crate::keyset::Keyset;
 use rhone_domain::{
-    ids::{EnvironmentId, OperationId},
+    ids::{BindingId, EnvironmentId, OperationId},
     numbers::{Fence, Version},
     operation::{Kind, Operation, Requested, Stage},
     wake::Others,
@@ -54,6 +54,21 @@ pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(
         .iter()
         .map(read)
         .collect()
+}
+
+/// The environment of a binding that an operation of this kind asked for.
+pub async fn environment_of(
+    connection: &mut PgConnection,
+    binding: BindingId,
+    kind: Kind,
+) -> Result<Option<EnvironmentId>, sqlx::Error> {
+    let found: Option<Uuid> =
+        sqlx::query_scalar("SELECT environment FROM authority.operations WHERE binding = $1 AND kind = $2 LIMIT 1")
+            .bind(binding.0)
+            .bind(kind.as_str())
+            .fetch_optional(connection)
+            .await?;
+    Ok(found.map(EnvironmentId))
 }
 
 /// Which operations; nothing said is all.

@@ -90,4 +90,7 @@ workspace.remove_member       | api                          | yes yes no      n
 workspace.set_grants          | api                          | yes yes no      no  | members_manage workspace
 workspace.grant_support       | api                          | yes yes yes     no  | support_grant workspace
 workspace.end_support         | api                          | yes yes yes     no  | support_grant workspace
+workspace.invite              | api                          | yes yes no      no  | members_manage workspace
+workspace.revoke_invitation   | api                          | yes yes no      no  | members_manage workspace
+workspace.accept_invitation   | api                          | yes yes yes     yes | -
 ";
