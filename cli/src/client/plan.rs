@@ -4,8 +4,7 @@ use super::{
     args::{
         AppVerb, ArtifactVerb, CellVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb,
         Hostname, How, InvitationVerb, MemberVerb, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb,
-        RouteVerb, TokenVerb,
-        WorkspaceVerb,
+        RouteVerb, TokenVerb, WorkspaceVerb,
     },
     deploy::DeployArgs,
     history_args::Past,
