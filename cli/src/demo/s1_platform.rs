@@ -31,7 +31,7 @@ pub(super) async fn tell(story: &mut Story<'_>) -> Result<Lanes> {
     let found = story.environment(&production).await?;
     let hosts = found["routeOwner"]["hosts"] == json!([production.host]);
     story.teller.holds(hosts, format_args!("the production route knows its host {}", production.host))?;
-    Ok(Lanes { workspace, app, preview, production })
+    Ok(Lanes { app, preview, production })
 }
 
 async fn lane(story: &Story<'_>, app: &str, slug: &str, kind: &str) -> Result<Lane> {

@@ -35,7 +35,6 @@ pub(super) struct Story<'a> {
 
 /// Where the app is shown.
 pub(super) struct Lanes {
-    pub(super) workspace: String,
     pub(super) app: String,
     pub(super) preview: Lane,
     pub(super) production: Lane,
