@@ -33,6 +33,9 @@ pub enum Command {
         /// The administrator's URL; better in the environment than here.
         #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Run the API.
     Serve,
@@ -78,6 +81,9 @@ pub enum Command {
     Rebuild {
         /// Which.
         projection: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Keep database, artifacts, keys and epochs together in a folder, while everything runs.
     Backup(BackupArgs),
@@ -88,6 +94,9 @@ pub enum Command {
         /// What.
         #[command(subcommand)]
         command: AdminCommand,
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
     },
     /// Write a rhone.toml for an app by looking at its folder; over nothing.
     Init(InitArgs),
@@ -100,6 +109,9 @@ pub enum Command {
     Man {
         /// Where to.
         folder: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Tell the story of an artifact that becomes traffic, on the real parts.
     Demo(DemoArgs),

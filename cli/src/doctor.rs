@@ -68,18 +68,7 @@ async fn examined(data: &Data) -> Vec<Finding> {
         Ok(url) => reach(url).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    let mut findings = vec![
-        on_disk(
-            "configuration",
-            "chmod 600 it; `rhone up` or `rhone restore` makes one, docs/configuration.md says what is in it",
-            configuration(data),
-        ),
-        on_disk(
-            "keys",
-            "copy vault-keys.json from a host that runs `rhone serve`, or `rhone admin rotate-keys`",
-            keys(data),
-        ),
-    ];
+    let mut findings = vec![configuration(data), keys(data)];
     findings.push(Finding {
         name: "database",
         verdict: match &worker {
@@ -105,27 +94,29 @@ async fn examined(data: &Data) -> Vec<Finding> {
 
 const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";
 
-fn on_disk(name: &'static str, mends: &'static str, looked: Result<String>) -> Finding {
-    Finding { name, verdict: looked.map_err(|error| (format!("{error:#}"), mends)) }
-}
-
 /// Whether the file is there, is one, and is nobody else's to read.
-fn configuration(data: &Data) -> Result<String> {
+fn configuration(data: &Data) -> Finding {
+    const MISSING: &str =
+        "copy it here; `rhone up` and `rhone restore` make one, docs/configuration.md says what is in it";
     let path = data.config();
-    let file: Option<Map<String, Value>> = private_file::read(&path)?;
-    let Some(file) = file else {
-        let said = env::var_os("RHONE_DATABASE_WORKER_URL").is_some();
-        anyhow::ensure!(said, "there is no {}", path.display());
-        return Ok("the environment says it all".to_owned());
+    let bad = |what: String, mends| Err((what, mends));
+    let verdict = match private_file::read::<Map<String, Value>>(&path) {
+        Err(error) => bad(format!("{error:#}"), "mend the file: it is one JSON object with an object per section"),
+        Ok(None) if env::var_os("RHONE_DATABASE_WORKER_URL").is_some() => Ok("the environment says it all".to_owned()),
+        Ok(None) => bad(format!("there is no {}", path.display()), MISSING),
+        Ok(Some(file)) => match private_file::is_open_to_others(&path) {
+            Ok(false) => Ok(format!("{} has {} sections", path.display(), file.len())),
+            _ => bad(format!("{} holds secrets, and others can read it", path.display()), "chmod 600 that file"),
+        },
     };
-    let open = private_file::is_open_to_others(&path)?;
-    anyhow::ensure!(!open, "{} holds secrets, and others can read it", path.display());
-    Ok(format!("{} has {} sections", path.display(), file.len()))
+    Finding { name: "configuration", verdict }
 }
 
-fn keys(data: &Data) -> Result<String> {
-    vault_keys::ring(data)?;
-    Ok("the vault's keys can be read".to_owned())
+fn keys(data: &Data) -> Finding {
+    let mends =
+        "copy vault-keys.json from a host that runs `rhone serve`; the first one is made by `rhone admin rotate-keys`";
+    let read = vault_keys::ring(data).map(|_| "the vault's keys can be read".to_owned());
+    Finding { name: "keys", verdict: read.map_err(|error| (format!("{error:#}"), mends)) }
 }
 
 async fn within(name: &'static str, mends: &'static str, work: impl Future<Output = Result<String>>) -> Finding {

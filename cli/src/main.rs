@@ -4,13 +4,12 @@
 // The schema's merged mutations nest one future per file; their layout is computed where they are spawned.
 #![recursion_limit = "256"]
 
-use clap::Parser as _;
-use rhone::{args::Args, client::link, output_error, run::run, telemetry};
+use rhone::{client::link, output_error, run::run, telemetry};
 use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
     let args = match link::completed(env::args_os()) {
-        Ok(words) => Args::parse_from(words),
+        Ok(words) => link::parsed(words),
         Err(failure) => {
             let code = failure.exit_code();
             output_error(&failure.into());

@@ -1,21 +1,24 @@
 //! `rhone migrate`: the database's shape, the projections' tables and the roles' passwords, as the administrator. The trap
 //! avoided: a new password at every run, which would lock out what runs; passwords are made once and kept.
 
-use crate::{config::Database, data::Data, output::line, private_file};
+use crate::{config::Database, data::Data, output::told, private_file};
 use anyhow::{Context as _, Result};
 use reqwest::Url;
 use rhone_eventstore::{boot, clock::secret, postgres::connect};
 use rhone_projections::{catalogue::Catalogue, deployments::Deployments, schema, timeline::Timeline};
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use std::collections::BTreeMap;
 
 const ROLES: [&str; 3] = ["rhone_api", "rhone_worker", "rhone_projector"];
 
 /// `rhone migrate`.
-pub(crate) async fn run(data: &Data, admin_url: &str) -> Result<()> {
+pub(crate) async fn run(data: &Data, admin_url: &str, as_json: bool) -> Result<()> {
     let data = data.created()?;
     migrate(&data, admin_url).await?;
-    line(format_args!("the database is up to date; the roles' passwords are in {}", data.roles().display()));
+    let roles = data.roles();
+    let words = format!("the database is up to date; the roles' passwords are in {}", roles.display());
+    told(as_json, &json!({ "upToDate": true, "roles": roles }), words);
     Ok(())
 }
 

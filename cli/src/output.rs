@@ -8,6 +8,11 @@ pub(crate) fn line(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
+/// One line of JSON, or the words for people.
+pub(crate) fn told(as_json: bool, value: &serde_json::Value, words: impl std::fmt::Display) {
+    if as_json { line(value) } else { line(words) }
+}
+
 /// Text that ends its own lines, on standard output.
 pub(crate) fn text(text: impl std::fmt::Display) {
     let _ = write!(io::stdout(), "{text}");

@@ -10,29 +10,37 @@ use rhone_eventstore::{Clock, postgres::connect};
 use rhone_projections::{
     catalogue::Catalogue, deployments::Deployments, projection::Projection, rebuild::rebuild, timeline::Timeline,
 };
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection, PgPool};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// `rhone rebuild`.
-pub(crate) async fn run(data: &Data, projection: &str) -> Result<()> {
+pub(crate) async fn run(data: &Data, projection: &str, as_json: bool) -> Result<()> {
     let database: Database = section(data, "database")?;
     let admin_url = required("database.admin_url", database.admin_url.as_ref())?;
     let mut admin = PgConnection::connect(admin_url).await.context("connecting as the administrator")?;
     let projector_url = required("database.projector_url", database.projector_url.as_ref())?;
     let projector = connect(projector_url, "rhone rebuild", 4).await.context("connecting as the projector")?;
     match projection {
-        Catalogue::NAME => one::<Catalogue>(&mut admin, &projector).await,
-        Deployments::NAME => one::<Deployments>(&mut admin, &projector).await,
-        Timeline::NAME => one::<Timeline>(&mut admin, &projector).await,
+        Catalogue::NAME => one::<Catalogue>(&mut admin, &projector, as_json).await,
+        Deployments::NAME => one::<Deployments>(&mut admin, &projector, as_json).await,
+        Timeline::NAME => one::<Timeline>(&mut admin, &projector, as_json).await,
         other => {
             bail!("there is no projection `{other}`: {}, {}, {}", Catalogue::NAME, Deployments::NAME, Timeline::NAME)
         }
     }
 }
 
-async fn one<P: Projection>(admin: &mut PgConnection, projector: &PgPool) -> Result<()> {
+async fn one<P: Projection>(admin: &mut PgConnection, projector: &PgPool, as_json: bool) -> Result<()> {
     let owner = Clock::system().new_id::<Uuid>().to_string();
     let rebuilt = rebuild::<P>(admin, projector, &owner).await.with_context(|| format!("rebuilding {}", P::NAME))?;
+    if as_json {
+        let tables: BTreeMap<String, i64> = rebuilt.tables.into_iter().collect();
+        let (events, seconds) = (rebuilt.events, rebuilt.seconds);
+        line(json!({ "projection": P::NAME, "events": events, "seconds": seconds, "tables": tables }));
+        return Ok(());
+    }
     line(format_args!("{}: {} events in {:.1} s, the same rows as live", P::NAME, rebuilt.events, rebuilt.seconds));
     for (table, rows) in rebuilt.tables {
         line(format_args!("  {table}: {rows} rows"));

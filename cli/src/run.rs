@@ -6,10 +6,11 @@ use crate::{
     config::reference,
     data::Data,
     demo, doctor, init, log_commands, manual, migrate,
-    output::{line, text},
+    output::{line, text, told},
     parts, raise_epochs, rebuild, replay, up, vault_keys,
 };
 use anyhow::Result;
+use serde_json::json;
 use std::process::ExitCode;
 
 /// Does what the command line says.
@@ -17,7 +18,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let data = Data::at(&args.data);
     match args.command {
         Command::Up(how) => up::run(&data, how).await.map(done),
-        Command::Migrate { database_url } => migrate::run(&data, &database_url).await.map(done),
+        Command::Migrate { database_url, json } => migrate::run(&data, &database_url, json).await.map(done),
         Command::Serve => parts::serve::run(&data).await.map(done),
         Command::Work => parts::work::run(&data).await.map(done),
         Command::Edge { name } => parts::edge::run(&data, &name).await.map(done),
@@ -35,36 +36,43 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         Command::Replay(asked) => replay::run(&data, &asked).await.map(done),
         Command::Verify { file } => log_commands::verify(&data, file.as_deref()).await,
         Command::Export { file } => log_commands::export(&data, file.as_deref()).await.map(done),
-        Command::Rebuild { projection } => rebuild::run(&data, &projection).await.map(done),
+        Command::Rebuild { projection, json } => rebuild::run(&data, &projection, json).await.map(done),
         Command::Backup(how) => Box::pin(backup::run(&data, &how)).await.map(done),
         Command::Restore(how) => Box::pin(backup::restore::run(&data, &how)).await.map(done),
-        Command::Admin { command: AdminCommand::Reseal { reason } } => {
-            let era = log_commands::reseal(&data, &reason).await?;
-            line(format_args!("era {era} is open"));
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Admin { command: AdminCommand::RaiseEpochs { by, reason } } => {
-            let raised = raise_epochs::raise(&data, by, &reason).await?;
-            line(format_args!("{raised} routes were raised by {by}"));
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Admin { command: AdminCommand::RotateKeys { data_keys, forget_unused } } => {
-            let rotation = vault_keys::Rotation { data_keys, forget_unused };
-            line(vault_keys::rotate(&data, rotation).await?);
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Admin { command, json } => admin(&data, command, json).await.map(done),
         Command::Init(how) => init::run(&how).map(done),
         Command::Completions { shell } => {
             manual::completions(shell);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man { folder } => {
-            line(format_args!("{} pages are in {}", manual::pages(&folder)?, folder.display()));
+        Command::Man { folder, json } => {
+            let pages = manual::pages(&folder)?;
+            let words = format!("{pages} pages are in {}", folder.display());
+            told(json, &json!({ "folder": folder, "pages": pages }), words);
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(how) => demo::run(&data, how).await.map(done),
         Command::Client(noun) => Ok(client::run(&data, noun).await),
     }
+}
+
+async fn admin(data: &Data, command: AdminCommand, json: bool) -> Result<()> {
+    match command {
+        AdminCommand::Reseal { reason } => {
+            let era = log_commands::reseal(data, &reason).await?;
+            told(json, &json!({ "era": era }), format_args!("era {era} is open"));
+        }
+        AdminCommand::RaiseEpochs { by, reason } => {
+            let raised = raise_epochs::raise(data, by, &reason).await?;
+            let words = format!("{raised} routes were raised by {by}");
+            told(json, &json!({ "routes": raised, "by": by }), words);
+        }
+        AdminCommand::RotateKeys { data_keys, forget_unused } => {
+            let rotated = vault_keys::rotate(data, vault_keys::Rotation { data_keys, forget_unused }).await?;
+            told(json, &serde_json::to_value(&rotated)?, &rotated);
+        }
+    }
+    Ok(())
 }
 
 fn done((): ()) -> ExitCode {

@@ -13,8 +13,9 @@ use rhone_eventstore::{
     clock::random_bytes,
     vault::{KeyFile, KeyRing, Vault},
 };
+use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
-use std::fmt::Write as _;
+use std::fmt;
 
 /// Makes the first key, if there is none.
 pub(crate) fn made(data: &Data) -> Result<()> {
@@ -40,8 +41,34 @@ pub(crate) struct Rotation {
     pub(crate) forget_unused: bool,
 }
 
+/// What was rotated.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Rotated {
+    /// The key that wraps from now on.
+    current: String,
+    rewrapped: u64,
+    /// Apps with another data key.
+    data_keys: Option<u64>,
+    /// Keys that are kept.
+    kept: Option<usize>,
+}
+
+impl fmt::Display for Rotated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} wraps from now on; {} keys were wrapped anew", self.current, self.rewrapped)?;
+        if let Some(apps) = self.data_keys {
+            write!(f, "; {apps} apps have another data key")?;
+        }
+        if let Some(kept) = self.kept {
+            write!(f, "; {kept} keys are kept")?;
+        }
+        Ok(())
+    }
+}
+
 /// Another key-encryption key, and every app's key under it; says what was done.
-pub(crate) async fn rotate(data: &Data, rotation: Rotation) -> Result<String> {
+pub(crate) async fn rotate(data: &Data, rotation: Rotation) -> Result<Rotated> {
     let path = data.vault_keys();
     let name = fresh_name();
     let next = match private_file::read::<KeyFile>(&path)? {
@@ -55,20 +82,19 @@ pub(crate) async fn rotate(data: &Data, rotation: Rotation) -> Result<String> {
     let mut admin = PgConnection::connect(url).await.context("connecting to the database")?;
     let vault = Vault::new(ring(data)?);
     let rewrapped = vault.rewrap(&mut admin).await.context("wrapping the apps' keys anew")?;
-    let mut said = format!("{name} wraps from now on; {rewrapped} keys were wrapped anew");
+    let mut rotated = Rotated { current: name.clone(), rewrapped, data_keys: None, kept: None };
     if rotation.data_keys {
-        let apps = vault.rotate_data_keys(&mut admin).await.context("making data keys")?;
-        write!(said, "; {apps} apps have another data key")?;
+        rotated.data_keys = Some(vault.rotate_data_keys(&mut admin).await.context("making data keys")?);
     }
     if rotation.forget_unused {
         let used = Vault::keks_in_use(&mut admin).await.context("looking which keys are in use")?;
         let mut file = next;
         file.keys.retain(|kept, _| *kept == name || used.contains(kept));
         private_file::write(&path, &file)?;
-        write!(said, "; {} keys are kept", file.keys.len())?;
+        rotated.kept = Some(file.keys.len());
     }
     admin.close().await?;
-    Ok(said)
+    Ok(rotated)
 }
 
 /// A name that no key had before, and that tells when it was made.

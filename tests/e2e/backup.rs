@@ -2,8 +2,10 @@
 //! named before anything is touched; nothing that exists is written over; no key is anywhere in clear. The trap avoided: a
 //! restore that is proven on the platform it came from; it is proven on a fresh one, with an edge that has seen more.
 
+use rhone_providers::servers::Postgres;
 use rhone_tests::{
     artifacts::Version,
+    database::connect,
     edge,
     graphql::{http, unique},
     platform::{Platform, database_is_foreign},
@@ -14,6 +16,7 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use std::{
     fs,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
@@ -174,6 +177,8 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
     damage_is_named(&place, &backup, &blue).await;
     a_drill_proves_it_and_leaves_nothing(&place, &backup, &needles).await;
 
+    a_database_of_somebody_else_takes_it(&place, &backup).await;
+
     let mut watched = None;
     let fresh = Platform::start_prepared(async |data: &Path| {
         let told = done(&place.restored(data, &backup, &[]).await);
@@ -251,6 +256,33 @@ async fn damage_is_named(place: &Place, backup: &Path, deployed: &Deployed) {
     assert!(told.contains("the manifest is not the one"), "{told}");
     fs::remove_file(lowered.join("manifest.json")).expect("ours");
     assert!(refused(&place.restored(&place.at("never"), &lowered, &[]).await).contains("did not end"));
+}
+
+/// On a cluster whose administrator has another name than the backup's: what that one owned is the new one's.
+async fn a_database_of_somebody_else_takes_it(place: &Place, backup: &Path) {
+    let server = Postgres::start_for_test(&place.at("cluster")).await.expect("a cluster");
+    let mut first = connect(&server.url("postgres")).await;
+    for make in ["CREATE ROLE helper SUPERUSER LOGIN PASSWORD 'helper'", "CREATE DATABASE target"] {
+        sqlx::query(make).execute(&mut first).await.expect("the administrator may");
+    }
+    first.close().await.expect("closes");
+    let by_helper = format!("postgres://helper:helper@127.0.0.1:{}/target", server.port());
+    sqlx::raw_sql("ALTER ROLE rhone_root RENAME TO boss")
+        .execute(&mut connect(&by_helper).await)
+        .await
+        .expect("a superuser may");
+    let url = server.url("target").replace("rhone_root:", "boss:");
+    let data = place.at("elsewhere");
+    done(&place.restored(&data, backup, &["--database-url", &url, "--raise-epochs-by", "7"]).await);
+    let look = "SELECT count(*) FROM pg_roles WHERE rolname = 'rhone_root'";
+    let former: i64 = sqlx::query_scalar(look).fetch_one(&mut connect(&url).await).await.expect("it can be asked");
+    assert_eq!(former, 0, "the former administrator was a guest");
+    let look = "SELECT tableowner::text FROM pg_tables WHERE tablename = '_sqlx_migrations'";
+    let owner: String = sqlx::query_scalar(look).fetch_one(&mut connect(&url).await).await.expect("it can be asked");
+    assert_eq!(owner, "boss");
+    let verified = done(&program::rhone(&data, &["verify"]).await);
+    assert!(verified.contains("\"problems\":[]"), "{verified}");
+    server.stop().await;
 }
 
 async fn a_drill_proves_it_and_leaves_nothing(place: &Place, backup: &Path, needles: &[(&str, Needle)]) {

@@ -48,7 +48,7 @@ async fn a_day_at_the_command_line() {
     let environment = tenant.production.id.as_str();
 
     // Before a folder is linked, its environment must be said.
-    assert!(desk.ends(2, &["env", "list"]).await.contains("ENVIRONMENT"));
+    assert!(desk.ends(2, &["env", "list"]).await.contains("next: name it, or `rhone link ENVIRONMENT`"));
     let linked = desk.json(&["link", environment, "--json"]).await;
     assert_eq!(linked["app"]["id"], tenant.app.as_str());
     fs::write(desk.folder.path().join(".env"), "# of the shop\nGREETING='hello there'\nLIMIT=3\n").expect("ours");

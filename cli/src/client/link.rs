@@ -3,15 +3,16 @@
 
 use super::failure::Failure;
 use crate::{args::Args, private_file};
-use clap::{Arg, Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _, Parser as _, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::{
     env,
     ffi::OsString,
     fs::{self, DirBuilder},
-    io,
+    io::{self, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
+    process,
 };
 
 /// What is remembered.
@@ -82,6 +83,19 @@ pub fn completed(words: impl IntoIterator<Item = OsString>) -> Result<Vec<OsStri
     }
     let Some(link) = Link::read()? else { return Ok(words) };
     Ok(with(words, &missing, &link))
+}
+
+/// What the words mean; if they mean nothing, that is said, and the process ends.
+pub fn parsed(words: Vec<OsString>) -> Args {
+    Args::try_parse_from(words).unwrap_or_else(|error| {
+        let text = error.to_string();
+        let _ = error.print();
+        let left_out = ["<ENVIRONMENT>", "--app <APP>"].iter().any(|name| text.contains(name));
+        if error.kind() == ErrorKind::MissingRequiredArgument && left_out {
+            let _ = writeln!(io::stderr(), "\nnext: name it, or `rhone link ENVIRONMENT` once in this folder");
+        }
+        process::exit(error.exit_code())
+    })
 }
 
 /// A word that was left out: where it belongs, and how it is said.
