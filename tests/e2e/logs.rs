@@ -1,10 +1,9 @@
-//! What apps print, from their pipes to whoever follows it: once, in order, masked, to those who may see it; and diagnostic: all
-//! of it is deleted, and nothing that is told of any status changes. The trap avoided: the follower's own account of what it
-//! missed; what the app was asked to print is the ledger.
+//! What apps print, from their pipes to whoever follows it: once, in order, masked, to those who may see it. The trap avoided: the
+//! follower's own account of what it missed; what the app was asked to print is the ledger.
 
 use rhone_tests::{
     artifacts::Version,
-    database::{administrator, connect, person, uuid},
+    database::{connect, person, uuid},
     graphql::{Client, http, unique},
     live::{Events, Heard, Subscription},
     platform::Platform,
@@ -14,11 +13,9 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _};
+use sqlx::Connection as _;
 use std::{
-    fs,
     io::{BufRead as _, BufReader},
-    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -27,6 +24,8 @@ use std::{
     time::Duration,
 };
 use tokio::task::JoinSet;
+
+mod deleted;
 
 const LINE: &str = "at stream text number source appId environmentId deploymentId operationId allocationId";
 const LINES: &str = "subscription($workspace: ID!, $filter: LogFilter, $after: String) { \
@@ -354,88 +353,6 @@ async fn from_their_host_alone(platform: &Platform, user: &Client, allocation: &
     let question = "query($id: ID!, $filter: LogFilter) { node(id: $id) { ... on Allocation { logs(filter: $filter) { nodes { text } } } } }";
     let found = user.data(question, json!({ "id": allocation, "filter": filter })).await;
     assert_eq!(found["node"]["logs"]["nodes"], json!([]), "a number is given once");
-}
-
-/// What is told of the status of everything of a tenant.
-async fn status(tenant: &Tenant, deployments: &[String], operations: &[String]) -> Value {
-    let mut told = json!({ "owner": tenant.owner().await });
-    for environment in [&tenant.preview, &tenant.production] {
-        told[&environment.id] = json!(tenant.allocations(environment).await);
-    }
-    for id in operations {
-        told[id] = tenant.operation(id).await.expect("it is there");
-    }
-    for id in deployments {
-        let query = "query($id: ID!, $environment: ID!) { deployment(id: $id) { status checks failureReason version \
-            promotion(environmentId: $environment) { allowed gates { kind state reason evidence } } } }";
-        told[id] = tenant.client.data(query, json!({ "id": id, "environment": tenant.production.id })).await;
-    }
-    told["timeline"] = json!(tenant.timeline(None).await);
-    told
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_log_is_deleted_and_nothing_about_any_status_changes() {
-    let platform = Platform::start().await;
-    let tenant = Tenant::open(&platform, platform.developer()).await;
-    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
-    let promotion = tenant.promote(&blue).await;
-    tenant.succeeds(&promotion).await;
-    for environment in [&tenant.preview, &tenant.production] {
-        print(&tenant, environment, "/print", "before the deletion").await.expect("it prints");
-        shows(&tenant, environment, "before the deletion").await;
-    }
-    what_is_old_is_rotated_away(&platform, &tenant).await;
-    let deployments = [blue.id.clone(), green.id.clone()];
-    let operations = [blue.operation.clone(), green.operation.clone(), promotion];
-    // Read models may be a moment behind; then the two would differ whatever becomes of the logs.
-    let still = async || {
-        let (one, two) =
-            (status(&tenant, &deployments, &operations).await, status(&tenant, &deployments, &operations).await);
-        (one == two).then_some(one)
-    };
-    let before = until("nothing moves any more", PATIENCE, still).await;
-
-    administrator(&platform).await.execute("DELETE FROM diagnostics.log_chunks").await.expect("deleted");
-    fs::remove_dir_all(platform.data().join("artifacts/logs")).expect("deleted");
-    let after = status(&tenant, &deployments, &operations).await;
-    assert_eq!(after, before, "a log is no source of any status");
-    assert_eq!(read(&tenant.client, "app", &tenant.app, &json!({})).await, Vec::<Value>::new(), "they are gone");
-    let verified = platform.rhone(&["verify"]).await;
-    assert!(verified.status.success(), "{}", program::text(&verified.stderr));
-
-    tenant.succeeds(&tenant.promote(&green).await).await;
-    print(&tenant, &tenant.production, "/print", "after the deletion").await.expect("it prints");
-    shows(&tenant, &tenant.production, "after the deletion").await;
-}
-
-/// Rows and bytes, and of nobody who is younger.
-async fn what_is_old_is_rotated_away(platform: &Platform, tenant: &Tenant) {
-    let old = "UPDATE diagnostics.log_chunks SET kept_at = kept_at - interval '15 days' WHERE environment = $1";
-    let mut admin = administrator(platform).await;
-    sqlx::query(old).bind(uuid(&tenant.preview.id)).execute(&mut admin).await.expect("aged");
-    // A worker sweeps when it begins.
-    let worker = platform.kill("work").await;
-    platform.runs_again("work", worker).await;
-    let rotated = async || {
-        let lines = read(&tenant.client, "environment", &tenant.preview.id, &json!({ "contains": "before" })).await;
-        lines.is_empty().then_some(())
-    };
-    until("old lines are rotated away", PATIENCE, rotated).await;
-    shows(tenant, &tenant.production, "before the deletion").await;
-    let equal = async || {
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM diagnostics.log_chunks")
-            .fetch_one(&mut administrator(platform).await)
-            .await
-            .expect("a number");
-        (files(&platform.data().join("artifacts/logs")) == usize::try_from(rows).expect("a number")).then_some(())
-    };
-    until("every row has its bytes, and no bytes are left without", PATIENCE, equal).await;
-}
-
-fn files(folder: &Path) -> usize {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,97 @@
+//! Logs are diagnostic: what is old is rotated away with its bytes, and when all of it is deleted nothing that is told of any
+//! status changes. The trap avoided: a comparison of what moves by itself; it begins once nothing moves any more.
+
+use super::{print, read, shows};
+use rhone_tests::{
+    artifacts::Version,
+    database::{administrator, uuid},
+    platform::Platform,
+    program,
+    story::Tenant,
+    wait::{PATIENCE, until},
+};
+use serde_json::{Value, json};
+use sqlx::Executor as _;
+use std::{fs, path::Path};
+
+/// What is told of the status of everything of a tenant.
+async fn status(tenant: &Tenant, deployments: &[String], operations: &[String]) -> Value {
+    let mut told = json!({ "owner": tenant.owner().await });
+    for environment in [&tenant.preview, &tenant.production] {
+        told[&environment.id] = json!(tenant.allocations(environment).await);
+    }
+    for id in operations {
+        told[id] = tenant.operation(id).await.expect("it is there");
+    }
+    for id in deployments {
+        let query = "query($id: ID!, $environment: ID!) { deployment(id: $id) { status checks failureReason version \
+            promotion(environmentId: $environment) { allowed gates { kind state reason evidence } } } }";
+        told[id] = tenant.client.data(query, json!({ "id": id, "environment": tenant.production.id })).await;
+    }
+    told["timeline"] = json!(tenant.timeline(None).await);
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_log_is_deleted_and_nothing_about_any_status_changes() {
+    let platform = Platform::start().await;
+    let tenant = Tenant::open(&platform, platform.developer()).await;
+    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
+    let promotion = tenant.promote(&blue).await;
+    tenant.succeeds(&promotion).await;
+    for environment in [&tenant.preview, &tenant.production] {
+        print(&tenant, environment, "/print", "before the deletion").await.expect("it prints");
+        shows(&tenant, environment, "before the deletion").await;
+    }
+    what_is_old_is_rotated_away(&platform, &tenant).await;
+    let deployments = [blue.id.clone(), green.id.clone()];
+    let operations = [blue.operation.clone(), green.operation.clone(), promotion];
+    // Read models may be a moment behind; then the two would differ whatever becomes of the logs.
+    let still = async || {
+        let (one, two) =
+            (status(&tenant, &deployments, &operations).await, status(&tenant, &deployments, &operations).await);
+        (one == two).then_some(one)
+    };
+    let before = until("nothing moves any more", PATIENCE, still).await;
+
+    administrator(&platform).await.execute("DELETE FROM diagnostics.log_chunks").await.expect("deleted");
+    fs::remove_dir_all(platform.data().join("artifacts/logs")).expect("deleted");
+    let after = status(&tenant, &deployments, &operations).await;
+    assert_eq!(after, before, "a log is no source of any status");
+    assert_eq!(read(&tenant.client, "app", &tenant.app, &json!({})).await, Vec::<Value>::new(), "they are gone");
+    let verified = platform.rhone(&["verify"]).await;
+    assert!(verified.status.success(), "{}", program::text(&verified.stderr));
+
+    tenant.succeeds(&tenant.promote(&green).await).await;
+    print(&tenant, &tenant.production, "/print", "after the deletion").await.expect("it prints");
+    shows(&tenant, &tenant.production, "after the deletion").await;
+}
+
+/// Rows and bytes, and of nobody who is younger.
+async fn what_is_old_is_rotated_away(platform: &Platform, tenant: &Tenant) {
+    let old = "UPDATE diagnostics.log_chunks SET kept_at = kept_at - interval '15 days' WHERE environment = $1";
+    let mut admin = administrator(platform).await;
+    sqlx::query(old).bind(uuid(&tenant.preview.id)).execute(&mut admin).await.expect("aged");
+    // A worker sweeps when it begins.
+    let worker = platform.kill("work").await;
+    platform.runs_again("work", worker).await;
+    let rotated = async || {
+        let lines = read(&tenant.client, "environment", &tenant.preview.id, &json!({ "contains": "before" })).await;
+        lines.is_empty().then_some(())
+    };
+    until("old lines are rotated away", PATIENCE, rotated).await;
+    shows(tenant, &tenant.production, "before the deletion").await;
+    let equal = async || {
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM diagnostics.log_chunks")
+            .fetch_one(&mut administrator(platform).await)
+            .await
+            .expect("a number");
+        (files(&platform.data().join("artifacts/logs")) == usize::try_from(rows).expect("a number")).then_some(())
+    };
+    until("every row has its bytes, and no bytes are left without", PATIENCE, equal).await;
+}
+
+fn files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}
