@@ -5,6 +5,7 @@ use super::{
     GateSpec,
     app::{App, Running},
     front::Front,
+    image,
     log::Log,
     status::StatusFile,
 };
@@ -52,7 +53,12 @@ pub(super) async fn supervise(
         verify(specs.borrow().clone(), status).await?;
         let started = Instant::now();
         let spec = specs.borrow().clone();
-        let exit = match App::start(&spec, &variables, &log) {
+        let given = variables.iter().map(|(name, _)| name.to_owned()).collect();
+        let app = match image::words(&spec, folder, given).await {
+            Ok(words) => App::start(&spec, &words, &variables, &log).map_err(|error| error.to_string()),
+            Err(error) => Err(error),
+        };
+        let exit = match app {
             Err(error) => format!("could not be started: {error}"),
             Ok(mut app) => {
                 status.started(app.running.process)?;

@@ -4,6 +4,7 @@
 mod control;
 mod rig;
 
+mod image;
 mod refusals;
 mod running;
 mod stopping;
