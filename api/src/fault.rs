@@ -24,6 +24,8 @@ pub enum Code {
     Conflict,
     /// Too many at a time, or too much for a budget.
     RateLimited,
+    /// More at a time than this process carries out; nothing was done, and it is worth trying again.
+    Overloaded,
     /// The document is larger, deeper or more expensive than the limits allow.
     QueryTooComplex,
     /// The persisted document is not on the list.
@@ -34,13 +36,14 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order the documentation lists them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::BadUserInput,
         Self::Conflict,
         Self::RateLimited,
+        Self::Overloaded,
         Self::QueryTooComplex,
         Self::PersistedQueryNotFound,
         Self::Internal,
@@ -55,6 +58,7 @@ impl Code {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::Conflict => "CONFLICT",
             Self::RateLimited => "RATE_LIMITED",
+            Self::Overloaded => "OVERLOADED",
             Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::Internal => "INTERNAL",
@@ -70,6 +74,7 @@ impl Code {
             Self::BadUserInput | Self::QueryTooComplex | Self::PersistedQueryNotFound => StatusCode::BAD_REQUEST,
             Self::Conflict => StatusCode::CONFLICT,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -117,9 +122,17 @@ impl Fault {
         }
     }
 
-    /// Something of ours broke; the cause goes to the log only.
+    /// Something of ours broke; the cause goes to the log only. No free connection in time is no failure, but too much to do.
     pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self { cause: Some(Arc::new(cause)), ..Self::new(Code::Internal, INTERNAL_MESSAGE) }
+        let fault =
+            if found_no_connection(&cause) { Self::overloaded() } else { Self::new(Code::Internal, INTERNAL_MESSAGE) };
+        Self { cause: Some(Arc::new(cause)), ..fault }
+    }
+
+    /// More to do than can be done at a time.
+    pub(crate) fn overloaded() -> Self {
+        metrics::counter!("rhone_overloaded_total").increment(1);
+        Self::new(Code::Overloaded, "more is asked than this process carries out at a time; try again in a moment")
     }
 
     /// The same fault as async-graphql carries it, for the places that answer before it executes.
@@ -128,6 +141,19 @@ impl Fault {
         error.source = Some(Arc::new(self));
         error
     }
+}
+
+/// Whether a pool had no connection to give, at the bottom of what went wrong; loaders hand their errors on in an `Arc`.
+fn found_no_connection(cause: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(cause);
+    while let Some(error) = cause {
+        let shared = error.downcast_ref::<Arc<sqlx::Error>>().map(AsRef::as_ref);
+        if let Some(sqlx::Error::PoolTimedOut) = error.downcast_ref::<sqlx::Error>().or(shared) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// All that a client learns of a failure of ours, besides the request id.

@@ -9,6 +9,7 @@ mod binding;
 mod change;
 mod connection;
 mod context;
+mod deploy;
 mod deployment;
 mod drain;
 mod edge;
@@ -19,10 +20,12 @@ mod gates;
 mod history;
 mod host;
 pub(crate) mod id;
+mod invitation;
 mod listed;
 mod lists;
 mod live;
 mod loaders;
+mod logs;
 mod member;
 mod migration;
 mod operation;
@@ -42,6 +45,7 @@ mod scale;
 mod scale_readiness;
 mod session;
 mod support;
+mod time;
 pub(crate) mod timeline;
 mod token;
 mod user_error;
@@ -51,24 +55,38 @@ mod workspace;
 pub(crate) use context::session;
 pub use context::{Platform, request_context};
 pub(crate) use live::{EventFilterInput, workspace_id};
+pub(crate) use logs::{LogFilter, in_workspace};
 
 use crate::DocumentLimits;
 use crate::settings::{Exposure, limits};
 use async_graphql::{MergedObject, MergedSubscription, Schema, SchemaBuilder};
 
-/// Everything that can be asked to change.
+/// Everything that can be asked to change, in three lists: a merge nests what it merges, and the compiler counts how deep.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(
+pub struct Mutation(Places, Releases, People);
+
+/// Where things are, and what they are called.
+#[derive(Debug, Default, MergedObject)]
+pub struct Places(
     place::PlaceMutation,
     host::HostMutation,
     workspace::WorkspaceMutation,
     project::ProjectMutation,
     app::AppMutation,
     environment::EnvironmentMutation,
+    provider_binding::ProviderBindingMutation,
+    runtime_service_binding::RuntimeServiceBindingMutation,
+    variables::VariablesMutation,
+);
+
+/// What becomes traffic, and how.
+#[derive(Debug, Default, MergedObject)]
+pub struct Releases(
     approval::ApprovalMutation,
     migration::MigrationMutation,
     artifact::ArtifactMutation,
     deployment::DeploymentMutation,
+    deploy::DeployMutation,
     route_owner::RouteOwnerMutation,
     posture::PostureMutation,
     operation::OperationMutation,
@@ -76,18 +94,21 @@ pub struct Mutation(
     failover::FailoverMutation,
     region_enablement::RegionEnablementMutation,
     drain::DrainMutation,
-    provider_binding::ProviderBindingMutation,
-    runtime_service_binding::RuntimeServiceBindingMutation,
+);
+
+/// Who may do something.
+#[derive(Debug, Default, MergedObject)]
+pub struct People(
     token::TokenMutation,
     session::SessionMutation,
-    variables::VariablesMutation,
     member::MemberMutation,
     support::SupportMutation,
+    invitation::InvitationMutation,
 );
 
 /// Everything that can be followed.
 #[derive(Debug, Default, MergedSubscription)]
-pub struct Subscription(operation_progress::OperationSubscription, live::LiveSubscription);
+pub struct Subscription(operation_progress::OperationSubscription, live::LiveSubscription, logs::LogSubscription);
 
 /// The schema.
 pub type RhoneSchema = Schema<query::Query, Mutation, Subscription>;

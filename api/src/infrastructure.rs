@@ -6,8 +6,11 @@ mod artifacts;
 mod caller;
 mod edge;
 mod events;
+mod log_stream;
+mod logs;
 mod refusal;
 mod runner;
+mod streamed;
 mod timeline;
 mod variables;
 mod waiting;
@@ -32,7 +35,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{identity::Tokens, rate::Rates, readiness::Readiness};
 
 pub use edge::Seen;
-pub use events::Live;
+pub use streamed::Live;
 
 /// What these endpoints work with.
 pub struct Infrastructure {
@@ -87,7 +90,7 @@ impl Infrastructure {
     }
 }
 
-/// `/edge/v1`, `/runner/v1`, `/v1/artifacts`, `/v1/events` and `/v1/timeline`.
+/// `/edge/v1`, `/runner/v1`, `/v1/artifacts`, `/v1/events`, `/v1/logs` and `/v1/timeline`.
 pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
     let bounded = middleware::from_fn_with_state(infrastructure.rates.clone(), caller::bounded);
     Router::new()
@@ -99,8 +102,10 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/runner/v1/artifacts/{digest}", get(artifacts::fetch))
         .route("/runner/v1/variables/{allocation}", get(variables::fetch))
         .route("/runner/v1/reports", post(runner::reports))
+        .route("/runner/v1/logs", post(logs::take))
         .route("/v1/artifacts/{digest}", put(artifacts::put).route_layer(bounded.clone()))
         .route("/v1/events", get(events::follow).route_layer(bounded.clone()))
+        .route("/v1/logs", get(log_stream::follow).route_layer(bounded.clone()))
         .route("/v1/timeline", get(timeline::export).route_layer(bounded))
         .with_state(infrastructure)
         .layer(CatchPanicLayer::custom(|_panic| StatusCode::INTERNAL_SERVER_ERROR.into_response()))

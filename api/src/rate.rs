@@ -59,6 +59,7 @@ pub struct Rates {
     users: Budgets<Uuid>,
     workspaces: Budgets<Uuid>,
     addresses: Budgets<IpAddr>,
+    sign_in: Budgets<IpAddr>,
     failures: Failures,
     trusted_proxies: usize,
     now: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
@@ -78,6 +79,7 @@ impl Rates {
             users: Budgets::new(Whose::User, limits.user),
             workspaces: Budgets::new(Whose::Workspace, limits.workspace),
             addresses: Budgets::new(Whose::Address, limits.address),
+            sign_in: Budgets::new(Whose::Address, limits.sign_in),
             failures: Failures::new(limits.failures),
             trusted_proxies: limits.trusted_proxies,
             now: Box::new(now),
@@ -111,6 +113,12 @@ impl Rates {
         self.workspaces.spend(&workspace, CHANGE, now).map(drop)
     }
 
+    /// Spends one request to `/auth`, whoever makes it: nobody is known there yet.
+    pub(crate) fn spend_sign_in(&self, address: Option<IpAddr>) -> Result<(), Fault> {
+        let now = (self.now)();
+        address.map_or(Ok(()), |address| self.sign_in.spend(&address::keyed(address), 1, now).map(drop))
+    }
+
     /// Whether an address may show a token at all: it may not while it keeps showing bad ones.
     pub(crate) fn may_try(&self, address: Option<IpAddr>) -> Result<(), Fault> {
         let now = (self.now)();
@@ -130,13 +138,14 @@ impl Rates {
         self.users.forget();
         self.workspaces.forget();
         self.addresses.forget();
+        self.sign_in.forget();
         self.failures.forget();
     }
 
     /// How many budgets are remembered.
     pub fn remembered(&self) -> usize {
         let budgets = self.tokens.kept.len() + self.users.kept.len() + self.workspaces.kept.len();
-        budgets + self.addresses.kept.len() + self.failures.remembered()
+        budgets + self.addresses.kept.len() + self.sign_in.kept.len() + self.failures.remembered()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     identity::Tokens,
     infrastructure::{self, Infrastructure},
     live::Pulse,
+    load::{Load, LoadLimits},
     rate::{RateLimits, Rates},
     router,
     settings::Exposure,
@@ -60,6 +61,8 @@ pub struct Config {
     pub sign_in: sign_in::Settings,
     /// How much everybody may ask.
     pub rates: RateLimits,
+    /// How much is carried out at a time.
+    pub load: LoadLimits,
     /// Where it listens.
     pub listener: TcpListener,
     /// What `/metrics` renders.
@@ -96,7 +99,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let readiness = Arc::new(Readiness::new(checks(&config)));
     let pulse = Pulse::default();
     let origins = Origins::new(&config.origins);
-    let settings = Settings { rates: config.rates.clone(), ..Settings::new(config.exposure, origins.clone()) };
+    let settings =
+        Settings { rates: config.rates.clone(), load: config.load, ..Settings::new(config.exposure, origins.clone()) };
     let (pool, clock) = (config.api_pool.clone(), config.clock.clone());
     let callers = Callers { tokens: Tokens::new(pool.clone()), sessions: Sessions::new(pool.clone(), clock.clone()) };
     let sign_in = Arc::new(SignIn::new(pool, clock, origins, config.sign_in.clone(), config.exposure)?);
@@ -133,7 +137,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     });
     let clock = config.clock.clone();
     let ids = IdSource::new(move || clock.new_id());
+    let load = Load::new(&settings.load);
     let shell = Arc::new(Shell {
+        load,
         executor: graphql::builder(config.exposure).finish(),
         authenticator: callers,
         settings,
@@ -143,7 +149,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         readiness: readiness.clone(),
         metrics: config.metrics,
     });
-    let app = router(shell).merge(infrastructure::router(infrastructure)).merge(sign_in::router(sign_in, ids));
+    let app =
+        router(shell).merge(infrastructure::router(infrastructure)).merge(sign_in::router(sign_in, ids, rates.clone()));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let drained = async move {
         shutdown.await;

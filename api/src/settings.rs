@@ -7,6 +7,7 @@ use async_graphql::SchemaBuilder;
 
 use crate::{
     guard::{DocumentLimits, Documents, Origins},
+    load::LoadLimits,
     rate::RateLimits,
 };
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub operations_per_connection: usize,
     /// How much everybody may ask.
     pub rates: RateLimits,
+    /// How much is carried out at a time.
+    pub load: LoadLimits,
 }
 
 impl Settings {
@@ -64,6 +67,7 @@ impl Settings {
             send_timeout: Duration::from_secs(5),
             operations_per_connection: 32,
             rates: RateLimits::default(),
+            load: LoadLimits::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::{
     authenticate::{AuthError, Authenticator},
     fault::Fault,
+    load::Load,
     rate::{Rates, address_of},
     readiness::Readiness,
     request::{IdSource, RequestInfo},
@@ -31,6 +32,8 @@ pub struct Shell<E, A: Authenticator> {
     pub settings: Settings,
     /// How much everybody may ask.
     pub rates: Arc<Rates>,
+    /// How much is carried out at a time.
+    pub load: Load,
     /// One request's context.
     pub context: ContextBuilder<A::Actor>,
     /// The process's id source.

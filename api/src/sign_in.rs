@@ -3,6 +3,7 @@
 //! where we are, and where GitHub is, comes from the configuration alone.
 
 mod asker;
+mod budget;
 pub(crate) mod cookie;
 mod development;
 mod device;
@@ -17,6 +18,7 @@ mod settings;
 
 use crate::{
     guard::Origins,
+    rate::Rates,
     request::{self, IdSource},
     settings::Exposure,
 };
@@ -73,7 +75,7 @@ impl SignIn {
 }
 
 /// `/auth`: what is not configured has no route.
-pub fn router(sign_in: Arc<SignIn>, ids: IdSource) -> Router {
+pub fn router(sign_in: Arc<SignIn>, ids: IdSource, rates: Arc<Rates>) -> Router {
     let mut router = Router::new().route("/auth/logout", post(entrance::log_out));
     if sign_in.github.is_some() {
         router = router
@@ -92,6 +94,7 @@ pub fn router(sign_in: Arc<SignIn>, ids: IdSource) -> Router {
     router
         .with_state(sign_in)
         .layer(DefaultBodyLimit::max(MOST))
+        .layer(middleware::from_fn_with_state(rates, budget::spend))
         .layer(CatchPanicLayer::custom(|_panic| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         .layer(middleware::from_fn_with_state(ids, request::identify))
 }

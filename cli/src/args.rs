@@ -1,13 +1,19 @@
 //! The command line: words and options, nothing else. The trap avoided: a secret among the arguments, where every user of the
 //! machine reads it; secrets come from files or the environment.
 
-use crate::{client::args::Noun, demo::DemoArgs};
+use crate::{
+    backup_args::{BackupArgs, RestoreArgs},
+    client::args::Noun,
+    demo::DemoArgs,
+    exit,
+    init::InitArgs,
+};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::{net::IpAddr, path::PathBuf};
 
 /// Control plane of a hosting platform for stateful web apps.
 #[derive(Debug, Parser)]
-#[command(name = "rhone", version, about)]
+#[command(name = "rhone", version, about, after_help = exit::table())]
 pub struct Args {
     /// Where configuration, keys and everything private are kept.
     #[arg(long, env = "RHONE_DATA", global = true, default_value = ".rhone/data")]
@@ -45,7 +51,17 @@ pub enum Command {
         command: Option<RunnerCommand>,
     },
     /// Say what is wrong, and what mends it.
-    Doctor,
+    Doctor {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// How it is configured.
+    Config {
+        /// What.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print an aggregate as it is or was, or what changed between two moments.
     Replay(ReplayArgs),
     /// Judge every hash and version of the log, or of an export.
@@ -63,11 +79,27 @@ pub enum Command {
         /// Which.
         projection: String,
     },
+    /// Keep database, artifacts, keys and epochs together in a folder, while everything runs.
+    Backup(BackupArgs),
+    /// Put a backup back into an empty database and an empty data folder, or rehearse it.
+    Restore(RestoreArgs),
     /// What only the administrator does.
     Admin {
         /// What.
         #[command(subcommand)]
         command: AdminCommand,
+    },
+    /// Write a rhone.toml for an app by looking at its folder; over nothing.
+    Init(InitArgs),
+    /// Print what completes words in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command.
+    Man {
+        /// Where to.
+        folder: PathBuf,
     },
     /// Tell the story of an artifact that becomes traffic, on the real parts.
     Demo(DemoArgs),
@@ -84,6 +116,17 @@ pub enum RunnerCommand {
     Gate {
         /// The file that describes it.
         spec: PathBuf,
+    },
+}
+
+/// How it is configured.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting: its key, variable, unit, default, who reads it, and what it means.
+    Reference {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -170,12 +213,18 @@ impl Command {
             Self::Serve | Self::Work | Self::Edge { .. } | Self::Runner { .. } => Verbosity::Part,
             Self::Up(_)
             | Self::Migrate { .. }
-            | Self::Doctor
+            | Self::Doctor { .. }
+            | Self::Config { .. }
             | Self::Replay(_)
             | Self::Verify { .. }
             | Self::Export { .. }
             | Self::Rebuild { .. }
+            | Self::Backup(_)
+            | Self::Restore(_)
             | Self::Admin { .. }
+            | Self::Init(_)
+            | Self::Completions { .. }
+            | Self::Man { .. }
             | Self::Demo(_)
             | Self::Client(_) => Verbosity::Quiet,
         }

@@ -3,13 +3,21 @@
 
 pub mod args;
 mod connection;
+mod daily;
+pub mod deploy;
 pub(crate) mod documents;
+mod dotenv;
 mod failure;
 mod follow;
+mod gates;
 mod history;
 pub mod history_args;
+mod invitation;
+pub mod link;
 mod login;
 mod logins;
+mod logs;
+pub mod logs_args;
 pub(crate) mod mutation;
 mod plan;
 mod push;

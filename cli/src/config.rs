@@ -1,11 +1,18 @@
 //! What each part is told, from its own section of `rhone.json`, each value of which the environment may replace: `RHONE_`,
 //! the section, the key, such as `RHONE_EDGE_TOKEN`. A host that runs one part needs one section. The trap avoided: secrets
-//! in arguments or in a `Debug`; no type here has one.
+//! in arguments or in a `Debug`; no type here has one. Every field has its row in `settings`.
+
+pub(crate) mod reference;
+mod settings;
+
+mod build;
+
+pub(crate) use build::Build;
 
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};
 use ed25519_dalek::SigningKey;
-use rhone_api::RateLimits;
+use rhone_api::{LoadLimits, RateLimits};
 use rhone_domain::ids::{ActorId, RegionId};
 use rhone_providers::github;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -64,6 +71,16 @@ pub(crate) struct Serve {
     /// How much everybody may ask, by cost and minute.
     #[serde(default)]
     pub(crate) rates: RateLimits,
+    /// The most connections to the database, for what callers ask; as many again for edges, runners and the log.
+    #[serde(default = "connections")]
+    pub(crate) connections: u32,
+    /// How much is carried out at a time, and how much waits for it.
+    #[serde(default)]
+    pub(crate) load: LoadLimits,
+}
+
+fn connections() -> u32 {
+    24
 }
 
 /// Section `github`: the OAuth app by which people sign in. Without it nobody does.
@@ -133,6 +150,22 @@ pub(crate) struct Work {
     /// The folder of the platform's own object storage, if it has one.
     #[serde(default)]
     pub(crate) objects: Option<PathBuf>,
+    /// Where artifacts and logs are kept: the same place as the API's.
+    pub(crate) artifacts: PathBuf,
+    /// For how many days logs are kept.
+    #[serde(default = "log_days")]
+    pub(crate) log_days: u32,
+    /// How many MiB of logs are kept of one allocation or build, compressed.
+    #[serde(default = "log_mib")]
+    pub(crate) log_mib: u32,
+}
+
+fn log_days() -> u32 {
+    14
+}
+
+fn log_mib() -> u32 {
+    64
 }
 
 /// Where probes may reach.
@@ -191,6 +224,11 @@ fn bytes(name: &str, text: &str) -> Result<[u8; 32]> {
 pub(crate) fn required<'a>(name: &str, value: Option<&'a String>) -> Result<&'a str> {
     let variable = name.to_uppercase().replace(['.', '-'], "_");
     value.map(String::as_str).with_context(|| format!("{name} is missing: set it in rhone.json or as RHONE_{variable}"))
+}
+
+/// A section as it is written.
+pub(crate) fn value(section: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(section).context("a section of rhone.json is JSON")
 }
 
 /// A section of the configuration as the part that owns it reads it.

@@ -15,6 +15,7 @@ mod s8_crash;
 mod s8_edge;
 mod s8_kills;
 mod s9_index;
+mod source;
 mod story;
 mod teller;
 mod visitor;

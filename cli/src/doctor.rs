@@ -6,7 +6,7 @@ use crate::{
     data::Data,
     output::line,
     parts::bus,
-    private_file,
+    private_file, vault_keys,
 };
 use anyhow::{Context as _, Result};
 use rhone_domain::ids::{CellId, RegionId};
@@ -15,8 +15,9 @@ use rhone_projections::{
     authority::hosts, catalogue::Catalogue, deployments::Deployments, edges, projection, projection::Projection,
     timeline::Timeline,
 };
+use serde_json::{Map, Value, json};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use std::{process::ExitCode, time::Duration};
+use std::{env, process::ExitCode, time::Duration};
 
 /// Nothing that works takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,19 +31,62 @@ struct Finding {
 }
 
 /// `rhone doctor`.
-pub(crate) async fn run(data: &Data) -> Result<ExitCode> {
+pub(crate) async fn run(data: &Data, as_json: bool) -> Result<ExitCode> {
+    let findings = Box::pin(examined(data)).await;
+    let sound = findings.iter().all(|finding| finding.verdict.is_ok());
+    if as_json {
+        let all: Vec<Value> = findings.iter().map(Finding::json).collect();
+        line(json!({ "sound": sound, "findings": all }));
+    } else {
+        for finding in &findings {
+            line(finding.line());
+        }
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Finding {
+    fn line(&self) -> String {
+        let name = self.name;
+        match &self.verdict {
+            Ok(detail) => format!("ok   {name}: {detail}"),
+            Err((what, mends)) => format!("bad  {name}: {what}; mend: {mends}"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match &self.verdict {
+            Ok(detail) => json!({ "name": self.name, "ok": true, "says": detail }),
+            Err((what, mends)) => json!({ "name": self.name, "ok": false, "says": what, "mend": mends }),
+        }
+    }
+}
+
+async fn examined(data: &Data) -> Vec<Finding> {
     let database: Result<Database> = section(data, "database");
     let worker = match database.as_ref().map(|database| database.worker_url.as_ref()) {
         Ok(url) => reach(url).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    let mut findings = vec![Finding {
+    let mut findings = vec![
+        on_disk(
+            "configuration",
+            "chmod 600 it; `rhone up` or `rhone restore` makes one, docs/configuration.md says what is in it",
+            configuration(data),
+        ),
+        on_disk(
+            "keys",
+            "copy vault-keys.json from a host that runs `rhone serve`, or `rhone admin rotate-keys`",
+            keys(data),
+        ),
+    ];
+    findings.push(Finding {
         name: "database",
         verdict: match &worker {
             Ok(_) => Ok("reachable as rhone_worker".to_owned()),
             Err(error) => Err((format!("{error:#}"), "start it, or `rhone up`; then `rhone migrate`")),
         },
-    }];
+    });
     if let Ok(database) = &database {
         findings.push(within("migrations", "rhone migrate", migrations(database)).await);
     }
@@ -56,17 +100,33 @@ pub(crate) async fn run(data: &Data) -> Result<ExitCode> {
         findings.push(within("runners", "start `rhone runner`; its log says more", runners(data, pool)).await);
     }
     findings.push(within("nats", "start it; until then edges hear by HTTP alone", nats(data)).await);
-    let sound = findings.iter().all(|finding| finding.verdict.is_ok());
-    for Finding { name, verdict } in findings {
-        match verdict {
-            Ok(detail) => line(format_args!("ok   {name}: {detail}")),
-            Err((what, mends)) => line(format_args!("bad  {name}: {what}; mend: {mends}")),
-        }
-    }
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    findings
 }
 
 const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";
+
+fn on_disk(name: &'static str, mends: &'static str, looked: Result<String>) -> Finding {
+    Finding { name, verdict: looked.map_err(|error| (format!("{error:#}"), mends)) }
+}
+
+/// Whether the file is there, is one, and is nobody else's to read.
+fn configuration(data: &Data) -> Result<String> {
+    let path = data.config();
+    let file: Option<Map<String, Value>> = private_file::read(&path)?;
+    let Some(file) = file else {
+        let said = env::var_os("RHONE_DATABASE_WORKER_URL").is_some();
+        anyhow::ensure!(said, "there is no {}", path.display());
+        return Ok("the environment says it all".to_owned());
+    };
+    let open = private_file::is_open_to_others(&path)?;
+    anyhow::ensure!(!open, "{} holds secrets, and others can read it", path.display());
+    Ok(format!("{} has {} sections", path.display(), file.len()))
+}
+
+fn keys(data: &Data) -> Result<String> {
+    vault_keys::ring(data)?;
+    Ok("the vault's keys can be read".to_owned())
+}
 
 async fn within(name: &'static str, mends: &'static str, work: impl Future<Output = Result<String>>) -> Finding {
     let verdict = match tokio::time::timeout(PATIENCE, work).await {

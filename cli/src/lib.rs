@@ -4,17 +4,22 @@
 #![recursion_limit = "256"]
 
 pub mod args;
+pub mod backup_args;
 pub mod client;
 pub mod config;
 pub mod data;
 pub mod demo;
+pub mod exit;
+pub mod init;
 pub mod run;
 pub mod telemetry;
 pub mod wake;
 
 mod admin_http;
+mod backup;
 mod doctor;
 mod log_commands;
+mod manual;
 mod migrate;
 mod output;
 mod parts;

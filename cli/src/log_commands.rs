@@ -60,6 +60,11 @@ pub(crate) async fn verify(data: &Data, file: Option<&Path>) -> Result<ExitCode>
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The log at this URL, judged.
+pub(crate) async fn judged_at(worker_url: &str) -> Result<verify::Report> {
+    Ok(verify::verify(&everything(&open_at(worker_url).await?).await?))
+}
+
 async fn everything(log: &PgLog) -> Result<Vec<ExportedEvent>> {
     let (mut events, mut at) = (Vec::new(), Position::START);
     loop {
@@ -72,14 +77,21 @@ async fn everything(log: &PgLog) -> Result<Vec<ExportedEvent>> {
 
 async fn open(data: &Data) -> Result<PgLog> {
     let database: Database = section(data, "database")?;
-    let url = required("database.worker_url", database.worker_url.as_ref())?;
-    Ok(PgLog::new(connect(url, "rhone log", 1).await.context("connecting to the database")?))
+    open_at(required("database.worker_url", database.worker_url.as_ref())?).await
+}
+
+async fn open_at(worker_url: &str) -> Result<PgLog> {
+    Ok(PgLog::new(connect(worker_url, "rhone log", 1).await.context("connecting to the database")?))
 }
 
 /// `rhone admin reseal`: the number of the era it opens.
 pub(crate) async fn reseal(data: &Data, reason: &str) -> Result<i32> {
     let database: Database = section(data, "database")?;
-    let url = required("database.admin_url", database.admin_url.as_ref())?;
-    let pool = connect(url, "rhone admin", 1).await.context("connecting as the administrator")?;
+    reseal_at(required("database.admin_url", database.admin_url.as_ref())?, reason).await
+}
+
+/// The same, of the database at this URL.
+pub(crate) async fn reseal_at(admin_url: &str, reason: &str) -> Result<i32> {
+    let pool = connect(admin_url, "rhone admin", 1).await.context("connecting as the administrator")?;
     boot::reseal(&pool, reason, administrator()).await.context("opening the next era")
 }

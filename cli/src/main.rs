@@ -1,15 +1,22 @@
-//! `rhone`: reads the command line and hands over. Exit codes: 0 done, 1 it failed, 2 it was not understood. The trap
+//! `rhone`: reads the command line and hands over. How it ends: `exit.rs`. The trap
 //! avoided: a TLS library that looks for its crypto in the middle of the first handshake; it is chosen here, first.
 
 // The schema's merged mutations nest one future per file; their layout is computed where they are spawned.
 #![recursion_limit = "256"]
 
 use clap::Parser as _;
-use rhone::{args::Args, output_error, run::run, telemetry};
-use std::process::ExitCode;
+use rhone::{args::Args, client::link, output_error, run::run, telemetry};
+use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match link::completed(env::args_os()) {
+        Ok(words) => Args::parse_from(words),
+        Err(failure) => {
+            let code = failure.exit_code();
+            output_error(&failure.into());
+            return ExitCode::from(code);
+        }
+    };
     // It fails only if somebody was faster, which nobody can be.
     let _ = rustls::crypto::ring::default_provider().install_default();
     telemetry::init(args.command.verbosity());

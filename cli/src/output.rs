@@ -8,7 +8,18 @@ pub(crate) fn line(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
+/// Text that ends its own lines, on standard output.
+pub(crate) fn text(text: impl std::fmt::Display) {
+    let _ = write!(io::stdout(), "{text}");
+}
+
 /// The failure with its causes, in one line on standard error.
 pub fn error(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "rhone: {error:#}");
+    error_with(error, None);
+}
+
+/// The same, with what to do next.
+pub(crate) fn error_with(error: &anyhow::Error, next: Option<&str>) {
+    let next = next.map(|next| format!("; next: {next}")).unwrap_or_default();
+    let _ = writeln!(io::stderr(), "rhone: {error:#}{next}");
 }

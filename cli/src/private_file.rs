@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
@@ -38,6 +38,11 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     serde_json::from_slice(&bytes).map(Some).with_context(|| format!("reading {}", path.display()))
 }
 
+/// Whether somebody else than its owner may read or change it.
+pub(crate) fn is_open_to_others(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
 /// The file's value, made the first time.
 pub(crate) fn kept<T: Serialize + DeserializeOwned>(path: &Path, make: impl FnOnce() -> T) -> Result<T> {
     if let Some(value) = read(path)? {
@@ -52,7 +57,6 @@ pub(crate) fn kept<T: Serialize + DeserializeOwned>(path: &Path, make: impl FnOn
 mod tests {
     //! A private file is private, and made once.
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_secret_is_made_once_and_readable_by_its_owner_only() {
@@ -62,6 +66,9 @@ mod tests {
         assert_eq!(kept(&path, || "second".to_owned()).expect("read"), "first");
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        assert!(!is_open_to_others(&path).expect("it is there"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("ours");
+        assert!(is_open_to_others(&path).expect("it is there"));
     }
 
     #[test]

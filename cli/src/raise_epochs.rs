@@ -23,9 +23,13 @@ const ATTEMPTS: usize = 5;
 
 /// Raises every route that has an owner by so much; says how many there were.
 pub(crate) async fn raise(data: &Data, by: u64, reason: &str) -> Result<usize> {
-    let reason = Reason::parse("reason", reason)?;
     let database: Database = section(data, "database")?;
-    let url = required("database.worker_url", database.worker_url.as_ref())?;
+    raise_at(required("database.worker_url", database.worker_url.as_ref())?, by, reason).await
+}
+
+/// The same, of the database at this URL.
+pub(crate) async fn raise_at(url: &str, by: u64, reason: &str) -> Result<usize> {
+    let reason = Reason::parse("reason", reason)?;
     let pool = connect(url, "rhone admin", 2).await.context("connecting to the database")?;
     let mut connection = pool.acquire().await?;
     let lanes = route_owners::lanes(&mut connection).await.context("reading the routes")?;

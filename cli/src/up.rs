@@ -22,7 +22,14 @@ use crate::{
 use anyhow::{Result, anyhow, bail};
 use kept::Kept;
 use report::Stage;
+use rhone_providers::servers::Postgres;
 use tokio::sync::{mpsc, watch};
+
+/// The URL of the database that an `up` on this private server uses; it is made when it is not there.
+pub(crate) async fn database_of(server: &Postgres) -> Result<String> {
+    kept::create_database(&server.url("postgres")).await?;
+    Ok(server.url(kept::DATABASE))
+}
 
 /// `rhone up`.
 pub(crate) async fn run(data: &Data, how: UpArgs) -> Result<()> {

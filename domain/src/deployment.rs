@@ -51,6 +51,15 @@ pub struct Source {
     pub commit: Commit,
 }
 
+impl Source {
+    /// As an artifact's files say; none if they do not, or say it in another form.
+    pub fn of(facts: &ArtifactFacts) -> Option<Self> {
+        let source = facts.source.as_ref()?;
+        let repository = Repository::parse("repository", &source.repository).ok()?;
+        Some(Self { repository, commit: Commit::parse("commit", &source.commit).ok()? })
+    }
+}
+
 /// What validation found, all of it about the exact digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validated {

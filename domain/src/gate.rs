@@ -3,10 +3,10 @@
 //! questions; what is true of the state says nothing about the database.
 
 mod approval;
-mod artifact;
+pub(crate) mod artifact;
 mod database;
 mod failover;
-mod generated;
+pub(crate) mod generated;
 pub(crate) mod provider_bindings;
 pub(crate) mod residency;
 mod route;

@@ -10,7 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Answer of `GET /runner/v1/desired?etag=&wait_ms=`: the whole set of one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,9 @@ pub struct AllocationVariables {
     pub env_set: EnvSet,
     /// By key. They are shown to nobody but the app.
     pub variables: BTreeMap<String, Hidden>,
+    /// The keys whose values may stand in a log; every other one is a secret.
+    #[serde(default)]
+    pub plain: BTreeSet<String>,
 }
 
 /// The code by which an allocation fails whose set of variables is not there, or not whole: trying again cannot help.

@@ -84,6 +84,8 @@ ids! {
     SupportId;
     /// All that one cause brought about; an operation's id where there is one.
     CorrelationId;
+    /// One invitation into a workspace.
+    InvitationId;
     /// One value of a variable, encrypted, in the vault.
     ValueId;
     /// One life of a feed; a new one means: rebuild from the authenticated endpoint.

@@ -19,6 +19,7 @@ pub mod text;
 pub mod edge_status;
 pub mod feed;
 pub mod host_protocol;
+pub mod logs;
 // The nouns.
 pub mod allocation;
 pub mod app;
@@ -48,6 +49,7 @@ pub mod workspace;
 
 // What a change of owner is judged by.
 pub mod database_impact;
+pub mod deploy;
 pub mod deploy_impact;
 pub mod gate;
 pub mod generated;

@@ -243,6 +243,7 @@ aggregate::commands!(Command {
     Command::Request(Requested { work: Work::Rollback(_), .. }) => "operation.request_rollback",
     Command::Request(Requested { work: Work::RegionFailover(_), .. }) => "operation.request_region_failover",
     Command::Request(Requested { work: Work::RegionEnablement(_), .. }) => "operation.request_region_enablement",
+    Command::Request(Requested { work: Work::Deploy(_), .. }) => "operation.request_deploy",
     Command::Request(Requested { work: Work::Scale(_), .. }) => "operation.request_scale",
     Command::Request(Requested { work: Work::Drain(_), .. }) => "operation.request_drain",
     Command::Request(Requested { work: Work::HostDrain(_), .. }) => "operation.request_host_drain",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A personal field as events carry it: AES-256-GCM under the subject's key, associated data = subject and the field's name.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sealed {
     /// Whose data.
     pub subject: SubjectId,

@@ -2,6 +2,10 @@
 //! every step, by whichever worker holds the lease, so that a step done twice or a worker lost changes nothing.
 //! Trap: deciding on a read model; the world it is shown is folded from streams, whose versions the append asserts.
 
+mod ask;
+
+pub use ask::Ask;
+
 use crate::{
     allocation::{Allocation, Placement, Planned, State},
     deployment::Validated,

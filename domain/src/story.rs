@@ -17,8 +17,8 @@ use crate::{
     feed::{Drain, Owner},
     gate::Facts,
     ids::{
-        ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
-        ProjectId, RegionId, SupportId, WorkspaceId,
+        ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, InvitationId,
+        OperationId, ProjectId, RegionId, SupportId, WorkspaceId,
     },
     migrations,
     numbers::{EnvSet, Epoch, FeedSeq},
@@ -36,6 +36,7 @@ use uuid::Uuid;
 
 pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xa11ce));
 pub(crate) const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xac3e));
+pub(crate) const INVITATION: InvitationId = InvitationId(Uuid::from_u128(0x1417));
 pub(crate) const SUPPORT: SupportId = SupportId(Uuid::from_u128(0x5077));
 pub(crate) const SITES: ProjectId = ProjectId(Uuid::from_u128(0x517e5));
 pub(crate) const SHOP: AppId = AppId(Uuid::from_u128(0x5409));

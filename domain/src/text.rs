@@ -62,6 +62,11 @@ texts! {
     Repository by repository;
     /// A commit: 40 or 64 lower-case hex digits.
     Commit by commit;
+    /// A commit, a branch or a tag as git takes it: 1 to 255 characters, none of blank, `~^:?*[\`, `..`, `@{`, and not beginning
+    /// with `-` or `/`.
+    GitReference by git_reference;
+    /// The name of an image without tag and digest: a registry's host, and port if any, and a path of lower-case parts.
+    ImageName by image_name;
     /// The name of a migration: 1 to 200 of a-z, A-Z, 0-9, `.`, `_` and `-`.
     MigrationName by migration_name;
     /// What proves something, in words or as a link: 1 to 2000 printable characters.
@@ -124,6 +129,34 @@ fn migration_name(text: &str) -> Result<String, &'static str> {
 
 fn proof(text: &str) -> Result<String, &'static str> {
     line(text, 2000, "1 to 2000 characters, not only blanks, without control characters")
+}
+
+fn git_reference(text: &str) -> Result<String, &'static str> {
+    const RULE: &str = "a commit, branch or tag: 1 to 255 visible ASCII characters without ~^:?*[\\, `..` and `@{`, not beginning with - or /, not ending with / or .";
+    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !b"~^:?*[\\".contains(&b));
+    let parts = !text.contains("..") && !text.contains("@{") && !text.contains("//");
+    let ends = !text.starts_with(['-', '/']) && !text.ends_with(['/', '.']);
+    let fits = (1..=255).contains(&text.len());
+    if plain && parts && ends && fits { Ok(text.into()) } else { Err(RULE) }
+}
+
+fn image_name(text: &str) -> Result<String, &'static str> {
+    const RULE: &str =
+        "a registry's host and a path of a-z, 0-9, `.`, `_` and `-`, such as registry.example.com:5000/acme/shop";
+    let Some((host, path)) = text.split_once('/') else { return Err(RULE) };
+    let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+    let named = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        && (name.contains('.') || name == "localhost" || host.contains(':'));
+    let ported = port.parse::<u16>().is_ok_and(|port| port > 0);
+    let step = |step: &str| {
+        let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        step.bytes().all(|b| alphanumeric(b) || matches!(b, b'.' | b'_' | b'-'))
+            && step.bytes().next().is_some_and(alphanumeric)
+            && step.bytes().last().is_some_and(alphanumeric)
+    };
+    let fits = text.len() <= 255 && path.split('/').all(step);
+    if named && ported && fits { Ok(text.into()) } else { Err(RULE) }
 }
 
 fn commit(text: &str) -> Result<String, &'static str> {

@@ -1,12 +1,14 @@
 //! Workspace: the tenant. Owner: Rhone. Writer: API operations with RBAC and audit. Durability: the log.
 //! Trap: letting an app's runtime change tenancy; nothing but a user's command reaches this stream. Who says what others may
 //! do is judged here by the same grants: nobody gives what they do not have, or takes from those who have more.
+//! Invitations stand in `invitation.rs`.
 
 use crate::{
     actor::words,
     aggregate::{self, Aggregate},
     authorization::{self, Grant, Level, Membership, Scope},
-    ids::{ActorId, EnvironmentId, ProjectId, SupportId, WorkspaceId},
+    digest::Digest,
+    ids::{ActorId, EnvironmentId, InvitationId, ProjectId, SupportId, WorkspaceId},
     personal::Sealed,
     text::{Name, Reason, Slug},
 };
@@ -20,7 +22,9 @@ use std::{
 
 use crate::actor::UnknownWord;
 
+mod invitation;
 mod rejection;
+pub use invitation::{Invitation, LONGEST_INVITATION, MOST_INVITATIONS};
 pub use rejection::Rejection;
 
 words! {
@@ -44,6 +48,8 @@ pub struct Workspace {
     pub members: BTreeMap<ActorId, Membership>,
     /// For whom support may act, or might.
     pub support: BTreeMap<SupportId, Support>,
+    /// With which secrets one may come in.
+    pub invitations: BTreeMap<InvitationId, Invitation>,
 }
 
 /// A time in which support may act for a member.
@@ -154,6 +160,29 @@ pub enum Command {
         /// Who says so.
         by: ActorId,
     },
+    /// Let in whoever shows a secret.
+    Invite {
+        /// The new invitation.
+        invitation: InvitationId,
+        /// What it says.
+        new: Invitation,
+    },
+    /// Let nobody in with it any more.
+    RevokeInvitation {
+        /// Which.
+        invitation: InvitationId,
+        /// Who says so.
+        by: ActorId,
+    },
+    /// Come in.
+    AcceptInvitation {
+        /// The SHA-256 of what was shown.
+        secret: Digest,
+        /// Who comes.
+        actor: ActorId,
+        /// When this is asked.
+        at: DateTime<Utc>,
+    },
 }
 
 aggregate::commands!(Command {
@@ -164,6 +193,9 @@ aggregate::commands!(Command {
     Command::SetGrants { .. } => "workspace.set_grants",
     Command::GrantSupport { .. } => "workspace.grant_support",
     Command::EndSupport { .. } => "workspace.end_support",
+    Command::Invite { .. } => "workspace.invite",
+    Command::RevokeInvitation { .. } => "workspace.revoke_invitation",
+    Command::AcceptInvitation { .. } => "workspace.accept_invitation",
 });
 
 /// What happened.
@@ -192,6 +224,22 @@ pub enum Event {
     /// It may not any more.
     #[serde(rename = "workspace.support_ended")]
     SupportEnded { access: SupportId },
+    /// Whoever shows the secret of this SHA-256 may come in.
+    #[serde(rename = "workspace.member_invited")]
+    MemberInvited {
+        invitation: InvitationId,
+        role: Role,
+        secret: Digest,
+        by: ActorId,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    },
+    /// Nobody may any more.
+    #[serde(rename = "workspace.invitation_revoked")]
+    InvitationRevoked { invitation: InvitationId },
+    /// Somebody did, and belongs to it.
+    #[serde(rename = "workspace.invitation_accepted")]
+    InvitationAccepted { invitation: InvitationId, actor: ActorId, role: Role },
 }
 
 impl aggregate::Event for Event {
@@ -203,6 +251,9 @@ impl aggregate::Event for Event {
         ("workspace.grants_set", 1),
         ("workspace.support_granted", 1),
         ("workspace.support_ended", 1),
+        ("workspace.member_invited", 1),
+        ("workspace.invitation_revoked", 1),
+        ("workspace.invitation_accepted", 1),
     ];
 }
 
@@ -238,6 +289,9 @@ impl Aggregate for Workspace {
                 }
             }
             Command::EndSupport { access, by } => self.end_support(access, by),
+            Command::Invite { invitation, new } => self.invite(invitation, new),
+            Command::RevokeInvitation { invitation, by } => self.revoke_invitation(invitation, by),
+            Command::AcceptInvitation { secret, actor, at } => self.accept(secret, actor, at),
         }
     }
 
@@ -267,6 +321,14 @@ impl Aggregate for Workspace {
                     support.ended = Ended::Early;
                 }
             }
+            Event::MemberInvited { invitation, role, secret, by, since, until } => {
+                let (role, secret, by, since, until) = (*role, *secret, *by, *since, *until);
+                self.invited(*invitation, Invitation { role, secret, by, since, until });
+            }
+            Event::InvitationRevoked { invitation } => {
+                self.invitations.remove(invitation);
+            }
+            Event::InvitationAccepted { invitation, actor, role } => self.accepted(*invitation, *actor, *role),
         }
     }
 }

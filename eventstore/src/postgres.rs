@@ -6,6 +6,7 @@ use crate::{
     position::{LogIncarnation, Position},
 };
 use rhone_domain::{
+    digest::Digest,
     envelope::StreamId,
     ids::{ActorId, WorkspaceId},
     numbers::Version,
@@ -33,6 +34,7 @@ pub struct PgLog {
 struct Acting {
     actor: Option<ActorId>,
     scope: Option<WorkspaceId>,
+    secret: Option<Digest>,
 }
 
 impl PgLog {
@@ -44,13 +46,21 @@ impl PgLog {
     /// For the API's role: streams are read as this actor may see them. The log as a whole (`read_all`) is for the other
     /// roles; an actor sees nothing in it but what is global by nature.
     pub fn acting(pool: PgPool, actor: ActorId) -> Self {
-        Self { pool, acting: Acting { actor: Some(actor), scope: None } }
+        Self { pool, acting: Acting { actor: Some(actor), ..Acting::default() } }
     }
 
     /// Narrowed to one workspace: for a token that was made for it.
     #[must_use]
     pub fn within(mut self, workspace: WorkspaceId) -> Self {
         self.acting.scope = Some(workspace);
+        self
+    }
+
+    /// For who shows a secret and belongs to nothing yet: only the stream that the secret of this SHA-256 opens is read, and
+    /// an append is judged with it (`authority.opened`).
+    #[must_use]
+    pub fn showing(mut self, secret: Digest) -> Self {
+        self.acting.secret = Some(secret);
         self
     }
 
@@ -74,7 +84,7 @@ pub async fn connect(url: &str, program: &str, most: u32) -> Result<PgPool, sqlx
 impl Log for PgLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let begun = Instant::now();
-        let appended = append::append(&self.pool, &append).await;
+        let appended = append::append(&self.pool, self.acting.secret, &append).await;
         metrics::histogram!("rhone_append_seconds").record(begun.elapsed().as_secs_f64());
         if matches!(appended, Err(AppendError::Conflict { .. })) {
             metrics::counter!("rhone_append_conflicts_total").increment(1);

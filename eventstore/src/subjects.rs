@@ -13,8 +13,9 @@ use rhone_domain::{
     ids::{SubjectId, WorkspaceId},
     personal::Sealed,
 };
-use sqlx::{PgPool, Row as _};
-use std::sync::Arc;
+use sqlx::{PgConnection, PgPool, Row as _};
+use std::{collections::HashMap, sync::Arc};
+use uuid::Uuid;
 
 const NONCE: usize = 12;
 
@@ -89,16 +90,33 @@ impl Subjects {
 
     /// The field in clear; none once its subject was erased.
     pub async fn open(&self, sealed: &Sealed) -> Result<Option<String>, SubjectError> {
-        let Stored::Key(key) = self.key(sealed.subject).await? else {
-            return Ok(None);
+        match self.key(sealed.subject).await? {
+            Stored::Key(key) => in_clear(&key, sealed).map(Some),
+            Stored::Erased | Stored::Missing => Ok(None),
+        }
+    }
+
+    /// Fields of many subjects in clear, with one statement, in the order in which they are given. One that is not authentic
+    /// keeps nobody from the others.
+    pub async fn open_many(
+        &self,
+        sealed: &[Sealed],
+    ) -> Result<Vec<Result<Option<String>, SubjectError>>, SubjectError> {
+        let subjects: Vec<_> = sealed.iter().map(|one| one.subject.0).collect();
+        let rows = sqlx::query(
+            "SELECT asked.subject, k.key_id, k.wrapped_key FROM unnest($1::uuid[]) AS asked (subject)
+             CROSS JOIN LATERAL log.subject_key(asked.subject) k",
+        );
+        let mut keys = HashMap::with_capacity(sealed.len());
+        for row in rows.bind(subjects).fetch_all(&self.pool).await? {
+            let (subject, key_id): (Uuid, String) = (row.try_get("subject")?, row.try_get("key_id")?);
+            keys.insert(subject, (key_id, row.try_get::<Option<Vec<u8>>, _>("wrapped_key")?));
+        }
+        let open = |one: &Sealed| match keys.get(&one.subject.0) {
+            Some((key_id, Some(wrapped))) => in_clear(&self.unwrap(one.subject, key_id, wrapped)?, one).map(Some),
+            Some((_, None)) | None => Ok(None),
         };
-        let forged = || SubjectError::NotAuthentic(sealed.subject);
-        let nonce = STANDARD.decode(&sealed.nonce).map_err(|_| forged())?;
-        let nonce = <[u8; NONCE]>::try_from(nonce).map_err(|_| forged())?;
-        let ciphertext = STANDARD.decode(&sealed.ciphertext).map_err(|_| forged())?;
-        let plaintext = decrypt(&key, nonce, &ciphertext, &bound_to(sealed.subject, &sealed.field));
-        let plaintext = String::from_utf8(plaintext.ok_or_else(forged)?).map_err(|_| forged())?;
-        Ok(Some(plaintext))
+        Ok(sealed.iter().map(open).collect())
     }
 
     /// Erases a subject for ever; true if there was a key.
@@ -108,6 +126,21 @@ impl Subjects {
             .fetch_one(&self.pool)
             .await?;
         Ok(row.try_get("destroyed")?)
+    }
+
+    /// Unwraps every subject's key and forgets it, as the administrator: the key at hand is the one of this database. Says how
+    /// many there are.
+    pub async fn unwrap_every(&self, admin: &mut PgConnection) -> Result<u64, SubjectError> {
+        let rows =
+            sqlx::query("SELECT subject, key_id, wrapped_key FROM log.subject_keys WHERE wrapped_key IS NOT NULL")
+                .fetch_all(admin)
+                .await?;
+        for row in &rows {
+            let key_id: String = row.try_get("key_id")?;
+            let wrapped: Vec<u8> = row.try_get("wrapped_key")?;
+            self.unwrap(SubjectId(row.try_get("subject")?), &key_id, &wrapped)?;
+        }
+        Ok(rows.len() as u64)
     }
 
     async fn key(&self, subject: SubjectId) -> Result<Stored, SubjectError> {
@@ -166,6 +199,15 @@ enum Stored {
     Key([u8; 32]),
     Erased,
     Missing,
+}
+
+fn in_clear(key: &[u8; 32], sealed: &Sealed) -> Result<String, SubjectError> {
+    let forged = || SubjectError::NotAuthentic(sealed.subject);
+    let nonce = STANDARD.decode(&sealed.nonce).map_err(|_| forged())?;
+    let nonce = <[u8; NONCE]>::try_from(nonce).map_err(|_| forged())?;
+    let ciphertext = STANDARD.decode(&sealed.ciphertext).map_err(|_| forged())?;
+    let plaintext = decrypt(key, nonce, &ciphertext, &bound_to(sealed.subject, &sealed.field));
+    String::from_utf8(plaintext.ok_or_else(forged)?).map_err(|_| forged())
 }
 
 fn bound_to(subject: SubjectId, field: &str) -> Vec<u8> {

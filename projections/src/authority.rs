@@ -3,6 +3,7 @@
 pub mod allocations;
 pub mod feed;
 pub mod hosts;
+pub mod invitations;
 pub mod members;
 pub mod operations;
 pub mod route_owners;

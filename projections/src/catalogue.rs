@@ -9,11 +9,16 @@ use crate::{
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     aggregate::{Aggregate, Event},
-    app, artifact, cell, environment, host,
+    app, artifact, cell,
+    envelope::StreamId,
+    environment, host,
     ids::{PLATFORM, WorkspaceId},
     project, region, workspace,
 };
-use rhone_eventstore::Recorded;
+use rhone_eventstore::{
+    ReadError, Recorded,
+    postgres::{EVENT_COLUMNS, event_from_row},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
@@ -100,7 +105,10 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             | workspace::Event::MemberRemoved { .. }
             | workspace::Event::GrantsSet { .. }
             | workspace::Event::SupportGranted { .. }
-            | workspace::Event::SupportEnded { .. } => return Ok(None),
+            | workspace::Event::SupportEnded { .. }
+            | workspace::Event::MemberInvited { .. }
+            | workspace::Event::InvitationRevoked { .. }
+            | workspace::Event::InvitationAccepted { .. } => return Ok(None),
         },
         project::Project::CATEGORY => {
             let project::Event::Created(created) = decode(event)?;
@@ -158,6 +166,23 @@ pub async fn by_ids(connection: &mut PgConnection, kind: &str, ids: &[Uuid]) -> 
         .iter()
         .map(read)
         .collect()
+}
+
+/// One thing as the log has it, whether or not the rows have it yet; none if it was never created.
+pub async fn in_log(connection: &mut PgConnection, kind: &str, id: Uuid) -> Result<Option<Entry>, ReadError> {
+    let query = format!("SELECT {EVENT_COLUMNS} FROM log.events WHERE stream = $1 ORDER BY version LIMIT 1");
+    let stream = StreamId::new(kind, id).to_string();
+    let found = sqlx::query(sqlx::AssertSqlSafe(query)).bind(stream).fetch_optional(connection).await;
+    let found = found.map_err(ReadError::Unavailable)?;
+    let Some(event) = found.as_ref().map(event_from_row).transpose()? else { return Ok(None) };
+    let row = row(&event).map_err(|error| ReadError::Unavailable(sqlx::Error::Decode(Box::new(error))))?;
+    Ok(row.map(|row| Entry {
+        kind: kind.to_owned(),
+        id,
+        version: i64::try_from(event.envelope.version.0).unwrap_or(i64::MAX),
+        created_at: event.recorded_at,
+        body: row.body,
+    }))
 }
 
 /// Which of the things; nothing said is all.

@@ -2,15 +2,17 @@
 //! acts on it asserts every stream at the version it was read at. Trap: a gate that looks at a read model, or at a stream
 //! that nobody asserts.
 
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     artifact::Artifact,
     artifact_facts::ArtifactFacts,
     deployment::Deployment,
     environment::Environment,
     gate::Facts,
-    ids::{ArtifactId, DeploymentId, EnvironmentId},
+    ids::{ArtifactId, DeploymentId, EnvironmentId, OperationId},
     migrations::Migrations,
     operation::Requested,
+    promotion::Ask,
     provider_binding::ProviderBindings,
     route_owner::RouteOwner,
     runtime_service_binding::RuntimeServices,
@@ -77,6 +79,12 @@ impl GateFacts {
         let (providers, services) =
             tokio::try_join!(door.load::<ProviderBindings>(environment), door.load::<RuntimeServices>(environment))?;
         Ok(Self { owner, deployment, variables, environment: settings, migrations, next, present, providers, services })
+    }
+
+    /// What is asked, as these streams have it; none while there is no route or no deployment.
+    pub fn requested(&self, ask: &Ask, id: OperationId, now: DateTime<Utc>) -> Option<Requested> {
+        let created = self.deployment.state.created.as_ref()?;
+        ask.requested(id, &self.owner.state, created, self.variables.state.current, now)
     }
 
     /// For the gates; none if what is asked changes no owner.

@@ -19,6 +19,7 @@ pub mod history;
 pub mod hosts_seen;
 pub mod keyset;
 pub mod live;
+pub mod logs;
 pub mod projection;
 pub mod rebuild;
 pub mod region_facts;

@@ -97,6 +97,9 @@ fn workspace(event_type: &str, payload: &Value) -> String {
             format!("In one {place} a member may besides: {}.", listed(payload, "/grants"))
         }
         "workspace.support_granted" => format!("Support may act for a member until {}: {}.", p("/until"), p("/reason")),
+        "workspace.member_invited" => format!("Somebody was invited as {} until {}.", p("/role"), p("/until")),
+        "workspace.invitation_revoked" => "An invitation was revoked.".to_owned(),
+        "workspace.invitation_accepted" => format!("Somebody who was invited is a member now, as {}.", p("/role")),
         "workspace.support_ended" => "Support may act no longer.".to_owned(),
         other => format!("{other} happened."),
     }

@@ -61,6 +61,11 @@ impl FactsError {
     }
 }
 
+/// Whether a `rhone.toml` by itself is one that an artifact may carry; files that it names are not looked for.
+pub fn check_rhone_toml(content: &[u8]) -> Result<(), FactsError> {
+    rhone_toml::read(content, &Digests::default()).map(drop)
+}
+
 /// Reads the facts. `rhone.toml` must be there; of the others, what is absent is absent in the facts.
 pub fn read_facts(tar: impl Read) -> Result<ArtifactFacts, FactsError> {
     let Found { files, digests } = collect(tar).map_err(|source| FactsError::Tar { source })??;

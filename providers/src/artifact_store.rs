@@ -1,14 +1,19 @@
 //! The artifact store: bytes under their own digest, in a folder or a bucket. The trap avoided: bytes that can be seen
 //! before it is known that they are what their name says; an upload is completed only after its digest was compared.
 
+use crate::{
+    artifact_facts::{FactsError, read_facts},
+    log_store::LogStore,
+};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{
     MultipartUpload, ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem, path::Path as Key,
 };
-use rhone_domain::digest::Digest;
+use rhone_domain::{artifact_facts::ArtifactFacts, digest::Digest};
 use sha2::{Digest as _, Sha256};
 use std::{fs, io, path::Path, pin::pin, sync::Arc};
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// S3 takes no smaller parts than 5 MiB.
 const PART: usize = 8 * 1024 * 1024;
@@ -74,6 +79,13 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// The folder or bucket does not say what it holds.
+    #[error("the artifact store could not say what it holds")]
+    Unlisted {
+        /// Why not.
+        #[source]
+        source: object_store::Error,
+    },
     /// The folder or bucket failed.
     #[error("the artifact store could not {doing} {digest}")]
     Failed {
@@ -85,6 +97,17 @@ pub enum StoreError {
         #[source]
         source: object_store::Error,
     },
+}
+
+/// Why nothing can be said of what is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredFactsError {
+    /// It cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It says nothing that can be used.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
 }
 
 impl ArtifactStore {
@@ -99,6 +122,11 @@ impl ArtifactStore {
     /// Keeps artifacts in any store, such as S3.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
         Self { objects }
+    }
+
+    /// The same folder or bucket as the place of logs, which nobody can ask for as artifacts, nor the other way round.
+    pub fn logs(&self) -> LogStore {
+        LogStore::over(Arc::clone(&self.objects))
     }
 
     /// Takes the bytes if they are at most `limit` and have the digest. They can be seen only then. Bytes that are here
@@ -137,6 +165,17 @@ impl ArtifactStore {
         }
     }
 
+    /// Every digest under which something is kept, with its size, in no order. What is no artifact is passed over.
+    pub fn list(&self) -> BoxStream<'static, Result<(Digest, u64), StoreError>> {
+        let found = self.objects.list(Some(&Key::from("sha256")));
+        let named = |meta: object_store::ObjectMeta| {
+            let digest = format!("sha256:{}", meta.location.filename()?).parse::<Digest>().ok()?;
+            (key(digest) == meta.location).then_some((digest, meta.size))
+        };
+        let failed = |source| StoreError::Unlisted { source };
+        found.map_err(failed).try_filter_map(move |meta| future::ready(Ok(named(meta)))).boxed()
+    }
+
     /// The bytes. Whoever executes them compares the digest again.
     pub async fn get(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
         let failed = move |source| StoreError::Failed { doing: "read", digest, source };
@@ -145,6 +184,15 @@ impl ArtifactStore {
             Err(object_store::Error::NotFound { .. }) => Err(StoreError::Absent { digest }),
             Err(source) => Err(failed(source)),
         }
+    }
+
+    /// How many bytes are kept under the digest, and what they say of themselves.
+    pub async fn facts(&self, digest: Digest) -> Result<(u64, ArtifactFacts), StoredFactsError> {
+        let size = self.head(digest).await?.ok_or(StoreError::Absent { digest })?;
+        let bytes = self.get(digest).await?.map_err(io::Error::other);
+        let bridge = SyncIoBridge::new(Box::pin(StreamReader::new(bytes)));
+        let read = tokio::task::spawn_blocking(move || read_facts(bridge)).await;
+        Ok((size, read.map_err(|error| FactsError::Tar { source: io::Error::other(error) })??))
     }
 
     /// Forgets the bytes; that they are gone already is no failure.

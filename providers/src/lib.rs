@@ -5,5 +5,6 @@ pub mod artifact_oci;
 pub mod artifact_pack;
 pub mod artifact_store;
 pub mod github;
+pub mod log_store;
 pub mod probe;
 pub mod servers;

@@ -11,6 +11,7 @@ mod os_user;
 mod postgres;
 mod postgres_files;
 
+pub use binaries::postgres_client;
 pub use error::ServerError;
 pub use nats::Nats;
 pub use postgres::Postgres;

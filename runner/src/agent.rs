@@ -12,6 +12,7 @@ use crate::{
     gate,
     host_process::HostProcess,
     keeper::Keeper,
+    logs,
     outbox::Outbox,
     tally::{Tally, count},
     variables::HostKey,
@@ -75,6 +76,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         ended = admin::serve(listener, Arc::clone(&host)) => ended,
         ended = host.outbox.send_all(&host.control, host.config.host, &host.tally) => ended,
         ended = orders.follow() => ended,
+        never = logs::send_all(&host) => match never {},
     }
 }
 

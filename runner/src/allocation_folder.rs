@@ -99,6 +99,11 @@ impl AllocationFolder {
         data_dir.join("allocations")
     }
 
+    /// Whose folder it is, by its name.
+    pub(crate) fn allocation(&self) -> Option<AllocationId> {
+        self.path.file_name()?.to_str()?.parse().ok()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -134,6 +139,11 @@ impl AllocationFolder {
     /// Where the app's variables lie, sealed under the host's key.
     pub(crate) fn variables_path(&self) -> PathBuf {
         self.path.join("variables.sealed")
+    }
+
+    /// Where the app's lines wait for the control plane.
+    pub(crate) fn logs_path(&self) -> PathBuf {
+        self.path.join("logs")
     }
 
     pub(crate) fn gate(&self) -> Result<Option<GateStatus>, Error> {

@@ -25,6 +25,12 @@ pub struct Config {
     /// How large an app's log may grow before it is turned over; one older part is kept.
     #[serde(default = "log_bytes")]
     pub log_bytes: u64,
+    /// How many bytes of an app's lines wait on disk for a control plane that is away; the oldest beyond them are dropped.
+    #[serde(default = "log_backlog_bytes")]
+    pub log_backlog_bytes: u64,
+    /// How many lines of an app are kept within a second; those beyond them are dropped.
+    #[serde(default = "log_lines_per_second")]
+    pub log_lines_per_second: u32,
     /// No artifact larger than this is fetched.
     #[serde(default = "artifact_bytes")]
     pub artifact_bytes: u64,
@@ -57,10 +63,23 @@ impl Default for PortRange {
     }
 }
 
+/// What [`Config::log_bytes`] is when nothing is said.
+pub const LOG_BYTES: u64 = 8 << 20;
+/// What [`Config::artifact_bytes`] is when nothing is said.
+pub const ARTIFACT_BYTES: u64 = 2 << 30;
+
 fn log_bytes() -> u64 {
-    8 << 20
+    LOG_BYTES
+}
+
+pub(crate) fn log_backlog_bytes() -> u64 {
+    64 << 20
+}
+
+pub(crate) fn log_lines_per_second() -> u32 {
+    10_000
 }
 
 fn artifact_bytes() -> u64 {
-    2 << 30
+    ARTIFACT_BYTES
 }

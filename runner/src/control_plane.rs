@@ -9,8 +9,9 @@ use rhone_domain::{
     digest::Digest,
     host_protocol::{AllocationVariables, DesiredSet, Reports, SECRET_MISSING},
     ids::AllocationId,
+    logs::LogChunks,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -113,8 +114,17 @@ impl ControlPlane {
 
     /// Hands reports over.
     pub(crate) async fn report(&self, reports: &Reports) -> Delivery {
-        let url = self.at("reports");
-        match send(self.client.post(url).bearer_auth(&self.token.0).timeout(ANSWER).json(reports)).await {
+        self.deliver("reports", reports).await
+    }
+
+    /// Hands lines over.
+    pub(crate) async fn logs(&self, chunks: &LogChunks) -> Delivery {
+        self.deliver("logs", chunks).await
+    }
+
+    async fn deliver(&self, path: &str, what: &impl Serialize) -> Delivery {
+        let url = self.at(path);
+        match send(self.client.post(url).bearer_auth(&self.token.0).timeout(ANSWER).json(what)).await {
             Err(error) => Delivery::Later(chain(&error)),
             Ok(answer) if answer.status().is_success() => Delivery::Taken,
             Ok(answer) => match answer.status() {

@@ -2,7 +2,7 @@
 //! agent nor the control plane: it restarts a crashed app, passes connections that are meant for it, and refuses the others.
 //! The trap: two gates for one allocation; a lock on a file, held as long as the process lives, allows only one.
 
-use crate::{durable, error::Error, variables::SealedFile};
+use crate::{config, durable, error::Error, variables::SealedFile};
 use rhone_domain::{
     digest::Digest,
     ids::{AllocationId, DeploymentId, EnvironmentId, RegionId},
@@ -46,6 +46,12 @@ pub(crate) struct GateSpec {
     pub(crate) variables: Option<SealedFile>,
     pub(crate) drain_timeout_ms: u64,
     pub(crate) log_bytes: u64,
+    /// How much may wait for the control plane; the oldest beyond it is dropped.
+    #[serde(default = "config::log_backlog_bytes")]
+    pub(crate) log_backlog_bytes: u64,
+    /// How many lines are kept within a second.
+    #[serde(default = "config::log_lines_per_second")]
+    pub(crate) log_lines_per_second: u32,
 }
 
 impl GateSpec {
@@ -53,6 +59,29 @@ impl GateSpec {
     pub(crate) fn same_process(&self, other: &Self) -> bool {
         let other = other.clone();
         *self == Self { min_epoch: self.min_epoch, drain_timeout_ms: self.drain_timeout_ms, ..other }
+    }
+}
+
+/// One for tests of a gate's parts.
+#[cfg(test)]
+fn example_spec() -> GateSpec {
+    let id = uuid::Uuid::from_u128(1);
+    GateSpec {
+        allocation: AllocationId(id),
+        environment: EnvironmentId(id),
+        deployment: DeploymentId(id),
+        region: RegionId(id),
+        digest: Digest([0; 32]),
+        min_epoch: Epoch(1),
+        address: SocketAddr::from(([127, 0, 0, 1], 1)),
+        tar: PathBuf::new(),
+        folder: PathBuf::new(),
+        command: Vec::new(),
+        variables: None,
+        drain_timeout_ms: 0,
+        log_bytes: 10_000,
+        log_backlog_bytes: 1 << 20,
+        log_lines_per_second: 1_000,
     }
 }
 

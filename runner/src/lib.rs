@@ -14,12 +14,14 @@ pub mod gate;
 mod gate_client;
 mod host_process;
 mod keeper;
+mod log_folder;
+mod logs;
 mod outbox;
 mod stop_all;
 mod tally;
 mod variables;
 
 pub use agent::run;
-pub use config::{Config, PortRange, Token};
+pub use config::{ARTIFACT_BYTES, Config, LOG_BYTES, PortRange, Token};
 pub use error::Error;
 pub use stop_all::stop_all;

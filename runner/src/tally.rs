@@ -23,6 +23,10 @@ pub(crate) struct Tally {
     pub(crate) gates_started: AtomicU64,
     /// Gates found running and taken over.
     pub(crate) gates_adopted: AtomicU64,
+    /// Lines of apps taken.
+    pub(crate) log_lines_sent: AtomicU64,
+    /// Chunks of lines that the control plane would never take.
+    pub(crate) log_chunks_dropped: AtomicU64,
     /// Requests to the control plane that failed.
     pub(crate) control_failures: AtomicU64,
 }
@@ -44,6 +48,12 @@ impl Tally {
             ("restarts", "Apps started again after an end of their own.", &self.restarts),
             ("gates_started", "Gates started.", &self.gates_started),
             ("gates_adopted", "Gates found running and taken over.", &self.gates_adopted),
+            ("log_lines_sent", "Lines of apps that the control plane took.", &self.log_lines_sent),
+            (
+                "log_chunks_dropped",
+                "Chunks of lines that the control plane would never take.",
+                &self.log_chunks_dropped,
+            ),
             ("control_failures", "Requests to the control plane that failed.", &self.control_failures),
         ];
         for (name, help, counter) in counters {

@@ -7,10 +7,13 @@ use aes_gcm::{
     Aes256Gcm, Nonce,
     aead::{Aead as _, KeyInit as _, Payload},
 };
-use rhone_domain::{canonical::CanonicalBytes, hidden::Hidden, ids::AllocationId, numbers::EnvSet};
+use rhone_domain::{
+    canonical::CanonicalBytes, hidden::Hidden, host_protocol::AllocationVariables, ids::AllocationId, logs::Mask,
+    numbers::EnvSet,
+};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -60,24 +63,41 @@ pub(crate) struct SealedFile {
 
 /// Variables in clear, in memory. No `Debug` shows them.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Opened(BTreeMap<String, Hidden>);
+pub(crate) struct Opened {
+    variables: BTreeMap<String, Hidden>,
+    /// Those whose values may stand in a log.
+    plain: BTreeSet<String>,
+}
 
 impl Opened {
     /// As a process takes them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.expose()))
+        self.variables.iter().map(|(key, value)| (key.as_str(), value.expose()))
+    }
+
+    /// Hides their secrets.
+    pub(crate) fn mask(&self) -> Mask {
+        let secrets = self.variables.iter().filter(|(key, _)| !self.plain.contains(*key));
+        Mask::of(secrets.map(|(_, value)| value))
+    }
+
+    /// As they lie sealed: of an earlier program they are the variables alone, and all of them secrets. No variable's key
+    /// is in lower case.
+    fn read(plain: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(plain)
+            .or_else(|_| Ok(Self { variables: serde_json::from_slice(plain)?, plain: BTreeSet::new() }))
     }
 }
 
 impl SealedFile {
     /// Replaces the file in one step.
-    pub(crate) fn write(&self, allocation: AllocationId, variables: &BTreeMap<String, Hidden>) -> Result<(), Error> {
+    pub(crate) fn write(&self, fetched: &AllocationVariables) -> Result<(), Error> {
         let key = read_key(&self.key)?;
         let malformed = |source| Error::Malformed { path: self.path.clone(), source };
-        let plain = Zeroizing::new(serde_json::to_vec(variables).map_err(malformed)?);
+        let opened = Opened { variables: fetched.variables.clone(), plain: fetched.plain.clone() };
+        let plain = Zeroizing::new(serde_json::to_vec(&opened).map_err(malformed)?);
         let nonce = random_bytes::<NONCE>();
-        let aad = self.bound_to(allocation);
+        let aad = self.bound_to(fetched.allocation);
         let sealed = Aes256Gcm::new(&(*key).into())
             .encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &aad })
             .expect("a set of variables is far below the cipher's 64 GiB");
@@ -95,7 +115,7 @@ impl SealedFile {
         let plain =
             Zeroizing::new(plain.ok_or(Error::Config("sealed variables are another allocation's, or changed"))?);
         // What serde says of a wrong text could quote it.
-        serde_json::from_slice(&plain).map_err(|_| Error::Config("sealed variables are no variables"))
+        Opened::read(&plain).map_err(|_| Error::Config("sealed variables are no variables"))
     }
 
     fn bound_to(&self, allocation: AllocationId) -> Vec<u8> {
@@ -126,7 +146,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let key = HostKey::of(folder.path()).expect("made").path();
         let file = SealedFile { path: folder.path().join("variables.sealed"), key, env_set: EnvSet(2) };
-        file.write(MINE, &[("TOKEN".to_owned(), Hidden::new(CANARY.into()))].into()).expect("written");
+        let variables =
+            [("TOKEN", CANARY), ("LEVEL", "info")].map(|(key, value)| (key.to_owned(), Hidden::new(value.into())));
+        let plain = ["LEVEL".to_owned()].into();
+        let fetched = AllocationVariables { allocation: MINE, env_set: EnvSet(2), variables: variables.into(), plain };
+        file.write(&fetched).expect("written");
         (folder, file)
     }
 
@@ -134,13 +158,20 @@ mod tests {
     fn variables_open_for_their_allocation_and_set_only() {
         let (_folder, file) = sealed();
         let opened = file.open(MINE).expect("opens");
-        assert_eq!(opened.iter().collect::<Vec<_>>(), [("TOKEN", CANARY)]);
+        assert_eq!(opened.iter().collect::<Vec<_>>(), [("LEVEL", "info"), ("TOKEN", CANARY)]);
+        assert_eq!(opened.mask().hide(&format!("info: {CANARY}")), "info: ***", "plain ones may be read");
         assert!(file.open(AllocationId(Uuid::from_u128(2))).is_err());
         assert!(SealedFile { env_set: EnvSet(3), ..file.clone() }.open(MINE).is_err());
         let mut bytes = fs::read(&file.path).expect("there");
         bytes[20] ^= 1;
         fs::write(&file.path, bytes).expect("changed");
         assert!(file.open(MINE).is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_program_sealed_is_secret_as_a_whole() {
+        let opened = Opened::read(br#"{"TOKEN":"canary","LEVEL":"info"}"#).expect("variables");
+        assert_eq!(opened.mask().hide("info: canary"), "***: ***");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("rhone-image", &["rhone-domain"]),
     ("rhone-builder", &["rhone-domain", "rhone-image", "rhone-providers"]),
     ("rhone-api", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
-    ("rhone-workers", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
+    ("rhone-workers", &["rhone-builder", "rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-edge", &["rhone-domain"]),
     ("rhone-runner", &["rhone-domain", "rhone-image"]),
 ];

@@ -54,6 +54,50 @@ async fn whatever_is_wrong_with_a_field_is_answered_with_field_and_rule_and_noth
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_malformed_time_or_id_of_a_question_is_refused_by_the_name_of_its_field() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let environment = format!("environment(id: \"{}\")", owner.tenant.preview.id);
+    let app = format!("app(id: \"{}\")", owner.tenant.app);
+    let good = "2026-01-01T00:00:00Z";
+    for (question, kind, field) in [
+        (format!("{environment} {{ changes(from: $it, to: \"{good}\") {{ field }} }}"), "DateTime!", "from"),
+        (format!("{environment} {{ changes(from: \"{good}\", to: $it) {{ field }} }}"), "DateTime!", "to"),
+        (format!("{app} {{ replay(at: $it, first: 1) {{ nodes {{ version }} }} }}"), "DateTime", "at"),
+        (
+            format!("{app} {{ timeline(first: 1, filter: {{ since: $it }}) {{ nodes {{ type }} }} }}"),
+            "DateTime",
+            "since",
+        ),
+        (
+            format!("{app} {{ timeline(first: 1, filter: {{ until: $it }}) {{ nodes {{ type }} }} }}"),
+            "DateTime",
+            "until",
+        ),
+        (
+            format!("{app} {{ deployments(first: 1, filter: {{ createdSince: $it }}) {{ nodes {{ id }} }} }}"),
+            "DateTime",
+            "createdSince",
+        ),
+        (
+            format!("replay(stream: \"{}\", at: {{ time: $it }}) {{ version }}", owner.tenant.preview.id),
+            "DateTime",
+            "at.time",
+        ),
+        ("node(id: $it) { id }".to_owned(), "ID!", "id"),
+        ("workspace(id: $it) { id }".to_owned(), "ID!", "id"),
+    ] {
+        let query = format!("query($it: {kind}) {{ {question} }}");
+        for wrong in [json!("yesterday"), json!(""), json!(7), json!("2026-13-01T00:00:00Z")] {
+            let answer = owner.tenant.client.ask(&query, json!({ "it": wrong })).await;
+            let (code, named) =
+                (&answer["errors"][0]["extensions"]["code"], &answer["errors"][0]["extensions"]["field"]);
+            assert_eq!((code, named), (&json!("BAD_USER_INPUT"), &json!(field)), "{query} {wrong}: {answer:#}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_beyond_every_limit_is_refused_before_it_is_read() {
     let platform = Platform::shared().await;
     let developer = platform.developer();

@@ -41,6 +41,9 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         "Artifact" => (Tenants, "deployment(id: \"deploymentId\") { artifact $ }"),
         "Operation" => (Tenants, "operation(id: \"operationId\") $"),
         "OperationFailure" => (Tenants, "operation(id: \"operationId\") { failure $ }"),
+        "DeployProgress" => (Tenants, "operation(id: \"operationId\") { deploy $ }"),
+        "FetchedSource" => (Tenants, "operation(id: \"operationId\") { deploy { fetched $ } }"),
+        "BuiltArtifact" => (Tenants, "operation(id: \"operationId\") { deploy { built $ } }"),
         "EdgeAnswer" => (Tenants, "operation(id: \"operationId\") { edges $ }"),
         "Gate" => (Tenants, "operation(id: \"operationId\") { gates $ }"),
         "RouteOwner" => (Tenants, "environment(id: \"environmentId\") { routeOwner $ }"),
@@ -48,6 +51,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         "Quarantine" => (Tenants, "environment(id: \"environmentId\") { routeOwner { quarantined $ } }"),
         "DrainingOwner" => (Tenants, "environment(id: \"environmentId\") { routeOwner { drain $ } }"),
         "Allocation" => (Tenants, "environment(id: \"environmentId\") { allocations(ended: true) $ }"),
+        "LogLine" => (Tenants, "app(id: \"appId\") { logs(first: 1) { nodes $ } }"),
         "RecordedMigration" => (Tenants, "environment(id: \"environmentId\") { migrations $ }"),
         "EnabledRegion" => (Tenants, "environment(id: \"environmentId\") { regions $ }"),
         "ProviderBinding" => (Tenants, "environment(id: \"environmentId\") { providerBindings $ }"),
@@ -105,6 +109,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
         "CustomGrants" => {
             (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes { customGrants $ } } }")
         }
+        "Invitation" => (Tenants, "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes $ } }"),
         "SupportAccess" => (Tenants, "workspace(id: \"workspaceId\") { support $ }"),
         "Region" => (Everybodys, "regions(first: 1) { nodes $ }"),
         "Cell" => (Everybodys, "regions(first: 1) { nodes { cells(first: 1) { nodes $ } } }"),
@@ -124,7 +129,7 @@ fn way(object: &str) -> Option<(Whose, &'static str)> {
 /// by their fields' objects.
 fn is_elsewhere(object: &str) -> bool {
     let roots = ["Query", "Mutation", "Subscription"];
-    let followed = ["OperationProgress", "CaughtUp", "Resync", "RouteChange", "RouteSnapshot"];
+    let followed = ["OperationProgress", "CaughtUp", "Resync", "PrintedLines", "RouteChange", "RouteSnapshot"];
     let answered = ["UserError", "PlannedEvent"];
     let pages = object.ends_with("Connection") || (object.ends_with("Edge") && object != "Edge");
     pages || object.ends_with("Payload") || [&roots[..], &followed, &answered].iter().any(|some| some.contains(&object))

@@ -114,6 +114,28 @@ fn plain(answer: &Value, id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_every_kind_is_found_by_its_id_and_a_foreign_one_is_not_there() {
+    let platform = Platform::shared().await;
+    let (owner, other) = (Owner::new(platform).await, Owner::new(platform).await);
+    let question = "query($id: ID!) { node(id: $id) { __typename id } }";
+    for (field, kind) in [
+        ("providerBindingId", "ProviderBinding"),
+        ("runtimeServiceBindingId", "RuntimeServiceBinding"),
+        ("accessId", "SupportAccess"),
+        ("invitationId", "Invitation"),
+    ] {
+        let (own, foreign) = (owner.good_value(field), other.good_value(field));
+        let seen = owner.tenant.client.data(question, json!({ "id": own })).await;
+        assert_eq!(seen["node"], json!({ "__typename": kind, "id": own }), "{field}");
+        let foreign = foreign.as_str().expect("an id").to_owned();
+        let hidden = plain(&owner.tenant.client.ask(question, json!({ "id": foreign })).await, &foreign);
+        let unknown = unknown_id(&foreign);
+        let nothing = plain(&owner.tenant.client.ask(question, json!({ "id": unknown })).await, &unknown);
+        assert_eq!((&hidden, &hidden["data"]["node"]), (&nothing, &Value::Null), "{field}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_level_security_alone_hides_every_row_of_another_tenant() {
     let platform = Platform::shared().await;
     let owner = Owner::new(platform).await;

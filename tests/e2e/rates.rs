@@ -5,13 +5,10 @@ use rhone_tests::{
     database::person,
     graphql::{Client, http, unique},
     platform::Platform,
-    program,
+    second_api::SecondApi,
     story::{Tenant, text},
-    wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use std::{net::TcpListener, process::Stdio};
-use tokio::process::{Child, Command};
 
 const STANDING: &str = "rateLimit { of limit cost remaining resetAt }";
 
@@ -35,34 +32,6 @@ async fn the_budget_is_shown_with_what_a_document_costs_by_its_rows() {
     }
 }
 
-/// Another API on the same database, with budgets of its own.
-struct Second {
-    url: String,
-    _process: Child,
-}
-
-impl Second {
-    async fn with(platform: &Platform, rates: &Value) -> Self {
-        // Nobody takes it in between: ports of the system's choice are not given twice in a row.
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it has an address");
-        let process = Command::new(program::path("rhone"))
-            .arg("--data")
-            .arg(platform.data())
-            .arg("serve")
-            .env("RHONE_SERVE_LISTEN", free.to_string())
-            .env("RHONE_SERVE_RATES", rates.to_string())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("rhone starts");
-        let second = Self { url: format!("http://{free}"), _process: process };
-        let look =
-            async || http().get(format!("{}/readyz", second.url)).send().await.ok().filter(|got| got.status() == 200);
-        until("the second API is ready", PATIENCE, look).await;
-        second
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_api_with_small_budgets_refuses_by_them_and_its_neighbour_does_not() {
     let platform = Platform::shared().await;
@@ -72,7 +41,7 @@ async fn an_api_with_small_budgets_refuses_by_them_and_its_neighbour_does_not() 
     let made = owner.client.data(create, json!({ "input": { "name": "hasty" } })).await;
     let secret = text(&made["tokenCreate"]["secret"]);
     // A change costs 50 on top, so the workspace has one and no second.
-    let second = Second::with(platform, &json!({ "token": 400, "workspace": 60, "failures": 3 })).await;
+    let second = small(platform, &json!({ "token": 400, "workspace": 60, "failures": 3 })).await;
     let hasty = Client::new(&second.url, &secret);
     let project = |word: &str| json!({ "workspaceId": tenant.workspace, "slug": unique(word), "name": "A name" });
     hasty.done("projectCreate", "project { id }", project("first")).await;
@@ -95,4 +64,47 @@ async fn an_api_with_small_budgets_refuses_by_them_and_its_neighbour_does_not() 
     let first = platform.client(&secret);
     first.data(large, json!({})).await;
     first.done("projectCreate", "project { id }", project("third")).await;
+}
+
+/// Another API with these budgets.
+async fn small(platform: &Platform, rates: &Value) -> SecondApi {
+    SecondApi::with(platform, &[("RHONE_SERVE_RATES", rates.to_string())]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_comes_to_the_doors_so_often_and_is_told_when_to_come_again() {
+    let platform = Platform::shared().await;
+    let second = small(platform, &json!({ "sign_in": 4 })).await;
+    let ask = async |path: &str, page: bool| {
+        let request = match path {
+            "/auth/device/code" => http().post(format!("{}{path}", second.url)).form(&[("client_id", "rhone-cli")]),
+            _ => http().get(format!("{}{path}", second.url)),
+        };
+        let request = if page { request.header("accept", "text/html") } else { request };
+        let reply = request.send().await.expect("the API answers");
+        let after = reply.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        (reply.status().as_u16(), after, reply.text().await.expect("a text"))
+    };
+    for _ in 0..4 {
+        let (status, _, body) = ask("/auth/device/code", false).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    for path in ["/auth/device/code", "/auth/device/token", "/auth/device", "/auth/logout"] {
+        let (status, after, body) = ask(path, false).await;
+        // One is back every fifteen seconds.
+        let seconds: u64 = after.and_then(|after| after.parse().ok()).unwrap_or_default();
+        assert_eq!((status, (1..=15).contains(&seconds)), (429, true), "{path}: {seconds}: {body}");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let said = if path.starts_with("/auth/device/") { &body["error"] } else { &body["code"] };
+        assert_eq!(
+            said,
+            if path.starts_with("/auth/device/") { "slow_down" } else { "RATE_LIMITED" },
+            "{path}: {body}"
+        );
+    }
+    let (status, _, page) = ask("/auth/device", true).await;
+    assert!(status == 429 && page.contains('<'), "people get a page: {page}");
+    // The API itself is asked by other budgets.
+    let developer = Client::new(&second.url, platform.developer().token());
+    developer.data("{ viewer { actor } }", json!({})).await;
 }

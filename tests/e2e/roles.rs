@@ -45,6 +45,7 @@ fn asks(mutation: &str) -> Asks {
         "environmentSleep" => "operation.request_sleep",
         "environmentWake" => "operation.request_wake",
         "environmentSleepPolicySet" => "environment.set_sleep_policy",
+        "deploymentBuild" | "deploymentImport" => "operation.request_deploy",
         "environmentScale" => "operation.request_scale",
         "environmentResidencySet" => "environment.set_residency",
         "environmentRegionEnable" => "operation.request_region_enablement",
@@ -67,6 +68,9 @@ fn asks(mutation: &str) -> Asks {
         "memberProjectGrantsSet" | "memberEnvironmentGrantsSet" => "workspace.set_grants",
         "supportAccessGrant" => "workspace.grant_support",
         "supportAccessEnd" => "workspace.end_support",
+        "memberInvite" => "workspace.invite",
+        "invitationRevoke" => "workspace.revoke_invitation",
+        "invitationAccept" => "workspace.accept_invitation",
         "tokenCreate" | "tokenRevoke" | "tokenRotate" | "sessionRevoke" | "sessionRevokeOthers" => {
             return Asks::Nothing;
         }
@@ -264,13 +268,17 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         // The owner of these tests runs the platform, too.
         (Asks::Platform, Who::Owner) => return Permitted,
         // Who only reads changes no token either.
-        (Asks::Platform, _) | (Asks::For("workspace.create"), Who::Support) | (Asks::Nothing, Who::Reading) => {
+        (Asks::Platform, _)
+        | (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Support)
+        | (Asks::Nothing, Who::Reading) => {
             return Unseen;
         }
         // Strangers and support get no token for the workspace, and support gives none another secret.
         (Asks::Nothing, Who::Support | Who::Outsider) if mutation == "tokenCreate" => return Unseen,
         (Asks::Nothing, Who::Support) if mutation == "tokenRotate" => return Unseen,
-        (Asks::For("workspace.create"), Who::Reading | Who::Narrowed) => return TokenNarrowed,
+        (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Reading | Who::Narrowed) => {
+            return TokenNarrowed;
+        }
         // Where somebody is signed in is not for who acts in their name.
         (Asks::Nothing, Who::Support | Who::Narrowed) if mutation.starts_with("session") => return Unseen,
         (Asks::Nothing, _) => return Permitted,

@@ -29,6 +29,7 @@ pub struct Owner {
     cell: String,
     host: String,
     access: String,
+    invitation: String,
 }
 
 impl Owner {
@@ -43,6 +44,8 @@ impl Owner {
         let operation = text(&made["operation"]["id"]);
         let input = json!({ "workspaceId": tenant.workspace, "reason": "a test", "seconds": 600 });
         let access = tenant.client.done("supportAccessGrant", "supportAccess { id }", input).await;
+        let input = json!({ "workspaceId": tenant.workspace, "role": "MEMBER" });
+        let invitation = tenant.client.done("memberInvite", "invitation { id }", input).await;
         tenant.succeeds(&operation).await;
         let allocation = text(&tenant.allocations(&tenant.preview).await[0]["id"]);
         let (provider_binding, runtime_service_binding) = bound(&tenant).await;
@@ -60,6 +63,7 @@ impl Owner {
             cell: format!("cell_{}", ids.cell.simple()),
             host: format!("host_{}", ids.host.simple()),
             access: text(&access["supportAccess"]["id"]),
+            invitation: text(&invitation["invitation"]["id"]),
         }
     }
 
@@ -96,6 +100,9 @@ impl Owner {
             "resource" => json!("DATABASE"),
             "vendor" | "backend" => json!("POSTGRES"),
             "service" => json!("SESSION_STORE"),
+            "repository" => json!("https://git.example.com/acme/shop.git"),
+            "reference" => json!("main"),
+            "image" => json!("registry.example.com/acme/shop"),
             "slug" => json!(unique("s")),
             "name" => json!("A name"),
             "contactEmail" => json!("ada@example.org"),
@@ -116,6 +123,8 @@ impl Owner {
             "reason" | "sharedBecause" => json!("because of a test"),
             "host" => json!(format!("{}.test", unique("h"))),
             "accessId" => json!(self.access),
+            "invitationId" => json!(self.invitation),
+            "secret" => json!(format!("rhone_inv_{}", "x".repeat(43))),
             "memberId" => json!("00000000-0000-7000-8000-00000000000b"),
             "role" => json!("MEMBER"),
             "grants" => json!(["roll_back"]),
@@ -279,6 +288,18 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
             "a".repeat(64),
         ]),
         "name" | "osVersion" | "runnerVersion" => of(vec!["   ".into(), "two\nlines".into(), "n".repeat(101)]),
+        "repository" => plain(&[
+            "shop",
+            "ext::sh -c id",
+            "--upload-pack=id",
+            "https://user:password@git.example.com/shop",
+            "http://169.254.169.254/latest",
+            "ssh://git@git.example.com/shop",
+        ]),
+        "reference" => plain(&["--force", "a b", "a..b", "a:b", "größe", "a@{1}"]),
+        "image" => {
+            plain(&["shop", "registry.example.com/Shop", "registry.example.com/shop:1", "https://r.example.com/a"])
+        }
         "migrationId" => of(vec!["two words".into(), "größe".into(), "a/b".into(), "m".repeat(201)]),
         "evidence" => of(vec!["   ".into(), "two\nlines".into(), "e".repeat(2001)]),
         "url" => plain(&["nonsense", "mysql://user@db.example.org/shop", "postgres://db.example.org"]),
@@ -300,6 +321,9 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "idempotencyKey" => of(vec!["two words".into(), "schlüssel".into(), "k".repeat(256)]),
         "key" => {
             of(vec!["lower".into(), "A-B".into(), "PORT".into(), "RHONE_X".into(), "K".repeat(256), "NOT_SET".into()])
+        }
+        "secret" => {
+            of(vec!["nonsense".into(), format!("rhone_inv_{}", "x".repeat(42)), format!("rhone_{}", "x".repeat(43))])
         }
         "tokenId" | "memberId" | "sessionId" => plain(&["nonsense", "00000000-0000-7000-8000-00000000000g"]),
         other => panic!("no bad values are known for the text `{other}` in {}", file!()),

@@ -108,7 +108,7 @@ impl Sent {
     }
 }
 
-/// An open `/v1/events`.
+/// An open `/v1/events`, or `/v1/logs`.
 pub struct Events {
     body: BoxStream<'static, reqwest::Result<Vec<u8>>>,
     bytes: Vec<u8>,
@@ -118,9 +118,19 @@ pub struct Events {
 impl Events {
     /// Opens it; the status and the words of a refusal otherwise. Status 0 while the API is away.
     pub async fn open(client: &Client, query: &[(&str, &str)], last: Option<&str>) -> Result<Self, (u16, Value)> {
+        Self::open_at(client, "/v1/events", query, last).await
+    }
+
+    /// The same of another path.
+    pub async fn open_at(
+        client: &Client,
+        path: &str,
+        query: &[(&str, &str)],
+        last: Option<&str>,
+    ) -> Result<Self, (u16, Value)> {
         let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = http()
-            .get(format!("{}/v1/events?{}", client.url(), pairs.join("&")))
+            .get(format!("{}{path}?{}", client.url(), pairs.join("&")))
             .header(AUTHORIZATION, format!("Bearer {}", client.token()))
             .timeout(Duration::from_mins(10));
         if let Some(last) = last {

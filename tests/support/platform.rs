@@ -78,6 +78,14 @@ impl Platform {
         Self::start_in(new_folder(), Some(place), options, Vec::new()).await
     }
 
+    /// One of its own, on a data folder that somebody made before its first start.
+    pub async fn start_prepared(prepare: impl AsyncFnOnce(&Path)) -> Self {
+        let place = PLACES.acquire().await.expect("never closed");
+        let folder = new_folder();
+        prepare(&folder.join("data")).await;
+        Self::start_in(folder, Some(place), &[], Vec::new()).await
+    }
+
     async fn start_in(
         folder: PathBuf,
         place: Option<SemaphorePermit<'static>>,

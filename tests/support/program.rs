@@ -46,6 +46,13 @@ pub async fn rhone(data: &Path, words: &[&str]) -> Output {
     tokio::task::spawn_blocking(run).await.expect("nothing panics there")
 }
 
+/// The same, in a folder and with these variables.
+pub async fn rhone_in(folder: &Path, data: &Path, variables: &[(&str, &str)], words: &[&str]) -> Output {
+    let mut command = Command::new(path("rhone"));
+    command.current_dir(folder).arg("--data").arg(data).args(words).envs(variables.iter().copied());
+    tokio::task::spawn_blocking(move || command.output().expect("rhone runs")).await.expect("nothing panics there")
+}
+
 /// What a program said.
 pub fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).into_owned()

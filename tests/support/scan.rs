@@ -39,6 +39,13 @@ impl Needle {
     }
 }
 
+/// Every file below a folder.
+pub fn below(folder: &Path, needle: &Needle) -> Scan {
+    let mut scan = Scan::default();
+    look_into(folder, needle, &mut scan);
+    scan
+}
+
 /// Every table, every file of the data folder, every process' arguments.
 pub fn everywhere(platform: &Platform, needle: &Needle) -> Scan {
     let mut scan = Scan::default();

@@ -5,7 +5,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +21,15 @@ use tokio_tungstenite::{
     tungstenite::{ClientRequestBuilder, Error, Message},
 };
 
+/// How a socket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The close frame's code; none when it broke off without one.
+    pub code: Option<u16>,
+    /// When it was noticed.
+    pub at: Instant,
+}
+
 /// A socket that is read all the time.
 #[derive(Debug)]
 pub struct Watched {
@@ -35,6 +44,7 @@ pub struct Watched {
 struct Shared {
     ended: AtomicBool,
     heard: AtomicU64,
+    end: OnceLock<End>,
 }
 
 impl Watched {
@@ -47,19 +57,21 @@ impl Watched {
         let (say, mut said) = mpsc::unbounded_channel::<String>();
         let watched = Arc::clone(&shared);
         let task = tokio::spawn(async move {
-            loop {
+            let code = loop {
                 tokio::select! {
                     message = socket.next() => match message {
                         Some(Ok(Message::Text(_))) => { watched.heard.fetch_add(1, Ordering::SeqCst); }
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                        Some(Ok(Message::Close(close))) => break close.map(|close| u16::from(close.code)),
+                        Some(Err(_)) | None => break None,
                         Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     },
                     words = said.recv() => match words {
-                        Some(words) => if socket.send(Message::text(words)).await.is_err() { break },
+                        Some(words) => if socket.send(Message::text(words)).await.is_err() { break None },
                         None => return,
                     },
                 }
-            }
+            };
+            let _ = watched.end.set(End { code, at: Instant::now() });
             watched.ended.store(true, Ordering::SeqCst);
         });
         Ok(Self { greeting, shared, say, task })
@@ -68,6 +80,11 @@ impl Watched {
     /// Whether it has ended, by whomever.
     pub fn has_ended(&self) -> bool {
         self.shared.ended.load(Ordering::SeqCst)
+    }
+
+    /// How it ended, if it did.
+    pub fn end(&self) -> Option<End> {
+        self.shared.end.get().copied()
     }
 
     /// Whether it answers now.

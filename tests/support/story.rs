@@ -145,7 +145,7 @@ impl Tenant {
     /// Waits for the good end of an operation.
     pub async fn succeeds(&self, id: &str) -> Value {
         let operation = self.ends(id).await;
-        let good = ["HEALTHY", "ROLLED_BACK", "VERIFIED", "COLD", "HOT", "UNCORDONED", "ELIGIBLE"]
+        let good = ["HEALTHY", "ROLLED_BACK", "PREVIEW_READY", "VERIFIED", "COLD", "HOT", "UNCORDONED", "ELIGIBLE"]
             .contains(&operation["stage"].as_str().unwrap_or_default());
         assert!(good, "operation {id} did not end well: {operation:#}");
         operation

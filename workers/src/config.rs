@@ -1,6 +1,10 @@
 //! What a worker is given; wired up by the command line.
 
 use ed25519_dalek::SigningKey;
+use rhone_builder::{
+    build::BuildLimits,
+    source::{self, SourcePolicy},
+};
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     authorization::Authority,
@@ -8,12 +12,27 @@ use rhone_domain::{
 };
 use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake, vault::Vault};
 use rhone_projections::inline::AuthorityRows;
-use rhone_providers::probe::Ground;
+use rhone_providers::{artifact_store::ArtifactStore, probe::Ground};
 use sqlx::PgPool;
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 /// The one door for writes, as workers use it.
 pub(crate) type Door = Dispatcher<PgLog, AuthorityRows>;
+
+/// How long logs are kept: until they are too old, and of one allocation or build until it has printed too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRetention {
+    /// The oldest.
+    pub age: Duration,
+    /// The most of one allocation or build, as it lies in the store.
+    pub bytes: i64,
+}
+
+impl Default for LogRetention {
+    fn default() -> Self {
+        Self { age: Duration::from_hours(14 * 24), bytes: 64 << 20 }
+    }
+}
 
 /// What a worker is given.
 #[derive(Clone)]
@@ -34,10 +53,35 @@ pub struct Config {
     pub nats: Option<async_nats::Client>,
     /// Credentials of bindings.
     pub vault: Vault,
+    /// Where artifacts and logs are kept.
+    pub artifacts: ArtifactStore,
+    /// How long logs are kept.
+    pub log_retention: LogRetention,
     /// What probes work with.
     pub ground: Ground,
+    /// What this worker builds with; none where nothing is built.
+    pub builds: Option<Arc<Builds>>,
     /// This life of this worker.
     pub actor: ActorId,
+}
+
+/// With what, and within which bounds, deploys are fetched and built.
+#[derive(Clone, Debug)]
+pub struct Builds {
+    /// How many this worker has in hand at once.
+    pub at_once: usize,
+    /// How many of one workspace are in hand at once, over all workers.
+    pub per_workspace: u16,
+    /// Where sources and artifacts are while they are made; nothing here outlives a build.
+    pub scratch: PathBuf,
+    /// No artifact is larger, in bytes.
+    pub artifact_limit: u64,
+    /// What may be fetched from where.
+    pub sources: SourcePolicy,
+    /// How much of a source is fetched.
+    pub source_limits: source::Limits,
+    /// What a build may use.
+    pub limits: BuildLimits,
 }
 
 impl fmt::Debug for Config {

@@ -15,9 +15,17 @@ use rhone_domain::{
 };
 use rhone_eventstore::{AppendError, FenceCheck, lease::Leases};
 use rhone_projections::authority::operations;
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    future::{Future, pending},
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
 
 const RENEW: Duration = Duration::from_secs(3);
+
+/// How long after a renewal that failed the next is tried.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Drives until the operation has ended or the lease is lost.
 pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
@@ -27,18 +35,12 @@ pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
     let mut bell = config.bell.listen();
     let mut pause = Pause::default();
     let mut renewed = Instant::now();
-    loop {
+    let (tell, lost) = watch::channel(Lease::Held);
+    let held = Held { leases: &leases, lease: &lease, owner: &owner, fence };
+    while *lost.borrow() == Lease::Held {
         bell.borrow_and_update();
-        if renewed.elapsed() >= RENEW {
-            match leases.renew(&lease, &owner, fence, LEASE).await {
-                Ok(true) => renewed = Instant::now(),
-                Ok(false) => return,
-                Err(error) => {
-                    tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "no renewal");
-                }
-            }
-        }
-        match Box::pin(process::advance(&config, id, &check)).await {
+        let step = Box::pin(process::advance(&config, id, &check, &lost));
+        match holding(step, held.renew(&mut renewed, &tell)).await {
             Ok(Outcome::Advanced) => pause = Pause::default(),
             Ok(Outcome::Waiting) => pause.wait(&mut bell).await,
             Ok(Outcome::Ended) => {
@@ -54,6 +56,52 @@ pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
             Err(error) => {
                 tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "a step did not happen");
                 pause.wait(&mut bell).await;
+            }
+        }
+    }
+}
+
+/// Whether the lease is still this worker's, as far as it knows; whoever works long in one step looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lease {
+    Held,
+    Lost,
+}
+
+/// Carries a step to its end and renews the lease meanwhile. A step whose lease is lost is told so and not dropped: what it
+/// wanted to append is put on record as a late report.
+async fn holding<T>(step: impl Future<Output = T>, renewal: impl Future<Output = Infallible>) -> T {
+    tokio::select! {
+        biased;
+        done = step => done,
+        never = renewal => match never {},
+    }
+}
+
+/// A lease, and who holds it.
+struct Held<'a> {
+    leases: &'a Leases,
+    lease: &'a str,
+    owner: &'a str,
+    fence: Fence,
+}
+
+impl Held<'_> {
+    /// Renews for ever, or until it is lost, which is told.
+    async fn renew(&self, renewed: &mut Instant, tell: &watch::Sender<Lease>) -> Infallible {
+        loop {
+            tokio::time::sleep(RENEW.saturating_sub(renewed.elapsed())).await;
+            match self.leases.renew(self.lease, self.owner, self.fence, LEASE).await {
+                Ok(true) => *renewed = Instant::now(),
+                Ok(false) => {
+                    tell.send_replace(Lease::Lost);
+                    return pending().await;
+                }
+                Err(error) => {
+                    let lease = self.lease;
+                    tracing::warn!(lease, error = &error as &dyn std::error::Error, "no renewal");
+                    tokio::time::sleep(AGAIN).await;
+                }
             }
         }
     }

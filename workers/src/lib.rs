@@ -2,11 +2,15 @@
 //! the feed, the projections. Nothing here lives only in memory; any number of workers may run, and any may die.
 
 mod binding;
+mod builds;
 mod config;
+mod deploy;
 mod drain;
 mod drive;
 mod host_drain;
 mod housekeeping;
+mod log_rotation;
+pub mod logs;
 mod migration;
 mod operations;
 mod process;
@@ -19,5 +23,5 @@ mod scheduler;
 mod sleep;
 mod wake;
 
-pub use config::Config;
+pub use config::{Builds, Config, LogRetention};
 pub use run::{WorkerError, run};

@@ -4,7 +4,9 @@
 use crate::{
     binding,
     config::{Config, Door},
-    drain, host_drain, migration, promotion, region_enablement, scale, sleep, wake,
+    deploy, drain,
+    drive::Lease,
+    host_drain, migration, promotion, region_enablement, scale, sleep, wake,
 };
 use metrics::histogram;
 use rhone_domain::{
@@ -14,6 +16,7 @@ use rhone_domain::{
     process::Step,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, vault::VaultError};
+use tokio::sync::watch;
 
 /// What a step came to.
 pub(crate) enum Outcome {
@@ -57,11 +60,18 @@ pub(crate) struct Drive<'a> {
     pub(crate) door: Door,
     pub(crate) requested: Requested,
     pub(crate) operation: Loaded<Operation>,
-    fence: &'a FenceCheck,
+    pub(crate) fence: &'a FenceCheck,
+    /// Whether the lease is still held.
+    pub(crate) lease: watch::Receiver<Lease>,
 }
 
 /// Does the next step of an operation.
-pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck) -> Result<Outcome, AdvanceError> {
+pub(crate) async fn advance(
+    config: &Config,
+    id: OperationId,
+    fence: &FenceCheck,
+    lease: &watch::Receiver<Lease>,
+) -> Result<Outcome, AdvanceError> {
     let door = config.door();
     let operation = door.load::<Operation>(id).await?;
     let (Some(requested), Some(stage)) = (operation.state.requested.clone(), operation.state.stage) else {
@@ -70,9 +80,10 @@ pub(crate) async fn advance(config: &Config, id: OperationId, fence: &FenceCheck
     if stage.is_final() {
         return Ok(Outcome::Ended);
     }
-    let drive = Drive { config, door, requested, operation, fence };
+    let drive = Drive { config, door, requested, operation, fence, lease: lease.clone() };
     match drive.requested.work.clone() {
         Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
+        Work::Deploy(wanted) => deploy::advance(drive, &wanted).await,
         Work::RegionFailover(failover) => promotion::advance(drive, &failover.change).await,
         Work::RegionEnablement(wanted) => region_enablement::advance(drive, wanted).await,
         Work::Scale(scale) => scale::advance(drive, &scale).await,

@@ -1,6 +1,6 @@
 //! Starts everything a worker does and waits for the end.
 
-use crate::{config::Config, housekeeping, operations, publisher, scheduler, sleep};
+use crate::{builds, config::Config, housekeeping, log_rotation, operations, publisher, scheduler, sleep};
 use rhone_eventstore::{
     boot::{self, BootError},
     lease::Leases,
@@ -34,9 +34,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     tasks.spawn(runner::run::<Deployments>(b.0, b.1, b.2, b.3));
     tasks.spawn(runner::run::<Timeline>(c.0, c.1, c.2, c.3));
     tasks.spawn(operations::run(config.clone()));
+    tasks.spawn(builds::run(config.clone()));
     tasks.spawn(scheduler::run(config.clone()));
     tasks.spawn(sleep::run(config.clone()));
     tasks.spawn(housekeeping::run(config.clone()));
+    tasks.spawn(log_rotation::run(config.clone()));
     tasks.spawn(publisher::run(config));
     tokio::select! {
         () = shutdown => {}

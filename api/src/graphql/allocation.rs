@@ -1,7 +1,14 @@
 //! Allocations: running instances. Their health chooses among themselves and never who owns traffic.
 
-use super::{context::begin, deployment::Deployment, environment::Environment, id};
-use crate::fault::Fault;
+use super::{
+    connection::Pages,
+    context::begin,
+    deployment::Deployment,
+    environment::Environment,
+    id,
+    logs::{self, LogFilter, LogLines},
+};
+use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -47,6 +54,26 @@ pub(crate) enum AllocationState {
 impl Allocation {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.planned.id)
+    }
+
+    /// Lines that it printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: Some(self.planned.workspace),
+            allocation: Some(self.planned.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     async fn state(&self) -> Option<AllocationState> {

@@ -10,10 +10,12 @@ use super::{
     history::{self, Replay},
     id,
     lists::{DeploymentsPage, OfKind, OperationsPage},
+    logs::{self, LogFilter, LogLines},
     operation::Operation,
     place::{claim_slug, name, noun, slug, some_of},
     project::Project,
-    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
+    time::{self, Time},
+    timeline::{self, TimelineEntry, TimelineFilter, ToldByOperation, Wanted},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -46,6 +48,26 @@ impl App {
 impl App {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.created.id)
+    }
+
+    /// Lines that its builds and allocations printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: Some(self.created.workspace),
+            app: Some(self.created.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     /// Unique in its project.
@@ -151,21 +173,9 @@ impl App {
         Ok(timeline::lines(ctx, Filter { environment, ..self.told() }, wanted).await?)
     }
 
-    /// The same, operation by operation; the filter is about how each one began.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
-    async fn operation_timeline(
-        &self,
-        ctx: &Context<'_>,
-        filter: Option<TimelineFilter>,
-        at_least_position: Option<String>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> async_graphql::Result<Rows<OperationLine>> {
-        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::operations(ctx, self.told(), wanted).await?)
+    #[graphql(flatten)]
+    async fn operation_lines(&self) -> ToldByOperation {
+        ToldByOperation(self.told())
     }
 
     /// All of its streams at one time, each folded by the code that judged it; in the order of their names.
@@ -173,12 +183,13 @@ impl App {
     async fn replay(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the log had received by then; now when omitted.")] at: Option<DateTime<Utc>>,
+        #[graphql(desc = "What the log had received by then; now when omitted.")] at: Option<Time>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Replay>> {
+        let at = time::read("at", at)?;
         Ok(history::of_app(ctx, self.created.id, at, Pages { first, after, last, before }).await?)
     }
 }
@@ -196,7 +207,7 @@ pub(crate) struct AppCreateInput {
 
 payload! {
     /// The answer of appCreate.
-    AppCreatePayload { app: App }
+    AppCreatePayload { app: created App }
 }
 
 #[derive(Debug, Default)]

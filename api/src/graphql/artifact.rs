@@ -10,7 +10,6 @@ use super::{
 use crate::fault::{Code, Fault};
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt as _;
 use rhone_domain::{
     actor::Writer,
     artifact,
@@ -19,8 +18,7 @@ use rhone_domain::{
     ids::{ArtifactId, CorrelationId, WorkspaceId},
 };
 use rhone_projections::uploads;
-use rhone_providers::{artifact_facts::read_facts, artifact_store::ArtifactStore};
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use rhone_providers::artifact_store::{ArtifactStore, StoreError, StoredFactsError};
 
 noun! {
     /// Immutable build output.
@@ -70,7 +68,7 @@ pub(crate) struct ArtifactRegisterInput {
 
 payload! {
     /// The answer of artifactRegister.
-    ArtifactRegisterPayload { artifact: Artifact }
+    ArtifactRegisterPayload { artifact: created Artifact }
 }
 
 #[derive(Debug, Default)]
@@ -115,13 +113,11 @@ fn missing() -> Fault {
 
 /// What the stored bytes say, read back from the store.
 pub(crate) async fn facts_of(store: &ArtifactStore, digest: Digest) -> Result<(u64, ArtifactFacts), Fault> {
-    let size = store.head(digest).await.map_err(Fault::internal)?.ok_or_else(missing)?;
-    let bytes = store.get(digest).await.map_err(Fault::internal)?;
-    let reader = StreamReader::new(bytes.map_err(std::io::Error::other));
-    let bridge = SyncIoBridge::new(Box::pin(reader));
-    let facts = tokio::task::spawn_blocking(move || read_facts(bridge)).await.map_err(Fault::internal)?;
-    let facts = facts.map_err(|error| Fault::bad_input("digest", format!("the artifact cannot be used: {error}")))?;
-    Ok((size, facts))
+    store.facts(digest).await.map_err(|error| match error {
+        StoredFactsError::Store(StoreError::Absent { .. }) => missing(),
+        StoredFactsError::Facts(error) => Fault::bad_input("digest", format!("the artifact cannot be used: {error}")),
+        StoredFactsError::Store(error) => Fault::internal(error),
+    })
 }
 
 struct Register {

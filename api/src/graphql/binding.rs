@@ -16,8 +16,10 @@ use rhone_domain::{
     digest::Digest,
     hidden::Hidden,
     ids::{BindingId, EnvironmentId},
+    operation::Kind,
 };
-use rhone_providers::probe::{Kind, Target};
+use rhone_projections::authority::operations;
+use rhone_providers::probe::{self, Target};
 
 /// Where something is and with what it is reached, as it came in.
 pub(crate) struct Address {
@@ -36,7 +38,7 @@ impl std::fmt::Debug for Address {
 pub(crate) async fn address(
     ctx: &Context<'_>,
     home: &Home,
-    kind: Kind,
+    kind: probe::Kind,
     url: Option<HiddenText>,
 ) -> Result<Address, Fault> {
     use super::context::{Ask as _, begin};
@@ -54,6 +56,16 @@ pub(crate) async fn address(
         }
     };
     Ok(Address { secret, endpoint: target.endpoint(), digest })
+}
+
+/// Where a binding is, if the caller may see it.
+pub(crate) async fn environment_of(
+    ctx: &Context<'_>,
+    binding: BindingId,
+    kind: Kind,
+) -> Result<Option<EnvironmentId>, Fault> {
+    let mut transaction = super::context::begin(ctx).await?;
+    operations::environment_of(&mut transaction, binding, kind).await.map_err(Fault::internal)
 }
 
 /// An existing binding that is to be changed.

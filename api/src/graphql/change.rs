@@ -4,7 +4,7 @@
 
 mod payload;
 
-pub(crate) use payload::payload;
+pub(crate) use payload::{found, payload};
 
 use super::{
     context::{Ask, Door, authority_of, begin, door},
@@ -53,6 +53,11 @@ pub(crate) trait Change: Send + Sync {
 
     /// Whether its key belongs to the workspace it changes, or, there being none yet, to the caller alone.
     const KEY_SCOPE: KeyScope = KeyScope::Workspace;
+
+    /// The door that it goes through.
+    fn door(&self, ctx: &Context<'_>) -> Door {
+        door(ctx.platform(), ctx.principal())
+    }
 
     /// What is asked, without the manner: the same words under the same key are the same request.
     fn fingerprint(&self) -> String;
@@ -240,6 +245,9 @@ impl No {
 /// How often a request is judged again because somebody else was faster.
 const ATTEMPTS: usize = 5;
 
+/// What the log says to who may not write in a workspace.
+const MAY_NOT_WRITE: &str = "RH007";
+
 /// Carries a mutation out.
 pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change: C) -> Result<Answer, Fault> {
     let principal = ctx.principal();
@@ -248,10 +256,9 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
     }
     let key = key_of(ctx.info(), &manner)?;
     let fingerprint = Digest::of(&[change.name().as_bytes(), b"\n", change.fingerprint().as_bytes()]);
-    let (platform, info) = (ctx.platform(), ctx.info());
-    let (id, memberships) = (platform.clock.new_id(), BTreeMap::new());
-    let mut bench = Bench { ctx, door: door(platform, principal), principal, info, key, id, memberships };
-    for _ in 0..ATTEMPTS {
+    let (id, memberships) = (ctx.platform().clock.new_id(), BTreeMap::new());
+    let mut bench = Bench { ctx, door: change.door(ctx), principal, info: ctx.info(), key, id, memberships };
+    for attempt in 1..=ATTEMPTS {
         let mut transaction = begin(ctx).await?;
         bench.memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
         drop(transaction);
@@ -268,6 +275,8 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
         };
         match outcome {
             Err(AppendError::Conflict { .. }) => {}
+            // The right to write here ended after it was judged; judged again, it is refused in a rule's own words.
+            Err(AppendError::Refused { code, .. }) if code == MAY_NOT_WRITE && attempt < ATTEMPTS => {}
             Err(AppendError::KeyReused { .. }) => return Ok(Answer::refused(key_reused())),
             Err(error) => return Err(fault_of(error)),
             Ok(answer) => return Ok(answer),

@@ -12,6 +12,7 @@ use crate::{
 use async_graphql::{Context, Data};
 use rhone_domain::{
     authorization::{Authority, Grant, Level, Membership, Scope},
+    digest::Digest,
     ids::{PLATFORM, WorkspaceId},
 };
 use rhone_eventstore::{
@@ -67,7 +68,7 @@ pub(crate) fn session(platform: &Platform, principal: &Principal) -> Session {
 /// Fills one request's context.
 pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
     let session = session(platform, principal);
-    data.insert(Loaders::new(&session));
+    data.insert(Loaders::new(&session, &platform.subjects));
     data.insert(session);
     data.insert(platform.clone());
 }
@@ -116,6 +117,16 @@ pub(crate) async fn begin(ctx: &Context<'_>) -> Result<PgTransaction<'static>, F
 /// The door, with the caller's eyes.
 pub(crate) fn door(platform: &Platform, principal: &Principal) -> Door {
     let log = PgLog::acting(platform.pool.clone(), principal.eyes());
+    door_on(platform, principal, log)
+}
+
+/// The door for a caller who shows a secret: only what that opens is seen.
+pub(crate) fn door_showing(platform: &Platform, principal: &Principal, secret: Digest) -> Door {
+    let log = PgLog::acting(platform.pool.clone(), principal.eyes()).showing(secret);
+    door_on(platform, principal, log)
+}
+
+fn door_on(platform: &Platform, principal: &Principal, log: PgLog) -> Door {
     let log = match principal.workspace {
         Some(workspace) => log.within(workspace),
         None => log,

@@ -5,21 +5,22 @@ use super::{
     app::App,
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
+    connection::Pages,
     context::{Ask, begin, belongs_to, wait_for},
     gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
     listed::Listed,
+    logs::{self, LogFilter, LogLines},
     route_change::{MoveRoute, Wish},
     route_owner::reason,
 };
-use crate::fault::Fault;
+use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
     app, artifact,
-    artifact_facts::ArtifactFacts,
     authorization::Scope,
     deployment,
     digest::Digest,
@@ -27,7 +28,6 @@ use rhone_domain::{
     ids::{AppId, ArtifactId, CorrelationId, DeploymentId, EnvironmentId, OperationId},
     numbers::{EnvSet, Epoch},
     operation::Kind,
-    text::{Commit, Repository},
 };
 use rhone_eventstore::{Loaded, Position, Unit};
 use rhone_projections::{
@@ -84,6 +84,26 @@ impl Deployment {
 impl Deployment {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.0.id)
+    }
+
+    /// Lines that its build and allocations printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: self.0.state.created.as_ref().map(|created| created.workspace),
+            deployment: Some(self.0.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     async fn app(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<App>> {
@@ -302,7 +322,7 @@ impl Change for Create {
             app: self.app,
             artifact: artifact_id,
             digest: registered.digest,
-            source: source(&facts),
+            source: deployment::Source::of(&facts),
             env_set: EnvSet(0),
         };
         decide(&mut unit, &mut deployment, deployment::Command::Create(created))?;
@@ -328,10 +348,4 @@ impl Create {
         let wish = Wish::of(bench, Kind::Promotion, environment, None, None).await?;
         wish.request(bench, unit, environment, deployment).await
     }
-}
-
-fn source(facts: &ArtifactFacts) -> Option<deployment::Source> {
-    let source = facts.source.as_ref()?;
-    let repository = Repository::parse("repository", &source.repository).ok()?;
-    Some(deployment::Source { repository, commit: Commit::parse("commit", &source.commit).ok()? })
 }

@@ -8,13 +8,13 @@ use super::{
     allocation::{Allocation, AllocationState},
     app::App,
     change::natural,
-    connection::{Pages, Rows},
     context::Ask,
     failover::{self, FailoverPlan},
     gates::RouteChangePlan,
     history::{self, EnvironmentChange, EnvironmentField, Why},
     id,
     lists::{AllocationsOf, RunningIn},
+    logs::{self, LogFilter, LogLines},
     migration::{self, RecordedMigration},
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
@@ -24,10 +24,11 @@ use super::{
     runtime_service_binding::{self, RuntimeServiceBinding},
     scale::{self, ScalePlan},
     scale_readiness::{self, ScaleReadiness},
-    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
+    time::Time,
+    timeline::{Told, ToldByOperation},
     variables::{self, Variable, VariableDifference, VariableSet},
 };
-use crate::{fault::Fault, page};
+use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -68,6 +69,26 @@ impl Environment {
 impl Environment {
     pub(crate) async fn id(&self) -> ID {
         id::show(self.created.id)
+    }
+
+    /// Lines that its allocations printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: Some(self.created.workspace),
+            environment: Some(self.created.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
     }
 
     /// Unique in its app.
@@ -274,51 +295,20 @@ impl Environment {
         Ok(variables::difference(ctx, self.created.id, &deployment_id).await?)
     }
 
-    /// Every event that concerns it, in the log's order.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
-    async fn timeline(
-        &self,
-        ctx: &Context<'_>,
-        filter: Option<TimelineFilter>,
-        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
-            String,
-        >,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> async_graphql::Result<Rows<TimelineEntry>> {
-        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::lines(ctx, self.told(), wanted).await?)
+    #[graphql(flatten)]
+    async fn lines(&self) -> Told {
+        Told(self.told())
     }
 
-    /// The same, operation by operation; the filter is about how each one began.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
-    async fn operation_timeline(
-        &self,
-        ctx: &Context<'_>,
-        filter: Option<TimelineFilter>,
-        at_least_position: Option<String>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> async_graphql::Result<Rows<OperationLine>> {
-        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::operations(ctx, self.told(), wanted).await?)
+    #[graphql(flatten)]
+    async fn operation_lines(&self) -> ToldByOperation {
+        ToldByOperation(self.told())
     }
 
     /// What changed in it after one time, up to and with another, field by field.
     #[graphql(complexity = "100 + 10 * child_complexity")]
-    async fn changes(
-        &self,
-        ctx: &Context<'_>,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> async_graphql::Result<Vec<EnvironmentChange>> {
-        Ok(history::changes(ctx, self.created.id, (from, to)).await?)
+    async fn changes(&self, ctx: &Context<'_>, from: Time, to: Time) -> async_graphql::Result<Vec<EnvironmentChange>> {
+        Ok(history::changes(ctx, self.created.id, (from.read("from")?, to.read("to")?)).await?)
     }
 
     /// Why a field is what it is; one of several by its key, such as a variable, a hostname or a digest.

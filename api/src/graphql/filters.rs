@@ -6,10 +6,10 @@ use super::{
     deployment::DeploymentStatus,
     environment::EnvironmentKind,
     operation::{OperationKind, OperationStage},
+    time::{self, Time},
 };
 use crate::fault::Fault;
 use async_graphql::{Enum, InputObject};
-use chrono::{DateTime, Utc};
 use rhone_domain::{environment, ids::EnvironmentId};
 use rhone_projections::{authority::operations, catalogue, deployments, keyset::Towards};
 
@@ -43,14 +43,16 @@ pub(crate) struct DeploymentFilterInput {
     /// `sha256:` and 64 hex digits.
     artifact_digest: Option<String>,
     /// Created at this time or later.
-    created_since: Option<DateTime<Utc>>,
+    created_since: Option<Time>,
     /// Created before this time.
-    created_before: Option<DateTime<Utc>>,
+    created_before: Option<Time>,
 }
 
 impl DeploymentFilterInput {
     pub(crate) fn read(self) -> Result<deployments::Filter, Fault> {
-        if self.created_since.zip(self.created_before).is_some_and(|(since, before)| since >= before) {
+        let since = time::read("createdSince", self.created_since)?;
+        let before = time::read("createdBefore", self.created_before)?;
+        if since.zip(before).is_some_and(|(since, before)| since >= before) {
             return Err(Fault::bad_input("createdBefore", "must be after createdSince"));
         }
         Ok(deployments::Filter {
@@ -64,8 +66,8 @@ impl DeploymentFilterInput {
                 .map(|text| digest("artifactDigest", &text))
                 .transpose()?
                 .map(|of| of.to_string()),
-            since: self.created_since,
-            before: self.created_before,
+            since,
+            before,
         })
     }
 }

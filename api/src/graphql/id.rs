@@ -4,8 +4,8 @@
 use crate::fault::{Code, Fault};
 use async_graphql::ID;
 use rhone_domain::ids::{
-    AllocationId, AppId, ArtifactId, BindingId, CellId, DeploymentId, EnvironmentId, HostId, OperationId, ProjectId,
-    RegionId, SupportId, WorkspaceId,
+    AllocationId, AppId, ArtifactId, BindingId, CellId, DeploymentId, EnvironmentId, HostId, InvitationId, OperationId,
+    ProjectId, RegionId, SupportId, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -40,6 +40,7 @@ prefixes! {
     HostId "host" "a host";
     SupportId "sup" "a support access";
     BindingId "bnd" "a binding";
+    InvitationId "inv" "an invitation";
 }
 
 /// As clients see it.

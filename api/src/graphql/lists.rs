@@ -3,6 +3,7 @@
 
 use async_graphql::dataloader::Loader;
 use rhone_domain::{allocation::Allocation, numbers::Version, operation::Operation};
+use rhone_eventstore::Position;
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
@@ -12,6 +13,7 @@ use rhone_projections::{
     deployments::{self, DeploymentRow},
     keyset::Keyset,
     session::Session,
+    timeline,
 };
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 use uuid::Uuid;
@@ -44,6 +46,17 @@ pub(crate) struct AllocationsOf(pub(crate) Uuid, pub(crate) Ended);
 /// An environment's operations that have not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RunningIn(pub(crate) Uuid);
+
+/// A page of a timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LinesPage(pub(crate) timeline::Filter, pub(crate) Keyset<Position>);
+
+/// The first lines of one cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LinesOf(pub(crate) Uuid);
+
+/// The most lines that are shown of one cause, and one more, which says that there are more.
+pub(crate) const MOST_OF_ONE: usize = 100;
 
 /// Those who ask for the same page, together.
 type Groups<'a, F> = HashMap<(&'a F, Keyset<Uuid>), Vec<Uuid>>;
@@ -121,6 +134,32 @@ impl Loader<AllocationsOf> for Lists {
                 gathered(rows.into_iter().map(|(of, (row, _))| (AllocationsOf(of, ended), row)), &mut found);
             }
         }
+        Ok(found)
+    }
+}
+
+impl Loader<LinesPage> for Lists {
+    type Value = Vec<timeline::Entry>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[LinesPage]) -> Result<HashMap<LinesPage, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let asked: Vec<_> = keys.iter().map(|LinesPage(filter, keyset)| (filter, *keyset)).collect();
+        let pages = timeline::pages(&mut transaction, &asked).await.map_err(Arc::new)?;
+        Ok(keys.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<LinesOf> for Lists {
+    type Value = Vec<timeline::Entry>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[LinesOf]) -> Result<HashMap<LinesOf, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        let causes: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let most = i64::try_from(MOST_OF_ONE).unwrap_or(i64::MAX - 1) + 1;
+        let rows = timeline::by_correlations(&mut transaction, &causes, most).await.map_err(Arc::new)?;
+        gathered(rows.into_iter().map(|row| (LinesOf(row.correlation), row)), &mut found);
         Ok(found)
     }
 }

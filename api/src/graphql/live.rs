@@ -42,7 +42,7 @@ pub(crate) struct Resync {
 /// Everything until here was told; what follows is new, or nothing that matches happened for a while.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct CaughtUp {
-    position: String,
+    pub(crate) position: String,
 }
 
 /// One item of a workspace's events.

@@ -5,9 +5,13 @@ use super::lists::Lists;
 use crate::fault::Fault;
 use async_graphql::dataloader::{DataLoader, Loader};
 use rhone_domain::{
-    aggregate::Aggregate, ids::EnvironmentId, numbers::Version, operation::Operation, route_owner::RouteOwner,
+    aggregate::Aggregate, ids::EnvironmentId, numbers::Version, operation::Operation, personal::Sealed,
+    route_owner::RouteOwner,
 };
-use rhone_eventstore::ReadError;
+use rhone_eventstore::{
+    ReadError,
+    subjects::{SubjectError, Subjects},
+};
 use rhone_projections::{
     authority::{operations, route_owners},
     catalogue,
@@ -26,10 +30,11 @@ pub(crate) struct Loaders {
     pub(crate) lists: DataLoader<Lists>,
     folded: DataLoader<FoldedRows>,
     pub(crate) operations: DataLoader<OperationRows>,
+    sealed: DataLoader<SealedFields>,
 }
 
 impl Loaders {
-    pub(crate) fn new(session: &Session) -> Self {
+    pub(crate) fn new(session: &Session, subjects: &Subjects) -> Self {
         Self {
             catalogue: DataLoader::new(CatalogueRows(session.clone()), tokio::spawn),
             deployments: DataLoader::new(DeploymentRows(session.clone()), tokio::spawn),
@@ -37,7 +42,14 @@ impl Loaders {
             lists: DataLoader::new(Lists(session.clone()), tokio::spawn),
             folded: DataLoader::new(FoldedRows(session.clone()), tokio::spawn),
             operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
+            sealed: DataLoader::new(SealedFields(subjects.clone()), tokio::spawn),
         }
+    }
+
+    /// A personal field in clear; none once it was erased.
+    pub(crate) async fn opened(&self, sealed: &Sealed) -> Result<Option<String>, Fault> {
+        let found = self.sealed.load_one(sealed.clone()).await.map_err(Fault::internal)?;
+        found.transpose().map(Option::flatten).map_err(Fault::internal)
     }
 
     /// An aggregate as the caller may see it; its default if there is none.
@@ -112,6 +124,21 @@ impl Loader<Uuid> for OperationRows {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let rows = operations::by_ids(&mut transaction, ids).await.map_err(Arc::new)?;
         Ok(rows.into_iter().filter_map(|row| Some((row.0.requested.as_ref()?.id.0, row))).collect())
+    }
+}
+
+pub(crate) struct SealedFields(Subjects);
+
+/// What became of one field; another one's forgery is no reason to withhold it.
+type Opened = Result<Option<String>, Arc<SubjectError>>;
+
+impl Loader<Sealed> for SealedFields {
+    type Value = Opened;
+    type Error = Arc<SubjectError>;
+
+    async fn load(&self, fields: &[Sealed]) -> Result<HashMap<Sealed, Opened>, Arc<SubjectError>> {
+        let opened = self.0.open_many(fields).await.map_err(Arc::new)?;
+        Ok(fields.iter().cloned().zip(opened.into_iter().map(|one| one.map_err(Arc::new))).collect())
     }
 }
 

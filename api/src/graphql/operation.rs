@@ -3,14 +3,17 @@
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
+    connection::Pages,
     context::{begin, belongs_to},
+    deploy::DeployProgress,
     deployment::Deployment,
     environment::Environment,
     failover::SessionFate,
     id,
+    logs::{self, LogFilter, LogLines},
     route_owner::reason,
 };
-use crate::fault::Fault;
+use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -175,6 +178,26 @@ impl Operation {
         id::show(self.requested.id)
     }
 
+    /// Lines that its build printed, in the order in which they were kept: from the beginning, or by `last` from the end. Diagnostic; lines are
+    /// rotated away.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<LogFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<LogLines> {
+        let base = logs::Filter {
+            workspace: Some(self.requested.workspace),
+            operation: Some(self.requested.id),
+            ..logs::Filter::default()
+        };
+        Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
+    }
+
     async fn kind(&self) -> OperationKind {
         self.requested.kind().into()
     }
@@ -211,6 +234,11 @@ impl Operation {
     /// Exactly which bytes a change of owner is about.
     async fn artifact_digest(&self) -> Option<String> {
         self.requested.work.route_change().map(|change| change.artifact.to_string())
+    }
+
+    /// What a deploy is about, and how far it is; none of other kinds.
+    async fn deploy(&self) -> Option<DeployProgress> {
+        DeployProgress::of(&self.requested.work, &self.state.evidence)
     }
 
     /// Why, as the caller said.

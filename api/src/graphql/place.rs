@@ -54,6 +54,16 @@ macro_rules! noun {
                 let row = ctx.loaders().catalogue.load_one($crate::graphql::loaders::CatalogueKey(Self::KIND, id.0)).await;
                 row.map_err($crate::fault::Fault::internal)?.as_ref().map(Self::of).transpose()
             }
+
+            /// The one that was just created, from the log itself: nobody waits for the read models to take it in.
+            pub(crate) async fn created(
+                ctx: &async_graphql::Context<'_>,
+                id: $id,
+            ) -> Result<Option<Self>, $crate::fault::Fault> {
+                let mut transaction = $crate::graphql::context::begin(ctx).await?;
+                let entry = rhone_projections::catalogue::in_log(&mut transaction, Self::KIND, id.0).await;
+                entry.map_err($crate::fault::Fault::internal)?.as_ref().map(Self::of).transpose()
+            }
         }
     };
 }
@@ -280,15 +290,15 @@ pub(crate) struct HostCreateInput {
 
 payload! {
     /// The answer of regionCreate.
-    RegionCreatePayload { region: Region }
+    RegionCreatePayload { region: created Region }
 }
 payload! {
     /// The answer of cellCreate.
-    CellCreatePayload { cell: Cell }
+    CellCreatePayload { cell: created Cell }
 }
 payload! {
     /// The answer of hostCreate.
-    HostCreatePayload { host: Host }
+    HostCreatePayload { host: created Host }
 }
 
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Provider bindings: outside resources attached to an environment, each proven before it counts.
 
 use super::{
-    binding::{Ask, Asked, Noun, Shown, address, alter, home},
+    binding::{Ask, Asked, Noun, Shown, address, alter, environment_of, home},
     change::{Manner, change, payload},
     context::Ask as _,
     environment::Environment,
@@ -10,12 +10,12 @@ use super::{
     variables::HiddenText,
 };
 use crate::fault::Fault;
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 use rhone_domain::{
     binding::{BindingWork, Change, Declared},
     ids::{BindingId, EnvironmentId, RegionId},
     numbers::EnvSet,
-    operation::Work,
+    operation::{Kind, Work},
     provider::{Resource, Vendor},
     provider_binding::{Command, ProviderBindings, What},
 };
@@ -69,22 +69,50 @@ impl Noun for ProviderNoun {
 }
 
 /// A platform-owned attachment between an environment and an outside resource.
-#[derive(Clone, Debug, SimpleObject)]
+#[derive(Clone, Debug)]
 pub(crate) struct ProviderBinding {
-    /// Which resource.
-    resource: ProviderResource,
-    /// How it is reached.
-    vendor: ProviderVendor,
-    /// How it stands.
+    what: What,
     binding: Shown,
+}
+
+/// A platform-owned attachment between an environment and an outside resource.
+#[Object]
+impl ProviderBinding {
+    /// The binding's own.
+    pub(crate) async fn id(&self) -> ID {
+        self.binding.shown_id()
+    }
+
+    /// Which resource.
+    async fn resource(&self) -> ProviderResource {
+        self.what.resource.into()
+    }
+
+    /// How it is reached.
+    async fn vendor(&self) -> ProviderVendor {
+        self.what.vendor.into()
+    }
+
+    /// How it stands.
+    async fn binding(&self) -> &Shown {
+        &self.binding
+    }
+}
+
+impl ProviderBinding {
+    /// One by its id alone, if the caller may see it.
+    pub(crate) async fn find(ctx: &Context<'_>, id: BindingId) -> Result<Option<Self>, Fault> {
+        let Some(environment) = environment_of(ctx, id, Kind::ProviderBinding).await? else { return Ok(None) };
+        let all = of_environment(ctx, environment).await?;
+        Ok(all.into_iter().find(|one| one.binding.shown_id() == id::show(id)))
+    }
 }
 
 /// An environment's bindings, as the log has them now.
 pub(crate) async fn of_environment(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<ProviderBinding>, Fault> {
     let lane = ctx.loaders().folded::<ProviderBindings>(id).await?;
     let shown = |bound: &rhone_domain::binding::Bound<What>| ProviderBinding {
-        resource: bound.declared.what.resource.into(),
-        vendor: bound.declared.what.vendor.into(),
+        what: bound.declared.what,
         binding: Shown::of(bound),
     };
     Ok(lane.bindings.values().map(shown).collect())

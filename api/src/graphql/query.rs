@@ -11,12 +11,16 @@ use super::{
     environment::Environment,
     history::{self, MomentInput, Replay, SupportBundle, Why},
     id,
+    invitation::Invitation,
     operation::Operation,
     place::{Cell, Host, Region, roots},
     project::Project,
+    provider_binding::ProviderBinding,
     rate_limit::RateLimit,
     reference::{self, NounDescription, StateClass},
+    runtime_service_binding::RuntimeServiceBinding,
     session::{self, Account, Session},
+    support::SupportAccess,
     timeline::{self, CausationTree},
     token::held::{self, ApiToken},
     workspace::Workspace,
@@ -27,7 +31,6 @@ use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 /// Anything with an id.
 #[derive(Clone, Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID"))]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on its way into an answer")]
 pub(crate) enum Node {
     Allocation(Allocation),
     App(App),
@@ -36,9 +39,13 @@ pub(crate) enum Node {
     Deployment(Deployment),
     Environment(Environment),
     Host(Host),
+    Invitation(Invitation),
     Operation(Operation),
     Project(Project),
+    ProviderBinding(ProviderBinding),
     Region(Region),
+    RuntimeServiceBinding(RuntimeServiceBinding),
+    SupportAccess(SupportAccess),
     Workspace(Workspace),
 }
 
@@ -152,6 +159,15 @@ impl Query {
             "dep" => Deployment::find(ctx, id::read("id", &id)?, None).await?.map(Node::Deployment),
             "env" => Environment::find(ctx, id::read("id", &id)?, None).await?.map(Node::Environment),
             "host" => Host::find(ctx, id::read("id", &id)?, None).await?.map(Node::Host),
+            "bnd" => {
+                let id = id::read("id", &id)?;
+                match ProviderBinding::find(ctx, id).await? {
+                    Some(found) => Some(Node::ProviderBinding(found)),
+                    None => RuntimeServiceBinding::find(ctx, id).await?.map(Node::RuntimeServiceBinding),
+                }
+            }
+            "inv" => Invitation::find(ctx, id::read("id", &id)?, None).await?.map(Node::Invitation),
+            "sup" => SupportAccess::find(ctx, id::read("id", &id)?, None).await?.map(Node::SupportAccess),
             "op" => Operation::find(ctx, id::read("id", &id)?, None).await?.map(Node::Operation),
             "prj" => Project::find(ctx, id::read("id", &id)?, None).await?.map(Node::Project),
             "reg" => Region::find(ctx, id::read("id", &id)?, None).await?.map(Node::Region),

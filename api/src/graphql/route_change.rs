@@ -8,22 +8,19 @@ use super::{
     route_owner::route_of,
 };
 use crate::fault::Fault;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Command as _,
     deployment, environment, gate,
     ids::{ActorId, DeploymentId, EnvironmentId, OperationId},
     numbers::Epoch,
-    operation::{self, Acknowledgement, Kind, Requested, RouteChange, Work},
+    operation::{self, Acknowledgement, Kind, Requested},
+    promotion::Ask,
     text::Reason,
-    variables,
 };
 use rhone_eventstore::{Loaded, Unit};
 use rhone_projections::gate_facts::GateFacts;
-
-/// How long an operation may take.
-const DEADLINE: TimeDelta = TimeDelta::seconds(120);
 
 #[derive(Debug)]
 pub(crate) struct MoveRoute {
@@ -62,14 +59,7 @@ impl Change for MoveRoute {
 }
 
 /// A change of route that somebody wishes for.
-pub(crate) struct Wish {
-    pub(crate) kind: Kind,
-    pub(crate) reason: Option<Reason>,
-    pub(crate) expected: Option<Epoch>,
-    pub(crate) drain: environment::DrainPolicy,
-    pub(crate) by: Option<ActorId>,
-    pub(crate) acknowledgements: Vec<Acknowledgement>,
-}
+pub(crate) struct Wish(Ask);
 
 impl Wish {
     pub(crate) async fn of(
@@ -80,20 +70,19 @@ impl Wish {
         reason: Option<Reason>,
     ) -> Result<Self, No> {
         let settings = bench.load::<environment::Environment>(environment).await?.state.created;
-        let drain = settings.map(|created| created.drain).unwrap_or_default();
-        let by = Some(bench.principal.actor);
-        Ok(Self { kind, reason, expected, drain, by, acknowledgements: Vec::new() })
+        let wish = Self::shown(kind, settings.as_ref(), bench.principal.actor);
+        Ok(Self(Ask { reason, expected, ..wish.0 }))
     }
 
     /// What somebody would wish for, to be shown.
     pub(crate) fn shown(kind: Kind, environment: Option<&environment::Created>, by: ActorId) -> Self {
         let drain = environment.map(|created| created.drain).unwrap_or_default();
-        Self { kind, reason: None, expected: None, drain, by: Some(by), acknowledgements: Vec::new() }
+        Self(Ask { kind, reason: None, expected: None, drain, by: Some(by), acknowledgements: Vec::new() })
     }
 
     /// The same, with what is taken upon oneself.
     pub(crate) fn acknowledging(self, acknowledgements: Vec<Acknowledgement>) -> Self {
-        Self { acknowledgements, ..self }
+        Self(Ask { acknowledgements, ..self.0 })
     }
 
     /// Judges the gates that can be judged now and, if they are open, accepts the operation.
@@ -126,28 +115,7 @@ impl Wish {
     }
 
     pub(crate) fn requested(&self, id: OperationId, facts: &GateFacts, now: DateTime<Utc>) -> Option<Requested> {
-        let owner = &facts.owner.state;
-        let (opened, created) = (owner.lane()?, facts.deployment.state.created.as_ref()?);
-        let change = RouteChange {
-            app: opened.app,
-            environment: opened.environment,
-            deployment: created.id,
-            artifact: created.digest,
-            env_set: variables::pinned(owner, created.id, facts.variables.state.current),
-            expected_epoch: self.expected.unwrap_or(owner.epoch),
-            drain: self.drain,
-            requested_by: self.by,
-            acknowledgements: self.acknowledgements.clone(),
-        };
-        Some(Requested {
-            id,
-            workspace: opened.workspace,
-            region: opened.region,
-            cell: Some(opened.cell),
-            reason: self.reason.clone(),
-            deadline: now + DEADLINE,
-            work: if self.kind == Kind::Rollback { Work::Rollback(change) } else { Work::Promotion(change) },
-        })
+        facts.requested(&self.0, id, now)
     }
 }
 

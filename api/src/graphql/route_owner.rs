@@ -310,7 +310,7 @@ fn host(text: &str) -> Result<Hostname, Fault> {
     Ok(host)
 }
 
-fn invalid(InvalidText { field, rule }: InvalidText) -> Fault {
+pub(crate) fn invalid(InvalidText { field, rule }: InvalidText) -> Fault {
     Fault::bad_input(field, rule)
 }
 

@@ -1,7 +1,7 @@
 //! Runtime service bindings: session store, broadcast and the like of an environment, each proven before it counts.
 
 use super::{
-    binding::{Ask, Asked, Noun, Shown, address, alter, home},
+    binding::{Ask, Asked, Noun, Shown, address, alter, environment_of, home},
     change::{Manner, change, payload},
     context::Ask as _,
     environment::Environment,
@@ -10,12 +10,12 @@ use super::{
     variables::HiddenText,
 };
 use crate::fault::Fault;
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 use rhone_domain::{
     binding::{BindingWork, Change, Declared},
     ids::{BindingId, EnvironmentId, RegionId},
     numbers::EnvSet,
-    operation::Work,
+    operation::{Kind, Work},
     runtime_service::{Backend, Service},
     runtime_service_binding::{Command, RuntimeServices, What},
 };
@@ -83,22 +83,50 @@ impl Noun for RuntimeServiceNoun {
 }
 
 /// The declared and proven availability of a runtime service for an environment.
-#[derive(Clone, Debug, SimpleObject)]
+#[derive(Clone, Debug)]
 pub(crate) struct RuntimeServiceBinding {
-    /// Which service.
-    service: RuntimeService,
-    /// What it is made of.
-    backend: RuntimeServiceBackend,
-    /// How it stands.
+    what: What,
     binding: Shown,
+}
+
+/// The declared and proven availability of a runtime service for an environment.
+#[Object]
+impl RuntimeServiceBinding {
+    /// The binding's own.
+    pub(crate) async fn id(&self) -> ID {
+        self.binding.shown_id()
+    }
+
+    /// Which service.
+    async fn service(&self) -> RuntimeService {
+        self.what.service.into()
+    }
+
+    /// What it is made of.
+    async fn backend(&self) -> RuntimeServiceBackend {
+        self.what.backend.into()
+    }
+
+    /// How it stands.
+    async fn binding(&self) -> &Shown {
+        &self.binding
+    }
+}
+
+impl RuntimeServiceBinding {
+    /// One by its id alone, if the caller may see it.
+    pub(crate) async fn find(ctx: &Context<'_>, id: BindingId) -> Result<Option<Self>, Fault> {
+        let Some(environment) = environment_of(ctx, id, Kind::RuntimeServiceBinding).await? else { return Ok(None) };
+        let all = of_environment(ctx, environment).await?;
+        Ok(all.into_iter().find(|one| one.binding.shown_id() == id::show(id)))
+    }
 }
 
 /// An environment's bindings, as the log has them now.
 pub(crate) async fn of_environment(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<RuntimeServiceBinding>, Fault> {
     let lane = ctx.loaders().folded::<RuntimeServices>(id).await?;
     let shown = |bound: &rhone_domain::binding::Bound<What>| RuntimeServiceBinding {
-        service: bound.declared.what.service.into(),
-        backend: bound.declared.what.backend.into(),
+        what: bound.declared.what,
         binding: Shown::of(bound),
     };
     Ok(lane.bindings.values().map(shown).collect())

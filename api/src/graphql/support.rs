@@ -15,7 +15,7 @@ use crate::{
     fault::{Code, Fault},
     identity::{NewToken, PREFIX, PrincipalKind},
 };
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::ActorKind,
@@ -28,35 +28,47 @@ use rhone_eventstore::{Position, clock::secret};
 use rhone_projections::authority::members::{self, Access};
 
 /// A time in which support may act for a member.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct SupportAccess {
+#[derive(Clone, Debug)]
+pub(crate) struct SupportAccess(Access);
+
+/// A time in which support may act for a member.
+#[Object]
+impl SupportAccess {
     /// Hand it to `supportTokenCreate` and `supportAccessEnd`.
-    id: ID,
+    pub(crate) async fn id(&self) -> ID {
+        id::show(self.0.access)
+    }
+
     /// For whom.
-    member_id: String,
+    async fn member_id(&self) -> String {
+        self.0.user.to_string()
+    }
+
     /// Why.
-    reason: String,
+    async fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
     /// Until when, at the latest.
-    until: DateTime<Utc>,
+    async fn until(&self) -> DateTime<Utc> {
+        self.0.until
+    }
+
     /// Whether it was ended before.
-    ended: bool,
+    async fn ended(&self) -> bool {
+        self.0.ended
+    }
 }
 
 impl From<Access> for SupportAccess {
     fn from(access: Access) -> Self {
-        Self {
-            id: id::show(access.access),
-            member_id: access.user.to_string(),
-            reason: access.reason,
-            until: access.until,
-            ended: access.ended,
-        }
+        Self(access)
     }
 }
 
 impl SupportAccess {
     /// Written inline, so it needs no waiting.
-    async fn find(ctx: &Context<'_>, id: SupportId, _: Option<Position>) -> Result<Option<Self>, Fault> {
+    pub(crate) async fn find(ctx: &Context<'_>, id: SupportId, _: Option<Position>) -> Result<Option<Self>, Fault> {
         let mut transaction = begin(ctx).await?;
         Ok(members::access(&mut transaction, id).await.map_err(Fault::internal)?.map(Self::from))
     }

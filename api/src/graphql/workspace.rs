@@ -5,12 +5,13 @@ use super::{
     connection::{Pages, Rows},
     context::{Ask, begin},
     id,
+    invitation::Invitation,
     loaders::CatalogueKey,
     member::{Member, not_support},
     place::{claim_slug, name, page_of, slug},
     project::Project,
     support::SupportAccess,
-    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
+    timeline::{Told, ToldByOperation},
 };
 use crate::{
     fault::{Code, Fault},
@@ -28,7 +29,13 @@ use rhone_domain::{
     workspace,
 };
 use rhone_eventstore::Position;
-use rhone_projections::{authority::members, catalogue, catalogue::Catalogue, projection, timeline::Filter};
+use rhone_projections::{
+    authority::{invitations, members},
+    catalogue,
+    catalogue::Catalogue,
+    projection,
+    timeline::Filter,
+};
 use uuid::Uuid;
 
 /// A tenant.
@@ -73,6 +80,13 @@ impl Workspace {
         let row = ctx.loaders().catalogue.load_one(CatalogueKey(Self::KIND, id.0)).await.map_err(Fault::internal)?;
         row.as_ref().map(Self::of).transpose()
     }
+
+    /// The one that was just created, from the log itself.
+    pub(crate) async fn created(ctx: &Context<'_>, id: WorkspaceId) -> Result<Option<Self>, Fault> {
+        let mut transaction = begin(ctx).await?;
+        let entry = catalogue::in_log(&mut transaction, Self::KIND, id.0).await.map_err(Fault::internal)?;
+        entry.as_ref().map(Self::of).transpose()
+    }
 }
 
 impl Workspace {
@@ -100,7 +114,7 @@ impl Workspace {
     /// Whom to write to; null when there is none, or once it has been erased.
     async fn contact_email(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
         let Some(sealed) = &self.contact else { return Ok(None) };
-        Ok(ctx.platform().subjects.open(sealed).await.map_err(Fault::internal)?)
+        Ok(ctx.loaders().opened(sealed).await?)
     }
 
     async fn created_at(&self) -> DateTime<Utc> {
@@ -143,6 +157,24 @@ impl Workspace {
         Ok(wanted.connection(rows.collect()))
     }
 
+    /// Who may still come in: the invitations that nobody has used or revoked, in the order in which they were made; the
+    /// secrets are never shown. Never stale.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Invitation>> {
+        let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
+        let mut transaction = begin(ctx).await?;
+        let rows = invitations::page(&mut transaction, self.id, &wanted.keyset).await.map_err(Fault::internal)?;
+        let rows = rows.into_iter().map(|row| (row.id.0.to_string(), Invitation::from(row)));
+        Ok(wanted.connection(rows.collect()))
+    }
+
     /// When support may act, or might, for whom and why; the newest first, at most 100.
     #[graphql(complexity = "100 + 10 * child_complexity")]
     async fn support(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SupportAccess>> {
@@ -151,40 +183,14 @@ impl Workspace {
         Ok(rows.into_iter().map(SupportAccess::from).collect())
     }
 
-    /// Every event that concerns it, in the log's order.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
-    async fn timeline(
-        &self,
-        ctx: &Context<'_>,
-        filter: Option<TimelineFilter>,
-        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
-            String,
-        >,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> async_graphql::Result<Rows<TimelineEntry>> {
-        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::lines(ctx, self.told(), wanted).await?)
+    #[graphql(flatten)]
+    async fn lines(&self) -> Told {
+        Told(self.told())
     }
 
-    /// The same, operation by operation; the filter is about how each one began.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
-    async fn operation_timeline(
-        &self,
-        ctx: &Context<'_>,
-        filter: Option<TimelineFilter>,
-        at_least_position: Option<String>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> async_graphql::Result<Rows<OperationLine>> {
-        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
-        Ok(timeline::operations(ctx, self.told(), wanted).await?)
+    #[graphql(flatten)]
+    async fn operation_lines(&self) -> ToldByOperation {
+        ToldByOperation(self.told())
     }
 }
 
@@ -202,7 +208,7 @@ pub(crate) struct WorkspaceCreateInput {
 
 payload! {
     /// The answer of workspaceCreate.
-    WorkspaceCreatePayload { workspace: Workspace }
+    WorkspaceCreatePayload { workspace: created Workspace }
 }
 
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, error::Error, sync::Arc};
 
-use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
+use async_graphql::{PathSegment, Pos, Response, ServerError, Value, parser::types::OperationType};
 use serde::Serialize;
 
 use crate::{
@@ -48,6 +48,20 @@ struct Details {
     rule: Option<String>,
     #[serde(flatten)]
     rate: Option<Standing>,
+}
+
+impl Answer {
+    /// A query that was not carried out whole, for want of room, is answered as a whole by that: what is there by chance would
+    /// be taken for all there is. A change that was carried out keeps what it answered.
+    pub(crate) fn shed(&mut self, operation: OperationType) {
+        let nothing = self.data.as_ref().is_none_or(|data| *data == Value::Null);
+        let is_short = self.errors.iter().any(|problem| problem.code == Code::Overloaded);
+        if is_short && (nothing || operation == OperationType::Query) {
+            self.errors.retain(|problem| problem.code == Code::Overloaded);
+            self.errors.truncate(1);
+            self.data = None;
+        }
+    }
 }
 
 /// Turns what the library answered into what we send.

@@ -136,6 +136,8 @@ async fn authenticate<E, A: Authenticator>(
     if matches!(credential, Credential::Session(_)) && method == Method::Post {
         shell.settings.origins.require(headers)?;
     }
+    // A request is let in twice, so that a body which is slow to arrive keeps nobody out.
+    let _permit = shell.load.enter().await?;
     let asked = async {
         match credential {
             Credential::Bearer(token) => shell.authenticator.authenticate(token).await,
@@ -164,8 +166,12 @@ async fn run<E: Executor, A: Authenticator>(
     let standing = shell.rates.spend(actor.accounts(), info.address, admitted.cost)?;
     request.data = shell.context_of(actor, info);
     request.data.insert(standing);
-    let response = panic::caught(shell.executor.execute(request)).await;
-    let answer = outcome::settle(response, info);
+    let response = {
+        let _permit = shell.load.enter().await?;
+        panic::caught(shell.executor.execute(request)).await
+    };
+    let mut answer = outcome::settle(response, info);
+    answer.shed(admitted.operation);
     let mut response = send(&answer, status_of(&answer, media), media);
     if let Some(cookie) = shell.authenticator.renewed(actor).await {
         response.headers_mut().append(SET_COOKIE, cookie);

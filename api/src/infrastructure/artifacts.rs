@@ -118,7 +118,9 @@ fn refused(error: &StoreError) -> Refusal {
         StoreError::Interrupted { .. } => {
             Refusal::new(StatusCode::BAD_REQUEST, "INTERRUPTED", "the artifact's bytes did not all arrive")
         }
-        StoreError::Folder { .. } | StoreError::Failed { .. } => Refusal::unavailable("keeping artifacts", error),
+        StoreError::Folder { .. } | StoreError::Failed { .. } | StoreError::Unlisted { .. } => {
+            Refusal::unavailable("keeping artifacts", error)
+        }
     }
 }
 

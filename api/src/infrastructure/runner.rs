@@ -101,7 +101,7 @@ pub(super) enum Outcome {
 /// The answer to reports, in their order.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcomes {
-    outcomes: Vec<Outcome>,
+    pub(super) outcomes: Vec<Outcome>,
 }
 
 /// Takes reports in, in their order.
@@ -130,12 +130,12 @@ pub(super) async fn reports(
 }
 
 /// 404 when nothing in it was about an allocation of this host.
-fn status_of(outcomes: &[Outcome]) -> StatusCode {
+pub(super) fn status_of(outcomes: &[Outcome]) -> StatusCode {
     let foreign = |outcome: &Outcome| matches!(outcome, Outcome::Refused { code, .. } if code == NOT_FOUND);
     if !outcomes.is_empty() && outcomes.iter().all(foreign) { StatusCode::NOT_FOUND } else { StatusCode::OK }
 }
 
-const NOT_FOUND: &str = "NOT_FOUND";
+pub(super) const NOT_FOUND: &str = "NOT_FOUND";
 
 async fn take(
     infrastructure: &Infrastructure,

@@ -132,8 +132,8 @@ fn filter(asked: Asked) -> Result<Filter, Fault> {
         actor: asked.actor,
         types,
         kind,
-        since: time("since", asked.since.as_deref())?,
-        until: time("until", asked.until.as_deref())?,
+        since: time("since", asked.since.as_deref())?.map(Into::into),
+        until: time("until", asked.until.as_deref())?.map(Into::into),
     };
     let filter = filter.within(&Filter { workspace, ..Filter::default() })?;
     let chosen = filter.workspace.is_some()

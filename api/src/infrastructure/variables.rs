@@ -14,7 +14,7 @@ use rhone_domain::{
     host_protocol::{AllocationVariables, SECRET_MISSING},
     ids::{AllocationId, HostId},
     numbers::EnvSet,
-    variables::{Lane, Variables},
+    variables::{Kind, Lane, Variables},
 };
 use rhone_eventstore::vault::{Place, VaultError};
 
@@ -49,9 +49,9 @@ async fn read(
     let planned = loaded.planned.filter(|planned| alive && planned.host == host);
     let planned = planned.ok_or_else(|| Refusal::not_found("there is no such allocation on this host"))?;
     let env_set = planned.env_set;
-    let answer = |variables| AllocationVariables { allocation, env_set, variables };
+    let answer = |variables, plain| AllocationVariables { allocation, env_set, variables, plain };
     if env_set == EnvSet(0) {
-        return Ok(answer([].into()));
+        return Ok(answer([].into(), [].into()));
     }
     let state = door.load::<Variables>(planned.environment).await.map_err(|error| unread(&error))?.state;
     let (Some(lane), Some(set)) = (state.lane.filter(|lane| *lane == lane_of(&planned)), state.at(env_set)) else {
@@ -65,7 +65,8 @@ async fn read(
         let value = infrastructure.vault.open(&mut connection, entry.value, &place).await;
         opened.insert(key.to_string(), value.map_err(|error| unopened(&error))?);
     }
-    Ok(answer(opened))
+    let plain = set.iter().filter(|(_, entry)| entry.kind == Kind::Plain).map(|(key, _)| key.to_string());
+    Ok(answer(opened, plain.collect()))
 }
 
 fn lane_of(planned: &Planned) -> Lane {

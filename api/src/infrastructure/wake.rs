@@ -47,7 +47,7 @@ pub(super) async fn ask(
 ) -> Result<(StatusCode, Json<Accepted>), Refusal> {
     let (region, principal) = caller::edge_itself(&infrastructure, &headers).await?;
     let ask: Ask = caller::json_of(body, ASK_BYTES).await?;
-    let operation = within(accept(&infrastructure, region, &principal, ask)).await?;
+    let operation = within(Box::pin(accept(&infrastructure, region, &principal, ask))).await?;
     metrics::counter!("rhone_edge_wakes_total").increment(1);
     Ok((StatusCode::ACCEPTED, Json(Accepted { operation })))
 }

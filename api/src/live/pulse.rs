@@ -5,19 +5,20 @@
 //! holds all there is to say, and one statement asks for all of them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use rhone_domain::ids::{ActorId, WorkspaceId};
 use rhone_eventstore::{Bell, PgLog, Position, ReadError, Recorded, Tail};
-use rhone_projections::live;
+use rhone_projections::{live, logs};
 use sqlx::PgPool;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
+use uuid::Uuid;
 
 /// Between two questions whether the listeners still belong.
 const STANDING: Duration = Duration::from_millis(400);
@@ -28,8 +29,15 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// Events read at a time; only their workspaces are looked at.
 const BATCH: u32 = 500;
 
-/// With whose eyes, and where.
-type Key = (ActorId, WorkspaceId);
+/// With whose eyes, and where, and for what.
+type Key = (ActorId, WorkspaceId, About);
+
+/// What a listener waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum About {
+    Events,
+    Logs,
+}
 
 /// The pulse. Clones are one.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +57,16 @@ pub(crate) struct Watching(watch::Receiver<Beat>);
 impl Pulse {
     /// Listens to a workspace with somebody's eyes. Whether they may was asked before, and is asked again.
     pub(crate) fn watch(&self, eyes: ActorId, workspace: WorkspaceId) -> Watching {
-        Watching(self.listeners().entry((eyes, workspace)).or_default().subscribe())
+        self.watch_for((eyes, workspace, About::Events))
+    }
+
+    /// The same for its logs, which are no events: new chunks are looked for as often as standing is asked for.
+    pub(crate) fn watch_logs(&self, eyes: ActorId, workspace: WorkspaceId) -> Watching {
+        self.watch_for((eyes, workspace, About::Logs))
+    }
+
+    fn watch_for(&self, key: Key) -> Watching {
+        Watching(self.listeners().entry(key).or_default().subscribe())
     }
 
     /// Beats until it is dropped.
@@ -65,13 +82,17 @@ impl Pulse {
     async fn follow(&self, pool: &PgPool, bell: &Bell) -> Result<(), ReadError> {
         let head = self.head(pool).await?;
         // What happened while nobody followed.
-        self.ring(|_| true);
+        self.ring(About::Events, |_| true);
+        let mut logs = HashMap::new();
         let mut tail = Tail::new(PgLog::new(pool.clone()), head, BATCH, bell);
         let mut standing = interval(STANDING);
         standing.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = standing.tick() => self.ask_for_standing(pool).await?,
+                _ = standing.tick() => {
+                    self.ask_for_standing(pool).await?;
+                    self.ask_for_logs(pool, &mut logs).await?;
+                }
                 batch = tail.next() => {
                     let batch = batch?;
                     self.ring_for(&batch);
@@ -87,12 +108,12 @@ impl Pulse {
     }
 
     fn ring_for(&self, batch: &[Recorded]) {
-        self.ring(|workspace| batch.iter().any(|event| event.envelope.workspace == workspace));
+        self.ring(About::Events, |workspace| batch.iter().any(|event| event.envelope.workspace == workspace));
     }
 
-    fn ring(&self, of: impl Fn(WorkspaceId) -> bool) {
-        for ((_, workspace), beat) in self.listeners().iter() {
-            if of(*workspace) {
+    fn ring(&self, about: About, of: impl Fn(WorkspaceId) -> bool) {
+        for ((_, workspace, waits_for), beat) in self.listeners().iter() {
+            if *waits_for == about && of(*workspace) {
                 beat.send_modify(|beat| beat.rings = beat.rings.wrapping_add(1));
             }
         }
@@ -105,7 +126,7 @@ impl Pulse {
             listeners.retain(|_, beat| beat.receiver_count() > 0);
             let count: usize = listeners.values().map(watch::Sender::receiver_count).sum();
             metrics::gauge!("rhone_live_listeners").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
-            listeners.keys().map(|(eyes, workspace)| (eyes.0, workspace.0)).collect()
+            listeners.keys().map(|(eyes, workspace, _)| (eyes.0, workspace.0)).collect()
         };
         if readers.is_empty() {
             return Ok(());
@@ -114,10 +135,33 @@ impl Pulse {
         let gone = live::gone(&mut connection, &readers).await.map_err(ReadError::Unavailable)?;
         for (eyes, workspace) in gone {
             // Whoever is let in again later listens anew.
-            if let Some(beat) = self.listeners().remove(&(ActorId(eyes), WorkspaceId(workspace))) {
-                beat.send_modify(|beat| beat.gone = true);
+            for about in [About::Events, About::Logs] {
+                if let Some(beat) = self.listeners().remove(&(ActorId(eyes), WorkspaceId(workspace), about)) {
+                    beat.send_modify(|beat| beat.gone = true);
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Rings those who follow logs of workspaces that have a newer chunk than the last time.
+    async fn ask_for_logs(&self, pool: &PgPool, known: &mut HashMap<Uuid, i64>) -> Result<(), ReadError> {
+        let followed: HashSet<Uuid> = {
+            let listeners = self.listeners();
+            listeners.keys().filter(|(_, _, about)| *about == About::Logs).map(|(_, at, _)| at.0).collect()
+        };
+        known.retain(|workspace, _| followed.contains(workspace));
+        if followed.is_empty() {
+            return Ok(());
+        }
+        let mut connection = pool.acquire().await.map_err(ReadError::Unavailable)?;
+        let followed: Vec<Uuid> = followed.into_iter().collect();
+        let newest = logs::newest(&mut connection, &followed).await.map_err(ReadError::Unavailable)?;
+        let newer: HashSet<Uuid> = newest
+            .into_iter()
+            .filter_map(|(workspace, pos)| (known.insert(workspace, pos) != Some(pos)).then_some(workspace))
+            .collect();
+        self.ring(About::Logs, |workspace| newer.contains(&workspace.0));
         Ok(())
     }
 
@@ -152,9 +196,8 @@ impl Watching {
 mod tests {
     //! Who is rung, and who is not.
     use super::*;
-    use uuid::Uuid;
 
-    fn key(number: u128) -> Key {
+    fn key(number: u128) -> (ActorId, WorkspaceId) {
         (ActorId(Uuid::from_u128(number)), WorkspaceId(Uuid::from_u128(number)))
     }
 
@@ -164,12 +207,13 @@ mod tests {
         let (one, two) = (key(1), key(2));
         let mut watching = pulse.watch(one.0, one.1);
         watching.look();
-        pulse.ring(|workspace| workspace == one.1);
+        pulse.ring(About::Events, |workspace| workspace == one.1);
         let begun = tokio::time::Instant::now();
         watching.again().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
         watching.look();
-        pulse.ring(|workspace| workspace == two.1);
+        pulse.ring(About::Events, |workspace| workspace == two.1);
+        pulse.ring(About::Logs, |workspace| workspace == one.1);
         watching.again().await;
         assert_eq!(begun.elapsed(), UNRUNG);
     }

@@ -27,6 +27,8 @@ pub struct RateLimits {
     pub address: Budget,
     /// Bad tokens from one address.
     pub failures: Budget,
+    /// Requests of one address to `/auth`: signing in, and the device flow, in which a program asks twelve times a minute.
+    pub sign_in: Budget,
     /// How many proxies in front are believed about who called them.
     pub trusted_proxies: usize,
 }
@@ -49,6 +51,7 @@ impl Default for RateLimits {
             workspace: Budget::a_minute(1_000_000),
             address: Budget::a_minute(2_000_000),
             failures: Budget::a_minute(600),
+            sign_in: Budget::a_minute(300),
             trusted_proxies: 0,
         }
     }
@@ -66,6 +69,7 @@ impl RateLimits {
             workspace: wide(usual.workspace),
             address: wide(usual.address),
             failures: wide(usual.failures),
+            sign_in: wide(usual.sign_in),
             trusted_proxies: usual.trusted_proxies,
         }
     }

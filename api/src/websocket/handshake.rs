@@ -23,6 +23,8 @@ pub(super) async fn accept<E, A: Authenticator>(
 ) -> Result<A::Actor, Close> {
     let within = shell.settings.init_timeout;
     let payload = tokio::time::timeout(within, init_payload(socket)).await.map_err(|_| Close::INIT_TIMEOUT)??;
+    // Of many that come in one instant each waits for its turn, and not for what its turn takes.
+    let _turn = shell.load.turn().await;
     let asked = shell.recognised(info, async {
         // A token that is shown counts, even a bad one.
         match (payload.as_ref().and_then(shown), session) {

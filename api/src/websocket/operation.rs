@@ -1,14 +1,15 @@
 //! One `subscribe`: guarded like any document, run as a stream of items that ends by itself. The trap avoided: an error before
 //! execution sent as `next`; the protocol has `error` for it, and clients resolve the two differently.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use async_graphql::{Executor, parser::types::OperationType};
+use async_graphql::{Executor, Response, parser::types::OperationType};
 use futures_util::{
-    StreamExt,
+    Stream, StreamExt,
     stream::{self, BoxStream},
 };
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
     authenticate::Authenticator,
@@ -47,13 +48,29 @@ pub(super) fn start<E: Executor, A: Authenticator>(
     request.data = shell.context_of(actor, &info);
     request.data.insert(standing);
     let responses = panic::caught_stream(shell.executor.execute_stream(request, None));
-    responses
+    in_turn(shell.clone(), responses.boxed())
         .map(move |response| {
             let answer = outcome::settle(response, &info);
             if answer.data.is_some() { Item::Next(answer) } else { Item::Error(answer.errors) }
         })
         .chain(stream::iter([Item::Complete]))
         .boxed()
+}
+
+/// How long an operation that says nothing keeps its turn.
+const TURN: Duration = Duration::from_millis(250);
+
+/// The same, begun when it is its turn: its first answer is what asks the most of the database.
+fn in_turn<E: Executor, A: Authenticator>(
+    shell: Arc<Shell<E, A>>,
+    mut responses: BoxStream<'static, Response>,
+) -> impl Stream<Item = Response> {
+    let begun = async move {
+        let _turn = shell.load.turn().await;
+        let first = timeout(TURN, responses.next()).await.ok().flatten();
+        stream::iter(first).chain(responses)
+    };
+    stream::once(begun).flatten()
 }
 
 /// An operation that ends before it began.

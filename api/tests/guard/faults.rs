@@ -41,7 +41,7 @@ async fn a_fault_of_the_list_keeps_its_code_and_sentence() {
     assert_eq!(reply.code(), "NOT_FOUND");
     assert_eq!(reply.json()["errors"][0]["message"], "no such app");
     let names: std::collections::HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    assert_eq!(names.len(), 9);
+    assert_eq!(names.len(), 10);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use chrono::DateTime;
 use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use rhone_api::{
-    Accountable, Accounts, AuthError, Authenticator, Exposure, IdSource, Origins, Rates, Readiness, ReadinessCheck,
-    Settings, Shell, router,
+    Accountable, Accounts, AuthError, Authenticator, Exposure, IdSource, Load, Origins, Rates, Readiness,
+    ReadinessCheck, Settings, Shell, router,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use uuid::Uuid;
@@ -117,7 +117,9 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     adjust(&mut settings);
     let (ids, loaders) = (AtomicU64::new(1), AtomicUsize::new(0));
     let rates = Arc::new(Rates::new(&settings.rates, || DateTime::UNIX_EPOCH));
+    let load = Load::new(&settings.load);
     let shell = Shell {
+        load,
         executor: schema::build(exposure),
         authenticator: tokens.clone(),
         settings,

@@ -6,9 +6,10 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
+use chrono::DateTime;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rhone_api::{
-    Exposure, IdSource, Origins,
+    Exposure, IdSource, Origins, RateLimits, Rates,
     sign_in::{Settings, SignIn, router},
 };
 use rhone_domain::ids::ActorId;
@@ -25,9 +26,10 @@ async fn status(settings: Settings, exposure: Exposure, path: &str, headers: &[(
     let pool =
         PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect_lazy("postgres://127.0.0.1:1/x");
     let sign_in = SignIn::new(pool.unwrap(), Clock::system(), Origins::new([CONSOLE]), settings, exposure).unwrap();
+    let rates = Arc::new(Rates::new(&RateLimits::default(), || DateTime::UNIX_EPOCH));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let app = router(Arc::new(sign_in), IdSource::new(Uuid::nil));
+    let app = router(Arc::new(sign_in), IdSource::new(Uuid::nil), rates);
     let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     let mut request = Request::builder().uri(format!("http://{address}{path}"));
     for (name, value) in headers {

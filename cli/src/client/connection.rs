@@ -177,7 +177,7 @@ fn fault(code: &str, message: String) -> Failure {
 /// Whether it may go by itself: a server that is being started again, a database that recovers.
 fn is_passing(status: StatusCode, failure: &Failure) -> bool {
     status.is_server_error()
-        || matches!(failure, Failure::Fault { code, .. } if code == "INTERNAL" || code == "RATE_LIMITED")
+        || matches!(failure, Failure::Fault { code, .. } if ["INTERNAL", "RATE_LIMITED", "OVERLOADED"].contains(&code.as_str()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 /// Of an operation.
 pub(crate) const OPERATION: &str = "id kind stage ended environment { id } deployment { id } artifactDigest reason \
      expectedRouteEpoch epoch gates { kind state reason evidence } healthyDigest \
-     edges { edge appliedSeq allocationId digest } failure { code message expected actual routeChanged } cancelReason \
+     edges { edge appliedSeq allocationId digest } \
+     deploy { deploymentId repository reference image fetched { commit attempt tookMs } \
+     built { digest plan sandbox size files attempt tookMs } promotion { id stage } } failure { code message expected actual routeChanged } cancelReason \
      deadline version";
 
 /// Of a deployment.
@@ -87,6 +89,34 @@ pub(crate) fn variables() -> String {
     format!("query($id: ID!) {{ environment(id: $id) {{ {VARIABLES} }} }}")
 }
 
+/// What a change of a route would come to.
+const ROUTE_CHANGE: &str = "deploymentId artifactDigest allowed routeEpoch gates { kind state reason evidence } \
+     toAcknowledge impact { word }";
+
+pub(crate) fn promotion() -> String {
+    format!(
+        "query($id: ID!, $deployment: ID!) {{ environment(id: $id) {{ id slug kind \
+         promotion(deploymentId: $deployment) {{ {ROUTE_CHANGE} }} }} }}"
+    )
+}
+
+pub(crate) fn rollback() -> String {
+    format!("query($id: ID!) {{ environment(id: $id) {{ id slug kind rollbackPlan {{ {ROUTE_CHANGE} }} }} }}")
+}
+
+pub(crate) fn route() -> String {
+    format!(
+        "query($id: ID!) {{ environment(id: $id) {{ id slug kind app {{ id slug }} \
+         routeOwner {{ {ROUTE_OWNER} region {{ id slug }} cell {{ id slug }} }} allocations {{ {ALLOCATION} }} }} }}"
+    )
+}
+
+pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug kind app { id slug } } }";
+
+pub(crate) const OPERATIONS: &str = "query($id: ID!, $environment: ID, $filter: OperationFilterInput, $first: Int) { \
+     app(id: $id) { operations(environmentId: $environment, filter: $filter, first: $first) { nodes { \
+     id kind stage ended environment { id } deployment { id } epoch deadline failure { code message } } } } }";
+
 pub(crate) fn operation() -> String {
     format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} }} }}")
 }
@@ -102,6 +132,17 @@ pub(crate) fn timeline() -> String {
 pub(crate) const TOKENS: &str = "query($first: Int, $after: String) { viewer { tokens(first: $first, after: $after) { \
      nodes { tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current } \
      pageInfo { hasNextPage endCursor } } } }";
+
+pub(crate) const MEMBERS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
+     members(first: $first, after: $after) { nodes { actor role } pageInfo { hasNextPage endCursor } } } }";
+pub(crate) const INVITATIONS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
+     invitations(first: $first, after: $after) { nodes { id role invitedBy createdAt expiresAt } \
+     pageInfo { hasNextPage endCursor } } } }";
+/// The one mutation besides the tokens' that shows a secret.
+pub(crate) const MEMBER_INVITE: &str = "mutation($input: MemberInviteInput!) { memberInvite(input: $input) { secret \
+     invitation { id role expiresAt } plannedEvents { stream version type payload } \
+     userErrors { code field message expected actual gates { kind state reason evidence } } } }";
+
 /// Who asks.
 pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
 
@@ -118,9 +159,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tokens_mutations_are_in_the_schema_with_that_input() {
+    fn the_mutations_that_show_secrets_are_in_the_schema_with_that_input() {
         let schema = include_str!("../../../api/schema.graphql");
-        let tokens = [(TOKEN_CREATE, "tokenCreate"), (TOKEN_REVOKE, "tokenRevoke"), (TOKEN_ROTATE, "tokenRotate")];
+        let tokens = [
+            (TOKEN_CREATE, "tokenCreate"),
+            (TOKEN_REVOKE, "tokenRevoke"),
+            (TOKEN_ROTATE, "tokenRotate"),
+            (MEMBER_INVITE, "memberInvite"),
+        ];
         for (document, field) in tokens {
             let input = document.split(['(', ')']).nth(1).and_then(|variable| variable.strip_prefix("$input: "));
             let input = input.expect("it has an input");

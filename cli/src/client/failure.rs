@@ -1,6 +1,7 @@
 //! How an asking may fail, and the exit code of each way. The trap avoided: a refusal that a script cannot tell from a broken
 //! network; the codes are a contract: 1 failure, 2 usage, 3 not authenticated, 4 refused, 5 conflict, 6 timed out waiting.
 
+use crate::exit::Exit;
 use serde_json::Value;
 use std::fmt;
 
@@ -109,29 +110,73 @@ impl Failure {
 
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
+        self.exit().code()
+    }
+
+    fn exit(&self) -> Exit {
         match self {
-            Self::NoToken | Self::Unauthenticated(_) => 3,
-            Self::Local { .. } | Self::Unreachable { .. } | Self::Unexpected(_) => 1,
+            Self::NoToken | Self::Unauthenticated(_) => Exit::Unauthenticated,
+            Self::Local { .. } | Self::Unreachable { .. } | Self::Unexpected(_) => Exit::Failed,
             Self::Fault { code, .. } => match code.as_str() {
-                "UNAUTHENTICATED" => 3,
-                "CONFLICT" => 5,
-                "BAD_USER_INPUT" => 2,
-                _ => 1,
+                "UNAUTHENTICATED" => Exit::Unauthenticated,
+                "CONFLICT" => Exit::Conflict,
+                "BAD_USER_INPUT" => Exit::Usage,
+                _ => Exit::Failed,
             },
-            Self::Refused(refusal) => {
-                if is_conflict(&refusal.code) {
-                    5
-                } else {
-                    4
-                }
-            }
+            Self::Refused(refusal) if is_conflict(&refusal.code) => Exit::Conflict,
+            Self::Refused(_) => Exit::Refused,
             Self::Ended { refusal, .. } => match refusal.code.as_str() {
-                code if is_conflict(code) => 5,
-                "FROZEN" | "PINNED" | "QUARANTINED" | "NOT_VALIDATED" => 4,
-                _ => 1,
+                code if is_conflict(code) => Exit::Conflict,
+                "FROZEN" | "PINNED" | "QUARANTINED" | "NOT_VALIDATED" => Exit::Refused,
+                _ => Exit::Failed,
             },
-            Self::TimedOut { .. } => 6,
+            Self::TimedOut { .. } => Exit::TimedOut,
         }
+    }
+
+    /// What to do next, where the failure itself does not say it.
+    pub fn next(&self) -> Option<String> {
+        match self {
+            Self::NoToken => None,
+            Self::Unauthenticated(_) => Some("rhone login, or set RHONE_TOKEN to a token that is valid".into()),
+            Self::Local { .. } => Some("mend what is named, and ask again".into()),
+            Self::Unreachable { .. } => Some(
+                "see whether the API runs (rhone doctor on its host) and RHONE_URL names it; then ask again".into(),
+            ),
+            Self::Unexpected(_) => Some("see whether RHONE_URL names an API of this version (rhone whoami)".into()),
+            Self::Fault { code, .. } => fault_next(code).map(str::to_owned),
+            Self::Refused(refusal) => Some(refused_next(&refusal.code).to_owned()),
+            Self::Ended { operation, .. } => Some(format!("rhone explain {operation} says what led to it")),
+            Self::TimedOut { operation } => Some(format!("rhone operation watch {operation}")),
+        }
+    }
+}
+
+fn fault_next(code: &str) -> Option<&'static str> {
+    match code {
+        "NOT_FOUND" => {
+            Some("look at the id: `rhone workspace list`, `rhone app show APP` and `rhone whoami` say what is yours")
+        }
+        "FORBIDDEN" => Some("ask an owner of the workspace for the role or grant, or use another token"),
+        "CONFLICT" => Some("look at it again and decide anew"),
+        "RATE_LIMITED" => Some("ask again in a minute, or ask for less at once"),
+        "INTERNAL" => Some("ask again; if it stays so, give the request's id to whoever runs the API"),
+        _ => None,
+    }
+}
+
+fn refused_next(code: &str) -> &'static str {
+    match code {
+        "STALE_EPOCH" | "SUPERSEDED" | "CONFLICT" => {
+            "look at `rhone environment show` and decide on the epoch that is there"
+        }
+        "IDEMPOTENCY_KEY_REUSED" => "use another --idempotency-key for another request",
+        "FROZEN" => "`rhone environment unfreeze` lets promotions through again",
+        "PINNED" => "`rhone environment pin-release` ends the hold of the rollback",
+        "QUARANTINED" => "`rhone environment quarantine-lift` lets these bytes come back",
+        "APPROVAL_MISSING" => "ask somebody else of the workspace to approve it",
+        "NAME_TAKEN" => "choose another name",
+        _ => "mend what the rule names; --dry-run shows whether it is enough",
     }
 }
 
@@ -161,6 +206,23 @@ mod tests {
         );
         assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
         assert_eq!(Failure::NoToken.exit_code(), 3);
+    }
+
+    #[test]
+    fn every_failure_says_what_to_do_next() {
+        let source = || Box::new(std::io::Error::other("no")) as Box<dyn std::error::Error + Send + Sync>;
+        let refusal = |code: &str| Box::new(Refusal { code: code.into(), ..Refusal::default() });
+        let said = [
+            Failure::Unauthenticated(String::new()).next(),
+            Failure::Local { doing: String::new(), source: source() }.next(),
+            Failure::Unexpected(String::new()).next(),
+            Failure::Refused(refusal("PINNED")).next(),
+            Failure::Ended { operation: "op_1".into(), stage: String::new(), refusal: refusal("NO_LIVE_EDGE") }.next(),
+            Failure::TimedOut { operation: "op_1".into() }.next(),
+        ];
+        assert!(said.iter().all(Option::is_some), "{said:?}");
+        assert!(said[3].as_ref().is_some_and(|next| next.contains("pin-release")));
+        assert!(Failure::NoToken.to_string().contains("rhone login"), "it says so itself");
     }
 
     #[test]

@@ -62,11 +62,15 @@ pub async fn follow(
 /// The operation, if it ended as it should.
 pub(crate) fn well(operation: Value) -> Result<Value, Failure> {
     match operation["stage"].as_str() {
-        Some("HEALTHY" | "ROLLED_BACK") => Ok(operation),
-        stage => {
+        // Every end but these is what its kind of operation was for.
+        stage @ (None | Some("FAILED" | "CANCELLED" | "BLOCKED" | "DISABLED")) => {
             let failure = &operation["failure"];
             let refusal = if failure.is_null() {
-                let message = operation["cancelReason"].as_str().unwrap_or("it ended early").to_owned();
+                let closed = operation["gates"].as_array().and_then(|gates| {
+                    gates.iter().find(|gate| matches!(gate["state"].as_str(), Some("fail" | "needs_acknowledgement")))
+                });
+                let closed = closed.and_then(|gate| gate["reason"].as_str());
+                let message = closed.or(operation["cancelReason"].as_str()).unwrap_or("it ended early").to_owned();
                 Refusal { code: stage.unwrap_or("UNKNOWN").to_owned(), message, ..Refusal::default() }
             } else {
                 Refusal::read(failure)
@@ -75,6 +79,7 @@ pub(crate) fn well(operation: Value) -> Result<Value, Failure> {
             let id = operation["id"].as_str().unwrap_or_default().to_owned();
             Err(Failure::Ended { operation: id, stage: stage.unwrap_or("UNKNOWN").to_owned(), refusal })
         }
+        Some(_) => Ok(operation),
     }
 }
 
@@ -184,9 +189,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_healthy_and_rolled_back_are_good_ends() {
-        assert!(well(json!({ "id": "op_1", "stage": "HEALTHY" })).is_ok());
-        assert!(well(json!({ "id": "op_1", "stage": "ROLLED_BACK" })).is_ok());
+    fn an_end_is_good_unless_it_failed_was_cancelled_or_blocked() {
+        for good in ["HEALTHY", "ROLLED_BACK", "PREVIEW_READY", "VERIFIED", "HOT", "COLD", "UNCORDONED", "ELIGIBLE"] {
+            assert!(well(json!({ "id": "op_1", "stage": good })).is_ok(), "{good}");
+        }
+        let closed = json!([{ "kind": "artifact", "state": "pass", "reason": "open" },
+            { "kind": "generated", "state": "fail", "reason": "routes_gen.go: not what was generated" }]);
+        let blocked = json!({ "id": "op_1", "stage": "BLOCKED", "failure": null, "gates": closed });
+        assert!(well(blocked).expect_err("a gate is closed").to_string().contains("routes_gen.go"));
         let stale =
             json!({ "id": "op_1", "stage": "FAILED", "failure": { "code": "STALE_EPOCH", "message": "moved on" } });
         assert_eq!(well(stale).expect_err("it failed").exit_code(), 5);

@@ -53,6 +53,10 @@ pub(crate) const ARTIFACT_REGISTER: Mutation =
     Mutation::of("artifactRegister", "ArtifactRegisterInput", "artifact", "id digest size facts createdAt version");
 pub(crate) const DEPLOYMENT_CREATE: Mutation =
     Mutation::of("deploymentCreate", "DeploymentCreateInput", "deployment", DEPLOYMENT);
+pub(crate) const DEPLOYMENT_BUILD: Mutation =
+    Mutation::of("deploymentBuild", "DeploymentBuildInput", "environment", "");
+pub(crate) const DEPLOYMENT_IMPORT: Mutation =
+    Mutation::of("deploymentImport", "DeploymentImportInput", "environment", "");
 pub(crate) const DEPLOYMENT_PROMOTE: Mutation =
     Mutation::of("deploymentPromote", "DeploymentPromoteInput", "deployment", "");
 pub(crate) const ROLL_BACK: Mutation =
@@ -77,8 +81,15 @@ pub(crate) const VARIABLES_SET: Mutation =
 pub(crate) const VARIABLE_UNSET: Mutation =
     Mutation::of("environmentVariableUnset", "EnvironmentVariableUnsetInput", "environment", VARIABLES);
 
+pub(crate) const INVITATION_REVOKE: Mutation =
+    Mutation::of("invitationRevoke", "InvitationRevokeInput", "workspace", "id slug name");
+pub(crate) const INVITATION_ACCEPT: Mutation =
+    Mutation::of("invitationAccept", "InvitationAcceptInput", "workspace", "id slug name");
+
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 20] = [
+pub(crate) const ALL: [&Mutation; 24] = [
+    &INVITATION_REVOKE,
+    &INVITATION_ACCEPT,
     &VARIABLES_SET,
     &VARIABLE_UNSET,
     &REGION_CREATE,
@@ -89,6 +100,8 @@ pub(crate) const ALL: [&Mutation; 20] = [
     &APP_CREATE,
     &ENVIRONMENT_CREATE,
     &ARTIFACT_REGISTER,
+    &DEPLOYMENT_BUILD,
+    &DEPLOYMENT_IMPORT,
     &DEPLOYMENT_CREATE,
     &DEPLOYMENT_PROMOTE,
     &ROLL_BACK,

@@ -2,10 +2,14 @@
 
 use super::{
     args::{
-        AppVerb, ArtifactVerb, CellVerb, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb, Hostname,
-        How, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb, TokenVerb, WorkspaceVerb,
+        AppVerb, ArtifactVerb, CellVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb,
+        Hostname, How, InvitationVerb, MemberVerb, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb,
+        RouteVerb, TokenVerb, WorkspaceVerb,
     },
+    deploy::DeployArgs,
     history_args::Past,
+    invitation::Invite,
+    logs_args::LogsArgs,
     mutation::{self, Mutation},
 };
 use serde_json::{Value, json};
@@ -36,10 +40,18 @@ pub(super) enum Plan {
     Push { folder: PathBuf, workspace: String },
     /// The same, then a deployment.
     Deploy { app: String, folder: PathBuf, environment: Option<String> },
+    /// A release of a commit or an image.
+    Build(Box<DeployArgs>),
     /// One operation.
     Operation(String),
     /// One operation, to its end.
     Watch(String),
+    /// An invitation, whose secret is shown.
+    Invite(Invite),
+    /// Who belongs to a workspace, and who is invited.
+    Members(String),
+    /// A secret that lets the caller in; from standard input when it is not said.
+    Accept(Option<String>),
     /// A token's life.
     Token(TokenVerb),
     /// A token that a person lets us have.
@@ -50,12 +62,20 @@ pub(super) enum Plan {
     Whoami,
     /// A question about the past.
     Past(Past),
+    /// What is asked for every day.
+    Daily(Daily),
+    /// Logs.
+    Logs(LogsArgs),
 }
 
 /// What the words mean.
 pub(super) fn of(noun: Noun) -> (Plan, How) {
     use Plan::{Change, Operation, Watch};
     match noun {
+        Noun::Deploy(args) => {
+            let how = args.how.clone();
+            (Plan::Build(Box::new(args)), how)
+        }
         Noun::Region(verbs) => {
             let RegionVerb::Create(named) = verbs.verb;
             (Change(&mutation::REGION_CREATE, called(named, json!({}))), verbs.how)
@@ -69,6 +89,11 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             (Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug })), verbs.how)
         }
         Noun::Workspace(verbs) => (workspace(verbs.verb), verbs.how),
+        Noun::Member(verbs) => (member(verbs.verb), verbs.how),
+        Noun::Invitation(verbs) => {
+            let InvitationVerb::Accept { secret } = verbs.verb;
+            (Plan::Accept(secret), verbs.how)
+        }
         Noun::Project(verbs) => {
             let ProjectVerb::Create { workspace, named } = verbs.verb;
             (Change(&mutation::PROJECT_CREATE, called(named, json!({ "workspaceId": workspace }))), verbs.how)
@@ -82,6 +107,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         },
         Noun::Deployment(verbs) => (deployment(verbs.verb), verbs.how),
         Noun::Operation(verbs) => match verbs.verb {
+            OperationVerb::List(words) => (Plan::Daily(Daily::Operations(words)), verbs.how),
             OperationVerb::Show { operation } => (Operation(operation), verbs.how),
             OperationVerb::Watch { operation } => (Watch(operation), verbs.how),
             OperationVerb::Cancel { operation, reason } => {
@@ -89,6 +115,14 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
                 (Change(&mutation::OPERATION_CANCEL, input), verbs.how)
             }
         },
+        Noun::Route(verbs) => {
+            let RouteVerb::Show { host } = verbs.verb;
+            (Plan::Daily(Daily::Route(host)), verbs.how)
+        }
+        Noun::Promote(words) => followed(words.how.clone(), words.ground.detach, Daily::Promote(words)),
+        Noun::Rollback(words) => followed(words.how.clone(), words.ground.detach, Daily::Rollback(words)),
+        Noun::Link(words) => (Plan::Daily(Daily::Link(words.clone())), words.how),
+        Noun::Open(words) => (Plan::Daily(Daily::Open(words.clone())), words.how),
         Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
         Noun::Login { url, how } => (Plan::Login(url), how),
         Noun::Logout(how) => (Plan::Logout, how),
@@ -96,8 +130,15 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
         Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
         Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
+        Noun::Logs(asked) => (Plan::Logs(asked), How::default()),
         Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
     }
+}
+
+/// Whoever changes a route by hand wants to see what becomes of it.
+fn followed(how: How, detach: bool, daily: Daily) -> (Plan, How) {
+    let wait = how.wait || !detach;
+    (Plan::Daily(daily), How { wait, ..how })
 }
 
 fn called(Named { slug, name }: Named, mut input: Value) -> Value {
@@ -112,6 +153,17 @@ fn workspace(verb: WorkspaceVerb) -> Plan {
             Plan::Change(&mutation::WORKSPACE_CREATE, called(named, json!({ "contactEmail": contact_email })))
         }
         WorkspaceVerb::List => Plan::Workspaces,
+    }
+}
+
+fn member(verb: MemberVerb) -> Plan {
+    match verb {
+        MemberVerb::Invite { workspace, role, days } => Plan::Invite(Invite { workspace, role, days }),
+        MemberVerb::List { workspace } => Plan::Members(workspace),
+        MemberVerb::Revoke { invitation, workspace } => {
+            let input = json!({ "workspaceId": workspace, "invitationId": invitation });
+            Plan::Change(&mutation::INVITATION_REVOKE, input)
+        }
     }
 }
 
@@ -175,6 +227,7 @@ fn env(verb: EnvVerb) -> Plan {
             let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
             Plan::Change(&mutation::VARIABLES_SET, input)
         }
+        EnvVerb::Import(words) => Plan::Daily(Daily::Import(words)),
         EnvVerb::Unset { environment, key, expected_set } => {
             let input = json!({ "environmentId": environment, "key": key, "expectedSet": expected_set });
             Plan::Change(&mutation::VARIABLE_UNSET, input)
@@ -244,6 +297,21 @@ mod tests {
         let (plan, _) = plan("region create --slug eu-west");
         let Plan::Change(_, input) = plan else { panic!("{plan:?}") };
         assert_eq!(input, json!({ "slug": "eu-west", "name": "eu-west" }));
+    }
+
+    #[test]
+    fn an_invitation_is_made_for_a_role_and_accepted_by_its_secret() {
+        let Plan::Invite(asked) = plan("member invite --workspace ws_1 --role admin --days 3").0 else {
+            panic!("an invitation is made");
+        };
+        assert_eq!((asked.workspace.as_str(), asked.role.word(), asked.days), ("ws_1", "ADMIN", Some(3)));
+        assert!(Line::try_parse_from(["rhone", "member", "invite", "--workspace", "ws_1"]).is_err());
+        assert!(matches!(plan("invitation accept s").0, Plan::Accept(Some(secret)) if secret == "s"));
+        assert!(matches!(plan("invitation accept").0, Plan::Accept(None)));
+        let (Plan::Change(mutation, input), _) = plan("member revoke inv_1 --workspace ws_1") else {
+            panic!("a revocation is a change");
+        };
+        assert_eq!((mutation.name, &input["invitationId"]), ("invitationRevoke", &json!("inv_1")));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Doing what the words say. The exit code is the failure's own; see `failure`.
 
 use super::{
-    args::{How, Noun},
+    args::{Daily, How, Noun},
     connection::Connection,
-    documents,
+    daily, deploy, documents,
     failure::Failure,
     follow::{self, follow},
-    history, login,
-    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, Mutation, Payload, VARIABLES_SET},
+    history, invitation, login, logs,
+    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
 };
@@ -23,8 +23,8 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
     match done(data, plan, &how).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let code = failure.exit_code();
-            output::error(&failure.into());
+            let (code, next) = (failure.exit_code(), failure.next());
+            output::error_with(&failure.into(), next.as_deref());
             ExitCode::from(code)
         }
     }
@@ -38,6 +38,11 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
     if let Plan::Login(url) = plan {
         return login::login(data, url, how.json).await;
     }
+    if let Plan::Daily(Daily::Link(words)) = &plan
+        && words.forget
+    {
+        return daily::forget(how.json);
+    }
     if matches!(plan, Plan::Logout) {
         return login::logout(data, how.json).await;
     }
@@ -48,6 +53,8 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
+        Plan::Daily(asked) => daily::run(&asking, data, asked).await,
+        Plan::Logs(words) => logs::run(&asking.connection, &words).await,
         Plan::Past(past) => history::run(&asking.connection, past).await,
         Plan::Workspaces => asking.workspaces().await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
@@ -65,10 +72,17 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             asking.shown(&pushed.payload)
         }
         Plan::Deploy { app, folder, environment } => asking.deploy(&app, &folder, environment.as_deref()).await,
+        Plan::Build(args) => deploy::deploy(&asking.connection, &args).await,
         Plan::Watch(id) => {
             let operation = asking.followed(&id, Instant::now()).await?;
             show::data(&operation, how.json);
             Ok(())
+        }
+        Plan::Invite(asked) => invitation::invite(&asking.connection, asked, how).await,
+        Plan::Members(workspace) => invitation::list(&asking.connection, &workspace, how.json).await,
+        Plan::Accept(said) => {
+            let secret = said.map_or_else(|| secret(None), Ok)?;
+            asking.change(&INVITATION_ACCEPT, json!({ "secret": secret.trim() })).await
         }
         Plan::Token(verb) => token::run(&asking.connection, verb, how.json).await,
     }
@@ -132,13 +146,15 @@ pub(crate) fn cell(id: CellId) -> String {
     format!("cell_{}", id.0.simple())
 }
 
-struct Asking<'a> {
-    connection: Connection,
-    how: &'a How,
+/// Somebody who asks, and in which manner.
+pub(super) struct Asking<'a> {
+    pub(super) connection: Connection,
+    pub(super) how: &'a How,
 }
 
 impl Asking<'_> {
-    async fn change(&self, mutation: &Mutation, mut input: Value) -> Result<(), Failure> {
+    /// Sends a mutation, and follows its operation when that is wanted.
+    pub(super) async fn change(&self, mutation: &Mutation, mut input: Value) -> Result<(), Failure> {
         input["idempotencyKey"] = json!(self.how.idempotency_key);
         input["dryRun"] = json!(self.how.dry_run);
         let sent = Instant::now();
@@ -186,7 +202,8 @@ impl Asking<'_> {
         Ok(())
     }
 
-    async fn found(&self, document: &str, id: &str, field: &str) -> Result<Value, Failure> {
+    /// What the document finds under this field.
+    pub(super) async fn found(&self, document: &str, id: &str, field: &str) -> Result<Value, Failure> {
         let mut data = self.connection.query(document, json!({ "id": id })).await?;
         let found = data[field].take();
         if found.is_null() { Err(not_found(field)) } else { Ok(found) }

@@ -1,53 +1,46 @@
-//! Step 2: a folder becomes an immutable artifact, and the artifact a deployment that is shown in the preview. The same bytes
-//! give the same digest.
+//! Step 2: a commit is fetched, built and judged; what it becomes is shown in the preview. The same commit gives the same
+//! digest.
 
-use super::story::{Lane, Lanes, Release, Story};
-use crate::client::{mutation::DEPLOYMENT_CREATE, push};
+use super::story::{Done, Lane, Lanes, Release, Story};
+use crate::client::mutation::DEPLOYMENT_BUILD;
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub(super) async fn tell(story: &mut Story<'_>, lanes: &Lanes) -> Result<Release> {
-    story.teller.step(2, "a folder is packed, stored under its digest and deployed to preview");
-    let release = deployed(story, lanes, "blue", &lanes.preview).await?;
-    let folder = story.examples.join("counter-blue");
-    let again = push(&story.connection, &lanes.workspace, &folder, None).await?;
-    story.teller.holds(again.digest == release.digest, "packed again, the same bytes give the same digest")?;
+    story.teller.step(2, "a commit is built, stored under its digest and deployed to preview");
+    let release = deployed(story, "blue", &lanes.preview).await?;
+    // For production, where nothing is promoted by itself.
+    let again = built(story, &lanes.production, &release.commit).await?;
+    let same = again.operation["deploy"]["built"]["digest"] == json!(release.digest);
+    story.teller.holds(same, "built again, the same commit gives the same digest")?;
     Ok(release)
 }
 
-/// Packs, pushes, deploys and shows a version of the example.
-pub(super) async fn deployed(
-    story: &mut Story<'_>,
-    lanes: &Lanes,
-    version: &'static str,
-    lane: &Lane,
-) -> Result<Release> {
-    let folder = story.examples.join(format!("counter-{version}"));
-    let begun = Instant::now();
-    let pushed = push(&story.connection, &lanes.workspace, &folder, None)
-        .await
-        .with_context(|| format!("pushing {} (`./dev build` lays it out)", folder.display()))?;
-    let artifact = pushed.payload.accepted()?;
-    let took = begun.elapsed().as_millis();
-    story.teller.fact(format_args!(
-        "artifact   {} {} of {} bytes [{took} ms]",
-        artifact.id()?,
-        pushed.digest,
-        pushed.size
-    ));
-    story.teller.fact(format_args!("manifest   {}", artifact.object()["facts"]));
+/// Commits, builds, deploys and shows a version of the example.
+pub(super) async fn deployed(story: &mut Story<'_>, version: &'static str, lane: &Lane) -> Result<Release> {
+    let commit = story.source.commit(&story.examples.join(format!("counter-{version}")), version)?;
+    story.teller.fact(format_args!("commit     {commit} of {}", story.source.address()));
     let sent = Instant::now();
-    let input = json!({ "appId": lanes.app, "artifactDigest": pushed.digest, "environmentId": lane.environment });
-    let payload = story.change(&DEPLOYMENT_CREATE, input).await?;
-    let deployment = payload.id()?;
-    story.teller.fact(format_args!("deployment {deployment}: {}", payload.object()["checks"]));
-    let done = story.carried(&payload, sent).await?;
-    let healthy = done.operation["healthyDigest"] == json!(pushed.digest);
+    let done = built(story, lane, &commit).await?;
+    let deploy = &done.operation["deploy"];
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("a deploy that is ready says what it made");
+    let (deployment, digest) = (text(&deploy["deploymentId"])?, text(&deploy["built"]["digest"])?);
+    let exact = deploy["fetched"]["commit"] == json!(commit);
+    story.teller.holds(exact, format_args!("exactly commit {commit} was fetched and built: {}", deploy["built"]))?;
+    let promotion = text(&deploy["promotion"]["id"])?;
+    let shown = story.carried_on(&promotion, sent).await?;
+    let healthy = shown.operation["healthyDigest"] == json!(digest);
     let took = sent.elapsed().as_millis();
-    story.teller.holds(
-        healthy,
-        format_args!("{version} is healthy in preview with exactly {}, {took} ms after the request", pushed.digest),
-    )?;
-    Ok(Release { deployment, digest: pushed.digest, version })
+    let words = format_args!("{version} is healthy in preview with exactly {digest}, {took} ms after the request");
+    story.teller.holds(healthy, words)?;
+    Ok(Release { deployment, digest, commit, version })
+}
+
+/// Builds a commit for an environment, stage by stage.
+async fn built(story: &Story<'_>, lane: &Lane, commit: &str) -> Result<Done> {
+    let sent = Instant::now();
+    let input = json!({ "environmentId": lane.environment, "repository": story.source.address(), "reference": commit });
+    let payload = story.change(&DEPLOYMENT_BUILD, input).await?;
+    story.carried(&payload, sent).await
 }

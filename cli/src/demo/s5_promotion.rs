@@ -20,7 +20,7 @@ pub(super) async fn tell(story: &mut Story<'_>, lanes: &Lanes, blue: &Release) -
     let key = key.to_string();
     promoted(story, blue, lane, epoch, Some(&key)).await?;
     again(story, blue, lane, epoch, &key).await?;
-    let green = s2_deployment::deployed(story, lanes, "green", &lanes.preview).await?;
+    let green = s2_deployment::deployed(story, "green", &lanes.preview).await?;
     stale(story, lanes, &green, epoch).await?;
     promoted(story, &green, lane, epoch + 1, None).await?;
     Ok(green)

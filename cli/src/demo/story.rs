@@ -1,7 +1,7 @@
 //! What the steps share: who asks, who tells, and how an operation is followed. The trap avoided: an id copied from an earlier
 //! run; every name of this run ends with its own tag.
 
-use super::{DemoArgs, running::Running, teller::Teller, visitor::Visitor};
+use super::{DemoArgs, running::Running, source::Source, teller::Teller, visitor::Visitor};
 use crate::{
     Report,
     client::{
@@ -25,6 +25,8 @@ pub(super) struct Story<'a> {
     pub(super) connection: Connection,
     pub(super) data: &'a Data,
     pub(super) examples: PathBuf,
+    /// The repository that is deployed from.
+    pub(super) source: Source,
     pub(super) tag: String,
     /// As it was at the beginning; pids change, the rest does not.
     pub(super) report: Report,
@@ -48,6 +50,8 @@ pub(super) struct Lane {
 /// A deployment, and how it answers.
 pub(super) struct Release {
     pub(super) deployment: String,
+    /// What it was built of.
+    pub(super) commit: String,
     pub(super) digest: String,
     pub(super) version: &'static str,
 }
@@ -65,7 +69,8 @@ impl<'a> Story<'a> {
         let id: Uuid = connection.clock().new_id();
         let tag = id.simple().to_string().split_off(24);
         let examples = how.examples.clone();
-        Ok(Self { teller: Teller::new(), connection, data, examples, tag, report, running })
+        let source = Source::begin()?;
+        Ok(Self { teller: Teller::new(), connection, data, examples, source, tag, report, running })
     }
 
     /// Who runs, as of now.
@@ -120,7 +125,12 @@ impl<'a> Story<'a> {
 
     /// Follows the operation of an accepted payload and tells each of its stages.
     pub(super) async fn carried(&self, payload: &Payload, sent: Instant) -> Result<Done> {
-        let operation = payload.operation().context("an accepted change of a route has an operation")?;
+        let operation = payload.operation().context("what was accepted has an operation")?;
+        self.carried_on(operation, sent).await
+    }
+
+    /// The same, of an operation that is known.
+    pub(super) async fn carried_on(&self, operation: &str, sent: Instant) -> Result<Done> {
         let mut steps = Vec::new();
         let operation = follow(&self.connection, operation, PATIENCE, |step| {
             let stage = step.stage.as_deref().unwrap_or("-").to_lowercase();

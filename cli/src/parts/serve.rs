@@ -12,7 +12,7 @@ use rhone_providers::artifact_store::ArtifactStore;
 use tokio::net::TcpListener;
 
 /// The name under which the key of keys is found again.
-const KEK: &str = "local-1";
+pub(crate) const KEK: &str = "local-1";
 
 /// Runs the API until it is asked to end.
 pub(crate) async fn run(data: &Data) -> Result<()> {
@@ -23,9 +23,9 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     let github: GitHub = section(data, "github")?;
     let connecting = "connecting to the database";
     let api_url = required("database.api_url", database.api_url.as_ref())?;
-    let api_pool = connect(api_url, "rhone serve", 24).await.context(connecting)?;
+    let api_pool = connect(api_url, "rhone serve", serve.connections).await.context(connecting)?;
     let worker_url = required("database.worker_url", database.worker_url.as_ref())?;
-    let worker_pool = connect(worker_url, "rhone serve", 24).await.context(connecting)?;
+    let worker_pool = connect(worker_url, "rhone serve", serve.connections).await.context(connecting)?;
     let nats = bus::connect(&bus, "rhone serve").await?;
     let bell = Bell::default();
     let config = rhone_api::serve::Config {
@@ -47,6 +47,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
             development_user: serve.development_user,
         },
         rates: serve.rates,
+        load: serve.load,
         listener: TcpListener::bind(serve.listen).await.with_context(|| format!("listening on {}", serve.listen))?,
         metrics,
         api_pool,

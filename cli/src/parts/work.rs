@@ -2,14 +2,18 @@
 
 use crate::{
     admin_http,
-    config::{Bus, Database, Keys, Probes, Work, required, section},
+    config::{Build, Bus, Database, Keys, Probes, Work, required, section},
     data::Data,
     parts::bus,
     shutdown, telemetry, vault_keys, wake,
 };
 use anyhow::{Context as _, Result};
 use rhone_eventstore::{Bell, Clock, boot, postgres::connect, vault::Vault};
-use rhone_providers::probe::{Ground, Reach};
+use rhone_providers::{
+    artifact_store::ArtifactStore,
+    probe::{Ground, Reach},
+};
+use rhone_workers::LogRetention;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,6 +26,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     let shutdown = shutdown::requested()?;
     let metrics = telemetry::metrics()?;
     let (work, database): (Work, Database) = (section(data, "work")?, section(data, "database")?);
+    let builds = section::<Build>(data, "build")?.builds(data);
     let (keys, bus): (Keys, Bus) = (section(data, "keys")?, section(data, "bus")?);
     let connecting = "connecting to the database";
     let worker_url = required("database.worker_url", database.worker_url.as_ref())?;
@@ -41,7 +46,13 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
         feed_key: keys.feed()?,
         nats,
         vault: Vault::new(vault_keys::ring(data)?),
+        artifacts: ArtifactStore::local(&work.artifacts).context("opening the artifact store")?,
+        log_retention: LogRetention {
+            age: Duration::from_hours(24 * u64::from(work.log_days)),
+            bytes: i64::from(work.log_mib) << 20,
+        },
         ground: ground(&work),
+        builds,
         actor: clock.new_id(),
         clock,
     };

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// The private server's database.
-const DATABASE: &str = "rhone";
+pub(super) const DATABASE: &str = "rhone";
 /// What apps get to end in order; they were told that their sockets close.
 const APPS: Duration = Duration::from_secs(4);
 
@@ -136,7 +136,8 @@ async fn unless<S: Server>(given: Option<&String>, folder: PathBuf) -> Result<Op
     if given.is_some() { Ok(None) } else { S::start(&folder).await.map(Some) }
 }
 
-async fn create_database(maintenance_url: &str) -> Result<()> {
+/// Makes the private server's database, if it is not there.
+pub(super) async fn create_database(maintenance_url: &str) -> Result<()> {
     let mut admin = PgConnection::connect(maintenance_url).await.context("connecting to the private database")?;
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(DATABASE)

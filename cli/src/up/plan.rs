@@ -8,14 +8,13 @@ use super::{
 };
 use crate::{
     args::UpArgs,
-    config::{Bus, Database, Edge, Exposure, Probes, Serve, Work},
+    config::{Bus, Database, Edge, Exposure, Probes, Serve, Work, value},
     data::{self, Data},
     private_file,
 };
 use anyhow::{Context as _, Result};
-use rhone_api::RateLimits;
+use rhone_api::{LoadLimits, RateLimits};
 use rhone_domain::ids::ActorId;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::{
     env,
@@ -126,6 +125,8 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
         ("bus".to_owned(), value(&Bus { url: nats_url.clone() })?),
         ("keys".to_owned(), value(&known.secrets.keys)?),
         ("work".to_owned(), value(&work(data, places.work))?),
+        // On a machine of one's own, its own repositories may be deployed.
+        ("build".to_owned(), json!({ "sources": Probes::Local })),
         ("serve".to_owned(), value(&serve(data, places.api, known.ids.user))?),
         ("runner".to_owned(), runner(data, program, places, known)?),
     ];
@@ -146,12 +147,15 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
     Ok(sections)
 }
 
-fn value(section: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(section).context("a section of rhone.json is JSON")
-}
-
 fn work(data: &Data, admin: SocketAddr) -> Work {
-    Work { admin, probes: Probes::Local, objects: Some(data.path().join("objects")) }
+    Work {
+        admin,
+        probes: Probes::Local,
+        objects: Some(data.path().join("objects")),
+        artifacts: data.artifacts(),
+        log_days: 14,
+        log_mib: 64,
+    }
 }
 
 fn serve(data: &Data, listen: SocketAddr, user: ActorId) -> Serve {
@@ -165,6 +169,8 @@ fn serve(data: &Data, listen: SocketAddr, user: ActorId) -> Serve {
         // Who can reach it can come in.
         development_user: listen.ip().is_loopback().then_some(user),
         rates: RateLimits::of_one_machine(),
+        load: LoadLimits::default(),
+        connections: 24,
     }
 }
 

@@ -90,6 +90,7 @@ pub const TABLE: &[Row] = &[
     needs("operation.request_rollback", &[Api], Grant::RollBack, Level::Environment),
     row("operation.request_region_failover", &[Api], Need::Promote, Level::Environment),
     needs("operation.request_region_enablement", &[Api], Grant::EnvironmentManage, Level::Environment),
+    needs("operation.request_deploy", &[Api], Grant::Deploy, Level::Environment),
     needs("operation.request_scale", &[Api], Grant::Scale, Level::Environment),
     needs("operation.request_drain", &[Api], Grant::Scale, Level::Environment),
     needs("operation.request_host_drain", &[Platform], Grant::PlatformManage, Level::Platform),
@@ -136,4 +137,8 @@ pub const TABLE: &[Row] = &[
     needs("workspace.set_grants", &[Api], Grant::MembersManage, Level::Workspace),
     needs("workspace.grant_support", &[Api], Grant::SupportGrant, Level::Workspace),
     needs("workspace.end_support", &[Api], Grant::SupportGrant, Level::Workspace),
+    needs("workspace.invite", &[Api], Grant::MembersManage, Level::Workspace),
+    needs("workspace.revoke_invitation", &[Api], Grant::MembersManage, Level::Workspace),
+    // Whoever comes belongs to nothing yet; what they have is the secret, and the workspace judges it.
+    row("workspace.accept_invitation", &[Api], Need::Nothing, Level::Workspace),
 ];

@@ -2,7 +2,7 @@
 
 use super::{Facts, Judged, Refusal};
 
-const KIND: &str = "artifact";
+pub(crate) const KIND: &str = "artifact";
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let (wanted, deployment) = (facts.change.artifact, facts.deployment);

@@ -4,7 +4,7 @@
 use super::{Facts, Judged, Refusal};
 use crate::{generated, generated::Freshness};
 
-const KIND: &str = "generated";
+pub(crate) const KIND: &str = "generated";
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let Some(next) = facts.next else {

@@ -79,6 +79,9 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("workspace.grants_set", "workspace.set_grants"),
     ("workspace.support_granted", "workspace.grant_support"),
     ("workspace.support_ended", "workspace.end_support"),
+    ("workspace.member_invited", "workspace.invite"),
+    ("workspace.invitation_revoked", "workspace.revoke_invitation"),
+    ("workspace.invitation_accepted", "workspace.accept_invitation"),
 ];
 
 /// The command that an event answers; an operation's request is named by what it asks for.

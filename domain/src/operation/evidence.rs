@@ -3,8 +3,9 @@
 use crate::{
     actor::{UnknownWord, words},
     allocation::{self, Allocation},
+    deploy::{Built, Fetched},
     digest::Digest,
-    ids::{AllocationId, EdgeId, HostId},
+    ids::{AllocationId, EdgeId, HostId, OperationId},
     numbers::{Epoch, FeedSeq},
     session_fate::Fate,
 };
@@ -32,6 +33,15 @@ pub struct Evidence {
     /// What sessions get that are still open at the drain deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Fate>,
+    /// What a deploy fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
+    /// What a deploy built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Built>,
+    /// The promotion that follows a deploy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<OperationId>,
 }
 
 /// What became of one allocation.
@@ -133,6 +143,9 @@ impl Evidence {
         if !newer.allocations.is_empty() {
             self.allocations.clone_from(&newer.allocations);
         }
+        self.fetched = newer.fetched.clone().or(self.fetched.take());
+        self.built = newer.built.clone().or(self.built.take());
+        self.promotion = newer.promotion.or(self.promotion);
         self.sessions = newer.sessions.or(self.sessions);
         self.epoch = newer.epoch.or(self.epoch);
         self.digest = newer.digest.or(self.digest);

@@ -4,6 +4,7 @@
 use super::Kind;
 use crate::{
     binding::BindingWork,
+    deploy::Deploy,
     digest::Digest,
     drain::Drain,
     environment::DrainPolicy,
@@ -28,6 +29,8 @@ pub enum Work {
     Promotion(RouteChange),
     /// Gives it back to an earlier one.
     Rollback(RouteChange),
+    /// Makes a release of a commit or an image.
+    Deploy(Box<Deploy>),
     /// Lets another region serve the same owner.
     RegionFailover(Box<Failover>),
     /// Makes a region one that it may be moved to.
@@ -90,6 +93,7 @@ impl Work {
         match self {
             Self::Promotion(_) => Kind::Promotion,
             Self::Rollback(_) => Kind::Rollback,
+            Self::Deploy(_) => Kind::Deploy,
             Self::RegionFailover(_) => Kind::RegionFailover,
             Self::RegionEnablement(_) => Kind::RegionEnablement,
             Self::Scale(_) => Kind::Scale,
@@ -108,7 +112,8 @@ impl Work {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change),
             Self::RegionFailover(failover) => Some(&failover.change),
-            Self::Scale(_)
+            Self::Deploy(_)
+            | Self::Scale(_)
             | Self::RegionEnablement(_)
             | Self::Drain(_)
             | Self::HostDrain(_)
@@ -129,6 +134,7 @@ impl Work {
     pub fn app(&self) -> Option<AppId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.app),
+            Self::Deploy(deploy) => Some(deploy.app),
             Self::RegionFailover(failover) => Some(failover.change.app),
             Self::RegionEnablement(wanted) => Some(wanted.app),
             Self::Scale(scale) => Some(scale.app),
@@ -145,6 +151,7 @@ impl Work {
     pub fn environment(&self) -> Option<EnvironmentId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.environment),
+            Self::Deploy(deploy) => Some(deploy.environment),
             Self::RegionFailover(failover) => Some(failover.change.environment),
             Self::RegionEnablement(wanted) => Some(wanted.environment),
             Self::Scale(scale) => Some(scale.environment),
@@ -161,6 +168,7 @@ impl Work {
     pub fn deployment(&self) -> Option<DeploymentId> {
         match self {
             Self::Promotion(change) | Self::Rollback(change) => Some(change.deployment),
+            Self::Deploy(deploy) => Some(deploy.deployment),
             Self::RegionFailover(failover) => Some(failover.change.deployment),
             Self::Scale(scale) => Some(scale.deployment),
             Self::Drain(drain) => Some(drain.deployment),

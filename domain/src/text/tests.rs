@@ -44,6 +44,74 @@ fn keys_and_commits_are_of_their_form() {
 }
 
 #[test]
+fn references_are_names_that_git_takes_and_no_options() {
+    let good = ["main", "release/2026-11", "v1.0.3", "0123456789abcdef0123456789abcdef01234567", "a", "feature_x+y"];
+    let bad = [
+        "",
+        "-x",
+        "--upload-pack=touch",
+        "/main",
+        "main/",
+        "a..b",
+        "a@{1}",
+        "a b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a?",
+        "a*",
+        "a[b",
+        "a\\b",
+        "a//b",
+        "main.",
+        "ünïcode",
+        "a\u{0}b",
+        "a\nb",
+    ];
+    for text in good {
+        assert!(GitReference::parse("reference", text).is_ok(), "{text}");
+    }
+    for text in bad {
+        assert!(GitReference::parse("reference", text).is_err(), "{text:?}");
+    }
+    assert!(GitReference::parse("x", &"a".repeat(255)).is_ok() && GitReference::parse("x", &"a".repeat(256)).is_err());
+}
+
+#[test]
+fn the_name_of_an_image_says_which_registry() {
+    let good =
+        ["registry.example.com/shop", "localhost:5000/acme/shop", "127.0.0.1:5000/a", "localhost/a", "r:1/a-b/c.d_e"];
+    let bad = [
+        "",
+        "shop",
+        "acme/shop",
+        "registry.example.com",
+        "registry.example.com/",
+        "registry.example.com/Shop",
+        "registry.example.com/shop:1",
+        "registry.example.com/shop@sha256:0",
+        "r:0/a",
+        "r:65536/a",
+        "r:x/a",
+        "r.e/a//b",
+        "r.e/-a",
+        "r.e/a-",
+        "https://r.e/a",
+        "R.e/a",
+        "r.e/a b",
+        ":1/a",
+    ];
+    for text in good {
+        assert!(ImageName::parse("image", text).is_ok(), "{text}");
+    }
+    for text in bad {
+        assert!(ImageName::parse("image", text).is_err(), "{text:?}");
+    }
+    let long = |length| format!("r.e/{}", "a".repeat(length));
+    assert!(ImageName::parse("x", &long(251)).is_ok() && ImageName::parse("x", &long(252)).is_err());
+}
+
+#[test]
 fn what_is_admitted_is_kept_as_it_was_written() {
     type Parse = fn(&str) -> Result<String, InvalidText>;
     let commit = "0123456789abcdef0123456789abcdef01234567";

@@ -1,6 +1,6 @@
 //! Why a workspace says no.
 
-use super::{LONGEST_SUPPORT, Role};
+use super::{LONGEST_INVITATION, LONGEST_SUPPORT, MOST_INVITATIONS, Role};
 use crate::{aggregate, authorization::Grant};
 
 /// Why not.
@@ -42,6 +42,18 @@ pub enum Rejection {
     /// There is none.
     #[error("accessId is of no support access of this workspace")]
     NoSupport,
+    /// Invitations end.
+    #[error("an invitation is open for at least a second and at most {} days", LONGEST_INVITATION.num_days())]
+    InvitationTooLong,
+    /// Not without an end.
+    #[error("at most {MOST_INVITATIONS} invitations of a workspace are open at a time; revoke one first")]
+    TooManyInvitations,
+    /// There is none, or it was used or revoked.
+    #[error("invitationId is of no open invitation of this workspace")]
+    NoInvitation,
+    /// Unknown, used, expired or revoked: which of them is not a stranger's business.
+    #[error("secret opens no invitation")]
+    InvitationGone,
 }
 
 impl aggregate::Rejection for Rejection {
@@ -56,16 +68,23 @@ impl aggregate::Rejection for Rejection {
             Self::WorkspaceWide { .. } => "WORKSPACE_WIDE",
             Self::SupportTooLong => "SUPPORT_TOO_LONG",
             Self::NoSupport => "NO_SUPPORT",
+            Self::InvitationTooLong => "INVITATION_TOO_LONG",
+            Self::TooManyInvitations => "TOO_MANY_INVITATIONS",
+            Self::NoInvitation => "NO_INVITATION",
+            Self::InvitationGone => "INVITATION_GONE",
         }
     }
 
     fn field(&self) -> Option<&'static str> {
         match self {
-            Self::Exists | Self::NotFound => None,
+            Self::Exists | Self::NotFound | Self::TooManyInvitations => None,
             Self::NoMember | Self::MemberExists { .. } | Self::LastOwner => Some("memberId"),
             Self::NotYoursToGive { .. } | Self::WorkspaceWide { .. } => Some("grants"),
             Self::SupportTooLong => Some("seconds"),
             Self::NoSupport => Some("accessId"),
+            Self::InvitationTooLong => Some("expiresInSeconds"),
+            Self::NoInvitation => Some("invitationId"),
+            Self::InvitationGone => Some("secret"),
         }
     }
 
@@ -79,7 +98,11 @@ impl aggregate::Rejection for Rejection {
             | Self::LastOwner
             | Self::WorkspaceWide { .. }
             | Self::SupportTooLong
-            | Self::NoSupport => None,
+            | Self::NoSupport
+            | Self::InvitationTooLong
+            | Self::TooManyInvitations
+            | Self::NoInvitation
+            | Self::InvitationGone => None,
         }
     }
 }

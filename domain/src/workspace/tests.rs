@@ -8,6 +8,7 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod invitation;
 mod model;
 
 const BOB: ActorId = ActorId(Uuid::from_u128(2));

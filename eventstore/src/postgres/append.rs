@@ -2,7 +2,7 @@
 //! failed append; what was sent may have been committed.
 
 use crate::log::{Append, AppendError, Appended, NewEvent};
-use rhone_domain::{envelope::StreamId, numbers::Version};
+use rhone_domain::{digest::Digest, envelope::StreamId, numbers::Version};
 use serde::Deserialize;
 use sqlx::{
     PgConnection, PgPool, Postgres, Row as _,
@@ -16,11 +16,35 @@ const APPEND: &str = "
     FROM log.append($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                     $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31::json)";
 
-pub(super) async fn append(pool: &PgPool, append: &Append) -> Result<Appended, AppendError> {
+pub(super) async fn append(pool: &PgPool, secret: Option<Digest>, append: &Append) -> Result<Appended, AppendError> {
     let call = bind(append)?;
-    let mut connection = pool.acquire().await.map_err(AppendError::Unavailable)?;
-    let row = run(&mut connection, call).await.map_err(|error| meaning(error, append))?;
+    let row = match secret {
+        // Rare, and large: in every append it would take its place.
+        Some(secret) => Box::pin(run_showing(pool, secret, call, append)).await?,
+        None => {
+            let mut connection = pool.acquire().await.map_err(AppendError::Unavailable)?;
+            run(&mut connection, call).await.map_err(|error| meaning(error, append))?
+        }
+    };
     appended(&row).map_err(AppendError::Unknown)
+}
+
+/// In a transaction that says what was shown; the setting ends with it.
+async fn run_showing(
+    pool: &PgPool,
+    secret: Digest,
+    call: Query<'_, Postgres, PgArguments>,
+    append: &Append,
+) -> Result<PgRow, AppendError> {
+    let mut transaction = pool.begin().await.map_err(AppendError::Unavailable)?;
+    sqlx::query("SELECT set_config('rhone.secret', $1, true)")
+        .bind(secret.hex())
+        .execute(&mut *transaction)
+        .await
+        .map_err(AppendError::Unavailable)?;
+    let row = run(&mut transaction, call).await.map_err(|error| meaning(error, append))?;
+    transaction.commit().await.map_err(AppendError::Unknown)?;
+    Ok(row)
 }
 
 async fn run(connection: &mut PgConnection, call: Query<'_, Postgres, PgArguments>) -> Result<PgRow, sqlx::Error> {

@@ -24,6 +24,7 @@ pub const EVENT_COLUMNS: &str = "era, tx::text AS tx, pos, stream, version, even
     traceparent, occurred_at, recorded_at, payload::text AS payload, hash";
 
 const STREAM: &str = "SELECT * FROM log.read_stream($1, $2, $3, $4)";
+const OPENED: &str = "SELECT * FROM authority.read_opened($1, $2, $3)";
 const ALL: &str = "SELECT * FROM log.read_all($1, $2::text::xid8, $3, $4)";
 const INCARNATION: &str = "SELECT system, timeline, era FROM log.incarnation()";
 
@@ -33,9 +34,13 @@ pub(super) async fn stream(
     stream: &StreamId,
     after: Version,
 ) -> Result<Vec<Recorded>, ReadError> {
-    let rows = sqlx::query(STREAM)
-        .bind(acting.actor.map(|actor| actor.0))
-        .bind(acting.scope.map(|workspace| workspace.0))
+    let query = match acting.secret {
+        Some(secret) => sqlx::query(OPENED).bind(secret.0.to_vec()),
+        None => {
+            sqlx::query(STREAM).bind(acting.actor.map(|actor| actor.0)).bind(acting.scope.map(|workspace| workspace.0))
+        }
+    };
+    let rows = query
         .bind(stream.as_str())
         .bind(i64::try_from(after.0).unwrap_or(i64::MAX))
         .fetch_all(pool)

@@ -41,6 +41,12 @@ const FORBIDDEN: &[&str] = &[
     "INSERT INTO log.heads (stream, workspace, version) VALUES ('x', gen_random_uuid(), 9)",
     "UPDATE log.heads SET version = 0",
     "DELETE FROM log.heads",
+    "INSERT INTO diagnostics.log_chunks (workspace, app, operation, source, first_at, last_at, first_line, lines, bytes, digest)
+     VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'build', now(), now(), 0, 1, 1, sha256('x'))",
+    "UPDATE diagnostics.log_chunks SET workspace = gen_random_uuid()",
+    "DELETE FROM diagnostics.log_chunks",
+    "TRUNCATE diagnostics.log_chunks",
+    "SELECT nextval('diagnostics.log_chunks_pos_seq')",
     "TRUNCATE log.heads",
     "INSERT INTO log.requests (workspace, actor, key, fingerprint, answer, era, tx)
      VALUES (gen_random_uuid(), gen_random_uuid(), 'k', sha256('x'), '1', 1, '1')",
@@ -97,6 +103,12 @@ const FORBIDDEN: &[&str] = &[
     "SELECT log.reseal('mine', NULL)",
     "SELECT log.lock_stream('tally:00000000-0000-0000-0000-000000000001', 0, true, gen_random_uuid())",
     "SELECT authority.apply('[]', 1)",
+    // Invitations: made, moved to one's own secret, read with another's.
+    "INSERT INTO authority.invitations (invitation, workspace, role, secret, invited_by, since, until)
+     VALUES (gen_random_uuid(), gen_random_uuid(), 'owner', sha256('x'), gen_random_uuid(), now(), now() + interval '1 day')",
+    "UPDATE authority.invitations SET secret = sha256('x')",
+    "DELETE FROM authority.invitations",
+    "SELECT authority.apply_workspace('{}')",
     // Shape.
     "CREATE TABLE log.mine (n int)",
     "CREATE TABLE public.mine (n int)",

@@ -72,7 +72,7 @@ async fn end_sockets(sessions: &Sessions, deadline: Instant) {
 }
 
 /// Nobody may be reading any more; that is no reason to end.
-fn note(words: &str) {
+pub(crate) fn note(words: &str) {
     let _ = writeln!(io::stdout(), "{words}");
 }
 

@@ -1,10 +1,11 @@
 //! The routes. `index.html` is read from the app's own folder at every request, so that what is shown is what was packed.
 
-use crate::{sessions::Sessions, socket};
+use crate::{note, sessions::Sessions, socket};
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::StatusCode,
+    middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -18,9 +19,36 @@ pub(crate) fn router(sessions: Arc<Sessions>) -> Router {
         .route("/health", get("ok"))
         .route("/sessions", get(async |State(all): State<Arc<Sessions>>| Json(all.count()).into_response()))
         .route("/variables/{key}", get(variable))
+        .route("/print", post(print))
+        .route("/print/{key}", post(print_variable))
         .route("/api/incr", post(increment))
         .route("/_vango/ws", get(socket::accept))
+        .layer(middleware::from_fn(told))
         .with_state(sessions)
+}
+
+/// A line for each request, as servers print them; not for those that only ask whether it lives.
+async fn told(request: Request, next: Next) -> Response {
+    let said = format!("{} {}", request.method(), request.uri().path());
+    let response = next.run(request).await;
+    if !said.ends_with(" /health") {
+        note(&format!("{said} {}", response.status().as_u16()));
+    }
+    response
+}
+
+/// Prints what it is sent, as it is.
+async fn print(words: String) -> StatusCode {
+    note(&words);
+    StatusCode::NO_CONTENT
+}
+
+/// Prints a variable, as careless apps do.
+async fn print_variable(Path(key): Path<String>) -> StatusCode {
+    let Ok(value) = env::var(key) else { return StatusCode::NOT_FOUND };
+    note(&format!("its value is {value}"));
+    eprintln!("its value is {value}");
+    StatusCode::NO_CONTENT
 }
 
 async fn index() -> Response {

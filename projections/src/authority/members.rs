@@ -1,4 +1,4 @@
-//! Who may do what in which workspace, and for whom support may act. Written inline from the workspace's stream, whole each
+//! Who may do what in which workspace, for whom support may act, and which invitations are open. Written inline from the workspace's stream, whole each
 //! time, so that who was removed leaves no row; each row carries the version that says so, to be asserted by what it allows.
 
 use crate::keyset::Keyset;
@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::UnknownWord,
     authorization::Membership,
-    ids::{ActorId, SupportId, WorkspaceId},
+    ids::{ActorId, InvitationId, SupportId, WorkspaceId},
     numbers::Version,
-    workspace::{Ended, Workspace},
+    workspace::{Ended, Invitation, Workspace},
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
@@ -21,12 +21,14 @@ pub fn rows(id: WorkspaceId, workspace: &Workspace, version: Version) -> Vec<Val
     let support = workspace.support.iter().map(|(access, of)| {
         json!({ "access": access, "user": of.user, "reason": of.reason, "until": of.until, "ended": of.ended == Ended::Early })
     });
+    let invitation = |(id, of): (&InvitationId, &Invitation)| json!({ "invitation": id, "role": of.role, "secret": of.secret.hex(), "by": of.by, "since": of.since, "until": of.until });
     vec![json!({
         "table": "workspace",
         "workspace": id,
         "version": version,
         "members": workspace.members.iter().map(member).collect::<Vec<_>>(),
         "support": support.collect::<Vec<_>>(),
+        "invitations": workspace.invitations.iter().map(invitation).collect::<Vec<_>>(),
     })]
 }
 

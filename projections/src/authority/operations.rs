@@ -2,7 +2,7 @@
 
 use crate::keyset::Keyset;
 use rhone_domain::{
-    ids::{EnvironmentId, OperationId},
+    ids::{BindingId, EnvironmentId, OperationId},
     numbers::{Fence, Version},
     operation::{Kind, Operation, Requested, Stage},
     wake::Others,
@@ -54,6 +54,21 @@ pub async fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<(
         .iter()
         .map(read)
         .collect()
+}
+
+/// The environment of a binding that an operation of this kind asked for.
+pub async fn environment_of(
+    connection: &mut PgConnection,
+    binding: BindingId,
+    kind: Kind,
+) -> Result<Option<EnvironmentId>, sqlx::Error> {
+    let found: Option<Uuid> =
+        sqlx::query_scalar("SELECT environment FROM authority.operations WHERE binding = $1 AND kind = $2 LIMIT 1")
+            .bind(binding.0)
+            .bind(kind.as_str())
+            .fetch_optional(connection)
+            .await?;
+    Ok(found.map(EnvironmentId))
 }
 
 /// Which operations; nothing said is all.
@@ -165,7 +180,7 @@ pub async fn running_by_stage(pool: &PgPool) -> Result<Vec<(Stage, i64)>, sqlx::
         .collect()
 }
 
-/// Claims operations that no live lease covers.
+/// Claims operations that no live lease covers; of deploys, only those that shall end.
 pub async fn claim(
     pool: &PgPool,
     owner: &str,
@@ -179,12 +194,34 @@ pub async fn claim(
         .fetch_all(pool)
         .await?
         .iter()
-        .map(|row| {
-            let (id, fence): (Uuid, i64) = (row.try_get("operation")?, row.try_get("fence")?);
-            let fence = u64::try_from(fence).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            Ok((OperationId(id), Fence(fence)))
-        })
+        .map(claimed)
         .collect()
+}
+
+/// Claims deploys that no live lease covers: at most so many of one workspace are held at once, and their turns go round.
+pub async fn claim_deploys(
+    pool: &PgPool,
+    owner: &str,
+    most: i32,
+    per_workspace: i32,
+    span: Duration,
+) -> Result<Vec<(OperationId, Fence)>, sqlx::Error> {
+    sqlx::query("SELECT operation, fence FROM authority.claim_deploys($1, $2, $3, $4)")
+        .bind(owner)
+        .bind(most)
+        .bind(per_workspace)
+        .bind(span.as_secs_f64())
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(claimed)
+        .collect()
+}
+
+fn claimed(row: &PgRow) -> Result<(OperationId, Fence), sqlx::Error> {
+    let (id, fence): (Uuid, i64) = (row.try_get("operation")?, row.try_get("fence")?);
+    let fence = u64::try_from(fence).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok((OperationId(id), Fence(fence)))
 }
 
 /// The name of an operation's lease.

@@ -2,7 +2,7 @@
 //! stands in the statement, so that each question finds its index. Row-level security says whose lines there are.
 
 use super::Entry;
-use crate::keyset::Keyset;
+use crate::keyset::{Keyset, Towards};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     envelope::StreamId,
@@ -17,7 +17,7 @@ const COLUMNS: &str = "era, tx::text AS tx, pos, event, stream, version, event_t
     on_behalf_of, writer, correlation, causation, traceparent, reason, summary, payload, occurred_at, recorded_at";
 
 /// Which lines: those for which all of it holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Those of one workspace.
     pub workspace: Option<WorkspaceId>,
@@ -83,18 +83,58 @@ pub async fn page(
     filter: &Filter,
     keyset: &Keyset<Position>,
 ) -> Result<Vec<Entry>, sqlx::Error> {
+    let mut pages = pages(connection, &[(filter, *keyset)]).await?;
+    Ok(pages.pop().unwrap_or_default())
+}
+
+/// One page for each that is asked for, in one statement: each part of it finds its own index.
+pub async fn pages(
+    connection: &mut PgConnection,
+    asked: &[(&Filter, Keyset<Position>)],
+) -> Result<Vec<Vec<Entry>>, sqlx::Error> {
+    let mut query = QueryBuilder::new("");
+    for (nth, (filter, keyset)) in asked.iter().enumerate() {
+        query.push(if nth == 0 { "(" } else { " UNION ALL (" });
+        part(&mut query, nth, filter, keyset)?;
+        query.push(")");
+    }
+    let mut pages: Vec<Vec<Entry>> = asked.iter().map(|_| Vec::new()).collect();
+    if asked.is_empty() {
+        return Ok(pages);
+    }
+    for row in query.build().fetch_all(connection).await? {
+        let nth: i64 = row.try_get("nth")?;
+        let page = usize::try_from(nth).ok().and_then(|nth| pages.get_mut(nth));
+        page.ok_or(sqlx::Error::RowNotFound)?.push(read(&row)?);
+    }
+    // What a union answers has no order.
+    for (page, (_, keyset)) in pages.iter_mut().zip(asked) {
+        page.sort_by_key(|entry| entry.position);
+        if keyset.towards == Towards::Older {
+            page.reverse();
+        }
+    }
+    Ok(pages)
+}
+
+fn part(
+    query: &mut QueryBuilder<Postgres>,
+    nth: usize,
+    filter: &Filter,
+    keyset: &Keyset<Position>,
+) -> Result<(), sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
-    let mut query = QueryBuilder::new(format!("SELECT {COLUMNS} FROM timeline.entries WHERE true"));
+    query.push(format!("SELECT {nth}::bigint AS nth, {COLUMNS} FROM timeline.entries WHERE true"));
     if let Some(from) = keyset.from {
         let era = i32::try_from(from.era).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         let pos = i64::try_from(from.pos).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         query.push(format!(" AND (era, tx, pos) {operator} (")).push_bind(era).push(", ");
         query.push_bind(from.tx.to_string()).push("::text::xid8, ").push_bind(pos).push(")");
     }
-    filter.narrow(&mut query);
+    filter.narrow(query);
     query.push(format!(" ORDER BY entries.era {order}, entries.tx {order}, entries.pos {order} LIMIT "));
     query.push_bind(keyset.most);
-    query.build().fetch_all(connection).await?.iter().map(read).collect()
+    Ok(())
 }
 
 /// The first lines of each of these causes, in the log's order, at most so many of each.

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod database;
+mod deploys;
 mod failover;
 mod order;
 mod rebuild;

@@ -89,3 +89,23 @@ async fn an_upload_that_is_dropped_half_way_leaves_nothing_behind() {
     until_no_file(folder.path()).await;
     assert_eq!(store.head(Digest::ZERO).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn what_is_kept_is_listed_and_nothing_else() {
+    let (folder, store) = store();
+    let mut expected = Vec::new();
+    for bytes in [b"one".as_slice(), b"three"] {
+        let digest = Digest::of(&[bytes]);
+        store.put_stream(digest, 10, parts(bytes)).await.unwrap();
+        expected.push((digest, bytes.len() as u64));
+    }
+    let below = folder.path().join("artifacts/sha256");
+    fs::write(below.join("note"), "no artifact").unwrap();
+    let elsewhere = expected[0].0.hex();
+    fs::create_dir_all(below.join("zz")).unwrap();
+    fs::write(below.join("zz").join(elsewhere), "an artifact's name in another place").unwrap();
+    let mut listed: Vec<(Digest, u64)> = store.list().try_collect().await.unwrap();
+    listed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+}

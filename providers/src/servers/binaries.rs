@@ -37,6 +37,18 @@ pub(super) fn postgres(wanted: Option<u32>) -> Result<PostgresPrograms, ServerEr
     })
 }
 
+/// Finds a client program of PostgreSQL, such as `pg_dump`: the newest that is installed, for it reads older servers too.
+pub fn postgres_client(name: &str) -> Result<PathBuf, ServerError> {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let folders = installed.map(|entry| entry.path().join("bin")).chain(path_folders());
+    let programs = folders.map(|folder| folder.join(name)).filter(|program| program.is_file());
+    let newest = programs.filter_map(|program| Some((version(&program)?, program))).max_by_key(|(version, _)| *version);
+    newest.map(|(_, program)| program).ok_or_else(|| ServerError::Missing {
+        server: "PostgreSQL's client",
+        remedy: format!("apt-get install postgresql-client, which has {name}"),
+    })
+}
+
 fn postgres_in(folder: &Path) -> Option<PostgresPrograms> {
     let postgres = folder.join("postgres").canonicalize().ok()?;
     let initdb = postgres.with_file_name("initdb");

@@ -3,6 +3,7 @@
 
 use super::{GateSpec, log::Log};
 use crate::{host_process::HostProcess, variables::Opened};
+use rhone_domain::logs::LogStream;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     env, io,
@@ -10,8 +11,16 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    task::JoinSet,
+    time::timeout,
+};
+
+/// How long what an ended app has printed is read.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Where the app can be reached, and who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +32,7 @@ pub(super) struct Running {
 /// The app, as long as its process lives.
 pub(super) struct App {
     child: Child,
+    outputs: JoinSet<()>,
     pub(super) running: Running,
 }
 
@@ -48,10 +58,11 @@ impl App {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()?;
-        child.stdout.take().map(|output| tokio::spawn(log.clone().keep(output)));
-        child.stderr.take().map(|output| tokio::spawn(log.clone().keep(output)));
+        let mut outputs = JoinSet::new();
+        child.stdout.take().map(|output| outputs.spawn(log.clone().keep(LogStream::Stdout, output)));
+        child.stderr.take().map(|output| outputs.spawn(log.clone().keep(LogStream::Stderr, output)));
         let process = child.id().and_then(HostProcess::now_at).ok_or_else(|| io::Error::other("it ended at once"))?;
-        Ok(Self { child, running: Running { port, process } })
+        Ok(Self { child, outputs, running: Running { port, process } })
     }
 
     /// Waits for its end; whatever it left in its group ends with it.
@@ -64,6 +75,8 @@ impl App {
             // An empty group is what we want.
             let _ = kill_process_group(group, Signal::KILL);
         }
+        // Its last words are in the pipes; somebody who left the group may hold them open for ever.
+        let _ = timeout(LAST_WORDS, async { while self.outputs.join_next().await.is_some() {} }).await;
         exit
     }
 

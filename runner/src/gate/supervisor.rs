@@ -46,19 +46,29 @@ pub(super) async fn supervise(
 ) -> Result<(), Error> {
     let mut signals = Signals::take()?;
     let folder = spec_path.parent().ok_or(Error::Config("the spec's path has no folder"))?;
-    let log = Log::open(folder, specs.borrow().log_bytes).map_err(Error::file(folder))?;
     let variables = variables(&specs.borrow().clone(), status)?;
+    let log = Log::open(folder, &specs.borrow(), variables.mask()).map_err(Error::file(folder))?;
+    let handing_over = tokio::spawn(log.clone().hand_over());
+    let ended = keep_running(&mut signals, spec_path, specs, apps, (status, front), (&variables, &log)).await;
+    handing_over.abort();
+    log.close();
+    ended
+}
+
+async fn keep_running(
+    signals: &mut Signals,
+    spec_path: &Path,
+    specs: &watch::Sender<GateSpec>,
+    apps: &watch::Sender<Option<Running>>,
+    (status, front): (&mut StatusFile, &Front),
+    (variables, log): (&Opened, &Log),
+) -> Result<(), Error> {
     let mut pause = FIRST_PAUSE;
     loop {
         verify(specs.borrow().clone(), status).await?;
         let started = Instant::now();
         let spec = specs.borrow().clone();
-        let given = variables.iter().map(|(name, _)| name.to_owned()).collect();
-        let app = match image::words(&spec, folder, given).await {
-            Ok(words) => App::start(&spec, &words, &variables, &log).map_err(|error| error.to_string()),
-            Err(error) => Err(error),
-        };
-        let exit = match app {
+        let exit = match begin(&spec, spec_path, variables, log).await {
             Err(error) => format!("could not be started: {error}"),
             Ok(mut app) => {
                 status.started(app.running.process)?;
@@ -72,7 +82,7 @@ pub(super) async fn supervise(
                     Err(told) => {
                         // A draining app gives its port back, and the next to get it may be anyone.
                         apps.send_replace(None);
-                        return stop(app, told, (&mut signals, spec_path, specs), status, front).await;
+                        return stop(app, told, (signals, spec_path, specs), status, front).await;
                     }
                 }
             }
@@ -88,6 +98,14 @@ pub(super) async fn supervise(
             _ = signals.told(spec_path, specs) => return status.draining(),
         }
     }
+}
+
+/// Starts the app: the artifact's own command, or the image that the artifact is.
+async fn begin(spec: &GateSpec, spec_path: &Path, variables: &Opened, log: &Log) -> Result<App, String> {
+    let folder = spec_path.parent().unwrap_or(Path::new("."));
+    let given = variables.iter().map(|(name, _)| name.to_owned()).collect();
+    let words = image::words(spec, folder, given).await?;
+    App::start(spec, &words, variables, log).map_err(|error| error.to_string())
 }
 
 /// Open connections may finish until the deadline; then SIGTERM to the app's group, a moment for its last words, SIGKILL. Told

@@ -238,6 +238,8 @@ impl Keeper {
             variables: self.sealed(order),
             drain_timeout_ms: order.drain_timeout_ms,
             log_bytes: self.host.config.log_bytes,
+            log_backlog_bytes: self.host.config.log_backlog_bytes,
+            log_lines_per_second: self.host.config.log_lines_per_second,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     gate::{GateSpec, clear_orphans, lock},
     host_process::HostProcess,
+    log_folder,
 };
 use rhone_domain::host_protocol::{Desired, Seen};
 use rustix::process::Signal;
@@ -56,6 +57,9 @@ impl Keeper {
             let lock_path = self.folder.path().join("gate.lock");
             if let Some(_nobody_else) = lock(&lock_path, Duration::from_secs(1)).await? {
                 clear_orphans(self.folder.gate()?.as_ref(), order.allocation);
+                // Nobody else writes there any more, and what the app said last is to be read.
+                let logs = self.folder.logs_path();
+                log_folder::close_left(&logs).map_err(Error::file(&logs))?;
                 return Ok(());
             }
         }

@@ -38,7 +38,7 @@ impl Keeper {
         if let Err(flaw) = as_ordered(order, &fetched) {
             return Ok(Err(flaw));
         }
-        sealed.write(order.allocation, &fetched.variables)?;
+        sealed.write(&fetched)?;
         Ok(Ok(()))
     }
 

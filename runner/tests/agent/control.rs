@@ -1,4 +1,4 @@
-//! The control plane's three endpoints, as the wire contract has them. It can be stopped and started again on its address,
+//! The control plane's endpoints, as the wire contract has them. It can be stopped and started again on its address,
 //! and it keeps every report in the order of arrival.
 
 use axum::{
@@ -13,6 +13,7 @@ use rhone_domain::{
     hidden::Hidden,
     host_protocol::{AllocationVariables, Desired, DesiredSet, Reports, SECRET_MISSING, Seen},
     ids::{AllocationId, HostId},
+    logs::{LogChunk, LogChunks, LogLine},
     numbers::EnvSet,
 };
 use serde::Deserialize;
@@ -37,6 +38,8 @@ struct Kept {
     artifacts: BTreeMap<Digest, Vec<u8>>,
     variables: BTreeMap<AllocationId, Handed>,
     reports: Vec<(AllocationId, Seen)>,
+    /// By the number of their first line, and how often they were sent.
+    logs: BTreeMap<(AllocationId, u64), (Vec<LogLine>, usize)>,
     unacceptable: Option<AllocationId>,
     fetches: usize,
 }
@@ -89,6 +92,7 @@ impl Control {
             .route("/runner/v1/artifacts/{digest}", get(artifact))
             .route("/runner/v1/variables/{allocation}", get(variables))
             .route("/runner/v1/reports", post(reports))
+            .route("/runner/v1/logs", post(logs))
             .with_state(Arc::clone(&self.shared));
         let listener = listener.into_std().expect("a socket");
         let server = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -134,6 +138,14 @@ impl Control {
     /// Reports of this allocation will be answered with 422.
     pub(crate) fn refuse_reports_of(&self, allocation: AllocationId) {
         self.shared.kept().unacceptable = Some(allocation);
+    }
+
+    /// The lines of an allocation, each with its number, as they would be kept; and how often the rarest of its chunks was sent.
+    pub(crate) fn lines(&self, allocation: AllocationId) -> (Vec<(u64, LogLine)>, usize) {
+        let kept = self.shared.kept();
+        let own = || kept.logs.iter().filter(|((of, _), _)| *of == allocation);
+        let lines = own().flat_map(|((_, first), (lines, _))| (*first..).zip(lines.iter().cloned())).collect();
+        (lines, own().map(|(_, (_, sent))| *sent).min().unwrap_or(0))
     }
 
     /// How often an artifact was fetched.
@@ -187,7 +199,10 @@ async fn variables(
     let Some(ordered) = kept.desired.get(&allocation) else { return StatusCode::NOT_FOUND.into_response() };
     let handed = kept.variables.get(&allocation).cloned();
     match handed.unwrap_or_else(|| Handed::Set(ordered.env_set, BTreeMap::new())) {
-        Handed::Set(env_set, variables) => Json(AllocationVariables { allocation, env_set, variables }).into_response(),
+        Handed::Set(env_set, variables) => {
+            let plain = ["GREETING".to_owned()].into();
+            Json(AllocationVariables { allocation, env_set, variables, plain }).into_response()
+        }
         Handed::Missing => {
             let refusal = serde_json::json!({ "code": SECRET_MISSING, "message": "TOKEN is gone" });
             (StatusCode::CONFLICT, Json(refusal)).into_response()
@@ -206,6 +221,23 @@ async fn artifact(State(shared): State<Arc<Shared>>, headers: HeaderMap, Path(di
         Some(bytes) => bytes.clone().into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// Takes chunks in, and loses the answer every first time.
+async fn logs(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(sent): Json<LogChunks>) -> Response {
+    if let Some(refusal) = refused(&headers) {
+        return refusal;
+    }
+    assert_eq!(sent.host, shared.host);
+    let mut kept = shared.kept();
+    let mut lost = false;
+    for LogChunk { allocation, first_line, lines } in sent.chunks {
+        let before = kept.logs.entry((allocation, first_line)).or_insert_with(|| (lines.clone(), 0));
+        assert_eq!(before.0, lines, "the same number is the same chunk");
+        before.1 += 1;
+        lost |= before.1 == 1;
+    }
+    if lost { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }.into_response()
 }
 
 async fn reports(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(reports): Json<Reports>) -> Response {

@@ -5,6 +5,7 @@ mod control;
 mod rig;
 
 mod image;
+mod logs;
 mod refusals;
 mod running;
 mod stopping;

@@ -110,6 +110,7 @@ impl Rig {
             "host": host,
             "gate_command": [program, "gate"],
             "admin": "127.0.0.1:0",
+            "log_backlog_bytes": 400_000,
         });
         fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
         let agent = spawn(folder.path());

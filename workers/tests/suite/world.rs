@@ -10,12 +10,13 @@ use rhone_eventstore::{
 use rhone_migrations::{migrate, set_role_password};
 use rhone_projections::{catalogue::Catalogue, deployments::Deployments, schema, timeline::Timeline};
 use rhone_providers::{
+    artifact_store::ArtifactStore,
     probe::{Ground, Reach},
     servers::{Nats, Postgres},
 };
-use rhone_workers::Config;
+use rhone_workers::{Config, LogRetention};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -27,7 +28,7 @@ pub(crate) struct World {
     url: String,
     postgres: Postgres,
     nats: Nats,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -57,11 +58,14 @@ impl World {
             feed_key: Arc::new(SigningKey::from_bytes(&[7; 32])),
             nats: Some(bus(&nats).await),
             vault: Vault::new(KeyRing::open(|| Ok(KeyFile::first("tests", [7; 32]))).expect("a key")),
+            artifacts: ArtifactStore::local(&folder.path().join("artifacts")).expect("a store"),
+            builds: None,
+            log_retention: LogRetention { age: Duration::from_hours(24), bytes: 4_000 },
             ground: Ground { reach: Reach::Local, objects: None },
             actor: clock.new_id(),
             clock,
         };
-        Self { config, url, postgres, nats, _folder: folder }
+        Self { config, url, postgres, nats, folder }
     }
 
     /// Starts a worker.
@@ -75,12 +79,22 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut self.admin().await).await.expect("the statement runs");
     }
 
+    /// The same, as a list.
+    pub(crate) async fn numbers(&self, sql: &'static str) -> Vec<i64> {
+        sqlx::query_scalar(sql).fetch_all(&mut self.admin().await).await.expect("numbers")
+    }
+
     /// Asks for one number as the administrator.
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut self.admin().await).await.expect("a number")
     }
 
-    async fn admin(&self) -> PgConnection {
+    /// Where everything lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) async fn admin(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.expect("the administrator connects")
     }
 

@@ -54,6 +54,13 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// As clients see it.
+    pub(crate) fn shown_id(&self) -> ID {
+        self.id.clone()
+    }
+}
+
 #[Object(name = "Binding")]
 impl Shown {
     pub(crate) async fn id(&self) -> &ID {

@@ -3,14 +3,19 @@
 
 /// Defines the payload of a mutation: its object, and what all payloads have.
 macro_rules! payload {
+    // The object is asked of the read models once they have taken the change in.
     ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty }) => {
-        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, as_of |answer| answer.position } }
+        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, awaited } }
     };
     // For a mutation that changes nothing about its object: there is nothing that the read models must take in first.
     ($(#[$doc:meta])* $name:ident { $field:ident: unchanged $object:ty }) => {
-        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, as_of |_answer| None } }
+        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, unchanged } }
     };
-    ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty, as_of $as_of:expr }) => {
+    // For a mutation that creates its object: the log has it already.
+    ($(#[$doc:meta])* $name:ident { $field:ident: created $object:ty }) => {
+        $crate::graphql::change::payload! { $(#[$doc])* $name { $field: $object, created } }
+    };
+    ($(#[$doc:meta])* $name:ident { $field:ident: $object:ty, $how:ident }) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub(crate) struct $name(pub(crate) $crate::graphql::change::Answer);
@@ -21,8 +26,7 @@ macro_rules! payload {
             async fn $field(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Option<$object>> {
                 match self.0.object {
                     Some(id) => {
-                        let as_of: fn(&$crate::graphql::change::Answer) -> Option<rhone_eventstore::Position> = $as_of;
-                        Ok(<$object>::find(ctx, id.into(), as_of(&self.0)).await?)
+                        Ok($crate::graphql::change::found!($how, $object, ctx, id.into(), self.0.position))
                     }
                     None => Ok(None),
                 }
@@ -62,3 +66,17 @@ macro_rules! payload {
     };
 }
 pub(crate) use payload;
+
+/// Where a payload's object comes from.
+macro_rules! found {
+    (awaited, $object:ty, $ctx:expr, $id:expr, $position:expr) => {
+        <$object>::find($ctx, $id, $position).await?
+    };
+    (unchanged, $object:ty, $ctx:expr, $id:expr, $position:expr) => {
+        <$object>::find($ctx, $id, None).await?
+    };
+    (created, $object:ty, $ctx:expr, $id:expr, $position:expr) => {
+        <$object>::created($ctx, $id).await?
+    };
+}
+pub(crate) use found;

@@ -46,7 +46,7 @@ pub(crate) struct EnvironmentCreateInput {
 
 payload! {
     /// The answer of environmentCreate.
-    EnvironmentCreatePayload { environment: Environment }
+    EnvironmentCreatePayload { environment: created Environment }
 }
 
 #[derive(Debug, Default)]

@@ -1,9 +1,14 @@
 //! Which lines of a timeline are asked for, in the words of clients: one filter for every timeline and for its export. Each
 //! word is checked by name. Trap: a filter that quietly means nothing because a type of event was spelled wrong.
 
-use crate::{fault::Fault, graphql::id};
+use crate::{
+    fault::Fault,
+    graphql::{
+        id,
+        time::{self, Time},
+    },
+};
 use async_graphql::{Enum, ID, InputObject};
-use chrono::{DateTime, Utc};
 use rhone_domain::{
     catalogue,
     envelope::StreamId,
@@ -62,9 +67,9 @@ pub(crate) struct TimelineFilter {
     /// Of one kind.
     pub(crate) kind: Option<TimelineKind>,
     /// What the log received then or later.
-    pub(crate) since: Option<DateTime<Utc>>,
+    pub(crate) since: Option<Time>,
     /// What it received before.
-    pub(crate) until: Option<DateTime<Utc>>,
+    pub(crate) until: Option<Time>,
 }
 
 impl TimelineFilter {
@@ -76,7 +81,8 @@ impl TimelineFilter {
             self.environment_id.as_ref().map(|id| id::read::<EnvironmentId>("environmentId", id)).transpose()?;
         let operation = self.operation_id.as_ref().map(|id| id::read::<OperationId>("operationId", id)).transpose()?;
         let correlation = self.correlation.as_deref().map(|text| uuid("correlation", text)).transpose()?;
-        if self.since.zip(self.until).is_some_and(|(since, until)| since >= until) {
+        let (since, until) = (time::read("since", self.since)?, time::read("until", self.until)?);
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
             return Err(Fault::bad_input("until", "must be later than since"));
         }
         Ok(Filter {
@@ -88,8 +94,8 @@ impl TimelineFilter {
             actor: self.actor.as_deref().map(|text| uuid("actor", text)).transpose()?,
             streams: self.object_id.as_ref().map(|id| streams_of("objectId", id)).transpose()?.unwrap_or_default(),
             types: types(self.types, self.kind)?,
-            since: self.since,
-            until: self.until,
+            since,
+            until,
         })
     }
 }
@@ -178,6 +184,7 @@ pub(crate) fn streams_of(field: &'static str, id: &ID) -> Result<Vec<StreamId>, 
 mod tests {
     //! Words are read, or refused by the name of their field.
     use super::*;
+    use chrono::{DateTime, Utc};
 
     fn refused(filter: TimelineFilter) -> String {
         let fault = filter.within(&Filter::default()).expect_err("refused");
@@ -215,7 +222,7 @@ mod tests {
         let now = DateTime::<Utc>::UNIX_EPOCH;
         let filter = TimelineFilter::default;
         assert_eq!(refused(TimelineFilter { actor: Some("ada".into()), ..filter() }), "actor");
-        assert_eq!(refused(TimelineFilter { since: Some(now), until: Some(now), ..filter() }), "until");
+        assert_eq!(refused(TimelineFilter { since: Some(now.into()), until: Some(now.into()), ..filter() }), "until");
         let both =
             TimelineFilter { kind: Some(TimelineKind::Refusal), types: Some(vec!["app.created".into()]), ..filter() };
         assert_eq!(refused(both), "kind");

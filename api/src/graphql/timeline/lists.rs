@@ -6,7 +6,8 @@ use crate::{
     fault::Fault,
     graphql::{
         connection::{Pages, Rows},
-        context::{begin, position, shown, wait_for},
+        context::{Ask as _, position, shown, wait_for},
+        lists::{LinesOf, LinesPage, MOST_OF_ONE},
         operation::Operation,
     },
 };
@@ -16,8 +17,6 @@ use rhone_projections::{
     projection,
     timeline::{self, Filter},
 };
-use std::collections::HashMap;
-use uuid::Uuid;
 
 /// What is asked of a list.
 pub(crate) struct Wanted {
@@ -26,15 +25,13 @@ pub(crate) struct Wanted {
     pub(crate) pages: Pages,
 }
 
-/// The most lines that are shown of one operation; all of them are had by its correlation.
-const MOST_OF_ONE: i64 = 100;
-
 /// Waits, for a short bounded time, until the timeline has come this far.
 pub(crate) async fn reached(ctx: &Context<'_>, at_least: Option<&str>) -> Result<(), Fault> {
     let target = position(ctx, "atLeastPosition", at_least)?;
     wait_for(ctx, projection::key::<timeline::Timeline>(), target).await
 }
 
+/// Gathered over the request: a timeline within a list costs no statement of its own.
 async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Paged, Vec<timeline::Entry>), Fault> {
     reached(ctx, wanted.at_least_position.as_deref()).await?;
     let plain = |field, cursor: Option<String>| {
@@ -43,9 +40,9 @@ async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Pag
     let Pages { first, after, last, before } = wanted.pages;
     let (after, before) = (plain("after", after)?, plain("before", before)?);
     let paged = Pages { first, after, last, before }.wanted::<Position>()?;
-    let mut transaction = begin(ctx).await?;
-    let rows = timeline::page(&mut transaction, filter, &paged.keyset).await.map_err(Fault::internal)?;
-    Ok((paged, rows))
+    let asked = LinesPage(filter.clone(), paged.keyset);
+    let rows = ctx.loaders().lists.load_one(asked).await.map_err(Fault::internal)?;
+    Ok((paged, rows.unwrap_or_default()))
 }
 
 type Paged = crate::graphql::connection::Wanted<Position>;
@@ -106,18 +103,13 @@ pub(crate) async fn operations(
     let mut filter = asked.within(&base)?;
     filter.types = vec![REQUESTED.to_owned()];
     let (paged, rows) = page(ctx, &filter, wanted).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.correlation).collect();
-    let mut transaction = begin(ctx).await?;
-    let found = timeline::by_correlations(&mut transaction, &ids, MOST_OF_ONE + 1).await.map_err(Fault::internal)?;
-    let mut of = HashMap::<Uuid, Vec<TimelineEntry>>::new();
-    for entry in found {
-        of.entry(entry.correlation).or_default().push(TimelineEntry(entry));
-    }
-    let most = usize::try_from(MOST_OF_ONE).unwrap_or(usize::MAX);
+    let causes = rows.iter().map(|row| LinesOf(row.correlation));
+    let mut of = ctx.loaders().lists.load_many(causes).await.map_err(Fault::internal)?;
     let line = |row: timeline::Entry| {
-        let mut events = of.remove(&row.correlation).unwrap_or_default();
-        let more_events = events.len() > most;
-        events.truncate(most);
+        let mut events = of.remove(&LinesOf(row.correlation)).unwrap_or_default();
+        let more_events = events.len() > MOST_OF_ONE;
+        events.truncate(MOST_OF_ONE);
+        let events = events.into_iter().map(TimelineEntry).collect();
         (shown(ctx, row.position), OperationLine { request: TimelineEntry(row), events, more_events })
     };
     Ok(paged.connection(rows.into_iter().map(line).collect()))

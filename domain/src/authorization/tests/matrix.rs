@@ -43,6 +43,7 @@ operation.request_promotion   | api pipeline                 | yes yes preview n
 operation.request_region_failover | api                      | yes yes preview no  | promote_production environment
 operation.request_rollback    | api                          | yes yes no      no  | roll_back environment
 operation.request_region_enablement | api                    | yes yes no      no  | environment_manage environment
+operation.request_deploy      | api                          | yes yes yes     no  | deploy environment
 operation.request_scale       | api                          | yes yes no      no  | scale environment
 operation.request_drain       | api                          | yes yes no      no  | scale environment
 operation.request_host_drain  | platform                     | yes no  no      no  | platform_manage platform
@@ -89,4 +90,7 @@ workspace.remove_member       | api                          | yes yes no      n
 workspace.set_grants          | api                          | yes yes no      no  | members_manage workspace
 workspace.grant_support       | api                          | yes yes yes     no  | support_grant workspace
 workspace.end_support         | api                          | yes yes yes     no  | support_grant workspace
+workspace.invite              | api                          | yes yes no      no  | members_manage workspace
+workspace.revoke_invitation   | api                          | yes yes no      no  | members_manage workspace
+workspace.accept_invitation   | api                          | yes yes yes     yes | -
 ";

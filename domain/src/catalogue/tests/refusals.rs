@@ -183,6 +183,10 @@ fn of_workspaces() -> Vec<Row> {
         R::WorkspaceWide { .. } => R::WorkspaceWide { grant: Grant::MembersManage },
         R::SupportTooLong => R::SupportTooLong,
         R::NoSupport => R::NoSupport,
+        R::InvitationTooLong => R::InvitationTooLong,
+        R::TooManyInvitations => R::TooManyInvitations,
+        R::NoInvitation => R::NoInvitation,
+        R::InvitationGone => R::InvitationGone,
     });
     let everybody = of!("every noun", U {
         U::WrongWriter { .. } => U::WrongWriter {

@@ -10,7 +10,7 @@ use crate::{
     authorization::Grant,
     cell, claim,
     database_impact::Impact,
-    deployment,
+    deploy, deployment,
     digest::Digest,
     envelope::StreamId,
     environment,
@@ -24,11 +24,12 @@ use crate::{
     project, refusal, region, route_owner,
     session_fate::Fate,
     story::{
-        ACME, ALICE, BERGEN, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, LYON, NORTH_EDGE, PRODUCTION, SECOND,
-        SHOP, SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, enabled, facts, generated,
-        host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested, restored,
-        slug, validated,
+        ACME, ALICE, BERGEN, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, INVITATION, LYON, NORTH_EDGE, PRODUCTION,
+        SECOND, SHOP, SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, enabled, facts,
+        generated, host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested,
+        restored, slug, validated,
     },
+    text::Commit,
     variables, workspace,
 };
 
@@ -166,6 +167,20 @@ fn operations() -> [operation::Event; 6] {
             sessions_ended: 2,
         }],
         sessions: Some(Fate::Hydrate),
+        fetched: Some(deploy::Fetched {
+            attempt: Fence(1),
+            commit: Some(Commit::parse("commit", &"1f".repeat(20)).expect("a commit")),
+            took_ms: 840,
+        }),
+        built: Some(deploy::Built {
+            attempt: Fence(1),
+            plan: "python".into(),
+            sandbox: Some("bubblewrap".into()),
+            size: 4_096,
+            files: 3,
+            took_ms: 1_200,
+        }),
+        promotion: Some(SECOND),
     };
     [
         operation::Event::Requested(requested(operation::Kind::Rollback, Epoch(2))),
@@ -238,7 +253,7 @@ fn routes() -> [route_owner::Event; 16] {
     ]
 }
 
-fn workspaces() -> [workspace::Event; 7] {
+fn workspaces() -> [workspace::Event; 10] {
     let contact_email = Sealed {
         subject: ALICE.0.into(),
         field: "workspace.contact_email".into(),
@@ -268,6 +283,16 @@ fn workspaces() -> [workspace::Event; 7] {
             until: at(3_600),
         },
         workspace::Event::SupportEnded { access: SUPPORT },
+        workspace::Event::MemberInvited {
+            invitation: INVITATION,
+            role: workspace::Role::Member,
+            secret: GREEN_BYTES,
+            by: ALICE,
+            since: at(0),
+            until: at(3_600),
+        },
+        workspace::Event::InvitationRevoked { invitation: INVITATION },
+        workspace::Event::InvitationAccepted { invitation: INVITATION, actor: ALICE, role: workspace::Role::Member },
     ]
 }
 

@@ -1,0 +1,35 @@
+//! `rhone restore --drill`: the restore as it would be, on a PostgreSQL and in a folder that are thrown away. Nothing of the
+//! platform that runs is asked or touched. The trap avoided: a rehearsal that is another piece than the one that is played.
+
+use super::restore::{self, Backup};
+use crate::{backup_args::RestoreArgs, data::Data, output::line, shutdown};
+use anyhow::{Context as _, Result, bail};
+use rhone_providers::servers::Postgres;
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+/// Rehearses a restore; whatever becomes of it, nothing is left.
+pub(super) async fn run(backup: &Backup, how: &RestoreArgs) -> Result<()> {
+    let shutdown = shutdown::requested()?;
+    let made = tempfile::Builder::new().prefix("rhone-drill-").tempdir_in(&how.scratch);
+    let folder = made.with_context(|| format!("making a folder in {}", how.scratch.display()))?;
+    // PostgreSQL's own user must be able to enter it.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).context("opening that folder")?;
+    let data = Data::at(&folder.path().join("data")).created()?;
+    let server = Postgres::start_for_test(&data.postgres()).await.context("starting a private PostgreSQL")?;
+    let played = tokio::select! {
+        proof = restore::on(&server, backup, &data, how.raise_epochs_by) => proof,
+        () = shutdown => Err(anyhow::anyhow!("interrupted")),
+    };
+    server.stop().await;
+    let cleared = folder.close().with_context(|| format!("clearing {} away", data.path().display()));
+    let proof = match played {
+        Ok(proof) => proof,
+        Err(error) => bail!(error.context("the backup cannot be restored")),
+    };
+    cleared?;
+    restore::say(&proof, how.json);
+    if !how.json {
+        line("rehearsed: the backup can be restored; nothing was left behind");
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Words of what is released, and of the operations that release it.
+
+use super::OperationsArgs;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// Of artifacts.
+#[derive(Debug, Subcommand)]
+pub enum ArtifactVerb {
+    /// Pack a folder or an OCI layout and say its digest; nothing is sent.
+    Pack {
+        /// The folder.
+        folder: PathBuf,
+        /// Where to put what was packed; nowhere when omitted.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Pack, upload and register.
+    Push {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose it is.
+        #[arg(long)]
+        workspace: String,
+    },
+}
+
+/// Of deployments.
+#[derive(Debug, Subcommand)]
+pub enum DeploymentVerb {
+    /// Make a candidate release, and show it in an environment first.
+    Create {
+        /// Of which app.
+        #[arg(long)]
+        app: String,
+        /// Registered bytes.
+        #[arg(long, conflicts_with = "dir", required_unless_present = "dir")]
+        digest: Option<String>,
+        /// A folder to be packed, uploaded and registered first.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// The environment that shows it first.
+        #[arg(long)]
+        environment: Option<String>,
+    },
+    /// Give an environment's traffic to it.
+    Promote {
+        /// Which.
+        deployment: String,
+        /// Where.
+        #[arg(long)]
+        environment: String,
+        /// The epoch this was decided on.
+        #[arg(long)]
+        expected_epoch: Option<u64>,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// Of operations.
+#[derive(Debug, Subcommand)]
+pub enum OperationVerb {
+    /// Show it as it is.
+    Show {
+        /// Which.
+        operation: String,
+    },
+    /// List an app's, the newest first.
+    List(OperationsArgs),
+    /// Follow it to its end.
+    Watch {
+        /// Which.
+        operation: String,
+    },
+    /// Ask for an early end.
+    Cancel {
+        /// Which.
+        operation: String,
+        /// Why; it is kept.
+        #[arg(long)]
+        reason: String,
+    },
+}

@@ -1,0 +1,169 @@
+//! What is done every day in a folder: link, open, route show, lists of operations, files of variables. The trap avoided: a
+//! second way to do a thing; each of these asks what the nouns' verbs ask.
+
+use super::{
+    args::{Daily, ImportArgs, LinkArgs, OpenArgs, OperationsArgs},
+    documents, dotenv,
+    failure::Failure,
+    gates,
+    link::Link,
+    mutation::VARIABLES_SET,
+    run::{Asking, not_found},
+    show,
+};
+use crate::{Report, Stage, data::Data, output::line, private_file};
+use reqwest::Url;
+use rhone_domain::{
+    claim::{self, Kind},
+    text::Hostname,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{self, IsTerminal as _},
+    process::{Command, Stdio},
+};
+use uuid::Uuid;
+
+/// Does what is asked.
+pub(super) async fn run(asking: &Asking<'_>, data: &Data, daily: Daily) -> Result<(), Failure> {
+    match daily {
+        Daily::Link(words) => link(asking, words).await,
+        Daily::Open(words) => open(asking, data, words).await,
+        Daily::Route(host) => route(asking, &host).await,
+        Daily::Operations(words) => operations(asking, words).await,
+        Daily::Import(words) => import(asking, words).await,
+        Daily::Promote(words) => gates::promote(asking, words).await,
+        Daily::Rollback(words) => gates::roll_back(asking, words).await,
+    }
+}
+
+/// `rhone link --forget`, which needs no connection.
+pub(super) fn forget(json: bool) -> Result<(), Failure> {
+    let forgotten = Link::forget()?;
+    show::data(&json!({ "forgotten": forgotten }), json);
+    Ok(())
+}
+
+async fn link(asking: &Asking<'_>, words: LinkArgs) -> Result<(), Failure> {
+    let environment = words.target.unwrap_or_default();
+    let mut found = asking.found(documents::PLACE, &environment, "environment").await?;
+    let app = found["app"]["id"].as_str().ok_or_else(|| not_found("app of that environment"))?;
+    let kept = Link { app: app.to_owned(), environment }.keep()?;
+    found["link"] = json!(kept);
+    show::data(&found, asking.how.json);
+    Ok(())
+}
+
+async fn open(asking: &Asking<'_>, data: &Data, words: OpenArgs) -> Result<(), Failure> {
+    let found = asking.found(&documents::environment(), &words.environment, "environment").await?;
+    let Some(host) = found["routeOwner"]["hosts"][0].as_str() else {
+        let message = "no hostname leads there: rhone environment host-attach ENVIRONMENT HOST".to_owned();
+        return Err(Failure::Fault { code: "NOT_FOUND".into(), message });
+    };
+    let url = address(host, edge_here(asking, data)?.as_deref());
+    if asking.how.json {
+        line(json!({ "url": url, "host": host, "environment": words.environment }));
+        return Ok(());
+    }
+    line(&url);
+    if !words.print && io::stdout().is_terminal() {
+        let opened = Command::new("xdg-open").arg(&url).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
+        opened.map(drop).map_err(|error| Failure::local("starting xdg-open; open it yourself", error))?;
+    }
+    Ok(())
+}
+
+/// An edge of the `rhone up` that is asked; none where it is another API.
+fn edge_here(asking: &Asking<'_>, data: &Data) -> Result<Option<String>, Failure> {
+    let report: Option<Report> = private_file::read(&data.report())
+        .map_err(|error| Failure::local("looking for a running `rhone up`", error))?;
+    let here = report.filter(|report| report.stage != Stage::Stopped).map(|report| report.facts.urls);
+    Ok(here.filter(|urls| asking.connection.at("") == urls.api).and_then(|urls| urls.edges.into_iter().next()))
+}
+
+/// Where visitors reach a host: over TLS, which somebody in front of the edges speaks, or at the edge of this machine.
+fn address(host: &str, edge: Option<&str>) -> String {
+    let port = edge.and_then(|edge| Url::parse(edge).ok()?.port());
+    port.map_or_else(|| format!("https://{host}/"), |port| format!("http://{host}:{port}/"))
+}
+
+/// Who has a name is a fact of the claim's own stream, whose name is derived from the name.
+async fn route(asking: &Asking<'_>, host: &str) -> Result<(), Failure> {
+    let usage = |error: rhone_domain::text::InvalidText| Failure::Fault {
+        code: "BAD_USER_INPUT".into(),
+        message: error.to_string(),
+    };
+    let host = Hostname::parse("host", host).map_err(usage)?;
+    let stream = format!("claim:{}", claim::id(Kind::Hostname, Uuid::nil(), host.as_str()));
+    let unknown = || Failure::Fault {
+        code: "NOT_FOUND".into(),
+        message: format!("no environment that you can see has the hostname {}", host.as_str()),
+    };
+    let asked = asking.connection.query(documents::REPLAY, json!({ "stream": stream })).await;
+    let claim = match asked {
+        Err(Failure::Fault { code, .. }) if code == "NOT_FOUND" => return Err(unknown()),
+        asked => asked?,
+    };
+    let holder = claim["replay"]["state"]["holder"].as_str().and_then(|id| Uuid::try_parse(id).ok());
+    let environment = format!("env_{}", holder.ok_or_else(unknown)?.simple());
+    let found = asking.found(&documents::route(), &environment, "environment").await?;
+    show::data(&json!({ "host": host.as_str(), "environment": found }), asking.how.json);
+    Ok(())
+}
+
+async fn operations(asking: &Asking<'_>, words: OperationsArgs) -> Result<(), Failure> {
+    let OperationsArgs { app, only, open, first } = words;
+    let filter = open.then(|| json!({ "ended": false }));
+    let variables = json!({ "id": app, "environment": only, "filter": filter, "first": first });
+    let data = asking.connection.query(documents::OPERATIONS, variables).await?;
+    let Some(nodes) = data["app"]["operations"]["nodes"].as_array() else { return Err(not_found("app")) };
+    for node in nodes {
+        if asking.how.json {
+            line(node);
+        } else {
+            line(operation_line(node));
+        }
+    }
+    Ok(())
+}
+
+fn operation_line(node: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let failure = node["failure"]["code"].as_str().map(|code| format!("  {code}")).unwrap_or_default();
+    format!(
+        "{}  {:<18} {:<16} {}  {}{failure}",
+        text(&node["id"]),
+        text(&node["kind"]).to_lowercase(),
+        text(&node["stage"]).to_lowercase(),
+        text(&node["environment"]["id"]),
+        text(&node["deployment"]["id"]),
+    )
+}
+
+async fn import(asking: &Asking<'_>, words: ImportArgs) -> Result<(), Failure> {
+    let ImportArgs { environment, file, secrets, expected_set } = words;
+    let text =
+        fs::read_to_string(&file).map_err(|error| Failure::local(format!("reading {}", file.display()), error))?;
+    let read = dotenv::read(&text).map_err(|bad| Failure::Fault {
+        code: "BAD_USER_INPUT".into(),
+        message: format!("{}: {bad}", file.display()),
+    })?;
+    let kind = if secrets { "SECRET" } else { "PLAIN" };
+    let one = |(key, value): &(String, String)| json!({ "key": key, "value": value, "kind": kind });
+    let variables: Vec<Value> = read.iter().map(one).collect();
+    let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
+    asking.change(&VARIABLES_SET, input).await
+}
+
+#[cfg(test)]
+mod tests {
+    //! Where an environment is reached.
+    use super::*;
+
+    #[test]
+    fn a_host_is_reached_over_tls_or_at_the_edge_of_this_machine() {
+        assert_eq!(address("shop.example.com", None), "https://shop.example.com/");
+        assert_eq!(address("shop.localhost", Some("http://127.0.0.1:4001")), "http://shop.localhost:4001/");
+    }
+}

@@ -1,0 +1,197 @@
+//! `rhone deploy`: from the commit at hand, or an image, to a release that its preview shows, with every stage told while it
+//! happens. The trap avoided: a deploy of something else than the person sees; files that are not committed are refused, and
+//! what is sent is the commit's full name.
+
+use super::{
+    args::How,
+    connection::Connection,
+    failure::Failure,
+    follow::{Progress, follow, shown},
+    mutation::{DEPLOYMENT_BUILD, DEPLOYMENT_IMPORT, Mutation},
+    show,
+};
+use clap::Args;
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// `rhone deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// For which environment; a preview environment shows the release as soon as it may.
+    #[arg(long)]
+    pub environment: String,
+    /// A folder of the repository to deploy from.
+    #[arg(long, default_value = ".")]
+    pub folder: PathBuf,
+    /// Another repository than the folder's `origin`: an address that builders reach.
+    #[arg(long)]
+    pub repository: Option<String>,
+    /// A commit, branch or tag; the commit that is checked out when omitted.
+    #[arg(long)]
+    pub reference: Option<String>,
+    /// An image instead of a commit: `registry.example.com/acme/shop@sha256:...`.
+    #[arg(long, conflicts_with_all = ["repository", "reference"])]
+    pub image: Option<String>,
+    /// Come back as soon as it is accepted.
+    #[arg(long)]
+    pub detach: bool,
+    /// In which manner.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Asks for the deploy and follows it, and the promotion that follows it.
+pub(super) async fn deploy(connection: &Connection, args: &DeployArgs) -> Result<(), Failure> {
+    let (mutation, mut input) = source(args)?;
+    input["environmentId"] = json!(args.environment);
+    input["idempotencyKey"] = json!(args.how.idempotency_key);
+    input["dryRun"] = json!(args.how.dry_run);
+    let sent = Instant::now();
+    let payload = connection.mutate(mutation, input).await?;
+    let (false, Some(operation), None) = (args.detach, payload.operation(), payload.refusal()) else {
+        if args.how.json || payload.refusal().is_none() {
+            show::data(payload.whole(), args.how.json);
+        }
+        return payload.accepted().map(drop);
+    };
+    let ended = followed(connection, operation, args, sent).await?;
+    if let Some(promotion) = ended["deploy"]["promotion"]["id"].as_str() {
+        followed(connection, promotion, args, sent).await?;
+    }
+    show::data(&shown(connection, operation).await?, args.how.json);
+    Ok(())
+}
+
+async fn followed(connection: &Connection, id: &str, args: &DeployArgs, since: Instant) -> Result<Value, Failure> {
+    let patience = Duration::from_secs(args.how.timeout);
+    let told = |step: &Progress| show::progress(step, since.elapsed());
+    let ended = follow(connection, id, patience, told).await;
+    if let (true, Err(Failure::Ended { .. })) = (args.how.json, &ended) {
+        show::data(&shown(connection, id).await?, true);
+    }
+    ended
+}
+
+/// What is deployed, as the API takes it.
+fn source(args: &DeployArgs) -> Result<(&'static Mutation, Value), Failure> {
+    if let Some(image) = &args.image {
+        let (name, digest) = image.split_once('@').ok_or_else(|| usage("--image is NAME@sha256:DIGEST"))?;
+        return Ok((&DEPLOYMENT_IMPORT, json!({ "image": name, "digest": digest })));
+    }
+    let repository = match &args.repository {
+        Some(repository) => repository.clone(),
+        None => origin(&args.folder)?,
+    };
+    let reference = match (&args.reference, &args.repository) {
+        (Some(reference), _) => reference.clone(),
+        (None, Some(_)) => return Err(usage("--repository needs a --reference: a commit, branch or tag")),
+        (None, None) => committed(&args.folder)?,
+    };
+    Ok((&DEPLOYMENT_BUILD, json!({ "repository": repository, "reference": reference })))
+}
+
+/// Where others reach what is checked out; the folder's own path when it has no origin, for builders of this machine.
+fn origin(folder: &Path) -> Result<String, Failure> {
+    let top = git(folder, &["rev-parse", "--show-toplevel"])?;
+    Ok(git(folder, &["remote", "get-url", "origin"]).unwrap_or(top))
+}
+
+/// The commit that is checked out, if it is all that is there.
+fn committed(folder: &Path) -> Result<String, Failure> {
+    let changed = git(folder, &["status", "--porcelain"])?;
+    if let Some(first) = changed.lines().next() {
+        let files = changed.lines().count();
+        return Err(usage(&format!(
+            "{files} files are not committed, such as `{}`: commit them, or name a --reference",
+            first.get(3..).unwrap_or(first)
+        )));
+    }
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn git(folder: &Path, words: &[&str]) -> Result<String, Failure> {
+    let doing = || format!("asking git about {}", folder.display());
+    let output = Command::new("git").arg("-C").arg(folder).args(words).output();
+    let output = output.map_err(|error| Failure::local(format!("{}; is git installed?", doing()), error))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(usage(&format!("{}: {said}", doing())));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+fn usage(message: &str) -> Failure {
+    Failure::Fault { code: "BAD_USER_INPUT".into(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is sent for what is at hand.
+    use super::*;
+    use std::fs;
+
+    fn args(folder: &Path) -> DeployArgs {
+        DeployArgs {
+            environment: "env_1".into(),
+            folder: folder.to_owned(),
+            repository: None,
+            reference: None,
+            image: None,
+            detach: false,
+            how: How::default(),
+        }
+    }
+
+    fn repository() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("app.py"), "print(1)\n").expect("a file");
+        let who = ["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
+        git(folder.path(), &["init", "--quiet"]).expect("a repository");
+        git(folder.path(), &["add", "."]).expect("added");
+        git(folder.path(), &[&who[..], &["commit", "--quiet", "-m", "one"]].concat()).expect("committed");
+        folder
+    }
+
+    #[test]
+    fn the_commit_at_hand_is_sent_by_its_full_name() {
+        let folder = repository();
+        let (_, sent) = source(&args(folder.path())).expect("a source");
+        let reference = sent["reference"].as_str().expect("a reference");
+        assert_eq!(reference.len(), 40);
+        let top = folder.path().canonicalize().expect("it is there");
+        assert_eq!(sent["repository"], json!(top.to_str().expect("UTF-8")));
+        git(folder.path(), &["remote", "add", "origin", "https://git.example.com/shop.git"]).expect("a remote");
+        let (_, sent) = source(&args(folder.path())).expect("a source");
+        assert_eq!(sent["repository"], json!("https://git.example.com/shop.git"));
+    }
+
+    #[test]
+    fn what_is_not_committed_is_refused_by_name() {
+        let folder = repository();
+        fs::write(folder.path().join("new.py"), "").expect("a file");
+        let refused = source(&args(folder.path())).expect_err("it is not committed");
+        assert!(refused.to_string().contains("new.py"), "{refused}");
+        assert_eq!(refused.exit_code(), 2);
+        let named = DeployArgs { reference: Some("main".into()), ..args(folder.path()) };
+        assert_eq!(source(&named).expect("a name is enough").1["reference"], json!("main"));
+    }
+
+    #[test]
+    fn an_image_is_named_by_its_digest() {
+        let image = |image: &str| DeployArgs { image: Some(image.into()), ..args(Path::new("/nowhere")) };
+        let (_, sent) = source(&image("registry.example.com/shop@sha256:00")).expect("a source");
+        assert_eq!(sent, json!({ "image": "registry.example.com/shop", "digest": "sha256:00" }));
+        assert_eq!(source(&image("registry.example.com/shop:1")).expect_err("a tag moves").exit_code(), 2);
+    }
+
+    #[test]
+    fn a_folder_without_a_repository_is_said_to_be_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(source(&args(folder.path())).expect_err("no repository").to_string().contains("not a git repository"));
+    }
+}

@@ -1,0 +1,233 @@
+//! The reference is complete: every field that serde reads has a row, every row is a field, every default is the one that
+//! holds, and every variable that the programs read is named. `docs/configuration.md` is what is printed.
+
+use super::*;
+use crate::config::{Build, Bus, Database, Edge, Exposure, GitHub, Keys, Probes, Serve, Work};
+use rhone_api::RateLimits;
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, Visitor, value::Error},
+    forward_to_deserialize_any,
+};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// Hears which fields a type asks for, and answers nothing.
+struct Listening<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Listening<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(serde::de::Error::custom("no struct"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        *self.0 = fields;
+        Err(serde::de::Error::custom("heard"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut heard: &'static [&'static str] = &[];
+    let _ = T::deserialize(Listening(&mut heard));
+    assert!(!heard.is_empty(), "it is a struct with fields");
+    heard
+}
+
+fn read() -> BTreeSet<(&'static str, String)> {
+    let of = |section, prefix: &str, fields: &[&str]| {
+        fields.iter().map(|field| (section, format!("{prefix}{field}"))).collect::<Vec<_>>()
+    };
+    [
+        of("database", "", fields::<Database>()),
+        of("bus", "", fields::<Bus>()),
+        of("keys", "", fields::<Keys>()),
+        of("serve", "", fields::<Serve>()),
+        of("serve", "rates.", fields::<RateLimits>()),
+        of("github", "", fields::<GitHub>()),
+        of("work", "", fields::<Work>()),
+        of("build", "", fields::<Build>()),
+        of("edge", "", fields::<Edge>()),
+        of("runner", "", fields::<rhone_runner::Config>()),
+        of("runner", "ports.", fields::<rhone_runner::PortRange>()),
+    ]
+    .concat()
+    .into_iter()
+    .collect()
+}
+
+#[test]
+fn every_field_has_a_row_and_every_row_is_a_field() {
+    let rows: Vec<(&str, String)> =
+        settings().iter().map(|setting| (setting.section, setting.key.to_owned())).collect();
+    let told: BTreeSet<(&str, String)> = rows.iter().cloned().collect();
+    assert_eq!(told.len(), rows.len(), "no row twice");
+    assert_eq!(told, read());
+    let sections: BTreeSet<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(sections, told.iter().map(|(section, _)| *section).collect());
+}
+
+#[test]
+fn a_default_is_the_one_that_holds() {
+    let here = "127.0.0.1:1";
+    let serve: Serve = serde_json::from_value(json!({ "listen": here, "artifacts": "a" })).expect("what is required");
+    let work: Work = serde_json::from_value(json!({ "admin": here, "artifacts": "a" })).expect("what is required");
+    assert!(serve.origins.is_empty() && serve.exposure == Exposure::Production && work.probes == Probes::Public);
+    let runner: rhone_runner::Config = serde_json::from_value(json!({
+        "data_dir": "d", "control_url": "u", "token": "t", "host": uuid::Uuid::nil(), "gate_command": [], "admin": here,
+    }))
+    .expect("what is required");
+    let said = |section: &str, key: &str| {
+        let all = settings();
+        let found = all.iter().find(|setting| setting.section == section && setting.key == key);
+        match &found.expect("a row").otherwise {
+            Otherwise::Is(value) => value.clone(),
+            other @ (Otherwise::Required | Otherwise::Nothing) => panic!("{section}.{key}: {other:?}"),
+        }
+    };
+    assert_eq!(said("runner", "log_bytes"), runner.log_bytes.to_string());
+    assert_eq!(said("runner", "artifact_bytes"), runner.artifact_bytes.to_string());
+    assert_eq!(said("runner", "log_backlog_bytes"), runner.log_backlog_bytes.to_string());
+    assert_eq!(said("runner", "log_lines_per_second"), runner.log_lines_per_second.to_string());
+    assert_eq!(
+        [said("work", "log_days"), said("work", "log_mib")],
+        [work.log_days, work.log_mib].map(|n| n.to_string())
+    );
+    assert_eq!(said("runner", "ports.first"), runner.ports.first.to_string());
+    assert_eq!(said("serve", "rates.token"), serve.rates.token.per_minute.to_string());
+    assert_eq!([said("serve", "exposure"), said("work", "probes")], ["production", "public"]);
+}
+
+#[test]
+fn what_is_required_is_what_serde_and_the_parts_ask_for() {
+    let required = |section: &str| -> BTreeSet<&str> {
+        let all = settings();
+        let of =
+            all.into_iter().filter(|setting| setting.section == section && setting.otherwise == Otherwise::Required);
+        of.map(|setting| setting.key).collect()
+    };
+    assert!(serde_json::from_value::<Edge>(json!({})).is_err());
+    for section in ["serve", "work", "edge", "runner"] {
+        for key in required(section) {
+            let whole = required(section).into_iter().filter(|other| *other != key);
+            let lacking: serde_json::Map<String, Value> = whole.map(|key| (key.to_owned(), sample(key))).collect();
+            assert!(!is_read(section, &lacking), "{section} does without {key}");
+        }
+        let whole = required(section).into_iter().map(|key| (key.to_owned(), sample(key))).collect();
+        assert!(is_read(section, &whole), "{section} needs more than {whole:?}");
+    }
+}
+
+fn sample(key: &str) -> Value {
+    match key {
+        "listen" | "admin" => json!("127.0.0.1:1"),
+        "gate_command" => json!(["rhone"]),
+        "region" | "host" => json!(uuid::Uuid::nil()),
+        _ => json!("text"),
+    }
+}
+
+fn is_read(section: &str, value: &serde_json::Map<String, Value>) -> bool {
+    fn can<T: DeserializeOwned>(value: &serde_json::Map<String, Value>) -> bool {
+        T::deserialize(Value::Object(value.clone())).is_ok()
+    }
+    match section {
+        "serve" => can::<Serve>(value),
+        "work" => can::<Work>(value),
+        "edge" => can::<Edge>(value),
+        "runner" => can::<rhone_runner::Config>(value),
+        other => panic!("{other}"),
+    }
+}
+
+/// What an app is told, not what tells us.
+const OF_APPS: [&str; 4] = ["RHONE_ALLOCATION", "RHONE_DEPLOYMENT", "RHONE_ENVIRONMENT", "RHONE_REGION"];
+
+#[test]
+fn every_variable_that_is_read_is_named() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout");
+    let named: BTreeSet<String> = settings().iter().filter_map(Setting::variable).collect();
+    let mut looked_at = 0;
+    for folder in ["cli", "edge", "runner", "workers", "api", "eventstore", "providers"] {
+        for path in sources(&root.join(folder).join("src")) {
+            let text = fs::read_to_string(&path).expect("a source");
+            for word in text.split('"').filter(|word| word.starts_with("RHONE_") && !word.contains([' ', '{'])) {
+                looked_at += 1;
+                let known = VARIABLES.iter().any(|variable| variable.name == word)
+                    || named.contains(word)
+                    || OF_APPS.contains(&word)
+                    // The name of a stream, and a beginning.
+                    || ["RHONE_ROUTES", "RHONE_"].contains(&word);
+                assert!(known, "{word} of {} is not in the reference", path.display());
+            }
+        }
+    }
+    assert!(looked_at > 10, "the sources are found: {looked_at}");
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_section_that_is_read_is_named() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeSet::new();
+    for path in sources(&root) {
+        let text = fs::read_to_string(&path).expect("a source");
+        for (at, _) in text.match_indices("(data, \"") {
+            let before = &text[..at];
+            if before.ends_with("section")
+                || before.rsplit_once("section::<").is_some_and(|(_, rest)| !rest.contains('('))
+            {
+                found.insert(text[at + 8..].split('"').next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    assert!(found.len() > 5, "{found:?}");
+    for section in found {
+        assert!(SECTIONS.iter().any(|(name, _)| *name == section), "section {section} is not in the reference");
+    }
+}
+
+#[test]
+fn docs_configuration_is_what_is_printed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout").join("docs/configuration.md");
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, markdown()).expect("it can be written");
+    }
+    let checked_in = fs::read_to_string(&path).unwrap_or_default();
+    assert!(checked_in == markdown(), "docs/configuration.md is stale: UPDATE=1 cargo test -p rhone --lib config");
+}
+
+#[test]
+fn the_json_says_the_same_and_shows_no_value() {
+    let said = json();
+    let settings = said["settings"].as_array().expect("a list");
+    let feed = settings.iter().find(|setting| setting["key"] == "feed").expect("the feed's key");
+    assert_eq!(feed["variable"], "RHONE_KEYS_FEED");
+    assert_eq!((feed["secret"].as_bool(), &feed["otherwise"]["kind"]), (Some(true), &json!("required")));
+}

@@ -1,0 +1,68 @@
+//! `./dev bench deploy`: how long each stage of a deploy takes from a commit, cold and warm; a hundred deploys at once carried
+//! to their end; whether the same commit is the same digest. The build is real and tiny: a Python program in the sandbox.
+//! It prints figures and judges nothing: exit 0 whether goals are met or not.
+
+mod crowd;
+mod stages;
+
+use rhone_tests::{
+    figure::Printer,
+    graphql::unique,
+    platform::Platform,
+    repository::Repository,
+    story::{Tenant, text},
+    wait::until,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
+
+/// How many deploys each distribution is made of.
+pub(crate) fn deploys() -> usize {
+    std::env::var("RHONE_BENCH_DEPLOYS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(deploy());
+}
+
+async fn deploy() {
+    let print = Printer::new("deploy");
+    let platform = Platform::start().await;
+    let tenant = Tenant::open(&platform, platform.developer()).await;
+    let repository = Repository::of_python();
+    stages::measure(&print, &tenant, &repository).await;
+    same_bytes(&print, &tenant, &repository).await;
+    crowd::measure(&print, &platform).await;
+    drop(platform);
+}
+
+/// The same commit, again and again.
+async fn same_bytes(print: &Printer, tenant: &Tenant, repository: &Repository) {
+    let commit = repository.commit_version("same");
+    let mut digests = BTreeSet::new();
+    for _ in 0..deploys() {
+        let ended = ends(tenant, &ask(tenant, &tenant.production.id, repository, &commit).await).await;
+        digests.insert(text(&ended["deploy"]["built"]["digest"]));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a few")]
+    print.figure("digests of one commit, built again and again", digests.len() as f64, "digests", deploys(), None);
+}
+
+/// Asks for a deploy: its operation.
+pub(crate) async fn ask(tenant: &Tenant, environment: &str, repository: &Repository, reference: &str) -> String {
+    let input = json!({ "environmentId": environment, "repository": repository.address(), "reference": reference,
+        "idempotencyKey": unique("build") });
+    text(&tenant.client.done("deploymentBuild", "__typename", input).await["operation"]["id"])
+}
+
+/// A deploy at its end.
+pub(crate) async fn ends(tenant: &Tenant, id: &str) -> Value {
+    const DEPLOY: &str = "query($id: ID!) { operation(id: $id) { id stage ended failure { code message } \
+        deploy { built { digest } promotion { id } } } }";
+    let look = async || {
+        let answer = tenant.client.try_ask(DEPLOY, json!({ "id": id })).await.ok()?;
+        Some(answer["data"]["operation"].clone()).filter(|found| found["ended"] == true)
+    };
+    until(&format!("deploy {id} has ended"), Duration::from_mins(10), look).await
+}

@@ -1,0 +1,137 @@
+//! The command line of every day on the real platform: a folder that is linked, variables from a file, a hostname's way, gates
+//! that are shown before anything is done, and every exit code. The trap avoided: a code that a test of units has and the
+//! program has not.
+
+use rhone_tests::{
+    artifacts::Version,
+    edge,
+    platform::Platform,
+    program::{self, text},
+    story::Tenant,
+};
+use serde_json::Value;
+use std::{fs, process::Output};
+use tempfile::TempDir;
+
+/// A person in a folder.
+struct Desk<'a> {
+    platform: &'a Platform,
+    folder: TempDir,
+}
+
+impl Desk<'_> {
+    async fn rhone(&self, words: &[&str]) -> Output {
+        program::rhone_in(self.folder.path(), &self.platform.data(), &[("NO_COLOR", "1")], words).await
+    }
+
+    async fn ends(&self, code: i32, words: &[&str]) -> String {
+        let output = self.rhone(words).await;
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+        told
+    }
+
+    async fn json(&self, words: &[&str]) -> Value {
+        let output = self.rhone(words).await;
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}: {}", text(&output.stdout)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_at_the_command_line() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
+    let desk = Desk { platform, folder: tempfile::tempdir().expect("a folder") };
+    let environment = tenant.production.id.as_str();
+
+    // Before a folder is linked, its environment must be said.
+    assert!(desk.ends(2, &["env", "list"]).await.contains("ENVIRONMENT"));
+    let linked = desk.json(&["link", environment, "--json"]).await;
+    assert_eq!(linked["app"]["id"], tenant.app.as_str());
+    fs::write(desk.folder.path().join(".env"), "# of the shop\nGREETING='hello there'\nLIMIT=3\n").expect("ours");
+    desk.ends(0, &["env", "import", ".env"]).await;
+    desk.ends(0, &["env", "set", "LIMIT=4"]).await;
+    let listed = desk.ends(0, &["env", "list"]).await;
+    assert!(listed.contains("hello there") && listed.contains(": 4"), "{listed}");
+    desk.ends(0, &["env", "unset", "LIMIT"]).await;
+    assert!(!desk.ends(0, &["env", "list"]).await.contains("LIMIT"));
+
+    promoted_and_rolled_back(&desk, &tenant, (&blue.id, &green.id)).await;
+
+    let route = desk.json(&["route", "show", &tenant.production.host, "--json"]).await;
+    assert_eq!(route["environment"]["id"], environment);
+    assert_eq!(route["environment"]["routeOwner"]["deploymentId"], blue.id.as_str());
+    assert!(desk.ends(1, &["route", "show", "nobody.test"]).await.contains("nobody.test"));
+    let opened = desk.json(&["open", "--json"]).await;
+    let url = opened["url"].as_str().expect("a URL");
+    assert!(url.starts_with(&format!("http://{}:", tenant.production.host)), "{url}");
+    let operations = desk.ends(0, &["operation", "list"]).await;
+    assert!(operations.lines().count() >= 5 && operations.contains("rolled_back"), "{operations}");
+    assert_eq!(desk.ends(0, &["operation", "list", "--open"]).await, "", "all have ended");
+    let found = desk.json(&["doctor", "--json"]).await;
+    assert_eq!(found["sound"], true, "{found}");
+
+    desk.ends(0, &["link", "--forget"]).await;
+    desk.ends(2, &["env", "list"]).await;
+}
+
+async fn promoted_and_rolled_back(desk: &Desk<'_>, tenant: &Tenant, (blue, green): (&str, &str)) {
+    let asked = desk.ends(2, &["promote", blue]).await;
+    assert!(asked.contains("pass  artifact") && asked.contains("say --yes"), "gates are shown, nobody agrees: {asked}");
+    desk.ends(0, &["promote", blue, "--dry-run"]).await;
+    assert!(tenant.owner().await["deploymentId"].is_null(), "nothing was done yet");
+    let told = desk.ends(0, &["promote", blue, "--yes"]).await;
+    assert!(told.contains("HEALTHY"), "it was followed to its end: {told}");
+    edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
+    desk.ends(0, &["promote", green, "--yes", "--reason", "the second one"]).await;
+    edge::serves(&tenant.edge, &tenant.production.host, "green").await;
+    let told = desk.ends(0, &["rollback", "--reason", "the first was better", "--yes"]).await;
+    assert!(told.contains("ROLLED_BACK") && told.contains("roll back to"), "{told}");
+    edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_exit_code_is_the_one_of_the_table() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let blue = tenant.deploy(Version::Blue).await;
+    let desk = Desk { platform, folder: tempfile::tempdir().expect("a folder") };
+    let (environment, deployment) = (tenant.production.id.as_str(), blue.id.as_str());
+    let mut seen = vec![0];
+    desk.ends(0, &["whoami"]).await;
+
+    let mut ended = async |code: i32, next: &str, words: &[&str]| {
+        let told = desk.ends(code, words).await;
+        assert!(told.contains(next), "{words:?} says what to do next: {told}");
+        seen.push(code);
+    };
+    let nothing = format!("env_{}", uuid::Uuid::nil().simple());
+    ended(1, "next: look at the id", &["environment", "show", &nothing]).await;
+    ended(2, "Usage:", &["environment", "admire", environment]).await;
+    let stale = ["deployment", "promote", deployment, "--environment", environment, "--expected-epoch", "99"];
+    ended(5, "next: look at `rhone environment show`", &stale).await;
+    ended(6, "next: rhone operation watch", &["operation", "watch", &blue.operation, "--timeout", "0"]).await;
+    desk.ends(0, &["environment", "freeze", environment, "--reason", "an audit"]).await;
+    let words = ["promote", deployment, "--environment", environment, "--yes"];
+    ended(4, "the gate route_policy is shut", &words).await;
+    let words = ["deployment", "promote", deployment, "--environment", environment];
+    ended(4, "rhone environment unfreeze", &words).await;
+
+    let folder = desk.folder.path();
+    let bad = [("RHONE_TOKEN", "rhone_nobody")];
+    let output = program::rhone_in(folder, &platform.data(), &bad, &["whoami"]).await;
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("next: rhone login"), "{}", text(&output.stderr));
+    seen.push(3);
+
+    let table = desk.ends(0, &["--help"]).await;
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+    for code in seen {
+        assert!(table.contains(&format!("\n  {code}  ")), "{code} is in the table: {table}");
+    }
+}

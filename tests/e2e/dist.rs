@@ -1,0 +1,113 @@
+//! What is handed out: the archive of `./dev dist` is the same twice, unpacks to a program that runs, and its sums are right; the
+//! systemd units are ones that systemd understands. The trap avoided: an archive that was never unpacked.
+
+use rhone_tests::program::{self, path, root, text};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Packs the program that the tests run.
+fn packed(to: &Path) -> PathBuf {
+    let output = Command::new(root().join("dev"))
+        .args(["dist"])
+        .arg(to)
+        .envs([("RHONE_PROFILE", "debug"), ("SOURCE_DATE_EPOCH", "1764201600")])
+        .env("RHONE_BINARY", path("rhone"))
+        .output()
+        .expect("./dev runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    PathBuf::from(text(&output.stdout).trim())
+}
+
+fn run(program: impl AsRef<Path>, words: &[&str], folder: &Path) -> String {
+    let output = Command::new(program.as_ref()).args(words).current_dir(folder).output().expect("it runs");
+    assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn the_archive_is_the_same_twice_and_what_is_in_it_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (first, second) = (packed(&folder.path().join("a")), packed(&folder.path().join("b")));
+    assert_eq!(first.file_name(), second.file_name());
+    assert!(fs::read(&first).expect("it is there") == fs::read(&second).expect("it is there"), "not reproducible");
+    let out = first.parent().expect("a folder");
+    run("sha256sum", &["--check", "--quiet", "SHA256SUMS"], out);
+    run("tar", &["-xzf", first.to_str().expect("text")], out);
+    let name = first.file_name().expect("a name").to_str().expect("text").trim_end_matches(".tar.gz");
+    let unpacked = out.join(name);
+    run("sha256sum", &["--check", "--quiet", "--strict", "SHA256SUMS"], &unpacked);
+
+    let rhone = unpacked.join("bin/rhone");
+    let version = run(&rhone, &["--version"], &unpacked);
+    assert_eq!(name, format!("rhone-{}-linux-{}", version.trim().trim_start_matches("rhone "), std::env::consts::ARCH));
+    let reference = run(&rhone, &["config", "reference"], &unpacked);
+    assert_eq!(reference, fs::read_to_string(unpacked.join("docs/configuration.md")).expect("it is packed"));
+    for file in [
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "docs/install.md",
+        "man/man1/rhone.1",
+        "completions/rhone.bash",
+        "completions/_rhone",
+        "completions/rhone.fish",
+        "packaging/compose.yaml",
+        "packaging/Dockerfile",
+        "systemd/rhone-api.service",
+        "systemd/rhone-worker.service",
+        "systemd/rhone-edge.service",
+        "systemd/rhone-runner.service",
+        "systemd/rhone.sysusers.conf",
+    ] {
+        assert!(unpacked.join(file).is_file(), "{file} is missing");
+    }
+    let sums = fs::read_to_string(unpacked.join("SHA256SUMS")).expect("it is packed");
+    let packed_files = run("find", &[".", "-type", "f"], &unpacked).lines().count();
+    assert_eq!(sums.lines().count() + 1, packed_files, "every file has a sum");
+}
+
+const UNITS: [&str; 4] = ["rhone-api", "rhone-worker", "rhone-edge", "rhone-runner"];
+
+fn unit(name: &str) -> String {
+    fs::read_to_string(root().join(format!("packaging/systemd/{name}.service"))).expect("there is such a unit")
+}
+
+#[test]
+fn every_unit_is_hardened_and_the_runners_apps_outlive_it() {
+    for name in UNITS {
+        let text = unit(name);
+        for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "StateDirectory="] {
+            assert!(text.contains(line), "{name}: {line}");
+        }
+    }
+    let runner = unit("rhone-runner");
+    assert!(runner.contains("\nKillMode=process\n") && runner.contains("\nSendSIGKILL=no\n"));
+    assert!(!runner.contains("\nPrivateTmp="), "apps outlive the folder");
+    assert!(unit("rhone-edge").contains("\nDynamicUser=yes\n"));
+}
+
+#[test]
+fn systemd_understands_every_unit() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = path("rhone");
+    for name in UNITS {
+        let text = unit(name).replace("/usr/bin/rhone", program.to_str().expect("text"));
+        let file = folder.path().join(format!("{name}.service"));
+        fs::write(&file, text).expect("ours");
+        let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().expect("it runs");
+        let told = program::text(&output.stderr);
+        let about_us: Vec<&str> = told.lines().filter(|line| line.contains("rhone-")).collect();
+        assert!(output.status.success() && about_us.is_empty(), "{name}: {told}");
+    }
+    // The trap: a check that lets everything through.
+    let file = folder.path().join("rhone-wrong.service");
+    fs::write(&file, "[Service]\nExecStart=/bin/true\nProtectSystem=perhaps\nDynamicUsr=yes\n").expect("ours");
+    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().expect("it runs");
+    assert!(text(&output.stderr).contains("DynamicUsr"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,105 @@
+//! A thousand sessions live through a promotion: none of their sockets closes before the drain's deadline, whoever comes anew is
+//! the new owner's, no request fails, and at the deadline each is closed with 1012 at a moment of its own, counted. The traps
+//! avoided: sessions that are said to move, and a crowd that comes back in one instant.
+
+use futures_util::{StreamExt as _, stream};
+use rhone_tests::{
+    artifacts::Version,
+    edge,
+    platform::Platform,
+    sockets::{Watched, all_answer, ended},
+    story::Tenant,
+    wait::{PATIENCE, until},
+};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+const SOCKETS: usize = 1_000;
+
+/// How long the former owner's sockets may stay, by the environment's own policy: long enough to be looked at, on any machine.
+const DRAIN: u64 = 45;
+
+async fn open(tenant: &Tenant, count: usize) -> Vec<Watched> {
+    let opening = stream::iter(0..count).map(|_| Watched::open(&tenant.edge, &tenant.production.host));
+    opening.buffer_unordered(16).map(|socket| socket.expect("a socket opens")).collect().await
+}
+
+/// Asks without pause until it is told to stop; how many were answered, and which failed.
+async fn ask(tenant: &Tenant, over: &AtomicBool, asked: &AtomicU64) -> Vec<String> {
+    let mut failed = Vec::new();
+    while !over.load(Ordering::SeqCst) {
+        match edge::get(&tenant.edge, &tenant.production.host, "/sessions").await {
+            Some(reply) if reply.status == 200 => drop(asked.fetch_add(1, Ordering::SeqCst)),
+            other => failed.push(format!("{other:?}")),
+        }
+    }
+    failed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_sockets_outlive_a_promotion_and_end_one_by_one_at_the_deadline() {
+    let platform = Platform::start().await;
+    let tenant = Tenant::open_draining(&platform, platform.developer(), u32::try_from(DRAIN).expect("a few")).await;
+    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
+    tenant.succeeds(&tenant.promote(&blue).await).await;
+    edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
+    let sockets = open(&tenant, SOCKETS).await;
+    assert!(sockets.iter().all(|socket| socket.greeting["version"] == "blue"));
+    let (over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    let story = async {
+        tenant.succeeds(&tenant.promote(&green).await).await;
+        // Healthy is said after the route has changed, so the deadline is at most this far away.
+        let (healthy, latest) = (Instant::now(), Instant::now() + Duration::from_secs(DRAIN));
+        edge::serves(&tenant.edge, &tenant.production.host, "green").await;
+        let newcomers = open(&tenant, 50).await;
+        assert!(newcomers.iter().all(|socket| socket.greeting["version"] == "green"), "whoever comes anew is green's");
+        assert_eq!(ended(&sockets), 0, "sockets that a promotion closed");
+        all_answer(&sockets, "after the promotion").await;
+        let patience = Duration::from_secs(DRAIN) + PATIENCE;
+        until("every socket of the former owner has ended", patience, async || {
+            (ended(&sockets) == SOCKETS).then_some(())
+        })
+        .await;
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(ended(&newcomers), 0, "sockets of the new owner");
+        (healthy, latest)
+    };
+    let ((healthy, latest), failed) = tokio::join!(story, ask(&tenant, &over, &asked));
+    assert_eq!(failed, Vec::<String>::new(), "requests that failed, of {}", asked.load(Ordering::SeqCst));
+    assert!(asked.load(Ordering::SeqCst) > 100, "somebody asked all the while");
+    let ends: Vec<_> = sockets.iter().map(|socket| socket.end().expect("it has ended")).collect();
+    let codes = ends.iter().filter(|end| end.code == Some(1012)).count();
+    assert_eq!(codes, SOCKETS, "sockets that were closed with 1012");
+    let first = ends.iter().map(|end| end.at).min().expect("a thousand");
+    let last = ends.iter().map(|end| end.at).max().expect("a thousand");
+    // The route may have changed a little before it was healthy; a deadline that is no deadline would be far earlier.
+    assert!(
+        first > healthy + Duration::from_secs(DRAIN / 2),
+        "the first ended {:?} after it was healthy",
+        first - healthy
+    );
+    assert!(last - first > Duration::from_secs(1), "they all ended within {:?}", last - first);
+    eprintln!(
+        "{SOCKETS} sockets: 0 closed before the deadline, then all with 1012 within {:?}; the last {:?} after the latest \
+         deadline; {} requests, 0 failed",
+        last - first,
+        last.saturating_duration_since(latest),
+        asked.load(Ordering::SeqCst)
+    );
+    counted(&platform).await;
+}
+
+/// The edge says how many it closed, and the platform has on record that the former owner was drained.
+async fn counted(platform: &Platform) {
+    let admin = platform.report().urls.edge_admins[0].clone();
+    let look = async || {
+        let metrics =
+            rhone_tests::graphql::http().get(format!("{admin}/metrics")).send().await.ok()?.text().await.ok()?;
+        let line = metrics.lines().find(|line| line.starts_with("rhone_edge_sockets_closed_1012"))?.to_owned();
+        (line.rsplit(' ').next()?.parse::<f64>().ok()? >= 1_000.0).then_some(())
+    };
+    until("the edge has counted every close", PATIENCE, look).await;
+}

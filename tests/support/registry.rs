@@ -1,0 +1,56 @@
+//! Debian's own registry of images, on a free port of this machine, with its blobs in a folder that goes with it.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// A registry that runs.
+#[derive(Debug)]
+pub struct Registry {
+    child: Child,
+    port: u16,
+    _room: TempDir,
+}
+
+impl Registry {
+    /// None, said loudly, where it is not installed.
+    pub fn start() -> Option<Self> {
+        if Command::new("docker-registry").arg("--version").output().is_err() {
+            eprintln!("SKIPPED: `docker-registry` is not installed");
+            return None;
+        }
+        let room = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let config = room.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            room.path().join("store").display()
+        );
+        fs::write(&config, text).expect("a file");
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(config).env_clear().env("OTEL_TRACES_EXPORTER", "none");
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "the registry does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self { child, port, _room: room })
+    }
+
+    /// The name of an image in it.
+    pub fn name(&self, path: &str) -> String {
+        format!("localhost:{}/{path}", self.port)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

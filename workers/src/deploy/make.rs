@@ -1,0 +1,333 @@
+//! Makes an artifact of what a deploy is made of: fetches it, builds it, packs it, keeps it. Everything lies in the folder of
+//! one attempt; what the store does not have is made again by whoever adopts the deploy. The trap: a name resolved twice; what
+//! was fetched once is fetched again by its commit.
+
+use crate::{builds, config::Builds, logs::Writer, process::Drive};
+use rhone_builder::{
+    build::{self, Sandbox},
+    log::{Line, Log, Stream},
+    plan::{self, Kind},
+    source::{self, Reference, Source, SourceError},
+};
+use rhone_domain::{
+    artifact_facts::ArtifactFacts,
+    deploy::{self, Built, Deploy, Fetched, Origin},
+    deployment::Deployment,
+    digest::Digest,
+    logs::{LogOwner, LogStream},
+    numbers::Fence,
+    operation::{Evidence, Failure},
+    text::Commit,
+};
+use rhone_providers::{
+    artifact_pack::{Packed, pack_directory},
+    artifact_store::ArtifactStore,
+};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{fs, sync::mpsc, task};
+use tokio_util::io::ReaderStream;
+
+/// So many lines of a build may wait to be kept.
+const LINES: usize = 1_024;
+
+/// How often a fetch is tried that may pass.
+pub(super) const FETCHES: u32 = 3;
+
+/// Until the second try; the next waits longer.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+
+/// An artifact that the store has.
+pub(super) struct Made {
+    pub(super) digest: Digest,
+    pub(super) facts: ArtifactFacts,
+    pub(super) built: Built,
+}
+
+/// Makes the artifact of one deploy, in one attempt.
+pub(super) struct Maker {
+    attempt: Fence,
+    deploy: Deploy,
+    pub(super) builds: Arc<Builds>,
+    artifacts: ArtifactStore,
+    logs: Writer,
+    pub(super) folder: PathBuf,
+}
+
+impl Maker {
+    pub(super) fn new(drive: &Drive<'_>, deploy: &Deploy, builds: &Arc<Builds>) -> Self {
+        let (operation, attempt) = (drive.requested.id, drive.fence.fence);
+        let folder = builds::folder(builds, operation, attempt);
+        let owner = LogOwner {
+            environment: Some(deploy.environment),
+            deployment: Some(deploy.deployment),
+            ..LogOwner::build(drive.requested.workspace, deploy.app, operation)
+        };
+        let artifacts = drive.config.artifacts.clone();
+        let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner);
+        Self { attempt, deploy: deploy.clone(), builds: builds.clone(), artifacts, logs, folder }
+    }
+
+    /// Fetches what the request names.
+    pub(super) async fn fetch(&self) -> Result<Fetched, Failure> {
+        let began = Instant::now();
+        let commit = match &self.deploy.origin {
+            Origin::Git { reference, .. } => Some(self.checkout(reference.as_str()).await?),
+            Origin::Image { name, digest } => {
+                self.pull(name, *digest).await?;
+                None
+            }
+        };
+        Ok(Fetched { attempt: self.attempt, commit, took_ms: millis(began) })
+    }
+
+    /// Builds what was fetched, and keeps it in the store.
+    pub(super) async fn build(&self, evidence: &Evidence) -> Result<Made, Failure> {
+        let began = Instant::now();
+        let commit = evidence.fetched.as_ref().and_then(|fetched| fetched.commit.clone());
+        let (plan, sandbox) = match (&self.deploy.origin, &commit) {
+            (Origin::Image { name, digest }, _) => {
+                if !self.output().exists() {
+                    self.pull(name, *digest).await?;
+                }
+                ("image".to_owned(), None)
+            }
+            (Origin::Git { .. }, Some(commit)) => {
+                if !self.source().exists() {
+                    self.checkout(commit.as_str()).await?;
+                }
+                let (plan, sandbox) = self.run().await?;
+                (plan, Some(sandbox))
+            }
+            (Origin::Git { .. }, None) => return Err(failed("NOT_FETCHED", "no commit is on record")),
+        };
+        let (packed, facts) = self.keep().await?;
+        let built = Built {
+            attempt: self.attempt,
+            plan,
+            sandbox,
+            size: packed.size,
+            files: packed.files,
+            took_ms: millis(began),
+        };
+        Ok(Made { digest: packed.digest, facts, built })
+    }
+}
+
+impl Maker {
+    /// The release's own bytes, read back from the store.
+    pub(super) async fn read_back(&self, release: &Deployment) -> Result<(Digest, ArtifactFacts), Failure> {
+        let created = release.created.as_ref().ok_or_else(|| failed("NOT_FOUND", "the release is not on record"))?;
+        let (_, facts) = self.artifacts.facts(created.digest).await.map_err(|error| {
+            deploy::failed("ARTIFACT_UNUSABLE", format!("the artifact cannot be used: {}", told(&error)))
+        })?;
+        Ok((created.digest, facts))
+    }
+
+    fn source(&self) -> PathBuf {
+        self.folder.join("source")
+    }
+
+    pub(super) fn output(&self) -> PathBuf {
+        self.folder.join("output")
+    }
+
+    /// A fresh checkout of what the reference names: a commit, or the branch or tag of that name.
+    async fn checkout(&self, reference: &str) -> Result<Commit, Failure> {
+        let Origin::Git { repository, .. } = &self.deploy.origin else {
+            return Err(failed("NOT_FETCHED", "an image has no commit"));
+        };
+        let reading = Reading::of(self);
+        let mut fetched = self.fetch_one(repository.as_str(), first_reading(reference), &reading.log).await;
+        if let (Err(SourceError::ReferenceNotFound { .. }), Some(tag)) = (&fetched, second_reading(reference)) {
+            fetched = self.fetch_one(repository.as_str(), tag, &reading.log).await;
+        }
+        if let Err(error) = &fetched {
+            reading.log.step(told(error)).await;
+        }
+        reading.end().await;
+        let fetched = fetched.map_err(|error| deploy::failed(error.code(), told(&error)))?;
+        Commit::parse("commit", &fetched.commit).map_err(|invalid| deploy::failed("NOT_A_COMMIT", invalid.to_string()))
+    }
+
+    /// Fetches, and again when it may pass.
+    async fn fetch_one(
+        &self,
+        repository: &str,
+        reference: Reference,
+        log: &Log,
+    ) -> Result<source::Fetched, SourceError> {
+        let source = Source { repository: repository.to_owned(), reference };
+        let (limits, policy) = (&self.builds.source_limits, &self.builds.sources);
+        let mut pause = AGAIN;
+        for _ in 1..FETCHES {
+            let _ = fs::remove_dir_all(self.source()).await;
+            match source::fetch(&source, &self.source(), limits, policy, log).await {
+                Err(error) if error.may_pass() => {
+                    log.step(format!("{}; tried again in {} s", told(&error), pause.as_secs())).await;
+                    tokio::time::sleep(pause).await;
+                    pause *= 4;
+                }
+                other => return other,
+            }
+        }
+        let _ = fs::remove_dir_all(self.source()).await;
+        source::fetch(&source, &self.source(), limits, policy, log).await
+    }
+
+    /// Builds the checkout into an artifact's folder; gives the kind of plan and of sandbox.
+    async fn run(&self) -> Result<(String, String), Failure> {
+        let _ = fs::remove_dir_all(self.output()).await;
+        let reading = Reading::of(self);
+        let built = self.build_logged(&reading.log).await;
+        if let Err(failure) = &built {
+            reading.log.step(&failure.message).await;
+        }
+        reading.end().await;
+        built
+    }
+
+    async fn build_logged(&self, log: &Log) -> Result<(String, String), Failure> {
+        let plan = plan::detect(&self.source()).map_err(|error| deploy::failed(error.code(), told(&error)))?;
+        let built = build::build(&self.source(), &plan, &self.output(), &self.builds.limits, log).await;
+        let built = built.map_err(|error| deploy::failed(error.code(), told(&error)))?;
+        Ok((word(plan.kind).to_owned(), sandbox(&built.sandbox).to_owned()))
+    }
+
+    /// Packs the artifact's folder and keeps it in the store.
+    async fn keep(&self) -> Result<(Packed, ArtifactFacts), Failure> {
+        let (folder, tar) = (self.output(), self.folder.join("artifact.tar"));
+        let path = tar.clone();
+        let packed = task::spawn_blocking(move || {
+            let file = std::io::BufWriter::new(std::fs::File::create(path).map_err(|error| error.to_string())?);
+            pack_directory(&folder, file).map_err(|error| told(&error))
+        });
+        let packed = packed.await.map_err(|error| broken("packing the artifact", &error))?;
+        let packed = packed.map_err(|error| deploy::failed("ARTIFACT_UNUSABLE", error))?;
+        let bytes = fs::File::open(&tar).await.map_err(|error| broken("reading the artifact", &error))?;
+        let stored = &self.artifacts;
+        stored
+            .put_stream(packed.digest, self.builds.artifact_limit, ReaderStream::new(bytes))
+            .await
+            .map_err(|error| deploy::failed("ARTIFACT_NOT_KEPT", told(&error)))?;
+        let (_, facts) = stored.facts(packed.digest).await.map_err(|error| {
+            deploy::failed("ARTIFACT_UNUSABLE", format!("the artifact cannot be used: {}", told(&error)))
+        })?;
+        Ok((packed, facts))
+    }
+}
+
+/// A build's lines on their way to where they are kept.
+pub(super) struct Reading {
+    pub(super) log: Log,
+    kept: task::JoinHandle<()>,
+}
+
+impl Reading {
+    pub(super) fn of(maker: &Maker) -> Self {
+        let (log, lines) = Log::channel(LINES, Vec::new());
+        Self { log, kept: tokio::spawn(keep_lines(maker.logs.clone(), lines)) }
+    }
+
+    /// Waits until every line is kept.
+    pub(super) async fn end(self) {
+        drop(self.log);
+        let _ = self.kept.await;
+    }
+}
+
+async fn keep_lines(logs: Writer, mut lines: mpsc::Receiver<Line>) {
+    while let Some(line) = lines.recv().await {
+        let stream = match line.stream {
+            Stream::Step => LogStream::Rhone,
+            Stream::Out => LogStream::Stdout,
+            Stream::Err => LogStream::Stderr,
+        };
+        logs.line(line.at, stream, &line.text).await;
+    }
+    if let Err(error) = logs.flush().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "lines of a build were not kept");
+    }
+}
+
+/// What a name is taken for first.
+fn first_reading(reference: &str) -> Reference {
+    if Commit::parse("commit", reference).is_ok() {
+        return Reference::Commit(reference.to_owned());
+    }
+    match (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/")) {
+        (Some(branch), _) => Reference::Branch(branch.to_owned()),
+        (None, Some(tag)) => Reference::Tag(tag.to_owned()),
+        (None, None) => Reference::Branch(reference.to_owned()),
+    }
+}
+
+/// What a name is taken for when there is no branch of it.
+fn second_reading(reference: &str) -> Option<Reference> {
+    let bare = !reference.starts_with("refs/") && Commit::parse("commit", reference).is_err();
+    bare.then(|| Reference::Tag(reference.to_owned()))
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Declared => "declared",
+        Kind::Railpack => "railpack",
+        Kind::Node => "node",
+        Kind::Go => "go",
+        Kind::Python => "python",
+        Kind::Rust => "rust",
+        Kind::Procfile => "procfile",
+    }
+}
+
+fn sandbox(sandbox: &Sandbox) -> &'static str {
+    match sandbox {
+        Sandbox::Bubblewrap => "bubblewrap",
+        Sandbox::Plain(_) => "process",
+    }
+}
+
+fn failed(code: &str, message: &str) -> Failure {
+    deploy::failed(code, message.to_owned())
+}
+
+/// An error with its causes, in one line.
+pub(super) fn told(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        words = format!("{words}: {inner}");
+        cause = inner.source();
+    }
+    words
+}
+
+pub(super) fn broken(doing: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    deploy::failed("BUILDER_BROKEN", format!("{doing}: {}", told(error)))
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a name may stand for.
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_commit_a_branch_or_else_a_tag() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!((first_reading(commit), second_reading(commit)), (Reference::Commit(commit.into()), None));
+        assert_eq!(first_reading("main"), Reference::Branch("main".into()));
+        assert_eq!(second_reading("v1.0"), Some(Reference::Tag("v1.0".into())));
+        assert_eq!(
+            (first_reading("refs/tags/v1"), second_reading("refs/tags/v1")),
+            (Reference::Tag("v1".into()), None)
+        );
+        assert_eq!(first_reading("refs/heads/a/b"), Reference::Branch("a/b".into()));
+    }
+}
