@@ -8,6 +8,7 @@ use super::{
     allocation::{Allocation, AllocationState},
     app::App,
     change::natural,
+    connection::Pages,
     context::Ask,
     failover::{self, FailoverPlan},
     gates::RouteChangePlan,
@@ -28,7 +29,7 @@ use super::{
     timeline::{Told, ToldByOperation},
     variables::{self, Variable, VariableDifference, VariableSet},
 };
-use crate::fault::Fault;
+use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{

@@ -2,8 +2,8 @@
 //! `docs/configuration.md` holds. A new field is a new row here. The trap avoided: a default that is written twice; where
 //! the code has one, it is asked for it, and a test compares the fields of every section with these rows.
 
-use super::{Build, Exposure, Probes, github_api, github_authorize, github_token, log_days, log_mib};
-use rhone_api::RateLimits;
+use super::{Build, Exposure, Probes, connections, github_api, github_authorize, github_token, log_days, log_mib};
+use rhone_api::{LoadLimits, RateLimits};
 use serde::Serialize;
 
 /// What holds when nothing is said.
@@ -109,7 +109,7 @@ impl Setting {
 
 /// Every setting, section by section.
 pub(crate) fn settings() -> Vec<Setting> {
-    [shared(), serve(), rates(), github(), work(), build(), edge(), runner()].concat()
+    [shared(), serve(), rates(), load(), github(), work(), build(), edge(), runner()].concat()
 }
 
 fn shared() -> Vec<Setting> {
@@ -164,6 +164,28 @@ fn serve() -> Vec<Setting> {
         )
         .is("a UUID"),
         one("rates", "How much everybody may ask; the keys follow.").or("what follows").json(),
+        one("connections", "The most connections to the database, for what callers ask.")
+            .or(&connections())
+            .is("connections")
+            .file_only(),
+        one("load", "How much is carried out at a time, and how much waits; the keys follow.").or("what follows").json(),
+    ]
+}
+
+fn load() -> Vec<Setting> {
+    let usual = LoadLimits::default();
+    let one = |key, meaning| row("serve", key, SERVE, meaning).within();
+    vec![
+        one("load.requests", "Requests that are carried out at a time.").or(&usual.requests).is("requests"),
+        one("load.queue", "Requests that wait for that; one more is answered OVERLOADED.")
+            .or(&usual.queue)
+            .is("requests"),
+        one("load.queue_milliseconds", "How long each of them waits at most.")
+            .or(&usual.queue_milliseconds)
+            .is("milliseconds"),
+        one("load.openings", "Connections and subscriptions that are opened at a time; others wait.")
+            .or(&usual.openings)
+            .is("openings"),
     ]
 }
 
@@ -182,6 +204,7 @@ fn rates() -> Vec<Setting> {
         ),
         one("rates.address", usual.address, "What one address may spend; of IPv6 the first 64 bits."),
         one("rates.failures", usual.failures, "How many bad tokens one address may show.").is("attempts a minute"),
+        one("rates.sign_in", usual.sign_in, "What one address may ask of sign-in.").is("requests a minute"),
         row("serve", "rates.trusted_proxies", SERVE, "How many proxies in front are believed about who called them.")
             .or(&usual.trusted_proxies)
             .is("a number")

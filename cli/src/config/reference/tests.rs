@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::config::{Build, Bus, Database, Edge, Exposure, GitHub, Keys, Probes, Serve, Work};
-use rhone_api::RateLimits;
+use rhone_api::{LoadLimits, RateLimits};
 use serde::{
     Deserializer,
     de::{DeserializeOwned, Visitor, value::Error},
@@ -58,6 +58,7 @@ fn read() -> BTreeSet<(&'static str, String)> {
         of("keys", "", fields::<Keys>()),
         of("serve", "", fields::<Serve>()),
         of("serve", "rates.", fields::<RateLimits>()),
+        of("serve", "load.", fields::<LoadLimits>()),
         of("github", "", fields::<GitHub>()),
         of("work", "", fields::<Work>()),
         of("build", "", fields::<Build>()),
