@@ -77,7 +77,7 @@ pub async fn build(
     let run = Run { sandbox: &sandbox, room: &room, network, limits, deadline };
     let epoch = committed(folder);
     for step in &plan.steps {
-        carry_out(&run, plan, step, epoch, log, &peak).await?;
+        Box::pin(carry_out(&run, plan, step, epoch, log, &peak)).await?;
     }
     let laid =
         lay_out(room.at("src"), scratch.path().join("output"), folder.to_owned(), plan.clone(), limits.disk_bytes);

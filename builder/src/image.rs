@@ -64,6 +64,31 @@ pub fn write_layout(artifact: &Path, command: Vec<String>, layout: &Path) -> Res
     Ok(layout::write(layout, &layer, config, annotations(artifact))?)
 }
 
+/// The label by which an image says where its app answers for its health.
+pub const HEALTH_LABEL: &str = "rhone.health";
+
+/// Makes a pulled layout an artifact's folder: adds the `rhone.toml` by which it is run. The health path is the caller's, or
+/// the image's own label, or `/`. Pack it with `providers::artifact_oci`.
+pub fn make_artifact(layout: &Path, image: &Image, health: Option<&str>) -> Result<(), WriteError> {
+    let config = &image.config.config;
+    let mut command = config.command();
+    let program = command.first_mut().filter(|program| !program.trim_start_matches('/').is_empty());
+    let program = program.ok_or_else(|| ImageError::document("config", "it has neither Entrypoint nor Cmd"))?;
+    // A runner starts nothing by an absolute path; the image's root is what this is relative to.
+    *program = program.trim_start_matches('/').to_owned();
+    if !program.contains('/') && config.command()[0].starts_with('/') {
+        program.insert_str(0, "./");
+    }
+    let label = config.labels.as_ref().and_then(|labels| labels.get(HEALTH_LABEL));
+    let health = health.or(label.map(String::as_str)).unwrap_or("/").to_owned();
+    let command = command.into_iter().map(toml::Value::String).collect();
+    let table = toml::Table::from_iter([
+        ("process".to_owned(), toml::Value::Array(command)),
+        ("health".to_owned(), toml::Value::String(health)),
+    ]);
+    Ok(fs::write(layout.join("rhone.toml"), table.to_string())?)
+}
+
 fn annotations(artifact: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(artifact.join(SOURCE_FILE)).unwrap_or_default();
     let Ok(source) = serde_json::from_str::<SourceFile>(&text) else { return BTreeMap::new() };

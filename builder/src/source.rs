@@ -95,7 +95,7 @@ pub async fn fetch(
     }
     let made = Made(into);
     fs::create_dir_all(into)?;
-    let work = fetch_into(source, &address, into, limits, policy, log);
+    let work = Box::pin(fetch_into(source, &address, into, limits, policy, log));
     let fetched = match tokio::time::timeout(limits.timeout, work).await {
         Ok(fetched) => fetched?,
         Err(_) => return Err(SourceError::Timeout { seconds: limits.timeout.as_secs() }),

@@ -121,6 +121,11 @@ impl RunConfig {
     pub fn command(&self) -> Vec<String> {
         self.entrypoint.iter().chain(&self.cmd).flatten().cloned().collect()
     }
+
+    /// Where it is run; the root unless the image says otherwise.
+    pub fn folder(&self) -> &str {
+        self.working_dir.as_deref().filter(|folder| folder.starts_with('/')).unwrap_or("/")
+    }
 }
 
 /// The layers by their own digests.

@@ -3,6 +3,7 @@
 
 mod error;
 pub mod layout;
+pub mod sandbox;
 pub mod unpack;
 
 pub use error::ImageError;

@@ -53,6 +53,23 @@ pub fn unpack(layout: &Path, image: &Image, root: &Path, limits: &Limits) -> Res
     done
 }
 
+/// Makes what a sandbox mounts over, and the folder in which the program runs, where the image has none.
+pub fn furnish(root: &Path, folder: &str) -> Result<(), ImageError> {
+    let inside = Root::of(root)?;
+    for name in ["proc", "dev", "tmp", "run", folder.trim_start_matches('/')] {
+        let Some((above, name)) = inside.place(Path::new(name))? else { continue };
+        if fs::symlink_metadata(above.join(&name)).is_err() {
+            root::folder(&above.join(name), 0o755)?;
+        }
+    }
+    for name in ["etc/resolv.conf", "etc/hosts"] {
+        let Some((above, name)) = inside.place(Path::new(name))? else { continue };
+        root::remove(&above.join(&name))?;
+        File::create(above.join(name))?;
+    }
+    Ok(())
+}
+
 struct Unpacking {
     root: Root,
     limits: Limits,

@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, sync::watch, time::Instant};
 
 mod app;
 mod front;
+mod image;
 mod log;
 mod owner;
 mod status;
@@ -118,6 +119,9 @@ pub async fn run(spec_path: &Path) -> Result<(), Error> {
     let front = front::Front::new(current, app);
     let accepting = tokio::spawn(front.clone().accept(listener));
     let ended = supervisor::supervise(spec_path, &specs, &apps, &mut status, &front).await;
+    if let Err(error) = image::remove(folder) {
+        tracing::warn!(%error, "the root of an image is left");
+    }
     front.all_passed(Duration::from_secs(1)).await;
     accepting.abort();
     ended

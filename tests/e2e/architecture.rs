@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("rhone-api", &["rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-workers", &["rhone-builder", "rhone-domain", "rhone-eventstore", "rhone-projections", "rhone-providers"]),
     ("rhone-edge", &["rhone-domain"]),
-    ("rhone-runner", &["rhone-domain"]),
+    ("rhone-runner", &["rhone-domain", "rhone-image"]),
 ];
 
 /// What each must not even reach through others.

@@ -40,7 +40,7 @@ pub async fn pull(
     fs::create_dir(layout)?;
     let made = Made(layout);
     let mut pull = Pull { registry, name, layout, most: limits.bytes, bytes: 0 };
-    let pulled = tokio::time::timeout(limits.timeout, pull.all(digest, log)).await;
+    let pulled = tokio::time::timeout(limits.timeout, Box::pin(pull.all(digest, log))).await;
     let image = pulled.map_err(|_| RegistryError::Timeout { seconds: limits.timeout.as_secs() })??;
     std::mem::forget(made);
     log.step(format!("pulled {} layers, {} bytes", image.manifest.layers.len(), pull.bytes)).await;

@@ -196,10 +196,11 @@ fn rust(files: &Files) -> Result<Option<Found>, PlanError> {
         [name]
             if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') && !name.starts_with('-') =>
         {
-            found
-                .steps
-                .push(step("build", &format!("cargo build --release --locked --target-dir /tmp/target --bin {name}")));
-            found.steps.push(step("keep the program", &format!("cp /tmp/target/release/{name} {PROGRAM}")));
+            // What the compiler leaves besides the program is large, and is no part of the artifact.
+            let build = format!("cargo build --release --locked --target-dir \"$TMPDIR/target\" --bin {name}");
+            let line = format!("{build} && cp \"$TMPDIR/target/release/{name}\" {PROGRAM}");
+            let command = vec!["/bin/sh".to_owned(), "-c".to_owned(), line];
+            found.steps.push(Step { name: "build".to_owned(), command, env: BTreeMap::new() });
             found.start = Some(path_words(&[PROGRAM]));
         }
         [] => found.reasons.push("it is a workspace without a package of its own".to_owned()),

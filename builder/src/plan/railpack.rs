@@ -95,6 +95,10 @@ fn unsupported(step: &str, what: &str) -> PlanError {
 fn read_step(written: Written, found: &mut Found) -> Result<(), PlanError> {
     let Written { name, commands, assets, variables, .. } = written;
     let mut paths = Vec::new();
+    let (elsewhere, env): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        variables.into_iter().partition(|(_, value)| moved(value) != *value);
+    let exports: Vec<_> =
+        elsewhere.iter().map(|(name, value)| format!("export {name}=\"{}\"; ", moved(value))).collect();
     for command in commands {
         let line = match command {
             Command::Path { path } => {
@@ -122,31 +126,29 @@ fn read_step(written: Written, found: &mut Found) -> Result<(), PlanError> {
                 format!("mkdir -p \"$(dirname {place})\" && printf %s {content} >{place}{mode}")
             }
         };
-        let env = variables.iter().map(|(name, value)| (name.clone(), moved(value))).collect();
-        found.steps.push(Step { name: name.clone(), command: shell(&paths, &line), env });
+        found.steps.push(Step { name: name.clone(), command: shell(&exports, &paths, &line), env: env.clone() });
     }
     Ok(())
 }
 
-fn shell(paths: &[String], line: &str) -> Vec<String> {
-    let prefix = match paths {
-        [] => String::new(),
-        paths => {
-            let absolute = |path: &String| if path.starts_with('/') { path.clone() } else { format!("$PWD/{path}") };
-            format!("export PATH=\"{}:$PATH\"; ", paths.iter().map(absolute).collect::<Vec<_>>().join(":"))
-        }
+fn shell(exports: &[String], paths: &[String], line: &str) -> Vec<String> {
+    let prefix = if paths.is_empty() {
+        String::new()
+    } else {
+        let absolute = |path: &String| if path.starts_with(['/', '$']) { path.clone() } else { format!("$PWD/{path}") };
+        format!("export PATH=\"{}:$PATH\"; ", paths.iter().map(absolute).collect::<Vec<_>>().join(":"))
     };
-    vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{prefix}{line}")]
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{}{prefix}{line}", exports.concat())]
 }
 
-/// Where a step may write what Railpack's images keep at their root, such as `/go`; the sandbox's root is read-only.
+/// Where a step may write what Railpack's images keep at their root, such as `/go`; the sandbox's root is read-only. For a
+/// shell, between double quotes.
 fn moved(path: &str) -> String {
-    const KEPT: [&str; 7] = ["/app", "/bin", "/etc", "/mise", "/sbin", "/tmp", "/usr"];
+    const KEPT: [&str; 7] = ["app", "bin", "etc", "mise", "sbin", "tmp", "usr"];
+    let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-'));
     let first = path.strip_prefix('/').map(|rest| rest.split('/').next().unwrap_or_default());
     match first {
-        Some(first) if !first.is_empty() && !KEPT.iter().any(|kept| &kept[1..] == first) => {
-            format!("/tmp/railpack{path}")
-        }
+        Some(first) if plain && !first.is_empty() && !KEPT.contains(&first) => format!("$TMPDIR/railpack{path}"),
         _ => path.to_owned(),
     }
 }

@@ -86,7 +86,7 @@ fn go_and_rust_leave_one_program() {
     let several = [("go.mod", ""), ("cmd/a/m.go", "package main"), ("cmd/b/m.go", "package main")];
     assert!(refused(&several).to_string().contains("./cmd/a, ./cmd/b"));
     let rust = plan(&[("Cargo.toml", "[package]\nname = \"shop\"")]);
-    assert!(commands(&rust)[0].ends_with("--bin shop"));
+    assert!(commands(&rust)[0].contains("--bin shop && cp \"$TMPDIR/target/release/shop\""));
     assert_eq!(refused(&[("Cargo.toml", "[workspace]")]).code(), "NO_START_COMMAND");
 }
 
@@ -151,9 +151,13 @@ fn real_plans_of_railpack_are_read_and_what_cannot_be_done_is_refused() {
     assert_eq!(go.kind, Kind::Railpack);
     assert_eq!(
         go.steps.iter().map(|step| step.command[2].as_str()).collect::<Vec<_>>(),
-        ["export PATH=\"/tmp/railpack/go/bin:$PATH\"; go mod download", "go build -ldflags=\"-w -s\" -o out",]
+        [
+            "export GOBIN=\"$TMPDIR/railpack/go/bin\"; export GOPATH=\"$TMPDIR/railpack/go\"; \
+             export PATH=\"$TMPDIR/railpack/go/bin:$PATH\"; go mod download",
+            "go build -ldflags=\"-w -s\" -o out",
+        ]
     );
-    assert!(go.steps[0].env["GOPATH"] == "/tmp/railpack/go" && go.start[2].ends_with("; ./out"), "{:?}", go.start);
+    assert!(go.steps[0].env["CGO_ENABLED"] == "0" && go.start[2].ends_with("; ./out"), "{:?}", go.start);
     assert!(go.reasons.iter().any(|reason| reason.contains("`mise install` is left out")));
     let shell = read("shell-bash-arrays").expect("a plan");
     assert_eq!((shell.steps[0].command[2].as_str(), shell.output), ("chmod +x start.sh", vec![".".to_owned()]));

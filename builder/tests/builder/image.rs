@@ -6,15 +6,15 @@ use crate::{
 };
 use rhone_builder::{
     build::BuildLimits,
-    image::{RegistryError, pull, push, write_layout},
+    image::{Image, RegistryError, RunConfig, make_artifact, pull, push, write_layout},
     source::{Limits, SourcePolicy},
 };
 use rhone_domain::digest::Digest;
 use rhone_image::{
-    layout::{Image, Index, Platform, architecture},
+    layout::{Index, Platform, architecture},
     unpack,
 };
-use rhone_providers::artifact_oci::pack_oci_layout;
+use rhone_providers::{artifact_facts::read_facts, artifact_oci::pack_oci_layout};
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -101,6 +101,11 @@ async fn an_image_is_pushed_pulled_by_its_digest_and_unpacked_to_the_same_files(
     unpack::unpack(&into, &pulled.image, &unpacked, &unpack::Limits::default()).expect("unpacked");
     assert_eq!(fs::read_to_string(unpacked.join("app/lib/data.txt")).unwrap(), "data\n");
     assert!(unpacked.join("app/rhone.toml").exists());
+    make_artifact(&into, &pulled.image, Some("/health")).expect("an artifact");
+    let mut tar = Vec::new();
+    pack_oci_layout(&into, &mut tar).expect("packed");
+    let facts = read_facts(tar.as_slice()).expect("facts");
+    assert_eq!((facts.command, facts.health_path.as_str()), (vec!["python3".into(), "app.py".into()], "/health"));
 }
 
 #[tokio::test]
@@ -208,4 +213,31 @@ async fn a_registry_that_sends_inward_or_asks_for_a_password_is_not_followed() {
             pull(&name, digest, &into, &Limits::default(), &OPEN, &log().0).await.expect_err("refused");
         assert_eq!(refused.code(), code, "{answer}: {refused}");
     }
+}
+
+#[test]
+fn an_images_own_command_becomes_one_that_a_runner_takes() {
+    let image = |entrypoint: &[&str], cmd: &[&str]| {
+        let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join("layer.tar"), [0; 1024]).unwrap();
+        let config = RunConfig {
+            entrypoint: words(entrypoint),
+            cmd: words(cmd),
+            labels: Some([("rhone.health".to_owned(), "/up".to_owned())].into()),
+            ..RunConfig::default()
+        };
+        let layout = room.path().join("layout");
+        rhone_image::layout::write(&layout, &room.path().join("layer.tar"), config, [].into()).unwrap();
+        let done = make_artifact(&layout, &Image::open(&layout).unwrap(), None);
+        done.map(|()| fs::read_to_string(layout.join("rhone.toml")).unwrap()).map_err(|error| error.to_string())
+    };
+    let entry = image(&["/docker-entrypoint.sh"], &["nginx", "-g"]).expect("a command");
+    assert!(
+        entry.contains(r#"process = ["./docker-entrypoint.sh", "nginx", "-g"]"#) && entry.contains("/up"),
+        "{entry}"
+    );
+    assert!(image(&[], &["/usr/bin/x"]).expect("a command").contains(r#"process = ["usr/bin/x"]"#));
+    assert!(image(&[], &["x"]).expect("a command").contains(r#"process = ["x"]"#));
+    assert!(image(&[], &[]).expect_err("none").contains("neither Entrypoint nor Cmd"));
 }

@@ -37,10 +37,10 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn start(spec: &GateSpec, variables: &Opened, log: &Log) -> io::Result<Self> {
+    /// Starts the words: the artifact's own command, or what stands in its place.
+    pub(super) fn start(spec: &GateSpec, words: &[String], variables: &Opened, log: &Log) -> io::Result<Self> {
         let port = free_port()?;
-        let (program, arguments) =
-            spec.command.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+        let (program, arguments) = words.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let mut child = Command::new(program_path(spec, program))
             .args(arguments)
             .current_dir(&spec.folder)

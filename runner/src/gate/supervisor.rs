@@ -5,6 +5,7 @@ use super::{
     GateSpec,
     app::{App, Running},
     front::Front,
+    image,
     log::Log,
     status::StatusFile,
 };
@@ -67,7 +68,7 @@ async fn keep_running(
         verify(specs.borrow().clone(), status).await?;
         let started = Instant::now();
         let spec = specs.borrow().clone();
-        let exit = match App::start(&spec, variables, log) {
+        let exit = match begin(&spec, spec_path, variables, log).await {
             Err(error) => format!("could not be started: {error}"),
             Ok(mut app) => {
                 status.started(app.running.process)?;
@@ -97,6 +98,14 @@ async fn keep_running(
             _ = signals.told(spec_path, specs) => return status.draining(),
         }
     }
+}
+
+/// Starts the app: the artifact's own command, or the image that the artifact is.
+async fn begin(spec: &GateSpec, spec_path: &Path, variables: &Opened, log: &Log) -> Result<App, String> {
+    let folder = spec_path.parent().unwrap_or(Path::new("."));
+    let given = variables.iter().map(|(name, _)| name.to_owned()).collect();
+    let words = image::words(spec, folder, given).await?;
+    App::start(spec, &words, variables, log).map_err(|error| error.to_string())
 }
 
 /// Open connections may finish until the deadline; then SIGTERM to the app's group, a moment for its last words, SIGKILL. Told

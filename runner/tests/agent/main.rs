@@ -4,6 +4,7 @@
 mod control;
 mod rig;
 
+mod image;
 mod logs;
 mod refusals;
 mod running;

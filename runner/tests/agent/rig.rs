@@ -62,7 +62,7 @@ fn built() -> PathBuf {
 }
 
 /// The folder of the binaries. What is run is built first: a test of some targets alone would run the others as they were.
-fn binaries() -> &'static Path {
+pub(crate) fn binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
         let folder = built();

@@ -1,0 +1,44 @@
+//! An artifact that is an image: unpacked before every start into the allocation's own folder, and run inside bubblewrap with
+//! that as its root. The trap avoided: a root that was changed since; it is made anew from the blobs that were just verified.
+
+use super::GateSpec;
+use rhone_image::{
+    ImageError,
+    layout::Image,
+    sandbox,
+    unpack::{Limits, furnish, unpack},
+};
+use std::{fs, io, path::Path};
+
+/// Where the root is, in the allocation's folder.
+const ROOT: &str = "rootfs";
+
+/// The words that start the artifact: its own command, or those that run an image, which is unpacked for them.
+pub(super) async fn words(spec: &GateSpec, folder: &Path, given: Vec<String>) -> Result<Vec<String>, String> {
+    if !spec.folder.join("oci-layout").is_file() {
+        return Ok(spec.command.clone());
+    }
+    let (layout, folder, command) = (spec.folder.clone(), folder.to_owned(), spec.command.clone());
+    let work = move || -> Result<Vec<String>, ImageError> {
+        remove(&folder)?;
+        let root = folder.join(ROOT);
+        let image = Image::open(&layout)?;
+        unpack(&layout, &image, &root, &Limits::default())?;
+        let config = &image.config.config;
+        furnish(&root, config.folder())?;
+        Ok(sandbox::words(&root, config, &command, &given))
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(words)) => Ok(words),
+        Ok(Err(error)) => Err(format!("{}: {error}", error.code())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Removes the root, once nothing runs in it any more.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder.join(ROOT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
