@@ -15,7 +15,10 @@ use ed25519_dalek::SigningKey;
 use rhone_api::{LoadLimits, RateLimits};
 use rhone_domain::ids::{ActorId, RegionId};
 use rhone_providers::github;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use serde_json::{Map, Value};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -72,7 +75,7 @@ pub(crate) struct Serve {
     #[serde(default)]
     pub(crate) rates: RateLimits,
     /// The most connections to the database, for what callers ask; as many again for edges, runners and the log.
-    #[serde(default = "connections")]
+    #[serde(default = "connections", deserialize_with = "number")]
     pub(crate) connections: u32,
     /// How much is carried out at a time, and how much waits for it.
     #[serde(default)]
@@ -81,6 +84,20 @@ pub(crate) struct Serve {
 
 fn connections() -> u32 {
     24
+}
+
+/// A number, which the environment says as text.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Number(u32),
+        Text(String),
+    }
+    match Said::deserialize(deserializer)? {
+        Said::Number(number) => Ok(number),
+        Said::Text(text) => text.parse().map_err(D::Error::custom),
+    }
 }
 
 /// Section `github`: the OAuth app by which people sign in. Without it nobody does.
@@ -290,6 +307,15 @@ mod tests {
     fn a_key_of_digits_stays_text() {
         let environment = [("RHONE_KEYS_FEED".to_owned(), "12e4".to_owned())].into_iter();
         assert_eq!(overlaid(Map::new(), "keys", environment), object(json!({ "feed": "12e4" })));
+    }
+
+    #[test]
+    fn a_number_is_read_as_the_environment_and_as_the_file_says_it() {
+        let said = |connections: Value| {
+            let section = json!({ "listen": "127.0.0.1:1", "artifacts": "/a", "connections": connections });
+            serde_json::from_value::<Serve>(section).ok().map(|serve| serve.connections)
+        };
+        assert_eq!((said(json!("2")), said(json!(2)), said(json!("two"))), (Some(2), Some(2), None));
     }
 
     #[test]
