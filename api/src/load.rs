@@ -24,7 +24,8 @@ pub struct LoadLimits {
     pub queue: usize,
     /// How long each of them waits at most.
     pub queue_milliseconds: u64,
-    /// Connections and subscriptions that are opened; any number of others waits for that.
+    /// Connections and subscriptions that are opened; any number of others waits for that. As many open ones at a time are
+    /// asked for whether they still stand.
     pub openings: NonZeroUsize,
 }
 
@@ -44,6 +45,7 @@ pub struct Load {
     queue: usize,
     patience: Duration,
     openings: Semaphore,
+    standings: Semaphore,
 }
 
 /// A place in the queue, given back when it is dropped.
@@ -64,6 +66,7 @@ impl Load {
             queue: limits.queue,
             patience: Duration::from_millis(limits.queue_milliseconds),
             openings: Semaphore::new(limits.openings.get().min(Semaphore::MAX_PERMITS)),
+            standings: Semaphore::new(limits.openings.get().min(Semaphore::MAX_PERMITS)),
         }
     }
 
@@ -86,6 +89,11 @@ impl Load {
     /// Waits for one's turn to open a connection or a subscription, however many want to.
     pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
         self.openings.acquire().await.expect("nobody closes it")
+    }
+
+    /// Waits for one's turn to ask whether a connection still stands: a thousand that ask at once leave no room for anybody.
+    pub(crate) async fn standing(&self) -> SemaphorePermit<'_> {
+        self.standings.acquire().await.expect("nobody closes it")
     }
 }
 

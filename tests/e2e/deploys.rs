@@ -193,9 +193,9 @@ async fn a_build_outlives_its_worker_and_is_made_once() {
     platform.runs_again("work", old).await;
     ready(&tenant, &id).await;
     let told = operation(&tenant, &id).await;
-    let (fetched, built) = (&told["deploy"]["fetched"], &told["deploy"]["built"]);
-    assert_eq!(fetched["commit"], json!(commit), "{told:#}");
-    assert!(built["attempt"].as_u64() > fetched["attempt"].as_u64(), "another attempt built it: {told:#}");
+    let (source, made) = (&told["deploy"]["fetched"], &told["deploy"]["built"]);
+    assert_eq!(source["commit"], json!(commit), "{told:#}");
+    assert!(made["attempt"].as_u64() > source["attempt"].as_u64(), "another attempt built it: {told:#}");
     shows(&tenant, &tenant.preview.host, "adopted").await;
     let promotions = tenant.timeline(None).await;
     let promotions = promotions

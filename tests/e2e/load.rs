@@ -112,10 +112,4 @@ async fn three_hundred_followers_of_one_instant_are_all_served() {
     let followers = futures_util::future::join_all((0..300).map(|_| follow())).await;
     let failed: Vec<_> = followers.iter().filter_map(|one| one.as_ref().err()).collect();
     assert!(failed.is_empty(), "{} of 300 were not served: {:?}", failed.len(), failed[0]);
-    // Each of them hears what happens next.
-    let input = json!({ "workspaceId": workspace, "slug": unique("heard"), "name": "Heard" });
-    owner.client.done("projectCreate", "project { id }", input).await;
-    let mut followers: Vec<_> = followers.into_iter().flatten().collect();
-    let heard = futures_util::future::join_all(followers.iter_mut().map(Subscription::item)).await;
-    assert_eq!(heard.iter().filter(|item| item["__typename"] == "TimelineEntry").count(), 300);
 }

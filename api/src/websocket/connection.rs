@@ -98,6 +98,8 @@ impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
 
     async fn recheck(&mut self) -> Result<(), Close> {
         let interval = self.shell.settings.recheck_interval;
+        // Not within the time: whoever is late would begin again at the end of the line, for ever.
+        let _turn = self.shell.load.standing().await;
         match tokio::time::timeout(interval, self.shell.authenticator.still_valid(&self.actor)).await {
             Ok(Ok(())) => self.valid_at = Instant::now(),
             Ok(Err(AuthError::Refused)) => return Err(Close::FORBIDDEN),

@@ -9,7 +9,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     authenticate::Authenticator,
@@ -58,9 +58,10 @@ pub(super) fn start<E: Executor, A: Authenticator>(
 }
 
 /// How long an operation that says nothing keeps its turn.
-const TURN: Duration = Duration::from_millis(250);
+const TURN: Duration = Duration::from_secs(2);
 
-/// The same, begun when it is its turn: its first answer is what asks the most of the database.
+/// The same, begun when it is its turn: its first answer is what asks the most of the database. On a task of its own, because a
+/// connection that is busy elsewhere would keep its turn and do nothing with it.
 fn in_turn<E: Executor, A: Authenticator>(
     shell: Arc<Shell<E, A>>,
     mut responses: BoxStream<'static, Response>,
@@ -70,7 +71,14 @@ fn in_turn<E: Executor, A: Authenticator>(
         let first = timeout(TURN, responses.next()).await.ok().flatten();
         stream::iter(first).chain(responses)
     };
-    stream::once(begun).flatten()
+    let on_its_own = async move {
+        // Aborted when it is dropped.
+        let mut task = JoinSet::new();
+        task.spawn(begun);
+        let begun = task.join_next().await.and_then(Result::ok);
+        stream::iter(begun).flatten()
+    };
+    stream::once(on_its_own).flatten()
 }
 
 /// An operation that ends before it began.

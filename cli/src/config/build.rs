@@ -14,6 +14,7 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 /// Section `build`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "they are keys of a file: a build's seconds beside a fetch's")]
 pub(crate) struct Build {
     /// How many deploys a worker has in hand at once; 0 where nothing is built.
     #[serde(deserialize_with = "number")]

@@ -34,7 +34,7 @@ pub(super) async fn deployed(story: &mut Story<'_>, version: &'static str, lane:
     let took = sent.elapsed().as_millis();
     let words = format_args!("{version} is healthy in preview with exactly {digest}, {took} ms after the request");
     story.teller.holds(healthy, words)?;
-    Ok(Release { deployment, digest, commit, version })
+    Ok(Release { deployment, commit, digest, version })
 }
 
 /// Builds a commit for an environment, stage by stage.
