@@ -136,7 +136,7 @@ use AddressRefused::{Malformed, NotAllowed};
 const INWARD: &str = "leads to link-local, metadata or otherwise unroutable addresses, which are never let in";
 /// Let in by `private`.
 const PRIVATE: &str =
-    "leads to a loopback or private address; the operator can let those in (`sources.private` in rhone.json)";
+    "leads to a loopback or private address; the operator can let those in (`build.sources` in rhone.json: `local`)";
 const PLAIN_ADDRESS: &str = "an IPv4 address must have four plain decimal numbers";
 
 impl SourceAddress {
@@ -178,7 +178,7 @@ fn local(path: &str, policy: SourcePolicy) -> Result<SourceAddress, AddressRefus
     }
     if policy.local == Allowed::No {
         return Err(NotAllowed(
-            "folders of this machine are not let in; the operator can let them in (`sources.local` in rhone.json)",
+            "folders of this machine are not let in; the operator can let them in (`build.sources` in rhone.json: `local`)",
         ));
     }
     Ok(SourceAddress::Local(folder.components().collect()))
