@@ -5,7 +5,7 @@ use crate::{database::Database, world::World};
 use rhone_projections::authority::operations::{claim, claim_deploys};
 use std::{collections::BTreeMap, time::Duration};
 
-const SPAN: Duration = Duration::from_secs(60);
+const SPAN: Duration = Duration::from_mins(1);
 
 /// Puts operations there from rows of number, workspace, kind and minutes until the deadline; the first are the oldest.
 macro_rules! operations {
@@ -68,7 +68,9 @@ async fn a_limit_holds_when_many_claim_in_the_same_instant() {
         claimed.extend(claim.await.expect("ran"));
     }
     let mut each: BTreeMap<u128, usize> = BTreeMap::new();
-    claimed.iter().for_each(|operation| *each.entry(operation % 4).or_default() += 1);
+    for operation in &claimed {
+        *each.entry(operation % 4).or_default() += 1;
+    }
     assert_eq!(each, BTreeMap::from([(0, 3), (1, 3), (2, 3), (3, 3)]), "three of each, no more and no fewer");
     claimed.sort_unstable();
     claimed.dedup();
