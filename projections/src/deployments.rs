@@ -105,10 +105,13 @@ async fn update(connection: &mut PgConnection, event: &Recorded, decoded: &Event
     let version = i64::try_from(envelope.version.0).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let query = match decoded {
         Event::Created(_) => return Ok(()),
-        Event::Validated(validated) => sqlx::query("UPDATE deployments SET validated = $3, version = $2 WHERE id = $1")
-            .bind(envelope.stream.id())
-            .bind(version)
-            .bind(Json(validated.clone())),
+        // As text, for a document that passes through jsonb is written otherwise than one that was created and judged in a batch.
+        Event::Validated(validated) => {
+            sqlx::query("UPDATE deployments SET validated = $3::json, version = $2 WHERE id = $1")
+                .bind(envelope.stream.id())
+                .bind(version)
+                .bind(serde_json::to_string(validated).map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
+        }
         Event::Failed { reason } => sqlx::query("UPDATE deployments SET failed = $3, version = $2 WHERE id = $1")
             .bind(envelope.stream.id())
             .bind(version)

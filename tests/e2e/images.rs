@@ -62,7 +62,7 @@ async fn an_image_is_promoted_by_its_digest_without_a_build() {
     let digest = push(&layout, &name, &open, &log).await.expect("pushed");
     let platform = Platform::shared().await;
     let tenant = Tenant::open(platform, platform.developer()).await;
-    let input = json!({ "environmentId": tenant.preview.id, "image": name, "digest": digest.to_string(),
+    let input = json!({ "environmentId": tenant.preview.id, "image": name, "imageDigest": digest.to_string(),
         "idempotencyKey": unique("image") });
     let made = tenant.client.done("deploymentImport", "__typename", input).await;
     let id = text(&made["operation"]["id"]);
@@ -81,7 +81,7 @@ async fn an_image_is_promoted_by_its_digest_without_a_build() {
     edge::serves(&tenant.edge, &tenant.preview.host, "imaged").await;
 
     let unknown = format!("sha256:{}", "ab".repeat(32));
-    let input = json!({ "environmentId": tenant.preview.id, "image": name, "digest": unknown });
+    let input = json!({ "environmentId": tenant.preview.id, "image": name, "imageDigest": unknown });
     let made = tenant.client.done("deploymentImport", "__typename", input).await;
     let id = text(&made["operation"]["id"]);
     let look = async || {

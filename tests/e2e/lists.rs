@@ -123,7 +123,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
             "deployments(filter: { createdSince: \"2026-01-02T00:00:00Z\", createdBefore: \"2026-01-01T00:00:00Z\" })",
             "createdBefore",
         ),
-        ("deployments(filter: { createdSince: \"yesterday\" })", "DateTime"),
+        ("deployments(filter: { createdSince: \"yesterday\" })", "createdSince"),
         ("deployments(filter: { status: GOOD })", "status"),
         ("deployments(order: SIDEWAYS)", "order"),
         ("operations(filter: { kind: MAGIC })", "kind"),

@@ -113,7 +113,7 @@ impl Owner {
             "drainSeconds" => json!(10),
             "standbySeconds" => json!(100),
             "sleepAfterSeconds" => json!(900),
-            "artifactDigest" | "digest" => json!(self.digest),
+            "artifactDigest" | "digest" | "imageDigest" => json!(self.digest),
             "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
             "approvalsRequired" | "expectedSet" => json!(0),
             "migrationId" => json!("0001_orders"),
@@ -310,7 +310,7 @@ fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
         "host" => {
             plain(&["localhost", "a..test", "-a.test", "1.2.3.4", "a.test:80", "*.a.test", "a b.test", "http://a.test"])
         }
-        "artifactDigest" | "digest" => of(vec![
+        "artifactDigest" | "digest" | "imageDigest" => of(vec![
             "sha256:".into(),
             format!("sha256:{digits}"),
             format!("sha256:{digits}z"),

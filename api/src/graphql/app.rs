@@ -15,7 +15,7 @@ use super::{
     place::{claim_slug, name, noun, slug, some_of},
     project::Project,
     time::{self, Time},
-    timeline::{self, TimelineEntry, TimelineFilter, ToldByOperation, Wanted},
+    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -173,9 +173,21 @@ impl App {
         Ok(timeline::lines(ctx, Filter { environment, ..self.told() }, wanted).await?)
     }
 
-    #[graphql(flatten)]
-    async fn operation_lines(&self) -> ToldByOperation {
-        ToldByOperation(self.told())
+    /// The same, operation by operation; the filter is about how each one began.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn operation_timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        at_least_position: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<OperationLine>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 
     /// All of its streams at one time, each folded by the code that judged it; in the order of their names.

@@ -45,7 +45,7 @@ pub(crate) struct DeploymentImportInput {
     /// A registry's host and a path, such as `registry.example.com/acme/shop`, without a tag.
     image: String,
     /// Exactly which: the manifest's digest.
-    digest: String,
+    image_digest: String,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -91,7 +91,7 @@ impl DeployMutation {
         let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
         let origin = Origin::Image {
             name: ImageName::parse("image", &input.image).map_err(invalid)?,
-            digest: digest("digest", &input.digest)?,
+            digest: digest("imageDigest", &input.image_digest)?,
         };
         let wish = Wish { environment: id::read("environmentId", &input.environment_id)?, origin };
         Ok(DeploymentImportPayload(change(ctx, manner, wish).await?))

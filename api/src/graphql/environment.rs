@@ -8,7 +8,7 @@ use super::{
     allocation::{Allocation, AllocationState},
     app::App,
     change::natural,
-    connection::Pages,
+    connection::{Pages, Rows},
     context::Ask,
     failover::{self, FailoverPlan},
     gates::RouteChangePlan,
@@ -26,7 +26,7 @@ use super::{
     scale::{self, ScalePlan},
     scale_readiness::{self, ScaleReadiness},
     time::Time,
-    timeline::{Told, ToldByOperation},
+    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
     variables::{self, Variable, VariableDifference, VariableSet},
 };
 use crate::{fault::Fault, page};
@@ -296,14 +296,40 @@ impl Environment {
         Ok(variables::difference(ctx, self.created.id, &deployment_id).await?)
     }
 
-    #[graphql(flatten)]
-    async fn lines(&self) -> Told {
-        Told(self.told())
+    /// Every event that concerns it, in the log's order.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
+            String,
+        >,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<TimelineEntry>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::lines(ctx, self.told(), wanted).await?)
     }
 
-    #[graphql(flatten)]
-    async fn operation_lines(&self) -> ToldByOperation {
-        ToldByOperation(self.told())
+    /// The same, operation by operation; the filter is about how each one began.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn operation_timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        at_least_position: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<OperationLine>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 
     /// What changed in it after one time, up to and with another, field by field.

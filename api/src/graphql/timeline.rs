@@ -2,12 +2,10 @@
 
 mod filter;
 mod lists;
-mod told;
 mod tree;
 
 pub(crate) use filter::{TimelineFilter, TimelineKind, streams_of, uuid};
-pub(crate) use lists::{OperationLine, Wanted, lines, reached};
-pub(crate) use told::{Told, ToldByOperation};
+pub(crate) use lists::{OperationLine, Wanted, lines, operations, reached};
 pub(crate) use tree::{CausationTree, causation_tree};
 
 use super::{

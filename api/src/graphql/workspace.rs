@@ -11,7 +11,7 @@ use super::{
     place::{claim_slug, name, page_of, slug},
     project::Project,
     support::SupportAccess,
-    timeline::{Told, ToldByOperation},
+    timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
 use crate::{
     fault::{Code, Fault},
@@ -183,14 +183,40 @@ impl Workspace {
         Ok(rows.into_iter().map(SupportAccess::from).collect())
     }
 
-    #[graphql(flatten)]
-    async fn lines(&self) -> Told {
-        Told(self.told())
+    /// Every event that concerns it, in the log's order.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
+            String,
+        >,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<TimelineEntry>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::lines(ctx, self.told(), wanted).await?)
     }
 
-    #[graphql(flatten)]
-    async fn operation_lines(&self) -> ToldByOperation {
-        ToldByOperation(self.told())
+    /// The same, operation by operation; the filter is about how each one began.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn operation_timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        at_least_position: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<OperationLine>> {
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 }
 

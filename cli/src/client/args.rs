@@ -14,7 +14,9 @@ use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineA
 use super::logs_args::LogsArgs;
 use clap::{Args, Subcommand};
 
-pub use daily::{Daily, Ground, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, PromoteArgs, RollbackArgs, RouteVerb};
+pub use daily::{
+    Daily, Ground, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, PromoteArgs, RollbackArgs, RouteVerb, StatusArgs,
+};
 pub use env::EnvVerb;
 pub use environment::{EnvironmentKind, EnvironmentVerb, Hostname, Reasoned};
 pub use member::{InvitationVerb, MemberRole, MemberVerb};
@@ -92,6 +94,8 @@ pub enum Noun {
     Rollback(RollbackArgs),
     /// Remember an app and an environment for this folder, so that other commands need not be told.
     Link(LinkArgs),
+    /// Show who owns the traffic of each of an app's environments, and what is on its way.
+    Status(StatusArgs),
     /// Print where an environment is reached, and open it in a browser.
     Open(OpenArgs),
     /// API tokens.

@@ -2,7 +2,7 @@
 //! second way to do a thing; each of these asks what the nouns' verbs ask.
 
 use super::{
-    args::{Daily, ImportArgs, LinkArgs, OpenArgs, OperationsArgs},
+    args::{Daily, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, StatusArgs},
     documents, dotenv,
     failure::Failure,
     gates,
@@ -30,6 +30,7 @@ pub(super) async fn run(asking: &Asking<'_>, data: &Data, daily: Daily) -> Resul
     match daily {
         Daily::Link(words) => link(asking, words).await,
         Daily::Open(words) => open(asking, data, words).await,
+        Daily::Status(words) => status(asking, &words).await,
         Daily::Route(host) => route(asking, &host).await,
         Daily::Operations(words) => operations(asking, words).await,
         Daily::Import(words) => import(asking, words).await,
@@ -112,6 +113,38 @@ async fn route(asking: &Asking<'_>, host: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> {
+    let app = asking.found(documents::STATUS, &words.app, "app").await?;
+    if asking.how.json {
+        line(&app);
+        return Ok(());
+    }
+    let nodes = |list: &Value| list["nodes"].as_array().cloned().unwrap_or_default();
+    nodes(&app["environments"]).iter().for_each(|environment| line(environment_line(environment)));
+    nodes(&app["operations"]).iter().for_each(|operation| line(operation_line(operation)));
+    Ok(())
+}
+
+fn environment_line(environment: &Value) -> String {
+    let owner = &environment["routeOwner"];
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let hosts: Vec<String> = owner["hosts"].as_array().into_iter().flatten().map(text).collect();
+    let held = match (owner["frozen"] == true, owner["pin"]["reason"].as_str()) {
+        (true, _) => "  frozen".to_owned(),
+        (false, Some(reason)) => format!("  pinned: {reason}"),
+        (false, None) => String::new(),
+    };
+    format!(
+        "{}  {:<12} {:<10} epoch {:<4} {}  {}{held}",
+        text(&environment["id"]),
+        text(&environment["slug"]),
+        text(&environment["kind"]).to_lowercase(),
+        owner["epoch"],
+        text(&owner["deploymentId"]),
+        hosts.join(" "),
+    )
+}
+
 async fn operations(asking: &Asking<'_>, words: OperationsArgs) -> Result<(), Failure> {
     let OperationsArgs { app, only, open, first } = words;
     let filter = open.then(|| json!({ "ended": false }));
@@ -160,6 +193,20 @@ async fn import(asking: &Asking<'_>, words: ImportArgs) -> Result<(), Failure> {
 mod tests {
     //! Where an environment is reached.
     use super::*;
+
+    #[test]
+    fn an_environment_is_told_with_its_owner_and_what_holds_it() {
+        let told = environment_line(
+            &json!({ "id": "env_1", "slug": "production", "kind": "PRODUCTION", "routeOwner": {
+            "epoch": 3, "deploymentId": "dep_1", "hosts": ["a.example.com"], "frozen": false, "pin": { "reason": "bad" } } }),
+        );
+        for word in ["env_1", "production", "epoch 3", "dep_1", "a.example.com", "pinned: bad"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        let nobody = environment_line(&json!({ "id": "env_1", "slug": "x", "kind": "PREVIEW", "routeOwner": {
+            "epoch": 0, "deploymentId": null, "hosts": [], "frozen": true, "pin": null } }));
+        assert!(nobody.contains("epoch 0    -") && nobody.ends_with("frozen"), "{nobody}");
+    }
 
     #[test]
     fn a_host_is_reached_over_tls_or_at_the_edge_of_this_machine() {

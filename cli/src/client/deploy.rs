@@ -81,7 +81,7 @@ async fn followed(connection: &Connection, id: &str, args: &DeployArgs, since: I
 fn source(args: &DeployArgs) -> Result<(&'static Mutation, Value), Failure> {
     if let Some(image) = &args.image {
         let (name, digest) = image.split_once('@').ok_or_else(|| usage("--image is NAME@sha256:DIGEST"))?;
-        return Ok((&DEPLOYMENT_IMPORT, json!({ "image": name, "digest": digest })));
+        return Ok((&DEPLOYMENT_IMPORT, json!({ "image": name, "imageDigest": digest })));
     }
     let repository = match &args.repository {
         Some(repository) => repository.clone(),
@@ -103,7 +103,8 @@ fn origin(folder: &Path) -> Result<String, Failure> {
 
 /// The commit that is checked out, if it is all that is there.
 fn committed(folder: &Path) -> Result<String, Failure> {
-    let changed = git(folder, &["status", "--porcelain"])?;
+    // What `rhone link` keeps is about this folder, and no part of the app.
+    let changed = git(folder, &["status", "--porcelain", "--", ":/", ":(top,exclude).rhone"])?;
     if let Some(first) = changed.lines().next() {
         let files = changed.lines().count();
         return Err(usage(&format!(
@@ -177,6 +178,10 @@ mod tests {
         let refused = source(&args(folder.path())).expect_err("it is not committed");
         assert!(refused.to_string().contains("new.py"), "{refused}");
         assert_eq!(refused.exit_code(), 2);
+        fs::remove_file(folder.path().join("new.py")).expect("it was there");
+        fs::create_dir(folder.path().join(".rhone")).expect("a folder");
+        fs::write(folder.path().join(".rhone/link.json"), "{}").expect("a file");
+        assert!(source(&args(folder.path())).is_ok(), "a link is no part of the app");
         let named = DeployArgs { reference: Some("main".into()), ..args(folder.path()) };
         assert_eq!(source(&named).expect("a name is enough").1["reference"], json!("main"));
     }
@@ -185,7 +190,7 @@ mod tests {
     fn an_image_is_named_by_its_digest() {
         let image = |image: &str| DeployArgs { image: Some(image.into()), ..args(Path::new("/nowhere")) };
         let (_, sent) = source(&image("registry.example.com/shop@sha256:00")).expect("a source");
-        assert_eq!(sent, json!({ "image": "registry.example.com/shop", "digest": "sha256:00" }));
+        assert_eq!(sent, json!({ "image": "registry.example.com/shop", "imageDigest": "sha256:00" }));
         assert_eq!(source(&image("registry.example.com/shop:1")).expect_err("a tag moves").exit_code(), 2);
     }
 

@@ -113,6 +113,11 @@ pub(crate) fn route() -> String {
 
 pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug kind app { id slug } } }";
 
+pub(crate) const STATUS: &str = "query($id: ID!) { app(id: $id) { id slug environments(first: 20) { nodes { id slug kind \
+     routeOwner { epoch deploymentId artifactDigest since hosts frozen pin { reason } } } } \
+     operations(filter: { ended: false }, first: 50) { nodes { id kind stage ended environment { id } deployment { id } \
+     failure { code message } } } } }";
+
 pub(crate) const OPERATIONS: &str = "query($id: ID!, $environment: ID, $filter: OperationFilterInput, $first: Int) { \
      app(id: $id) { operations(environmentId: $environment, filter: $filter, first: $first) { nodes { \
      id kind stage ended environment { id } deployment { id } epoch deadline failure { code message } } } } }";

@@ -122,6 +122,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Promote(words) => followed(words.how.clone(), words.ground.detach, Daily::Promote(words)),
         Noun::Rollback(words) => followed(words.how.clone(), words.ground.detach, Daily::Rollback(words)),
         Noun::Link(words) => (Plan::Daily(Daily::Link(words.clone())), words.how),
+        Noun::Status(words) => (Plan::Daily(Daily::Status(words.clone())), words.how),
         Noun::Open(words) => (Plan::Daily(Daily::Open(words.clone())), words.how),
         Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
         Noun::Login { url, how } => (Plan::Login(url), how),

@@ -65,6 +65,22 @@ async fn rebuilt_equals_live_while_writes_go_on_and_the_live_one_goes_on_afterwa
     followers.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
+/// Live, it was taken in by two batches; rebuilt, by one. The rows are the same to the letter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_created_and_judged_apart_is_rebuilt_alike() {
+    let database = Database::new().await;
+    let world = World::of(&database).await;
+    let follower = world.follow::<Deployments>("worker");
+    let mut release = world.release().await;
+    let created = world.write(&mut release.loaded, [release.create]).await;
+    assert!(reached(&world.projector, key::<Deployments>(), created, LONG).await.expect("asks"));
+    let judged = world.write(&mut release.loaded, [release.validate]).await;
+    assert!(reached(&world.projector, key::<Deployments>(), judged, LONG).await.expect("asks"));
+    let rebuilt = rebuild::<Deployments>(&mut database.admin().await, &world.projector, "rebuild").await;
+    assert_eq!(rebuilt.expect("the same rows").tables, [("deployments".to_owned(), 1)]);
+    follower.abort();
+}
+
 async fn one<P: Projection>(database: &Database, world: &World, written: &AtomicI64) {
     let before = written.load(Ordering::SeqCst);
     let rebuilt = rebuild::<P>(&mut database.admin().await, &world.projector, "rebuild").await.expect("the same rows");

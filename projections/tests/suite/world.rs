@@ -34,6 +34,13 @@ pub(crate) struct World {
     door: Dispatcher<PgLog>,
 }
 
+/// A release that is about to be written.
+pub(crate) struct Release {
+    pub(crate) loaded: Loaded<Deployment>,
+    pub(crate) create: deployment::Command,
+    pub(crate) validate: deployment::Command,
+}
+
 impl World {
     pub(crate) async fn of(database: &Database) -> Self {
         let (clock, bell) = (Clock::system(), Bell::default());
@@ -61,6 +68,12 @@ impl World {
 
     /// Two events in one append.
     pub(crate) async fn deployment(&self) -> Position {
+        let mut release = self.release().await;
+        self.write(&mut release.loaded, [release.create, release.validate]).await
+    }
+
+    /// A release and what is asked of it.
+    pub(crate) async fn release(&self) -> Release {
         let (id, artifact): (DeploymentId, ArtifactId) = (self.clock.new_id(), self.clock.new_id());
         let digest = Digest::of(&[b"BLUE"]);
         let created =
@@ -68,8 +81,8 @@ impl World {
         let facts =
             ArtifactFacts { command: vec!["bin/shop".into()], health_path: "/health".into(), ..Default::default() };
         let validate = deployment::Command::Validate { digest, facts: Box::new(facts) };
-        let mut loaded = self.door.load::<Deployment>(id).await.expect("loads");
-        self.write(&mut loaded, [deployment::Command::Create(created), validate]).await
+        let loaded = self.door.load::<Deployment>(id).await.expect("loads");
+        Release { loaded, create: deployment::Command::Create(created), validate }
     }
 
     /// The log's events, so many, once no transaction of another test holds its readers back any more.
@@ -84,7 +97,7 @@ impl World {
         events
     }
 
-    async fn write<A: Aggregate>(
+    pub(crate) async fn write<A: Aggregate>(
         &self,
         loaded: &mut Loaded<A>,
         commands: impl IntoIterator<Item = A::Command>,

@@ -12,6 +12,8 @@ pub enum Daily {
     Link(LinkArgs),
     /// Where an environment is reached.
     Open(OpenArgs),
+    /// How an app stands.
+    Status(StatusArgs),
     /// Where a hostname leads.
     Route(String),
     /// An app's operations.
@@ -46,6 +48,17 @@ pub struct OpenArgs {
     /// Print it and open nothing.
     #[arg(long)]
     pub print: bool,
+    /// In which manner.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// `rhone status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Which app.
+    #[arg(long)]
+    pub app: String,
     /// In which manner.
     #[command(flatten)]
     pub how: How,
