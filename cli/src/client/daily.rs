@@ -120,8 +120,12 @@ async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> 
         return Ok(());
     }
     let nodes = |list: &Value| list["nodes"].as_array().cloned().unwrap_or_default();
-    nodes(&app["environments"]).iter().for_each(|environment| line(environment_line(environment)));
-    nodes(&app["operations"]).iter().for_each(|operation| line(operation_line(operation)));
+    for environment in nodes(&app["environments"]) {
+        line(environment_line(&environment));
+    }
+    for operation in nodes(&app["operations"]) {
+        line(operation_line(&operation));
+    }
     Ok(())
 }
 
