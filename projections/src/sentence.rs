@@ -161,6 +161,7 @@ fn operation(event_type: &str, payload: &Value) -> String {
                 fate(payload)
             )
         }
+        "operation.requested" if p("/kind") == "deploy" => deploy(payload),
         "operation.requested" if p("/artifact").is_empty() => {
             format!("A {} was requested: {}.", p("/kind").replace('_', " "), p("/reason"))
         }
@@ -187,6 +188,15 @@ fn operation(event_type: &str, payload: &Value) -> String {
             "eligible" => "The owner's exact bytes answered there; the region is eligible.".to_owned(),
             "scaling" => "The number is wanted; the scheduler starts or drains.".to_owned(),
             "draining" => "The allocations take no new work; what is attached to them may finish.".to_owned(),
+            "building" if !p("/evidence/fetched/commit").is_empty() => {
+                format!("Stage building: commit {} was fetched.", p("/evidence/fetched/commit"))
+            }
+            "validating" if !p("/evidence/built/plan").is_empty() => {
+                let (digest, plan) = (shortened(&p("/evidence/digest")), p("/evidence/built/plan"));
+                format!("Stage validating: {digest} was made ({plan}) and is judged.")
+            }
+            "preview_ready" => "Preview_ready: the release may be promoted.".to_owned(),
+            "blocked" => format!("Blocked by a gate: {}.", closed(payload)),
             other => format!("Stage {other} was entered."),
         },
         "operation.failed" => format!("The operation failed ({}): {}.", p("/code"), p("/message")),
@@ -260,6 +270,24 @@ fn word(payload: &Value, path: &str) -> String {
 fn listed(payload: &Value, path: &str) -> String {
     let words = payload.pointer(path).and_then(Value::as_array).into_iter().flatten();
     words.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What is to become a release.
+fn deploy(payload: &Value) -> String {
+    let text = |path: &str| payload.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    if text("/origin/image/name").is_empty() {
+        let (reference, repository) = (text("/origin/git/reference"), text("/origin/git/repository"));
+        return format!("A deploy of {reference} of {repository} was requested.");
+    }
+    format!("A deploy of {}@{} was requested.", text("/origin/image/name"), shortened(text("/origin/image/digest")))
+}
+
+/// The first closed gate of a stage, in its own words.
+fn closed(payload: &Value) -> String {
+    let gates = payload.pointer("/evidence/gates").and_then(Value::as_array);
+    let is_closed = |gate: &&Value| matches!(gate["verdict"].as_str(), Some("fail" | "needs_acknowledgement"));
+    let found = gates.and_then(|gates| gates.iter().find(is_closed));
+    found.and_then(|gate| gate["reason"].as_str()).unwrap_or("none is named").to_owned()
 }
 
 /// A digest as people read it: `sha256:` and 12 digits.
