@@ -143,7 +143,7 @@ fn environment_line(environment: &Value) -> String {
         text(&environment["id"]),
         text(&environment["slug"]),
         text(&environment["kind"]).to_lowercase(),
-        owner["epoch"],
+        owner["epoch"].as_u64().unwrap_or_default(),
         text(&owner["deploymentId"]),
         hosts.join(" "),
     )
