@@ -13,7 +13,7 @@ use rhone_tests::{
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
 
-const DEPLOY: &str = "id kind stage ended gates { kind state reason } failure { code message } cancelReason \
+const DEPLOY: &str = "id kind stage ended healthyDigest gates { kind state reason } failure { code message } cancelReason \
     deployment { id artifactDigest status source { repository commit } } \
     deploy { deploymentId repository reference image fetched { commit attempt tookMs } \
     built { digest plan sandbox size files attempt tookMs } promotion { id kind stage } }";
@@ -71,6 +71,7 @@ async fn a_commit_becomes_traffic_is_promoted_rolled_back_and_explained() {
     assert_eq!(told["deploy"]["fetched"]["commit"], json!(first), "a name is resolved to exactly one commit: {told:#}");
     assert_eq!(told["deployment"]["source"], json!({ "repository": repository.address(), "commit": first }));
     assert_eq!(told["deployment"]["artifactDigest"], json!(one.digest));
+    assert_eq!(told["healthyDigest"], Value::Null, "what was built has answered nobody yet: {told:#}");
     shows(&tenant, &tenant.preview.host, "one").await;
 
     let second = repository.commit_version("two");

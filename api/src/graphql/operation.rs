@@ -20,7 +20,7 @@ use rhone_domain::{
     actor::Writer,
     ids::OperationId,
     numbers::Version,
-    operation::{self, Command, EdgeProof, Requested},
+    operation::{self, Command, EdgeProof, Requested, Work},
     text::Reason,
 };
 use rhone_eventstore::Position;
@@ -263,7 +263,9 @@ impl Operation {
 
     /// The digest that runner and edges agreed on.
     async fn healthy_digest(&self) -> Option<String> {
-        self.state.evidence.digest.map(|digest| digest.to_string())
+        // What a deploy built has answered nobody yet.
+        let answered = !matches!(self.requested.work, Work::Deploy(_));
+        self.state.evidence.digest.filter(|_| answered).map(|digest| digest.to_string())
     }
 
     /// What answered, edge by edge.

@@ -2,7 +2,7 @@
 //! says how it is run, taken from the image's own configuration. The trap avoided: a tag; nothing here is fetched by a name
 //! that may mean something else tomorrow.
 
-use super::make::{AGAIN, FETCHES, Maker, Reading, told};
+use super::make::{Maker, Reading, again, told};
 use rhone_builder::{
     image::{self, Pulled, RegistryError},
     log::Log,
@@ -26,19 +26,11 @@ impl Maker {
 
     async fn pull_again(&self, name: &str, digest: Digest, log: &Log) -> Result<Pulled, RegistryError> {
         let (limits, policy) = (&self.builds.source_limits, &self.builds.sources);
-        let (mut pause, mut tries) = (AGAIN, 1);
         fs::create_dir_all(&self.folder).await?;
-        loop {
+        let once = || async {
             let _ = fs::remove_dir_all(self.output()).await;
-            match image::pull(name, digest, &self.output(), limits, policy, log).await {
-                Err(error) if error.may_pass() && tries < FETCHES => {
-                    log.step(format!("{}; tried again in {} s", told(&error), pause.as_secs())).await;
-                    tokio::time::sleep(pause).await;
-                    pause *= 4;
-                    tries += 1;
-                }
-                other => return other,
-            }
-        }
+            image::pull(name, digest, &self.output(), limits, policy, log).await
+        };
+        again(log, RegistryError::may_pass, once).await
     }
 }

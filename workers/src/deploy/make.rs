@@ -35,10 +35,10 @@ use tokio_util::io::ReaderStream;
 const LINES: usize = 1_024;
 
 /// How often a fetch is tried that may pass.
-pub(super) const FETCHES: u32 = 3;
+const FETCHES: u32 = 3;
 
 /// Until the second try; the next waits longer.
-pub(super) const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// An artifact that the store has.
 pub(super) struct Made {
@@ -162,20 +162,11 @@ impl Maker {
     ) -> Result<source::Fetched, SourceError> {
         let source = Source { repository: repository.to_owned(), reference };
         let (limits, policy) = (&self.builds.source_limits, &self.builds.sources);
-        let mut pause = AGAIN;
-        for _ in 1..FETCHES {
+        let once = || async {
             let _ = fs::remove_dir_all(self.source()).await;
-            match source::fetch(&source, &self.source(), limits, policy, log).await {
-                Err(error) if error.may_pass() => {
-                    log.step(format!("{}; tried again in {} s", told(&error), pause.as_secs())).await;
-                    tokio::time::sleep(pause).await;
-                    pause *= 4;
-                }
-                other => return other,
-            }
-        }
-        let _ = fs::remove_dir_all(self.source()).await;
-        source::fetch(&source, &self.source(), limits, policy, log).await
+            source::fetch(&source, &self.source(), limits, policy, log).await
+        };
+        again(log, SourceError::may_pass, once).await
     }
 
     /// Builds the checkout into an artifact's folder; gives the kind of plan and of sandbox.
@@ -218,6 +209,26 @@ impl Maker {
         })?;
         Ok((packed, facts))
     }
+}
+
+/// Does it, and again while it may pass.
+pub(super) async fn again<T, E: std::error::Error, F: Future<Output = Result<T, E>>>(
+    log: &Log,
+    may_pass: fn(&E) -> bool,
+    once: impl Fn() -> F,
+) -> Result<T, E> {
+    let mut pause = AGAIN;
+    for _ in 1..FETCHES {
+        match once().await {
+            Err(error) if may_pass(&error) => {
+                log.step(format!("{}; tried again in {} s", told(&error), pause.as_secs())).await;
+                tokio::time::sleep(pause).await;
+                pause *= 4;
+            }
+            other => return other,
+        }
+    }
+    once().await
 }
 
 /// A build's lines on their way to where they are kept.
