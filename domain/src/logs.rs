@@ -4,6 +4,7 @@
 
 mod line;
 mod mask;
+mod pace;
 
 use crate::ids::{AllocationId, AppId, DeploymentId, EnvironmentId, HostId, OperationId, WorkspaceId};
 use chrono::{DateTime, Utc};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use line::{Cutter, LONGEST_LINE};
 pub use mask::{MASK, Mask, SHORTEST_SECRET};
+pub use pace::Pace;
 
 /// Bytes of lines, as JSON, after which a chunk is closed.
 pub const CHUNK_BYTES: usize = 256 * 1024;
@@ -126,3 +128,6 @@ pub struct LogChunks {
     /// Those of one allocation in their order; repeated until they are taken.
     pub chunks: Vec<LogChunk>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,7 +287,10 @@ fn private_v4(address: Ipv4Addr) -> bool {
 /// The IPv4 address that an IPv6 address only carries: mapped, compatible, NAT64 and 6to4.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
-    let v4 = |at: usize| Ipv4Addr::from((u32::from(segments[at]) << 16) | u32::from(segments[at + 1]));
+    let v4 = |at: usize| {
+        let ([a, b], [c, d]) = (segments[at].to_be_bytes(), segments[at + 1].to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
     match segments {
         [0, 0, 0, 0, 0, 0xffff | 0, high, _] if high != 0 => Some(v4(6)),
         [0x64, 0xff9b, ..] => Some(v4(6)),

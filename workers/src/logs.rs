@@ -4,7 +4,7 @@
 //! takes its numbers.
 
 use chrono::{DateTime, Utc};
-use rhone_domain::logs::{CHUNK_BYTES, CHUNK_LINES, Cutter, LogLine, LogOwner, LogStream, Mask};
+use rhone_domain::logs::{CHUNK_BYTES, CHUNK_LINES, Cutter, LogLine, LogOwner, LogStream, Mask, Pace};
 use rhone_projections::logs::{self, Kept, NewChunk};
 use rhone_providers::log_store::{LogStore, LogStoreError};
 use sqlx::PgPool;
@@ -14,8 +14,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// The longest that a line waits for others.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Lines under way to the task that keeps them; more, and the build waits a moment.
 const UNDER_WAY: usize = 1_024;
 /// How often a chunk is tried before it is dropped, and the pause before each further try.
@@ -58,7 +56,9 @@ impl Writer {
     /// Goes on with the log of this owner. It needs a tokio runtime, on which the lines are kept.
     pub fn new(store: LogStore, pool: PgPool, owner: LogOwner) -> Self {
         let (told, hears) = mpsc::channel(UNDER_WAY);
-        let keeper = Keeper { store, pool, owner, held: Vec::new(), bytes: 0, since: None, next: None, dropped: 0 };
+        let (pace, closed) = (Pace::default(), Instant::now());
+        let keeper =
+            Keeper { store, pool, owner, held: Vec::new(), bytes: 0, pace, due: None, closed, next: None, dropped: 0 };
         tokio::spawn(keeper.keep(hears));
         Self { told, mask: Mask::default() }
     }
@@ -96,7 +96,11 @@ struct Keeper {
     owner: LogOwner,
     held: Vec<LogLine>,
     bytes: usize,
-    since: Option<Instant>,
+    pace: Pace,
+    /// Until when what is held waits for more.
+    due: Option<Instant>,
+    /// When it last let go of lines.
+    closed: Instant,
     next: Option<u64>,
     dropped: u64,
 }
@@ -104,10 +108,10 @@ struct Keeper {
 impl Keeper {
     async fn keep(mut self, mut hears: mpsc::Receiver<Told>) {
         loop {
-            let due = self.since.unwrap_or_else(Instant::now) + PATIENCE;
+            let due = self.due.unwrap_or_else(Instant::now);
             let told = tokio::select! {
                 told = hears.recv() => told,
-                () = sleep_until(due), if self.since.is_some() => {
+                () = sleep_until(due), if self.due.is_some() => {
                     let _ = self.close().await;
                     continue;
                 }
@@ -140,7 +144,13 @@ impl Keeper {
     }
 
     fn hold(&mut self, line: LogLine) {
-        self.since.get_or_insert_with(Instant::now);
+        if self.due.is_none() {
+            let now = Instant::now();
+            if now - self.closed >= Pace::LONGEST {
+                self.pace.silence();
+            }
+            self.due = Some(now + self.pace.gather());
+        }
         self.bytes += line.text.len() + 64;
         self.held.push(line);
     }
@@ -148,7 +158,7 @@ impl Keeper {
     /// Keeps what is held, or drops it after several tries.
     async fn close(&mut self) -> Result<(), LogError> {
         let lines = std::mem::take(&mut self.held);
-        (self.bytes, self.since) = (0, None);
+        (self.bytes, self.due, self.closed) = (0, None, Instant::now());
         let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(()) };
         let span = (first.at, last.at);
         let mut pause = PAUSE;

@@ -5,6 +5,7 @@ mod model;
 use super::*;
 use crate::{
     aggregate::given,
+    artifact_facts::SourceFacts,
     story::{BLUE, BLUE_BYTES, GREEN, GREEN_BYTES, created, facts},
 };
 
@@ -100,4 +101,18 @@ fn a_failed_deployment_is_never_validated() {
 #[test]
 fn nothing_is_validated_before_it_exists() {
     given::<Deployment>([]).when(validate(BLUE_BYTES, facts())).then_rejected(&Rejection::NotFound);
+}
+
+#[test]
+fn where_bytes_came_from_is_what_their_files_say_or_nothing() {
+    let said = |repository: &str, commit: &str| {
+        let (repository, commit) = (repository.into(), commit.into());
+        Source::of(&ArtifactFacts { source: Some(SourceFacts { repository, commit }), ..facts() })
+    };
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let source = said("https://github.com/acme/shop", commit).expect("both are well formed");
+    assert_eq!((source.repository.as_str(), source.commit.as_str()), ("https://github.com/acme/shop", commit));
+    assert_eq!(said("https://github.com/acme/shop", "main"), None);
+    assert_eq!(said("", commit), None);
+    assert_eq!(Source::of(&ArtifactFacts { source: None, ..facts() }), None);
 }

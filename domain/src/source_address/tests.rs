@@ -21,6 +21,7 @@ fn public_repositories_are_let_in_as_they_are_written() {
         "git://git.example.org/a",
         "https://[2606:4700::1111]/a",
         "https://1.1.1.1/a",
+        "https://a-b_c.example.org/a",
     ] {
         assert_eq!(SourceAddress::parse(text, &STRICT).expect(text).to_string(), text);
     }
@@ -101,10 +102,13 @@ fn nothing_that_leads_to_the_machines_metadata_is_let_in_whatever_the_policy() {
         "[::ffff:a9fe:a9fe]",
         "[64:ff9b::a9fe:a9fe]",
         "[2002:a9fe:a9fe::1]",
+        "[2002:6464:64c8::1]",
+        "[::ffff:6464:64c8]",
         "[::169.254.169.254]",
         "metadata.google.internal",
         "METADATA.google.internal.",
         "metadata",
+        "instance-data",
     ] {
         assert_eq!(refused(&format!("http://{host}/latest"), OPEN), "SOURCE_NOT_ALLOWED", "{host}");
     }
@@ -134,6 +138,8 @@ fn private_addresses_and_folders_are_let_in_by_the_policy_alone() {
         "http://[fd12::1]/a",
         "http://[::ffff:127.0.0.1]/a",
         "http://[2001::1]/a",
+        "http://[2001:db8::1]/a",
+        "http://[fec0::1]/a",
         "/srv/git/app.git",
         "file:///srv/git/app.git",
     ] {
@@ -143,7 +149,51 @@ fn private_addresses_and_folders_are_let_in_by_the_policy_alone() {
 }
 
 #[test]
-fn a_refusal_does_not_repeat_a_password() {
+fn what_stands_beside_a_range_is_public() {
+    for host in [
+        "169.253.255.255",
+        "169.255.0.1",
+        "170.254.0.1",
+        "100.63.255.255",
+        "100.128.0.1",
+        "101.64.0.1",
+        "198.17.0.1",
+        "198.20.0.1",
+        "199.18.0.1",
+        "192.0.1.1",
+        "192.1.0.1",
+        "193.0.0.1",
+        "223.255.255.255",
+        "[2002:101:101::1]",
+        "[64:ff9b::101:101]",
+        "[2001:1::1]",
+        "[2003::1]",
+        "[fe00::1]",
+    ] {
+        let text = format!("https://{host}/a");
+        assert!(SourceAddress::parse(&text, &STRICT).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn an_address_and_a_host_have_a_longest_length() {
+    let long = |length: usize| {
+        let begin = "https://example.org/";
+        format!("{begin}{}", "a".repeat(length - begin.len()))
+    };
+    assert!(SourceAddress::parse(&long(500), &STRICT).is_ok());
+    assert_eq!(refused(&long(501), OPEN), "REPOSITORY_INVALID");
+    let host = |length: usize| {
+        let name = format!("{}.", "a".repeat(63)).repeat(4);
+        format!("https://{}/a", &name[name.len() - 1 - length..name.len() - 1])
+    };
+    assert!(SourceAddress::parse(&host(253), &STRICT).is_ok());
+    assert_eq!(refused(&host(254), OPEN), "REPOSITORY_INVALID");
+}
+
+#[test]
+fn a_refusal_says_its_rule_and_does_not_repeat_a_password() {
     let refused = SourceAddress::parse("https://me:hunter2@example.org/a", &OPEN).expect_err("it has a password");
+    assert_eq!(refused.rule(), "must not carry a user or a password: it would be on record for ever");
     assert!(!refused.to_string().contains("hunter2") && !format!("{refused:?}").contains("hunter2"));
 }

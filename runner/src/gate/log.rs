@@ -5,16 +5,16 @@
 
 use super::GateSpec;
 use crate::{clock, log_folder::Writing};
-use rhone_domain::logs::{Cutter, LogLine, LogStream, Mask};
+use rhone_domain::logs::{Cutter, LogLine, LogStream, Mask, Pace};
 use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, sleep},
+    sync::Notify,
+    time::{Instant, sleep, timeout},
 };
 
 mod flood;
@@ -23,13 +23,12 @@ mod turning;
 use flood::Flood;
 use turning::Turning;
 
-/// The longest that a line waits for others before it is handed over.
-const TOGETHER: Duration = Duration::from_secs(1);
-
 /// One log, shared by the app's two outputs.
 #[derive(Clone)]
 pub(super) struct Log {
     kept: Arc<Mutex<Kept>>,
+    /// Something was written since it was handed over.
+    written: Arc<Notify>,
     mask: Mask,
 }
 
@@ -48,7 +47,7 @@ impl Log {
             flood: Flood::new(spec.log_lines_per_second),
             backlog_bytes: spec.log_backlog_bytes,
         };
-        Ok(Self { kept: Arc::new(Mutex::new(kept)), mask })
+        Ok(Self { kept: Arc::new(Mutex::new(kept)), written: Arc::default(), mask })
     }
 
     /// Writes all that comes, until its end.
@@ -63,10 +62,15 @@ impl Log {
         self.write(stream, cutter.end().into_iter().collect());
     }
 
-    /// Hands over, once a second, what was written; for ever.
+    /// Hands over what was written, at its pace; for ever.
     pub(super) async fn hand_over(self) {
+        let mut pace = Pace::default();
         loop {
-            sleep(TOGETHER).await;
+            match timeout(Pace::LONGEST, self.written.notified()).await {
+                Ok(()) => sleep(pace.gather()).await,
+                Err(_) => pace.silence(),
+            }
+            // After a silence too: what was dropped is said although nothing follows.
             self.close();
         }
     }
@@ -93,6 +97,7 @@ impl Log {
             }
         }
         told(kept.write(&lines));
+        self.written.notify_one();
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
     use crate::log_folder::{read, take_over};
     use rhone_domain::hidden::Hidden;
-    use std::fs;
+    use std::{fs, time::Duration};
 
     fn opened(folder: &Path, lines_per_second: u32) -> Log {
         let spec = GateSpec { log_lines_per_second: lines_per_second, ..super::super::example_spec() };
@@ -171,6 +176,21 @@ mod tests {
         assert_eq!(lines.len(), 102);
         assert_eq!(lines[100].text, "900 lines were dropped here: there were too many within a second");
         assert_eq!((lines[100].stream, lines[101].text.as_str()), (LogStream::Rhone, "after"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_line_after_a_silence_is_handed_over_shortly() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = opened(folder.path(), 100);
+        let handing_over = tokio::spawn(log.clone().hand_over());
+        sleep(Pace::LONGEST * 5).await;
+        log.keep(LogStream::Stdout, &b"one\n"[..]).await;
+        let begun = Instant::now();
+        while handed_over(folder.path()).is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert!(begun.elapsed() < Duration::from_millis(200), "after {:?}", begun.elapsed());
+        handing_over.abort();
     }
 
     #[tokio::test(start_paused = true)]
