@@ -145,6 +145,11 @@ pub enum ConfigCommand {
 /// What only the administrator does.
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
+    /// Open the platform: its own workspace, which the administrator owns, and a token for them, shown once. Asked again, another
+    /// token.
+    Open,
+    /// Print the public half of `keys.feed`, by which an edge knows the feed.
+    FeedKey,
     /// Open the next era of a log that was restored on another cluster.
     Reseal {
         /// Why; it is kept.

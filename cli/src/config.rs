@@ -225,6 +225,11 @@ impl Keys {
         Ok(Arc::new(SigningKey::from_bytes(&bytes("keys.feed", &self.feed)?)))
     }
 
+    /// Its public half, as edges are told it.
+    pub(crate) fn feed_public(&self) -> Result<String> {
+        Ok(hex::encode(self.feed()?.verifying_key().as_bytes()))
+    }
+
     /// The key of keys.
     pub(crate) fn kek(&self) -> Result<[u8; 32]> {
         bytes("keys.kek", self.kek.as_deref().unwrap_or_default())

@@ -23,6 +23,7 @@ mod manual;
 mod migrate;
 mod output;
 mod parts;
+mod platform;
 mod private_file;
 mod processes;
 mod raise_epochs;

@@ -5,9 +5,9 @@ use crate::{
     config::{Database, required, section},
     data::Data,
     output::line,
+    platform::administrator,
 };
 use anyhow::{Context as _, Result};
-use rhone_domain::ids::{ActorId, derived};
 use rhone_eventstore::{
     Log as _, PgLog, Position, boot,
     postgres::connect,
@@ -21,11 +21,6 @@ use std::{
 };
 
 const BATCH: u32 = 5_000;
-
-/// Who reseals: whoever has the administrator's URL; the reason says more.
-fn administrator() -> ActorId {
-    ActorId(derived(&["administrator"]))
-}
 
 /// `rhone export`.
 pub(crate) async fn export(data: &Data, file: Option<&Path>) -> Result<()> {

@@ -5,12 +5,13 @@
 use crate::{
     config::{Database, required, section},
     data::Data,
+    platform::administrator,
 };
 use anyhow::{Context as _, Result};
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     authorization::Authority,
-    ids::{ActorId, CorrelationId, derived},
+    ids::CorrelationId,
     numbers::Epoch,
     route_owner::{Command, Opened, RouteOwner},
     text::Reason,
@@ -56,7 +57,7 @@ async fn raise_one(
         let mut owner = door.load::<RouteOwner>(opened.environment).await?;
         let floor = Epoch(owner.state.epoch.0.saturating_add(by));
         let mut unit = door.unit(Context {
-            actor: Actor { id: ActorId(derived(&["administrator"])), kind: ActorKind::User, on_behalf_of: None },
+            actor: Actor { id: administrator(), kind: ActorKind::User, on_behalf_of: None },
             writer: Writer::Platform,
             authority: Authority::itself(),
             workspace: opened.workspace,

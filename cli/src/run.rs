@@ -3,11 +3,11 @@
 use crate::{
     args::{AdminCommand, Args, Command, ConfigCommand, RunnerCommand},
     backup, client,
-    config::reference,
+    config::{Keys, reference, section},
     data::Data,
     demo, doctor, init, log_commands, manual, migrate,
     output::{line, text, told},
-    parts, raise_epochs, rebuild, replay, up, vault_keys,
+    parts, platform, raise_epochs, rebuild, replay, up, vault_keys,
 };
 use anyhow::Result;
 use serde_json::json;
@@ -58,6 +58,14 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 
 async fn admin(data: &Data, command: AdminCommand, json: bool) -> Result<()> {
     match command {
+        AdminCommand::Open => {
+            let token = platform::open(data).await?;
+            told(json, &json!({ "token": token }), format_args!("the administrator's token, shown this once: {token}"));
+        }
+        AdminCommand::FeedKey => {
+            let key = section::<Keys>(data, "keys")?.feed_public()?;
+            told(json, &json!({ "feedKey": key }), &key);
+        }
         AdminCommand::Reseal { reason } => {
             let era = log_commands::reseal(data, &reason).await?;
             told(json, &json!({ "era": era }), format_args!("era {era} is open"));

@@ -18,6 +18,7 @@ mod history;
 mod host_drain;
 mod images;
 mod index_build;
+mod installed;
 mod invitations;
 mod isolation;
 mod kills;

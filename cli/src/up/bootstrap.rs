@@ -6,31 +6,28 @@ use super::{
     report::Ids,
     secrets::{RUNNER, Secrets, USER, edge},
 };
-use crate::config::{Database, required};
+use crate::{
+    config::{Database, required},
+    platform::{self, Door, claim, decide},
+};
 use anyhow::{Context as _, Result};
 use rhone_api::identity::{NewToken, PrincipalKind, Tokens};
 use rhone_domain::{
-    actor::{Actor, ActorKind, Writer},
-    aggregate::Aggregate,
-    authorization::Authority,
+    actor::ActorKind,
     cell::{self, Cell},
-    claim::{self, Claim, Kind},
+    claim::Kind,
     host::{self, Host},
     ids::{ActorId, CellId, CorrelationId, HostId, PLATFORM, RegionId, derived},
     region::{self, Region},
     text::{Name, Slug},
-    workspace::{self, Workspace},
 };
-use rhone_eventstore::{AppendError, Clock, Context, Dispatcher, PgLog, Unit, postgres::connect};
+use rhone_eventstore::{AppendError, Clock, Dispatcher, PgLog, Unit, postgres::connect};
 use rhone_projections::inline::AuthorityRows;
 use uuid::Uuid;
 
-const PLATFORM_SLUG: &str = "platform";
 const REGION_SLUG: &str = "local";
 const CELL_SLUG: &str = "cell-1";
 const HOST_SLUG: &str = "host-1";
-
-type Door = Dispatcher<PgLog, AuthorityRows>;
 
 /// Makes what is missing.
 pub(super) async fn bootstrap(database: &Database, secrets: &Secrets, edges: u16) -> Result<Ids> {
@@ -64,16 +61,10 @@ fn ids() -> Ids {
 }
 
 async fn first_records(door: &Door, ids: Ids) -> Result<Unit> {
-    let mut unit = door.unit(context(ids));
+    let correlation = CorrelationId(derived(&["up", "bootstrap"]));
+    let mut unit = door.unit(platform::first_context(ids.user, correlation));
+    platform::records(door, &mut unit, ids.user).await?;
     let global = Uuid::nil();
-    let mut loaded = door.load::<Workspace>(ids.platform).await?;
-    if !loaded.exists() {
-        let slug = Slug::parse("slug", PLATFORM_SLUG)?;
-        let name = Name::parse("name", "Platform")?;
-        let create = workspace::Command::Create { id: ids.platform, slug, name, contact_email: None, owner: ids.user };
-        unit.decide(&mut loaded, create)?;
-    }
-    claim(door, &mut unit, (Kind::WorkspaceSlug, global, PLATFORM_SLUG), ids.platform.0).await?;
     let slug = Slug::parse("slug", REGION_SLUG)?;
     let created = region::Created { id: ids.region, slug, name: Name::parse("name", "This machine")? };
     decide::<Region>(door, &mut unit, ids.region.0, region::Command::Create(created)).await?;
@@ -88,37 +79,6 @@ async fn first_records(door: &Door, ids: Ids) -> Result<Unit> {
     decide::<Host>(door, &mut unit, ids.host.0, host::Command::Create(created)).await?;
     claim(door, &mut unit, (Kind::HostSlug, ids.cell.0, HOST_SLUG), ids.host.0).await?;
     Ok(unit)
-}
-
-fn context(ids: Ids) -> Context {
-    Context {
-        actor: Actor { id: ids.user, kind: ActorKind::User, on_behalf_of: None },
-        writer: Writer::Platform,
-        authority: Authority::itself(),
-        workspace: ids.platform,
-        correlation: CorrelationId(derived(&["up", "bootstrap"])),
-        causation: None,
-        idempotency_key: None,
-        traceparent: None,
-        region: None,
-        cell: None,
-    }
-}
-
-async fn claim(door: &Door, unit: &mut Unit, name: (Kind, Uuid, &str), holder: Uuid) -> Result<()> {
-    let (kind, scope, value) = name;
-    let command = claim::Command::Claim { kind, value: value.to_owned(), holder };
-    let outcome = decide::<Claim>(door, unit, claim::id(kind, scope, value), command).await;
-    outcome.with_context(|| format!("taking the name `{value}`"))
-}
-
-async fn decide<A: Aggregate>(door: &Door, unit: &mut Unit, id: Uuid, command: A::Command) -> Result<()>
-where
-    A::Rejection: std::error::Error + 'static,
-{
-    let mut loaded = door.load::<A>(id).await?;
-    unit.decide(&mut loaded, command)?;
-    Ok(())
 }
 
 async fn issue(database: &Database, secrets: &Secrets, edges: u16, ids: Ids) -> Result<()> {

@@ -139,7 +139,7 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
             control_url: url(reachable(places.api)),
             token: known.secrets.token(name)?.to_owned(),
             region: known.ids.region,
-            feed_key: known.secrets.feed_public()?,
+            feed_key: known.secrets.keys.feed_public()?,
             nats_url: nats_url.clone(),
         };
         sections.push((name.clone(), value(&section)?));

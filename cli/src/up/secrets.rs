@@ -3,7 +3,6 @@
 
 use crate::{config::Keys, data::Data, private_file, vault_keys};
 use anyhow::{Context as _, Result};
-use ed25519_dalek::SigningKey;
 use rhone_api::identity::PREFIX;
 use rhone_eventstore::clock::{random_bytes, secret};
 use std::collections::BTreeMap;
@@ -43,12 +42,6 @@ impl Secrets {
     /// The token of `user`, `runner` or an edge.
     pub(super) fn token(&self, name: &str) -> Result<&str> {
         self.tokens.get(name).map(String::as_str).with_context(|| format!("there is no token for {name}"))
-    }
-
-    /// The public half of the feed's key, as edges are told it.
-    pub(super) fn feed_public(&self) -> Result<String> {
-        let key: &SigningKey = &*self.keys.feed()?;
-        Ok(hex::encode(key.verifying_key().as_bytes()))
     }
 }
 
