@@ -154,6 +154,10 @@ pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { p
 /// The bodies of the tokens' mutations, which have no payload like the others.
 pub(crate) const TOKEN_CREATE: &str =
     "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret expiresAt } }";
+pub(crate) const EDGE_TOKEN_CREATE: &str =
+    "mutation($input: EdgeTokenCreateInput!) { edgeTokenCreate(input: $input) { tokenId secret } }";
+pub(crate) const RUNNER_TOKEN_CREATE: &str =
+    "mutation($input: RunnerTokenCreateInput!) { runnerTokenCreate(input: $input) { tokenId secret } }";
 pub(crate) const TOKEN_ROTATE: &str = "mutation($input: TokenRotateInput!) { tokenRotate(input: $input) { rotated \
      token { tokenId secret expiresAt } } }";
 pub(crate) const TOKEN_REVOKE: &str = "mutation($input: TokenRevokeInput!) { tokenRevoke(input: $input) { revoked } }";
@@ -168,6 +172,8 @@ mod tests {
         let schema = include_str!("../../../api/schema.graphql");
         let tokens = [
             (TOKEN_CREATE, "tokenCreate"),
+            (EDGE_TOKEN_CREATE, "edgeTokenCreate"),
+            (RUNNER_TOKEN_CREATE, "runnerTokenCreate"),
             (TOKEN_REVOKE, "tokenRevoke"),
             (TOKEN_ROTATE, "tokenRotate"),
             (MEMBER_INVITE, "memberInvite"),

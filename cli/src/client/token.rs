@@ -20,10 +20,15 @@ pub(super) async fn run(connection: &Connection, verb: TokenVerb, as_json: bool)
             let seconds = days.map(|days| u64::from(days) * 86_400);
             let input =
                 json!({ "name": name, "workspaceId": workspace, "grants": grants, "expiresInSeconds": seconds });
-            let input = json!({ "input": input });
-            let answer = connection.ask(documents::TOKEN_CREATE, input, Again::MustNot).await?;
-            show::data(&answer["tokenCreate"], as_json);
-            Ok(())
+            made(connection, (documents::TOKEN_CREATE, "tokenCreate"), input, as_json).await
+        }
+        TokenVerb::Edge { region, name } => {
+            let input = json!({ "regionId": region, "name": name });
+            made(connection, (documents::EDGE_TOKEN_CREATE, "edgeTokenCreate"), input, as_json).await
+        }
+        TokenVerb::Runner { host, name } => {
+            let input = json!({ "hostId": host, "name": name });
+            made(connection, (documents::RUNNER_TOKEN_CREATE, "runnerTokenCreate"), input, as_json).await
         }
         TokenVerb::List => list(connection, as_json).await,
         TokenVerb::Rotate { token } => {
@@ -39,6 +44,18 @@ pub(super) async fn run(connection: &Connection, verb: TokenVerb, as_json: bool)
             found(&answer["tokenRevoke"]["revoked"])
         }
     }
+}
+
+/// A token that was not there before.
+async fn made(
+    connection: &Connection,
+    (document, field): (&str, &str),
+    input: Value,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let answer = connection.ask(document, json!({ "input": input }), Again::MustNot).await?;
+    show::data(&answer[field], as_json);
+    Ok(())
 }
 
 async fn list(connection: &Connection, as_json: bool) -> Result<(), Failure> {

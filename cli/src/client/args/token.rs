@@ -23,6 +23,22 @@ pub enum TokenVerb {
         #[arg(long)]
         days: Option<u32>,
     },
+    /// Make a token for an edge of a region; it is shown once.
+    Edge {
+        /// The region's id.
+        region: String,
+        /// For people.
+        #[arg(long)]
+        name: String,
+    },
+    /// Make a token for the runner of a host; it is shown once.
+    Runner {
+        /// The host's id.
+        host: String,
+        /// For people.
+        #[arg(long)]
+        name: String,
+    },
     /// List yours, the ended ones too; no secret is shown.
     List,
     /// Give a token another secret; it is shown once, and the former one is refused.
