@@ -2,7 +2,7 @@
 //! the others; every question is asked, and those that need the database say so when it is away.
 
 use crate::{
-    config::{Bus, Database, Edge, required, section},
+    config::{Bus, Database, required, section},
     data::Data,
     output::line,
     parts::bus,
@@ -17,12 +17,13 @@ use rhone_projections::{
 };
 use serde_json::{Map, Value, json};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use std::{env, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, env, process::ExitCode, time::Duration};
 
 /// Nothing that works takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Edges and runners report every second or so.
 const HEARD_WITHIN: f64 = 15.0;
+const NO_HOST: &str = "no host is on record yet";
 
 /// What an examination found.
 struct Finding {
@@ -177,28 +178,34 @@ async fn follows<P: Projection>(pool: &PgPool) -> Result<String> {
 }
 
 async fn live_edges(data: &Data, pool: &PgPool) -> Result<String> {
-    let region = region(data)?;
     let mut connection = pool.acquire().await?;
-    let live = edges::live(&mut connection, region, HEARD_WITHIN).await?;
-    anyhow::ensure!(!live.is_empty(), "none of region {region} reported within {HEARD_WITHIN} s");
-    let modes: Vec<String> = live.iter().map(|edge| format!("{:?} at {}", edge.mode, edge.applied)).collect();
-    Ok(format!("{} live ({})", live.len(), modes.join(", ")))
-}
-
-fn region(data: &Data) -> Result<RegionId> {
-    if let Some(report) = private_file::read::<crate::Report>(&data.report())? {
-        return Ok(report.facts.ids.region);
+    let regions: BTreeSet<_> = places(data, &mut connection).await?.into_iter().map(|(region, _)| region).collect();
+    let mut said = Vec::new();
+    for region in regions {
+        let live = edges::live(&mut connection, region, HEARD_WITHIN).await?;
+        anyhow::ensure!(!live.is_empty(), "none of region {region} reported within {HEARD_WITHIN} s");
+        said.extend(live.iter().map(|edge| format!("{:?} at {}", edge.mode, edge.applied)));
     }
-    Ok(section::<Edge>(data, "edge")?.region)
+    Ok(if said.is_empty() { NO_HOST.to_owned() } else { format!("{} live ({})", said.len(), said.join(", ")) })
 }
 
 async fn runners(data: &Data, pool: &PgPool) -> Result<String> {
-    let report: Option<crate::Report> = private_file::read(&data.report())?;
-    let cell: CellId = report.context("no up.json names a cell")?.facts.ids.cell;
     let mut connection = pool.acquire().await?;
-    let hosts = hosts::hosts_of_cell(&mut connection, cell, HEARD_WITHIN).await?;
-    anyhow::ensure!(!hosts.is_empty(), "none of cell {cell} was heard within {HEARD_WITHIN} s");
-    Ok(format!("{} of cell {cell} heard", hosts.len()))
+    let mut said = Vec::new();
+    for (_, cell) in places(data, &mut connection).await? {
+        let hosts = hosts::hosts_of_cell(&mut connection, cell, HEARD_WITHIN).await?;
+        anyhow::ensure!(!hosts.is_empty(), "none of cell {cell} was heard within {HEARD_WITHIN} s");
+        said.push(format!("{} of cell {cell} heard", hosts.len()));
+    }
+    Ok(if said.is_empty() { NO_HOST.to_owned() } else { said.join(", ") })
+}
+
+/// Where something should run: what `rhone up` runs, or every cell that has a host.
+async fn places(data: &Data, connection: &mut PgConnection) -> Result<Vec<(RegionId, CellId)>> {
+    if let Some(report) = private_file::read::<crate::Report>(&data.report())? {
+        return Ok(vec![(report.facts.ids.region, report.facts.ids.cell)]);
+    }
+    Ok(hosts::cells(connection).await?)
 }
 
 async fn nats(data: &Data) -> Result<String> {

@@ -81,6 +81,12 @@ async fn told(data: &Path, words: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}"))
 }
 
+/// Waits until the doctor finds nothing.
+async fn sound(data: &Path, what: &str) {
+    let look = async || program::rhone(data, &["doctor"]).await.status.success().then_some(());
+    until(what, PATIENCE, look).await;
+}
+
 fn word(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
@@ -121,6 +127,8 @@ async fn an_installation_is_opened_by_its_administrator_who_makes_what_every_par
     assert_ne!(tokens[0]["token"], tokens[1]["token"]);
     place.run(&data, "serve", api).await;
     place.run(&data, "work", worker).await;
+    let control = data;
+    sound(&control, "where nothing should run yet, nothing is missing").await;
 
     for token in &tokens {
         let viewer =
@@ -140,7 +148,7 @@ async fn an_installation_is_opened_by_its_administrator_who_makes_what_every_par
     };
     let edge_token = token("edge", json!({ "regionId": region, "name": "edge-1" })).await;
     let runner_token = token("runner", json!({ "hostId": host, "name": "host-1" })).await;
-    let feed_key = told(&data, &["admin", "feed-key"]).await["feedKey"].clone();
+    let feed_key = told(&control, &["admin", "feed-key"]).await["feedKey"].clone();
     let control_url = format!("http://{api}");
     let section = json!({ "edge": { "data_dir": place.at("edge/own"), "listen": free(), "admin": edge, "control_url": control_url,
         "token": edge_token, "region": uuid(&region), "feed_key": feed_key } });
@@ -150,7 +158,11 @@ async fn an_installation_is_opened_by_its_administrator_who_makes_what_every_par
     let section = json!({ "runner": { "data_dir": place.at("runner/own"), "control_url": control_url, "token": runner_token,
         "host": uuid(&host), "gate_command": gate, "admin": runner } });
     let data = place.configured("runner", &section);
+    let missing = program::rhone(&control, &["doctor"]).await;
+    let missing = text(&missing.stdout);
+    assert!(missing.contains("bad  runners: none of cell"), "a host that nobody runs is missed: {missing}");
     place.run(&data, "runner", runner).await;
+    sound(&control, "everything runs").await;
     drop(place);
     server.stop().await;
 }

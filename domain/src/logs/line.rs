@@ -97,7 +97,19 @@ mod tests {
     #[test]
     fn a_line_of_just_that_length_is_not_cut() {
         let text = vec![b'x'; LONGEST_LINE];
-        assert_eq!(lines(Mask::default(), &[&text, b"\n"]), ["x".repeat(LONGEST_LINE)]);
+        for mask in [Mask::default(), Mask::of(&[Hidden::new("canary-7".to_owned())])] {
+            assert_eq!(lines(mask, &[&text, b"\n"]), ["x".repeat(LONGEST_LINE)]);
+        }
+    }
+
+    #[test]
+    fn no_more_is_held_of_a_line_without_an_end_than_can_be_shown() {
+        let secret = "canary-7";
+        let mut cutter = Cutter::new(Mask::of(&[Hidden::new(secret.to_owned())]));
+        for _ in 0..20 {
+            cutter.take(&[b'x'; 1_000], |line| panic!("no line has ended: {line}"));
+        }
+        assert_eq!(cutter.held.len(), LONGEST_LINE + secret.len());
     }
 
     #[test]

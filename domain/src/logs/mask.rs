@@ -67,13 +67,12 @@ impl Mask {
             shown.extend_from_slice(MASK.as_bytes());
             from = secret.end;
         }
-        if from < most {
-            shown.extend_from_slice(&bytes[from..most]);
-        }
+        // None where a secret goes on beyond `most`.
+        shown.extend_from_slice(bytes.get(from..most).unwrap_or_default());
         shown
     }
 
-    /// Where secrets stand; those that touch are one.
+    /// Where secrets stand; those that overlap are one.
     fn found(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let Some(secrets) = &self.secrets else { return Vec::new() };
         let mut found: Vec<Range<usize>> = secrets.find_overlapping_iter(bytes).map(|one| one.range()).collect();
@@ -102,6 +101,7 @@ mod tests {
     fn a_secret_is_hidden_wherever_it_stands_and_nothing_else_is() {
         let mask = mask(&["canary-7", "abc"]);
         assert_eq!(mask.hide("token=canary-7;canary-7 abc canary-8"), "token=***;*** abc canary-8");
+        assert_eq!(mask.hide("canary-7canary-7"), "******", "these do not overlap");
         assert_eq!(Mask::default().hide("canary-7"), "canary-7");
     }
 

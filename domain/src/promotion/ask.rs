@@ -67,3 +67,35 @@ impl Ask {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! What becomes of a wish.
+    use super::*;
+    use crate::{
+        aggregate::fold,
+        route_owner,
+        story::{BLUE, FIRST, created, opened},
+    };
+
+    fn requested(kind: Kind, owner: &RouteOwner, now: DateTime<Utc>) -> Option<Requested> {
+        let drain = DrainPolicy::default();
+        let ask = Ask { kind, reason: None, expected: None, drain, by: None, acknowledgements: Vec::new() };
+        ask.requested(FIRST, owner, &created(BLUE), EnvSet(3), now)
+    }
+
+    #[test]
+    fn a_wish_is_a_request_of_its_kind_with_an_end() {
+        let (owner, now) = (fold::<RouteOwner>(&[route_owner::Event::Opened(opened())]), DateTime::UNIX_EPOCH);
+        let promotion = requested(Kind::Promotion, &owner, now).expect("it has a route");
+        let rollback = requested(Kind::Rollback, &owner, now).expect("it has a route");
+        assert!(matches!(&promotion.work, Work::Promotion(change) if change.deployment == BLUE), "{promotion:?}");
+        assert!(matches!(&rollback.work, Work::Rollback(change) if change.deployment == BLUE), "{rollback:?}");
+        assert_eq!(promotion.deadline, now + DEADLINE);
+    }
+
+    #[test]
+    fn there_is_no_request_without_a_route() {
+        assert_eq!(requested(Kind::Promotion, &RouteOwner::default(), DateTime::UNIX_EPOCH), None);
+    }
+}

@@ -3,7 +3,7 @@
 
 use rhone_domain::{
     host::Host,
-    ids::{CellId, HostId},
+    ids::{CellId, HostId, RegionId},
     numbers::Version,
 };
 use serde_json::{Value, json};
@@ -23,6 +23,15 @@ pub fn rows(host: &Host, version: Version) -> Vec<Value> {
         "version": version,
         "body": host,
     })]
+}
+
+/// The cells that have hosts, and their regions.
+pub async fn cells(connection: &mut PgConnection) -> Result<Vec<(RegionId, CellId)>, sqlx::Error> {
+    let cells: Vec<(Uuid, Uuid)> =
+        sqlx::query_as("SELECT DISTINCT region, cell FROM authority.hosts ORDER BY region, cell")
+            .fetch_all(connection)
+            .await?;
+    Ok(cells.into_iter().map(|(region, cell)| (RegionId(region), CellId(cell))).collect())
 }
 
 /// A cell's hosts that take allocations, have room, and whose runner was heard within `seconds`; the least busy first.
