@@ -147,6 +147,11 @@ pub fn architecture() -> &'static str {
     }
 }
 
+/// Whether a folder is one.
+pub fn is_layout(folder: &Path) -> bool {
+    folder.join("oci-layout").is_file()
+}
+
 /// Where the blob of that digest lies.
 pub fn blob(layout: &Path, digest: Digest) -> PathBuf {
     layout.join("blobs/sha256").join(digest.hex())

@@ -34,12 +34,16 @@ pub fn words(root: &Path, config: &RunConfig, command: &[String], given: &[Strin
         }
     }
     add(&["--chdir", config.folder(), "--"]);
-    if let Some((program, arguments)) = command.split_first() {
-        // Its paths are those of its root, and are written without the slash that would lead out of an artifact.
-        let program =
-            if program.contains('/') { format!("/{}", program.trim_start_matches('/')) } else { program.clone() };
-        add(&[&program]);
-        words.extend(arguments.iter().cloned());
+    words.extend(self::command(command));
+    words
+}
+
+/// An order's command as the image takes it: its paths are those of the root, and are written without the slash that would lead
+/// out of an artifact.
+pub fn command(ordered: &[String]) -> Vec<String> {
+    let mut words = ordered.to_vec();
+    if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
+        *program = format!("/{}", program.trim_start_matches('/'));
     }
     words
 }

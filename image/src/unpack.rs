@@ -44,13 +44,23 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// both of its digests.
 pub fn unpack(layout: &Path, image: &Image, root: &Path, limits: &Limits) -> Result<(), ImageError> {
     fs::create_dir(root)?;
-    let mut unpacking = Unpacking { root: Root::of(root)?, limits: *limits, bytes: 0, entries: 0 };
-    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
-    let done = layers.into_iter().try_for_each(|(layer, diff)| unpacking.layer(layout, layer, *diff));
+    let done = layers(layout, image, limits, Some(Root::of(root)?));
     if done.is_err() {
         root::remove(root)?;
     }
     done
+}
+
+/// Whether the image is what its digests say and stays within the limits, for an engine that unpacks it and knows no limits.
+/// Nothing is written.
+pub fn weigh(layout: &Path, image: &Image, limits: &Limits) -> Result<(), ImageError> {
+    layers(layout, image, limits, None)
+}
+
+fn layers(layout: &Path, image: &Image, limits: &Limits, root: Option<Root>) -> Result<(), ImageError> {
+    let mut unpacking = Unpacking { root, limits: *limits, bytes: 0, entries: 0 };
+    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
+    layers.into_iter().try_for_each(|(layer, diff)| unpacking.layer(layout, layer, *diff))
 }
 
 /// Makes what a sandbox mounts over, and the folder in which the program runs, where the image has none.
@@ -71,7 +81,8 @@ pub fn furnish(root: &Path, folder: &str) -> Result<(), ImageError> {
 }
 
 struct Unpacking {
-    root: Root,
+    /// Where it is written; none when it is only weighed.
+    root: Option<Root>,
     limits: Limits,
     bytes: u64,
     entries: u64,
@@ -133,7 +144,13 @@ impl Unpacking {
 
     fn entry(&mut self, entry: &mut Entry<'_, impl Read>, made: &mut BTreeSet<PathBuf>) -> Result<(), ImageError> {
         let path = entry.path()?.into_owned();
-        let Some((folder, name)) = self.root.place(&path)? else { return Ok(()) };
+        let kind = entry.header().entry_type();
+        let holds_bytes = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+        if holds_bytes {
+            self.add(entry.size())?;
+        }
+        let Some(root) = &self.root else { return Ok(()) };
+        let Some((folder, name)) = root.place(&path)? else { return Ok(()) };
         let text = name.to_string_lossy();
         if text == OPAQUE {
             return Ok(root::clear(&folder, made)?);
@@ -143,7 +160,6 @@ impl Unpacking {
         }
         let place = folder.join(&name);
         made.extend(place.ancestors().map(Path::to_owned));
-        let kind = entry.header().entry_type();
         let permissions = entry.header().mode()? & 0o777;
         if kind == EntryType::Directory {
             return Ok(root::folder(&place, permissions)?);
@@ -153,26 +169,30 @@ impl Unpacking {
             return Ok(symlink(target(entry, &path)?, place)?);
         }
         if kind.is_hard_link() {
-            return self.root.hard_link(&target(entry, &path)?, &place);
+            return root.hard_link(&target(entry, &path)?, &place);
         }
-        if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
+        if holds_bytes {
             root::remove(&place)?;
-            return self.file(entry, &place, permissions);
+            return file(entry, &place, permissions);
         }
         // Devices and pipes: the root that runs has its own `/dev`.
         Ok(())
     }
 
-    fn file(&mut self, entry: &mut Entry<'_, impl Read>, place: &Path, mode: u32) -> Result<(), ImageError> {
-        self.bytes = self.bytes.saturating_add(entry.size());
+    fn add(&mut self, bytes: u64) -> Result<(), ImageError> {
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.limits.bytes {
             return Err(ImageError::TooLarge { what: "bytes", limit: self.limits.bytes });
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
-        io::copy(entry, &mut file)?;
-        // Whoever unpacks may read it, whatever the image says: it is to be run, compared and removed.
-        Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
+        Ok(())
     }
+}
+
+fn file(entry: &mut Entry<'_, impl Read>, place: &Path, mode: u32) -> Result<(), ImageError> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
+    io::copy(entry, &mut file)?;
+    // Whoever unpacks may read it, whatever the image says: it is to be run, compared and removed.
+    Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
 }
 
 fn target(entry: &Entry<'_, impl Read>, path: &Path) -> Result<PathBuf, ImageError> {
