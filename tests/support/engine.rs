@@ -21,6 +21,8 @@ daemon=$!
 read -r _
 kill -TERM "$daemon" 2>/dev/null
 wait "$daemon"
+# The network namespace of the host, which the daemon mounts for itself and leaves.
+umount "$folder"/exec/netns/* 2>/dev/null
 rm -rf -- "$folder"
 "#;
 
