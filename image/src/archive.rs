@@ -4,6 +4,7 @@
 use crate::{
     ImageError,
     layout::{Image, blob},
+    unpack::{Packed, plain},
 };
 use rhone_domain::digest::Digest;
 use serde::Serialize;
@@ -24,7 +25,7 @@ struct Saved {
     layers: Vec<String>,
 }
 
-/// Writes the archive of a layout's image.
+/// Writes the archive of a layout's image, which was weighed before.
 pub fn write(layout: &Path, image: &Image, to: impl Write) -> Result<(), ImageError> {
     let mut archive = Builder::new(to);
     let layers = image.manifest.layers.iter().map(|layer| layer.digest);
@@ -40,11 +41,19 @@ pub fn write(layout: &Path, image: &Image, to: impl Write) -> Result<(), ImageEr
         let length = file.metadata()?.len();
         add(&mut archive, document, length, file)?;
     }
-    let saved = Saved {
-        config: name(image.manifest.config.digest),
-        repo_tags: None,
-        layers: image.manifest.layers.iter().map(|layer| name(layer.digest)).collect(),
-    };
+    // Engines of 2020 load no zstd: beside such a layer lies what it is when it is unpacked.
+    let mut layers = Vec::new();
+    for (layer, diff) in image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids) {
+        if Packed::of(layer)? != Packed::Zstd {
+            layers.push(name(layer.digest));
+            continue;
+        }
+        let plain_name = format!("{}.tar", diff.hex());
+        let length = io::copy(&mut plain(layout, layer)?, &mut io::sink())?;
+        add(&mut archive, &plain_name, length, plain(layout, layer)?)?;
+        layers.push(plain_name);
+    }
+    let saved = Saved { config: name(image.manifest.config.digest), repo_tags: None, layers };
     let saved = serde_json::to_vec(&[saved]).map_err(|failure| ImageError::document("manifest.json", failure))?;
     add(&mut archive, "manifest.json", saved.len() as u64, &saved[..])?;
     Ok(archive.into_inner()?.flush()?)

@@ -6,5 +6,6 @@ mod error;
 pub mod layout;
 pub mod sandbox;
 pub mod unpack;
+pub mod user;
 
 pub use error::ImageError;

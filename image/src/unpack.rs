@@ -3,6 +3,7 @@
 //! none. Owners, devices, pipes and powers (set-user-id) stay behind.
 
 mod root;
+mod zstd;
 
 use crate::{
     ImageError,
@@ -20,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tar::{Archive, Entry, EntryType};
+use zstd::Frames;
 
 /// How much may be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ impl Default for Limits {
 /// What a layer writes to say that something of a lower one is gone.
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
+/// No list of names in a root is longer.
+const TEXT_LIMIT: u64 = 1 << 20;
 
 /// Unpacks the image of a layout as `root`, which is not there yet; nothing is left when it fails. Every layer is held against
 /// both of its digests.
@@ -80,6 +84,38 @@ pub fn furnish(root: &Path, folder: &str) -> Result<(), ImageError> {
     Ok(())
 }
 
+/// The text of a file in a root, where its links would lead if the root were one; none when there is none.
+pub(crate) fn read(root: &Path, path: &Path) -> Result<Option<String>, ImageError> {
+    let Some(found) = Root::of(root)?.file(path)? else { return Ok(None) };
+    let mut text = Vec::new();
+    File::open(found)?.take(TEXT_LIMIT).read_to_end(&mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// How a layer is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packed {
+    Not,
+    Gzip,
+    Zstd,
+}
+
+impl Packed {
+    pub(crate) fn of(layer: &Descriptor) -> Result<Self, ImageError> {
+        match layer.media_type.as_str() {
+            media if media.ends_with("gzip") => Ok(Self::Gzip),
+            media if media.ends_with("zstd") => Ok(Self::Zstd),
+            media if media.strip_suffix(".tar").is_some() => Ok(Self::Not),
+            media => Err(ImageError::Unsupported(format!("a layer of type {media:?}"))),
+        }
+    }
+}
+
+/// A zstd layer as the tar that it is, to be read by who knows no zstd.
+pub(crate) fn plain(layout: &Path, layer: &Descriptor) -> Result<impl Read, ImageError> {
+    Ok(Frames::of(BufReader::new(File::open(blob(layout, layer.digest))?)))
+}
+
 struct Unpacking {
     /// Where it is written; none when it is only weighed.
     root: Option<Root>,
@@ -92,15 +128,10 @@ impl Unpacking {
     fn layer(&mut self, layout: &Path, layer: &Descriptor, diff: Digest) -> Result<(), ImageError> {
         let file = File::open(blob(layout, layer.digest))?;
         let mut packed = Counted::around(BufReader::new(file));
-        let media = layer.media_type.as_str();
-        let gzip = media.ends_with("gzip");
-        let plain = media.strip_suffix(".tar").is_some();
-        let (unpacked, end) = if gzip {
-            self.tar(MultiGzDecoder::new(BufReader::new(&mut packed)))?
-        } else if plain {
-            self.tar(&mut packed)?
-        } else {
-            return Err(ImageError::Unsupported(format!("a layer of type {media:?}")));
+        let (unpacked, end) = match Packed::of(layer)? {
+            Packed::Not => self.tar(&mut packed)?,
+            Packed::Gzip => self.tar(MultiGzDecoder::new(BufReader::new(&mut packed)))?,
+            Packed::Zstd => self.tar(Frames::of(BufReader::new(&mut packed)))?,
         };
         io::copy(&mut packed, &mut io::sink())?;
         let differs = |digest: Digest, problem: &str| ImageError::Blob {

@@ -7,6 +7,7 @@ use rhone_image::{
     layout::{Image, is_layout},
     sandbox,
     unpack::{Limits, furnish, unpack},
+    user,
 };
 use std::{fs, io, path::Path};
 
@@ -27,8 +28,13 @@ pub(super) async fn words(spec: &GateSpec, folder: &Path, given: Vec<String>) ->
         let image = Image::open(&layout)?;
         unpack(&layout, &image, &root, &Limits::default())?;
         let config = &image.config.config;
+        let named = config.user();
+        let user = named.map(|named| user::find(&root, named).map(|user| (named, user))).transpose()?;
+        if let Some((named, user)) = user {
+            sandbox::check(named, user)?;
+        }
         furnish(&root, config.folder())?;
-        Ok(sandbox::words(&root, config, &command, &given))
+        Ok(sandbox::words(&root, config, user.map(|(_, user)| user), &command, &given))
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(words)) => Ok(words),
