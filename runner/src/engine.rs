@@ -45,8 +45,8 @@ pub(crate) struct Engine {
 /// Why an engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
-    /// Nobody answers, or not in time.
-    #[error("the Docker Engine at {} does not answer", socket.display())]
+    /// Nobody answers, or not in time, or nothing that can be read.
+    #[error("the Docker Engine at {} does not answer as it should", socket.display())]
     Unreachable {
         /// Where it was asked.
         socket: PathBuf,
@@ -221,13 +221,17 @@ impl Engine {
     }
 
     fn error(&self, said: Said) -> EngineError {
-        match said {
-            Said::DockerResponseServerError { status_code: 404, message } => EngineError::Missing(message),
-            Said::DockerResponseServerError { status_code: 409, message } => EngineError::Conflict(message),
-            Said::DockerResponseServerError { status_code: status, message } => EngineError::Failed { status, message },
-            Said::DockerStreamError { error: message } => EngineError::Failed { status: 200, message },
-            other => EngineError::Unreachable { socket: self.socket.clone(), source: Box::new(other) },
+        if let Said::DockerResponseServerError { status_code, message } = said {
+            return match status_code {
+                404 => EngineError::Missing(message),
+                409 => EngineError::Conflict(message),
+                status => EngineError::Failed { status, message },
+            };
         }
+        if let Said::DockerStreamError { error: message } = said {
+            return EngineError::Failed { status: 200, message };
+        }
+        EngineError::Unreachable { socket: self.socket.clone(), source: Box::new(said) }
     }
 }
 

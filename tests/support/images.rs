@@ -25,7 +25,7 @@ pub fn counter(room: &Path, version: &str) -> PathBuf {
         labels: Some(BTreeMap::from([("rhone.health".to_owned(), "/health".to_owned())])),
         ..RunConfig::default()
     };
-    of(room, &counter, files, config)
+    of(room, &counter, &files, config)
 }
 
 /// An image of the shell that does this. It answers nobody.
@@ -33,10 +33,10 @@ pub fn shell(room: &Path, script: &str) -> PathBuf {
     let shell = fs::canonicalize("/bin/sh").expect("there is a shell");
     let files = [("bin/sh", fs::read(&shell).expect("readable"))];
     let words = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    of(room, &shell, files, RunConfig { cmd: Some(words), ..RunConfig::default() })
+    of(room, &shell, &files, RunConfig { cmd: Some(words), ..RunConfig::default() })
 }
 
-fn of<const N: usize>(room: &Path, program: &Path, files: [(&str, Vec<u8>); N], config: RunConfig) -> PathBuf {
+fn of(room: &Path, program: &Path, files: &[(&str, Vec<u8>)], config: RunConfig) -> PathBuf {
     let listed = Command::new("ldd").arg(program).output().expect("ldd runs");
     let listed = String::from_utf8(listed.stdout).expect("text");
     let libraries: BTreeSet<&str> = listed.split_whitespace().filter(|word| word.starts_with('/')).collect();
@@ -47,7 +47,7 @@ fn of<const N: usize>(room: &Path, program: &Path, files: [(&str, Vec<u8>); N], 
         header.set_size(content.len() as u64);
         layer.append_data(&mut header, name, content).expect("an entry");
     };
-    for (name, content) in &files {
+    for (name, content) in files {
         add(name, content);
     }
     for library in libraries {

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 /// How long what an ended app has printed is read.
-pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Where the app can be reached, and who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use super::{
     GateSpec,
-    app::{LAST_WORDS, Running, free_port, ours},
+    app::{Running, free_port, ours},
     owner::Members,
     runtime::{App, Begun, Starting},
 };
@@ -15,7 +15,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 use rhone_domain::digest::Digest;
 use rustix::process::Signal;
-use std::io;
+use std::{io, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 
 mod printed;
@@ -24,6 +24,9 @@ mod printed;
 const ORDER: &str = "rhone.order";
 /// The private port that it was given.
 const PORT: &str = "rhone.port";
+
+/// How long what an ended app has printed is read; it comes through the engine.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The app, as long as its container is there.
 pub(super) struct Container {
@@ -99,7 +102,9 @@ impl Container {
             None => self.engine.exit(&self.id).await,
         };
         self.exit = Some(exit.clone());
-        let _ = timeout(LAST_WORDS, &mut self.printed).await;
+        if !self.printed.is_finished() {
+            let _ = timeout(LAST_WORDS, &mut self.printed).await;
+        }
         if let Err(error) = self.engine.remove(&self.id).await {
             // The next start removes it.
             tracing::warn!(container = self.id, error = chain(&error), "a container that ended is left");
