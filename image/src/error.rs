@@ -28,7 +28,7 @@ pub enum ImageError {
         architecture: &'static str,
     },
     /// A form that is not read.
-    #[error("{0} is not supported: use plain or gzip layers of an OCI or Docker image")]
+    #[error("{0} is not supported: use plain, gzip or zstd layers of an OCI or Docker image")]
     Unsupported(String),
     /// An entry of a layer that leads out of the root, or is none that a root may have.
     #[error("`{path}`: {rule}")]
@@ -46,6 +46,14 @@ pub enum ImageError {
         /// How many are allowed.
         limit: u64,
     },
+    /// A user that the app cannot be.
+    #[error("the image's user {named:?}: {problem}")]
+    User {
+        /// As the image names it.
+        named: String,
+        /// Why not.
+        problem: String,
+    },
     /// A file that cannot be read or written.
     #[error("could not read or write the image's files")]
     Io(#[from] io::Error),
@@ -60,6 +68,7 @@ impl ImageError {
             Self::NoPlatform { .. } => "IMAGE_NO_PLATFORM",
             Self::Unsupported(_) => "IMAGE_UNSUPPORTED",
             Self::Entry { .. } => "IMAGE_ENTRY_REFUSED",
+            Self::User { .. } => "IMAGE_USER_REFUSED",
             Self::TooLarge { .. } => "IMAGE_TOO_LARGE",
             Self::Io(_) => "IMAGE_IO",
         }

@@ -108,6 +108,9 @@ pub struct RunConfig {
     /// Its arguments, or what is run where there is no entrypoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
+    /// As whom; see [`crate::user`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
@@ -120,6 +123,11 @@ impl RunConfig {
     /// The program and its arguments.
     pub fn command(&self) -> Vec<String> {
         self.entrypoint.iter().chain(&self.cmd).flatten().cloned().collect()
+    }
+
+    /// As whom it is run, if it says so.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref().filter(|user| !user.is_empty())
     }
 
     /// Where it is run; the root unless the image says otherwise.
@@ -145,6 +153,11 @@ pub fn architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
+}
+
+/// Whether a folder is one.
+pub fn is_layout(folder: &Path) -> bool {
+    folder.join("oci-layout").is_file()
 }
 
 /// Where the blob of that digest lies.

@@ -3,6 +3,7 @@
 //! none. Owners, devices, pipes and powers (set-user-id) stay behind.
 
 mod root;
+mod zstd;
 
 use crate::{
     ImageError,
@@ -20,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tar::{Archive, Entry, EntryType};
+use zstd::Frames;
 
 /// How much may be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +41,30 @@ impl Default for Limits {
 /// What a layer writes to say that something of a lower one is gone.
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
+/// No list of names in a root is longer.
+const TEXT_LIMIT: u64 = 1 << 20;
 
 /// Unpacks the image of a layout as `root`, which is not there yet; nothing is left when it fails. Every layer is held against
 /// both of its digests.
 pub fn unpack(layout: &Path, image: &Image, root: &Path, limits: &Limits) -> Result<(), ImageError> {
     fs::create_dir(root)?;
-    let mut unpacking = Unpacking { root: Root::of(root)?, limits: *limits, bytes: 0, entries: 0 };
-    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
-    let done = layers.into_iter().try_for_each(|(layer, diff)| unpacking.layer(layout, layer, *diff));
+    let done = layers(layout, image, limits, Some(Root::of(root)?));
     if done.is_err() {
         root::remove(root)?;
     }
     done
+}
+
+/// Whether the image is what its digests say and stays within the limits, for an engine that unpacks it and knows no limits.
+/// Nothing is written.
+pub fn weigh(layout: &Path, image: &Image, limits: &Limits) -> Result<(), ImageError> {
+    layers(layout, image, limits, None)
+}
+
+fn layers(layout: &Path, image: &Image, limits: &Limits, root: Option<Root>) -> Result<(), ImageError> {
+    let mut unpacking = Unpacking { root, limits: *limits, bytes: 0, entries: 0 };
+    let layers = image.manifest.layers.iter().zip(&image.config.rootfs.diff_ids);
+    layers.into_iter().try_for_each(|(layer, diff)| unpacking.layer(layout, layer, *diff))
 }
 
 /// Makes what a sandbox mounts over, and the folder in which the program runs, where the image has none.
@@ -70,8 +84,41 @@ pub fn furnish(root: &Path, folder: &str) -> Result<(), ImageError> {
     Ok(())
 }
 
+/// The text of a file in a root, where its links would lead if the root were one; none when there is none.
+pub(crate) fn read(root: &Path, path: &Path) -> Result<Option<String>, ImageError> {
+    let Some(found) = Root::of(root)?.file(path)? else { return Ok(None) };
+    let mut text = Vec::new();
+    File::open(found)?.take(TEXT_LIMIT).read_to_end(&mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// How a layer is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packed {
+    Not,
+    Gzip,
+    Zstd,
+}
+
+impl Packed {
+    pub(crate) fn of(layer: &Descriptor) -> Result<Self, ImageError> {
+        match layer.media_type.as_str() {
+            media if media.ends_with("gzip") => Ok(Self::Gzip),
+            media if media.ends_with("zstd") => Ok(Self::Zstd),
+            media if media.strip_suffix(".tar").is_some() => Ok(Self::Not),
+            media => Err(ImageError::Unsupported(format!("a layer of type {media:?}"))),
+        }
+    }
+}
+
+/// A zstd layer as the tar that it is, to be read by who knows no zstd.
+pub(crate) fn plain(layout: &Path, layer: &Descriptor) -> Result<impl Read, ImageError> {
+    Ok(Frames::of(BufReader::new(File::open(blob(layout, layer.digest))?)))
+}
+
 struct Unpacking {
-    root: Root,
+    /// Where it is written; none when it is only weighed.
+    root: Option<Root>,
     limits: Limits,
     bytes: u64,
     entries: u64,
@@ -81,15 +128,10 @@ impl Unpacking {
     fn layer(&mut self, layout: &Path, layer: &Descriptor, diff: Digest) -> Result<(), ImageError> {
         let file = File::open(blob(layout, layer.digest))?;
         let mut packed = Counted::around(BufReader::new(file));
-        let media = layer.media_type.as_str();
-        let gzip = media.ends_with("gzip");
-        let plain = media.strip_suffix(".tar").is_some();
-        let (unpacked, end) = if gzip {
-            self.tar(MultiGzDecoder::new(BufReader::new(&mut packed)))?
-        } else if plain {
-            self.tar(&mut packed)?
-        } else {
-            return Err(ImageError::Unsupported(format!("a layer of type {media:?}")));
+        let (unpacked, end) = match Packed::of(layer)? {
+            Packed::Not => self.tar(&mut packed)?,
+            Packed::Gzip => self.tar(MultiGzDecoder::new(BufReader::new(&mut packed)))?,
+            Packed::Zstd => self.tar(Frames::of(BufReader::new(&mut packed)))?,
         };
         io::copy(&mut packed, &mut io::sink())?;
         let differs = |digest: Digest, problem: &str| ImageError::Blob {
@@ -133,7 +175,13 @@ impl Unpacking {
 
     fn entry(&mut self, entry: &mut Entry<'_, impl Read>, made: &mut BTreeSet<PathBuf>) -> Result<(), ImageError> {
         let path = entry.path()?.into_owned();
-        let Some((folder, name)) = self.root.place(&path)? else { return Ok(()) };
+        let kind = entry.header().entry_type();
+        let holds_bytes = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+        if holds_bytes {
+            self.add(entry.size())?;
+        }
+        let Some(root) = &self.root else { return Ok(()) };
+        let Some((folder, name)) = root.place(&path)? else { return Ok(()) };
         let text = name.to_string_lossy();
         if text == OPAQUE {
             return Ok(root::clear(&folder, made)?);
@@ -143,7 +191,6 @@ impl Unpacking {
         }
         let place = folder.join(&name);
         made.extend(place.ancestors().map(Path::to_owned));
-        let kind = entry.header().entry_type();
         let permissions = entry.header().mode()? & 0o777;
         if kind == EntryType::Directory {
             return Ok(root::folder(&place, permissions)?);
@@ -153,26 +200,30 @@ impl Unpacking {
             return Ok(symlink(target(entry, &path)?, place)?);
         }
         if kind.is_hard_link() {
-            return self.root.hard_link(&target(entry, &path)?, &place);
+            return root.hard_link(&target(entry, &path)?, &place);
         }
-        if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
+        if holds_bytes {
             root::remove(&place)?;
-            return self.file(entry, &place, permissions);
+            return file(entry, &place, permissions);
         }
         // Devices and pipes: the root that runs has its own `/dev`.
         Ok(())
     }
 
-    fn file(&mut self, entry: &mut Entry<'_, impl Read>, place: &Path, mode: u32) -> Result<(), ImageError> {
-        self.bytes = self.bytes.saturating_add(entry.size());
+    fn add(&mut self, bytes: u64) -> Result<(), ImageError> {
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.limits.bytes {
             return Err(ImageError::TooLarge { what: "bytes", limit: self.limits.bytes });
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
-        io::copy(entry, &mut file)?;
-        // Whoever unpacks may read it, whatever the image says: it is to be run, compared and removed.
-        Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
+        Ok(())
     }
+}
+
+fn file(entry: &mut Entry<'_, impl Read>, place: &Path, mode: u32) -> Result<(), ImageError> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(place)?;
+    io::copy(entry, &mut file)?;
+    // Whoever unpacks may read it, whatever the image says: it is to be run, compared and removed.
+    Ok(file.set_permissions(Permissions::from_mode(mode | 0o400))?)
 }
 
 fn target(entry: &Entry<'_, impl Read>, path: &Path) -> Result<PathBuf, ImageError> {

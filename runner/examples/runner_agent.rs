@@ -5,7 +5,10 @@ use std::{path::Path, process::ExitCode};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter("debug,hyper=info,reqwest=info").with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter("debug,hyper=info,reqwest=info,bollard=info")
+        .with_writer(std::io::stderr)
+        .init();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let ended = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["agent", config] => match std::fs::read(config).map(|bytes| serde_json::from_slice(&bytes)) {

@@ -22,6 +22,7 @@ use rhone_domain::{
     host_protocol::{Desired, DesiredSet},
     ids::AllocationId,
 };
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, fs, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -60,6 +61,11 @@ struct Orders {
 pub async fn run(config: Config) -> Result<(), Error> {
     if config.gate_command.is_empty() {
         return Err(Error::Config("gate_command is empty"));
+    }
+    if config.docker.is_some() && !geteuid().is_root() {
+        return Err(Error::Config(
+            "docker: only root sees whether a container listens on its port, so the runner must be root",
+        ));
     }
     let data_dir = config.data_dir.clone();
     fs::create_dir_all(&data_dir).map_err(Error::file(&data_dir))?;

@@ -1,7 +1,7 @@
 //! What the command line tells an agent. The token is a type of its own, so that no `Debug` can print it.
 
 use rhone_domain::ids::HostId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// How an agent is set up.
@@ -22,6 +22,9 @@ pub struct Config {
     /// Where gates listen.
     #[serde(default)]
     pub ports: PortRange,
+    /// The Docker Engine that runs images here; without it bubblewrap does.
+    #[serde(default)]
+    pub docker: Option<Docker>,
     /// How large an app's log may grow before it is turned over; one older part is kept.
     #[serde(default = "log_bytes")]
     pub log_bytes: u64,
@@ -47,6 +50,31 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A Docker Engine, and what one app may take of its host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Docker {
+    /// Where it listens.
+    #[serde(default = "docker_socket")]
+    pub socket: PathBuf,
+    /// How much memory an app may have; without it, it ends as out of memory.
+    #[serde(default = "docker_memory_bytes")]
+    pub memory_bytes: u64,
+    /// How much of the processors an app may have, in thousandths of one; all of them when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_millis: Option<u32>,
+    /// How many processes an app may have.
+    #[serde(default = "docker_processes")]
+    pub processes: u32,
+}
+
+/// What [`Docker::socket`] is when nothing is said.
+pub const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+/// What [`Docker::memory_bytes`] is when nothing is said.
+pub const DOCKER_MEMORY_BYTES: u64 = 1 << 30;
+/// What [`Docker::processes`] is when nothing is said.
+pub const DOCKER_PROCESSES: u32 = 1_024;
+
 /// The ports of gates. The default lies below the ports that systems hand out to outgoing connections, so that an address
 /// is still free when a gate comes back to it.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -67,6 +95,18 @@ impl Default for PortRange {
 pub const LOG_BYTES: u64 = 8 << 20;
 /// What [`Config::artifact_bytes`] is when nothing is said.
 pub const ARTIFACT_BYTES: u64 = 2 << 30;
+
+fn docker_socket() -> PathBuf {
+    DOCKER_SOCKET.into()
+}
+
+fn docker_memory_bytes() -> u64 {
+    DOCKER_MEMORY_BYTES
+}
+
+fn docker_processes() -> u32 {
+    DOCKER_PROCESSES
+}
 
 fn log_bytes() -> u64 {
     LOG_BYTES

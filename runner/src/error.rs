@@ -50,6 +50,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The Docker Engine did not do what it was asked.
+    #[error("the runner was asking the Docker Engine")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An allocation is no longer looked after.
     #[error("a keeper of the runner ended")]
     KeeperLost,

@@ -2,7 +2,12 @@
 //! agent nor the control plane: it restarts a crashed app, passes connections that are meant for it, and refuses the others.
 //! The trap: two gates for one allocation; a lock on a file, held as long as the process lives, allows only one.
 
-use crate::{config, durable, error::Error, variables::SealedFile};
+use crate::{
+    config::{self, Docker},
+    durable,
+    error::Error,
+    variables::SealedFile,
+};
 use rhone_domain::{
     digest::Digest,
     ids::{AllocationId, DeploymentId, EnvironmentId, RegionId},
@@ -19,13 +24,16 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, time::Instant};
 
 mod app;
+mod container;
 mod front;
 mod image;
 mod log;
 mod owner;
+mod runtime;
 mod status;
 mod supervisor;
 
+pub(crate) use runtime::outlives_gates;
 pub(crate) use status::{GateStatus, Stage, clear_orphans};
 
 /// What one gate is told by the agent. Only `min_epoch` and `drain_timeout_ms` may change while it runs.
@@ -44,6 +52,9 @@ pub(crate) struct GateSpec {
     /// Where the app's variables lie, sealed; none when it has none. They themselves never stand here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) variables: Option<SealedFile>,
+    /// The engine that runs it, if it is an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) docker: Option<Docker>,
     pub(crate) drain_timeout_ms: u64,
     pub(crate) log_bytes: u64,
     /// How much may wait for the control plane; the oldest beyond it is dropped.
@@ -78,6 +89,7 @@ fn example_spec() -> GateSpec {
         folder: PathBuf::new(),
         command: Vec::new(),
         variables: None,
+        docker: None,
         drain_timeout_ms: 0,
         log_bytes: 10_000,
         log_backlog_bytes: 1 << 20,

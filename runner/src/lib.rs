@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod control_plane;
 mod durable;
+mod engine;
 mod error;
 pub mod gate;
 mod gate_client;
@@ -22,6 +23,8 @@ mod tally;
 mod variables;
 
 pub use agent::run;
-pub use config::{ARTIFACT_BYTES, Config, LOG_BYTES, PortRange, Token};
+pub use config::{
+    ARTIFACT_BYTES, Config, DOCKER_MEMORY_BYTES, DOCKER_PROCESSES, DOCKER_SOCKET, Docker, LOG_BYTES, PortRange, Token,
+};
 pub use error::Error;
 pub use stop_all::stop_all;

@@ -3,10 +3,12 @@
 
 use crate::{
     allocation_folder::AllocationFolder,
+    engine::Engine,
     error::Error,
     gate::{self, clear_orphans},
     host_process::HostProcess,
 };
+use rhone_domain::ids::AllocationId;
 use rustix::process::Signal;
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -40,9 +42,17 @@ pub async fn stop_all(data_dir: &Path, grace: Duration) -> Result<usize, Error> 
     for folder in &folders {
         if let Some(desired) = folder.desired()? {
             clear_orphans(folder.gate()?.as_ref(), desired.allocation);
+            clear_containers(folder, desired.allocation).await?;
         }
     }
     Ok(gates.len())
+}
+
+/// What a lost gate left in the engine, if its app ran there.
+async fn clear_containers(folder: &AllocationFolder, allocation: AllocationId) -> Result<(), Error> {
+    let Some(spec) = folder.spec()?.filter(gate::outlives_gates) else { return Ok(()) };
+    let Some(docker) = &spec.docker else { return Ok(()) };
+    Ok(Engine::connect(docker).await?.remove_all(allocation).await?)
 }
 
 async fn all_ended(gates: &[HostProcess], patience: Duration) -> bool {

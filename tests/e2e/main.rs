@@ -10,6 +10,7 @@ mod commands;
 mod deploys;
 mod dist;
 mod edges;
+mod engine;
 mod failover;
 mod feed;
 mod fields;

@@ -5,9 +5,15 @@ use crate::{
     graphql::{Client, unique},
     program,
 };
+use rhone_builder::image::make_artifact;
+use rhone_image::layout::Image;
 use rhone_providers::artifact_pack::pack_directory;
 use serde_json::json;
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// A version of the example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +82,16 @@ pub async fn push_with(
     files: &'static [(&'static str, &'static str)],
 ) -> String {
     pushed(client, workspace, move || pack_with(version, &toml, files)).await
+}
+
+/// Uploads and registers an image, which lies in this layout: its digest.
+pub async fn push_image(client: &Client, workspace: &str, layout: PathBuf) -> String {
+    let pack = move || {
+        let image = Image::open(&layout).expect("it was just made");
+        make_artifact(&layout, &image, None).expect("the folder is ours");
+        pack_folder(&layout)
+    };
+    pushed(client, workspace, pack).await
 }
 
 /// Packs a version, uploads it and registers it in a workspace: its digest.

@@ -78,6 +78,12 @@ impl Platform {
         Self::start_in(new_folder(), Some(place), options, Vec::new()).await
     }
 
+    /// One of its own, whose parts are told this beside.
+    pub async fn start_told(environment: Vec<(String, String)>) -> Self {
+        let place = PLACES.acquire().await.expect("never closed");
+        Self::start_in(new_folder(), Some(place), &[], environment).await
+    }
+
     /// One of its own, on a data folder that somebody made before its first start.
     pub async fn start_prepared(prepare: impl AsyncFnOnce(&Path)) -> Self {
         let place = PLACES.acquire().await.expect("never closed");

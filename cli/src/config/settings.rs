@@ -300,6 +300,19 @@ fn runner() -> Vec<Setting> {
         one("ports", "Where gates listen; the keys follow.").or("what follows").json(),
         one("ports.first", "The first port.").or(&usual.first).is("a port").within(),
         one("ports.last", "The last port.").or(&usual.last).is("a port").within(),
+        one("docker", "The Docker Engine that runs images here, for a runner that is root; without it bubblewrap does. The keys follow, and `{}` takes what they usually are.").json(),
+        one("docker.socket", "Where it listens.").or(&rhone_runner::DOCKER_SOCKET).is("a path").within(),
+        one("docker.memory_bytes", "How much memory an app may have; one that wants more ends as out of memory.")
+            .or(&rhone_runner::DOCKER_MEMORY_BYTES)
+            .is("bytes")
+            .within(),
+        one("docker.cpu_millis", "How much of the processors an app may have, in thousandths of one; without it all of them.")
+            .is("thousandths of a processor")
+            .within(),
+        one("docker.processes", "How many processes an app may have.")
+            .or(&rhone_runner::DOCKER_PROCESSES)
+            .is("processes")
+            .within(),
         one("log_bytes", "How large an app's log may grow before it is turned over; one older part is kept.")
             .or(&rhone_runner::LOG_BYTES)
             .is("bytes")

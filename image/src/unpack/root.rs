@@ -78,6 +78,25 @@ impl Root {
         Ok(Some(at))
     }
 
+    /// The file that a path leads to, through every link; none when there is none.
+    pub(super) fn file(&self, path: &Path) -> Result<Option<PathBuf>, ImageError> {
+        let mut path = path.to_owned();
+        for _ in 0..LINKS {
+            let Some((folder, name)) = self.place(&path)? else { return Ok(None) };
+            let found = folder.join(name);
+            match look(&found)? {
+                Some(link) if link.is_symlink() => {
+                    let inside = folder.strip_prefix(&self.root).unwrap_or(Path::new(""));
+                    // An absolute target takes the place of the folder.
+                    path = inside.join(fs::read_link(found)?);
+                }
+                Some(file) if file.is_file() => return Ok(Some(found)),
+                Some(_) | None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
     /// A second name of a file that is there. Through links it is another name of what they lead to, and of nothing outside.
     pub(super) fn hard_link(&self, target: &Path, place: &Path) -> Result<(), ImageError> {
         let refused = || ImageError::Entry {

@@ -3,7 +3,8 @@
 use super::*;
 use crate::layout::{self, Config, Manifest, RootFs, RunConfig};
 use flate2::{Compression, write::GzEncoder};
-use std::{io::Write as _, os::unix::fs::MetadataExt as _};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use std::{collections::BTreeMap, io::Write as _, os::unix::fs::MetadataExt as _};
 use tar::{Builder, Header};
 
 /// (name, kind, content or target, mode).
@@ -38,7 +39,7 @@ struct Case {
     image: Image,
 }
 
-/// A layout of layers, of which every second is gzip.
+/// A layout of layers: one is plain, the next gzip, the third zstd, and so on.
 fn case(layers: &[&[Row]]) -> Case {
     let room = tempfile::tempdir().expect("a folder");
     fs::create_dir_all(room.path().join("blobs/sha256")).expect("made");
@@ -46,12 +47,17 @@ fn case(layers: &[&[Row]]) -> Case {
     for (at, rows) in layers.iter().enumerate() {
         let plain = tar(rows);
         diff_ids.push(Digest::of(&[&plain]));
-        let (bytes, media) = if at % 2 == 0 {
-            (plain, "application/vnd.oci.image.layer.v1.tar")
-        } else {
-            let mut gzip = GzEncoder::new(vec![], Compression::fast());
-            gzip.write_all(&plain).expect("written");
-            (gzip.finish().expect("gzip"), "application/vnd.oci.image.layer.v1.tar+gzip")
+        let (bytes, media) = match at % 3 {
+            0 => (plain, "application/vnd.oci.image.layer.v1.tar"),
+            1 => {
+                let mut gzip = GzEncoder::new(vec![], Compression::fast());
+                gzip.write_all(&plain).expect("written");
+                (gzip.finish().expect("gzip"), "application/vnd.oci.image.layer.v1.tar+gzip")
+            }
+            _ => {
+                let packed = compress_to_vec(&plain[..], CompressionLevel::Fastest);
+                (packed, "application/vnd.oci.image.layer.v1.tar+zstd")
+            }
         };
         let digest = Digest::of(&[&bytes]);
         fs::write(blob(room.path(), digest), &bytes).expect("written");
@@ -63,7 +69,7 @@ fn case(layers: &[&[Row]]) -> Case {
         media_type: None,
         config: descriptor.clone(),
         layers: descriptors,
-        annotations: std::collections::BTreeMap::new(),
+        annotations: BTreeMap::new(),
     };
     let config = Config {
         architecture: layout::architecture().into(),
@@ -216,9 +222,9 @@ fn devices_and_powers_stay_behind_and_everything_can_be_read_and_removed() {
 
 #[test]
 fn a_blob_that_is_another_is_refused_whatever_it_holds() {
-    for at in [0, 1] {
+    for at in [0, 1, 2] {
         let rows: &[Row] = &[("a", FILE, "content", 0o644)];
-        let case = case(&[rows, rows]);
+        let case = case(&[rows, rows, rows]);
         let path = blob(case.room.path(), case.image.manifest.layers[at].digest);
         let mut bytes = fs::read(&path).expect("read");
         let middle = if at == 0 { 514 } else { bytes.len() - 6 };
@@ -230,16 +236,56 @@ fn a_blob_that_is_another_is_refused_whatever_it_holds() {
     let mut other = case(&[&[("a", FILE, "x", 0o644)]]);
     other.image.config.rootfs.diff_ids[0] = Digest::of(&[b"another"]);
     assert_eq!(other.unpack().err().map(|error| error.code()), Some("IMAGE_BLOB_DIFFERS"));
-    let mut zstd = case(&[&[("a", FILE, "x", 0o644)]]);
-    zstd.image.manifest.layers[0].media_type = "application/vnd.oci.image.layer.v1.tar+zstd".into();
-    assert_eq!(zstd.unpack().err().map(|error| error.code()), Some("IMAGE_UNSUPPORTED"));
+    let mut other = case(&[&[("a", FILE, "x", 0o644)]]);
+    other.image.manifest.layers[0].media_type = "application/vnd.oci.image.layer.v1.tar+xz".into();
+    assert_eq!(other.unpack().err().map(|error| error.code()), Some("IMAGE_UNSUPPORTED"));
 }
 
 #[test]
 fn too_much_is_refused_while_it_comes() {
-    let rows: &[Row] = &[("a", FILE, "1234567890", 0o644), ("b", FILE, "1234567890", 0o644)];
-    let case = case(&[rows]);
-    let within = |bytes, entries| case.unpack_within(&Limits { bytes, entries }).err().map(|error| error.code());
-    assert_eq!((within(19, 9), within(20, 1)), (Some("IMAGE_TOO_LARGE"), Some("IMAGE_TOO_LARGE")));
-    assert_eq!(within(20, 2), None);
+    let (none, two): (&[Row], &[Row]) = (&[], &[("a", FILE, "1234567890", 0o644), ("b", FILE, "1234567890", 0o644)]);
+    // Plain, gzip, zstd.
+    for layers in [&[two][..], &[none, two], &[none, none, two]] {
+        let case = case(layers);
+        let within = |bytes, entries| {
+            let limits = Limits { bytes, entries };
+            let weighed = weigh(case.room.path(), &case.image, &limits).err().map(|error| error.code());
+            let unpacked = case.unpack_within(&limits).err().map(|error| error.code());
+            assert_eq!(weighed, unpacked, "an engine is given what would be unpacked");
+            unpacked
+        };
+        assert_eq!((within(19, 9), within(20, 1)), (Some("IMAGE_TOO_LARGE"), Some("IMAGE_TOO_LARGE")));
+        assert_eq!(within(20, 2), None);
+    }
+}
+
+#[test]
+fn an_engine_that_knows_no_zstd_finds_the_layer_unpacked() {
+    let rows: &[Row] = &[("a", FILE, "content", 0o644)];
+    let mut case = case(&[rows, rows, rows]);
+    let kept = layout::write(case.room.path(), &room_layer(case.room.path()), RunConfig::default(), BTreeMap::new());
+    case.image.descriptor = kept.expect("written");
+    case.image.manifest.config.digest = case.image.descriptor.digest;
+    let mut bytes = Vec::new();
+    crate::archive::write(case.room.path(), &case.image, &mut bytes).expect("written");
+    let mut files = BTreeMap::new();
+    for entry in Archive::new(&bytes[..]).entries().expect("a tar") {
+        let mut entry = entry.expect("an entry");
+        let (name, mut content) = (entry.path().expect("a path").display().to_string(), Vec::new());
+        entry.read_to_end(&mut content).expect("whole");
+        files.insert(name, content);
+    }
+    let saved: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).expect("JSON");
+    for (at, diff) in case.image.config.rootfs.diff_ids.iter().enumerate() {
+        let content = &files[saved[0]["Layers"][at].as_str().expect("a name")];
+        let packed = case.image.manifest.layers[at].digest;
+        let is = Digest::of(&[content]);
+        assert!(is == if at == 2 { *diff } else { packed }, "layer {at}");
+    }
+}
+
+fn room_layer(room: &Path) -> PathBuf {
+    let path = room.join("layer.tar");
+    fs::write(&path, tar(&[])).expect("written");
+    path
 }

@@ -1,8 +1,13 @@
 //! One life of the app's process: in a group of its own, with a clean environment, on a private port that changes with every
 //! start, so that nothing but the gate knows where it is.
 
-use super::{GateSpec, log::Log};
-use crate::{host_process::HostProcess, variables::Opened};
+use super::{
+    GateSpec,
+    owner::Members,
+    runtime::{App, Starting},
+};
+use crate::host_process::HostProcess;
+use futures_util::future::BoxFuture;
 use rhone_domain::logs::LogStream;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -27,18 +32,32 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(super) struct Running {
     pub(super) port: u16,
     pub(super) process: HostProcess,
+    /// Which processes are the app's.
+    pub(super) members: Members,
 }
 
 /// The app, as long as its process lives.
-pub(super) struct App {
+pub(super) struct Process {
     child: Child,
     outputs: JoinSet<()>,
-    pub(super) running: Running,
+    running: Running,
 }
 
-impl App {
+/// Our own variables. They come last: none of the app's takes their place.
+pub(super) fn ours(spec: &GateSpec, port: u16) -> [(&'static str, String); 5] {
+    [
+        ("PORT", port.to_string()),
+        ("RHONE_ALLOCATION", spec.allocation.to_string()),
+        ("RHONE_DEPLOYMENT", spec.deployment.to_string()),
+        ("RHONE_ENVIRONMENT", spec.environment.to_string()),
+        ("RHONE_REGION", spec.region.to_string()),
+    ]
+}
+
+impl Process {
     /// Starts the words: the artifact's own command, or what stands in its place.
-    pub(super) fn start(spec: &GateSpec, words: &[String], variables: &Opened, log: &Log) -> io::Result<Self> {
+    pub(super) fn start(starting: Starting<'_>, words: &[String]) -> io::Result<Self> {
+        let Starting { spec, variables, log, .. } = starting;
         let port = free_port()?;
         let (program, arguments) = words.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let mut child = Command::new(program_path(spec, program))
@@ -47,12 +66,7 @@ impl App {
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
             .envs(variables.iter())
-            // Ours come last: no variable of the app's takes their place.
-            .env("PORT", port.to_string())
-            .env("RHONE_ALLOCATION", spec.allocation.to_string())
-            .env("RHONE_DEPLOYMENT", spec.deployment.to_string())
-            .env("RHONE_ENVIRONMENT", spec.environment.to_string())
-            .env("RHONE_REGION", spec.region.to_string())
+            .envs(ours(spec, port))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -62,11 +76,10 @@ impl App {
         child.stdout.take().map(|output| outputs.spawn(log.clone().keep(LogStream::Stdout, output)));
         child.stderr.take().map(|output| outputs.spawn(log.clone().keep(LogStream::Stderr, output)));
         let process = child.id().and_then(HostProcess::now_at).ok_or_else(|| io::Error::other("it ended at once"))?;
-        Ok(Self { child, outputs, running: Running { port, process } })
+        Ok(Self { child, outputs, running: Running { port, process, members: Members::Group } })
     }
 
-    /// Waits for its end; whatever it left in its group ends with it.
-    pub(super) async fn ended(&mut self) -> String {
+    async fn end(&mut self) -> String {
         let exit = match self.child.wait().await {
             Ok(status) => describe(status),
             Err(error) => format!("unknown: {error}"),
@@ -79,9 +92,20 @@ impl App {
         let _ = timeout(LAST_WORDS, async { while self.outputs.join_next().await.is_some() {} }).await;
         exit
     }
+}
 
-    pub(super) fn signal(&self, signal: Signal) {
+impl App for Process {
+    fn running(&self) -> Option<Running> {
+        Some(self.running)
+    }
+
+    fn ended(&mut self) -> BoxFuture<'_, String> {
+        Box::pin(self.end())
+    }
+
+    fn signal(&self, signal: Signal) -> BoxFuture<'_, ()> {
         self.running.process.signal_group(signal);
+        Box::pin(async {})
     }
 }
 
@@ -91,7 +115,7 @@ fn program_path(spec: &GateSpec, program: &str) -> PathBuf {
     if program.contains('/') || inside.exists() { inside } else { PathBuf::from(program) }
 }
 
-fn free_port() -> io::Result<u16> {
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?.local_addr()?.port())
 }
 

@@ -127,7 +127,7 @@ impl Front {
         let running = (*self.app.borrow())?;
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, running.port)).await.ok()?;
         if *self.known.borrow() != Some(running) {
-            let ask = move || owner::listens(running.process.pid, running.port);
+            let ask = move || owner::listens(running.process.pid, running.members, running.port);
             if !tokio::task::spawn_blocking(ask).await.unwrap_or(false) {
                 tracing::warn!(port = running.port, "somebody else listens on the app's port");
                 return None;

@@ -4,20 +4,23 @@
 use super::GateSpec;
 use rhone_image::{
     ImageError,
-    layout::Image,
+    layout::{Image, is_layout},
     sandbox,
     unpack::{Limits, furnish, unpack},
+    user,
 };
 use std::{fs, io, path::Path};
 
 /// Where the root is, in the allocation's folder.
 const ROOT: &str = "rootfs";
 
-/// The words that start the artifact: its own command, or those that run an image, which is unpacked for them.
+/// Whether the artifact is one.
+pub(super) fn is(spec: &GateSpec) -> bool {
+    is_layout(&spec.folder)
+}
+
+/// The words that run it, for which it is unpacked.
 pub(super) async fn words(spec: &GateSpec, folder: &Path, given: Vec<String>) -> Result<Vec<String>, String> {
-    if !spec.folder.join("oci-layout").is_file() {
-        return Ok(spec.command.clone());
-    }
     let (layout, folder, command) = (spec.folder.clone(), folder.to_owned(), spec.command.clone());
     let work = move || -> Result<Vec<String>, ImageError> {
         remove(&folder)?;
@@ -25,13 +28,18 @@ pub(super) async fn words(spec: &GateSpec, folder: &Path, given: Vec<String>) ->
         let image = Image::open(&layout)?;
         unpack(&layout, &image, &root, &Limits::default())?;
         let config = &image.config.config;
+        let named = config.user();
+        let user = named.map(|named| user::find(&root, named).map(|user| (named, user))).transpose()?;
+        if let Some((named, user)) = user {
+            sandbox::check(named, user)?;
+        }
         furnish(&root, config.folder())?;
-        Ok(sandbox::words(&root, config, &command, &given))
+        Ok(sandbox::words(&root, config, user.map(|(_, user)| user), &command, &given))
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(words)) => Ok(words),
-        Ok(Err(error)) => Err(format!("{}: {error}", error.code())),
-        Err(error) => Err(error.to_string()),
+        Ok(Err(error)) => Err(format!("could not be started: {}: {error}", error.code())),
+        Err(error) => Err(format!("could not be started: {error}")),
     }
 }
 

@@ -52,14 +52,22 @@ impl Log {
 
     /// Writes all that comes, until its end.
     pub(super) async fn keep(self, stream: LogStream, mut output: impl AsyncRead + Unpin) {
-        let mut cutter = Cutter::new(self.mask.clone());
+        let mut lines = self.lines(stream);
         let mut buffer = vec![0; 64 << 10];
         while let Ok(length @ 1..) = output.read(&mut buffer).await {
-            let mut lines = Vec::new();
-            cutter.take(&buffer[..length], |text| lines.push(text));
-            self.write(stream, lines);
+            lines.take(&buffer[..length]);
         }
-        self.write(stream, cutter.end().into_iter().collect());
+        lines.end();
+    }
+
+    /// Takes what comes on one of the outputs, in whatever parts.
+    pub(super) fn lines(&self, stream: LogStream) -> Lines {
+        Lines { log: self.clone(), stream, cutter: Cutter::new(self.mask.clone()) }
+    }
+
+    /// The text without the app's secrets.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.mask.hide(text)
     }
 
     /// Hands over what was written, at its pace; for ever.
@@ -102,6 +110,27 @@ impl Log {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of an app's outputs, cut into lines.
+pub(super) struct Lines {
+    log: Log,
+    stream: LogStream,
+    cutter: Cutter,
+}
+
+impl Lines {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        let mut lines = Vec::new();
+        self.cutter.take(bytes, |text| lines.push(text));
+        self.log.write(self.stream, lines);
+    }
+
+    /// No more comes: what has no end is a line.
+    pub(super) fn end(self) {
+        let Self { log, stream, mut cutter } = self;
+        log.write(stream, cutter.end().into_iter().collect());
     }
 }
 

@@ -1,16 +1,25 @@
 //! Whether a port is listened on by the app we started. A private port is free only until somebody takes it: without this, an
 //! app that lost that race would have a stranger's pages served under its name.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-/// Whether a process of this group listens on the port.
-pub(super) fn listens(group: u32, port: u16) -> bool {
+/// Which processes are an app's, told by its first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Members {
+    /// Those of its group.
+    Group,
+    /// Those in its container: the ones that share its namespace of processes.
+    Namespace,
+}
+
+/// Whether one of the app's processes listens on the port.
+pub(super) fn listens(first: u32, members: Members, port: u16) -> bool {
     let sockets: BTreeSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|path| fs::read_to_string(path).ok())
         .flat_map(|table| table.lines().filter_map(|line| listening(line, port)).collect::<Vec<_>>())
         .collect();
-    !sockets.is_empty() && members(group).any(|pid| has_one_of(pid, &sockets))
+    !sockets.is_empty() && processes(first, members).into_iter().any(|pid| has_one_of(pid, &sockets))
 }
 
 /// The socket's name, when this line of the table is somebody who listens on the port.
@@ -22,10 +31,20 @@ fn listening(line: &str, port: u16) -> Option<String> {
     (listens && u16::from_str_radix(at, 16) == Ok(port)).then(|| format!("socket:[{inode}]"))
 }
 
-fn members(group: u32) -> impl Iterator<Item = u32> {
+fn processes(first: u32, members: Members) -> Vec<u32> {
     let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(move |pid| group_of(*pid) == Some(group))
+    match members {
+        Members::Group => pids.filter(|pid| group_of(*pid) == Some(first)).collect(),
+        Members::Namespace => {
+            let Some(ours) = namespace_of(first) else { return Vec::new() };
+            pids.filter(|pid| namespace_of(*pid).as_ref() == Some(&ours)).collect()
+        }
+    }
+}
+
+fn namespace_of(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
 }
 
 fn group_of(pid: u32) -> Option<u32> {
@@ -51,9 +70,12 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let ours = group_of(std::process::id()).expect("we have a group");
-        assert!(listens(ours, port));
-        assert!(!listens(u32::MAX, port), "a group that is nobody's");
+        assert!(listens(ours, Members::Group, port));
+        assert!(listens(std::process::id(), Members::Namespace, port));
+        for members in [Members::Group, Members::Namespace] {
+            assert!(!listens(u32::MAX, members, port), "{members:?} of nobody");
+        }
         drop(listener);
-        assert!(!listens(ours, port), "nobody listens any more");
+        assert!(!listens(ours, Members::Group, port), "nobody listens any more");
     }
 }

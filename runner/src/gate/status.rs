@@ -1,7 +1,7 @@
 //! `gate.json`: which processes are this allocation's, how often its app was started and how it ended last. Only the gate
 //! writes it, and before anything else can depend on it, so that the agent finds every process after any crash.
 
-use super::GateSpec;
+use super::{GateSpec, runtime};
 use crate::{
     durable,
     error::Error,
@@ -69,11 +69,14 @@ pub(super) struct StatusFile {
 }
 
 impl StatusFile {
-    /// Goes on where the gate before us was lost; its app is killed, because nobody could reach it.
+    /// Goes on where the gate before us was lost; its app is killed, because nobody could reach it. One in a container can be
+    /// reached again.
     pub(super) fn take_over(folder: &Path, spec: &GateSpec) -> Result<Self, Error> {
         let path = folder.join("gate.json");
         let before: Option<GateStatus> = durable::read(&path)?;
-        clear_orphans(before.as_ref(), spec.allocation);
+        if !runtime::outlives_gates(spec) {
+            clear_orphans(before.as_ref(), spec.allocation);
+        }
         let gate = HostProcess::current().map_err(Error::system("reading its own start time"))?;
         let last_exit = match &before {
             Some(GateStatus { app: Some(_), .. }) => Some("gate lost".to_owned()),
@@ -107,9 +110,15 @@ impl StatusFile {
         self.enter(Stage::Fault { reason })
     }
 
-    pub(super) fn started(&mut self, app: HostProcess) -> Result<(), Error> {
-        self.now.app = Some(app);
-        self.now.starts += 1;
+    /// Which start the next one is.
+    pub(super) fn next_start(&self) -> u64 {
+        self.now.starts + 1
+    }
+
+    /// An app runs, after so many starts more.
+    pub(super) fn runs(&mut self, app: Option<HostProcess>, starts: u64) -> Result<(), Error> {
+        self.now.app = app;
+        self.now.starts += starts;
         self.write()
     }
 

@@ -3,10 +3,10 @@
 
 use super::{
     GateSpec,
-    app::{App, Running},
+    app::Running,
     front::Front,
-    image,
     log::Log,
+    runtime::{self, App, Begun, Starting},
     status::StatusFile,
 };
 use crate::{artifact, durable, error::Error, variables::Opened};
@@ -68,11 +68,13 @@ async fn keep_running(
         verify(specs.borrow().clone(), status).await?;
         let started = Instant::now();
         let spec = specs.borrow().clone();
-        let exit = match begin(&spec, spec_path, variables, log).await {
-            Err(error) => format!("could not be started: {error}"),
-            Ok(mut app) => {
-                status.started(app.running.process)?;
-                apps.send_replace(Some(app.running));
+        let folder = spec_path.parent().unwrap_or(Path::new("."));
+        let starting = Starting { spec: &spec, folder, variables, log, incarnation: status.next_start() };
+        let exit = match runtime::of(&spec).start(starting).await {
+            Err(exit) => exit,
+            Ok(begun) => {
+                let mut app = taken(begun, status)?;
+                apps.send_replace(app.running());
                 let ended = tokio::select! {
                     exit = app.ended() => Ok(exit),
                     told = signals.told(spec_path, specs) => Err(told),
@@ -100,18 +102,20 @@ async fn keep_running(
     }
 }
 
-/// Starts the app: the artifact's own command, or the image that the artifact is.
-async fn begin(spec: &GateSpec, spec_path: &Path, variables: &Opened, log: &Log) -> Result<App, String> {
-    let folder = spec_path.parent().unwrap_or(Path::new("."));
-    let given = variables.iter().map(|(name, _)| name.to_owned()).collect();
-    let words = image::words(spec, folder, given).await?;
-    App::start(spec, &words, variables, log).map_err(|error| error.to_string())
+/// Puts on record which process is the app's, and counts a start that is one.
+fn taken(begun: Begun, status: &mut StatusFile) -> Result<Box<dyn App>, Error> {
+    let (app, starts) = match begun {
+        Begun::New(app) => (app, 1),
+        Begun::Adopted(app) => (app, 0),
+    };
+    status.runs(app.running().map(|running| running.process), starts)?;
+    Ok(app)
 }
 
 /// Open connections may finish until the deadline; then SIGTERM to the app's group, a moment for its last words, SIGKILL. Told
 /// to end, it is SIGKILL at once.
 async fn stop(
-    mut app: App,
+    mut app: Box<dyn App>,
     told: Told,
     (signals, spec_path, specs): (&mut Signals, &Path, &watch::Sender<GateSpec>),
     status: &mut StatusFile,
@@ -128,7 +132,7 @@ async fn stop(
                 () = front.closed() => {}
                 () = sleep_until(deadline) => status.ends(front.open())?,
             }
-            app.signal(Signal::TERM);
+            app.signal(Signal::TERM).await;
             Ok::<_, Error>(timeout(LAST_WORDS, app.ended()).await.ok())
         };
         let exit = tokio::select! {
@@ -139,7 +143,7 @@ async fn stop(
             return status.ended(exit);
         }
     }
-    app.signal(Signal::KILL);
+    app.signal(Signal::KILL).await;
     let exit = app.ended().await;
     status.ended(exit)
 }

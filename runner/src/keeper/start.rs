@@ -236,6 +236,7 @@ impl Keeper {
             folder: artifact.folder,
             command: order.command.clone(),
             variables: self.sealed(order),
+            docker: self.host.config.docker.clone(),
             drain_timeout_ms: order.drain_timeout_ms,
             log_bytes: self.host.config.log_bytes,
             log_backlog_bytes: self.host.config.log_backlog_bytes,

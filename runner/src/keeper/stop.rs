@@ -5,12 +5,14 @@ use super::Keeper;
 use crate::{
     allocation_folder::Phase,
     clock,
+    engine::Engine,
     error::Error,
     gate::{GateSpec, clear_orphans, lock},
     host_process::HostProcess,
     log_folder,
 };
 use rhone_domain::host_protocol::{Desired, Seen};
+use rhone_image::layout::is_layout;
 use rustix::process::Signal;
 use std::{fs, io, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -57,12 +59,22 @@ impl Keeper {
             let lock_path = self.folder.path().join("gate.lock");
             if let Some(_nobody_else) = lock(&lock_path, Duration::from_secs(1)).await? {
                 clear_orphans(self.folder.gate()?.as_ref(), order.allocation);
+                self.clear_containers(order).await?;
                 // Nobody else writes there any more, and what the app said last is to be read.
                 let logs = self.folder.logs_path();
                 log_folder::close_left(&logs).map_err(Error::file(&logs))?;
                 return Ok(());
             }
         }
+    }
+
+    /// Removes what a lost gate left in the engine. While that cannot be asked, nobody can say that nothing runs.
+    async fn clear_containers(&self, order: &Desired) -> Result<(), Error> {
+        let Some(docker) = &self.host.config.docker else { return Ok(()) };
+        if !is_layout(&self.host.artifacts.places(order.artifact).folder) {
+            return Ok(());
+        }
+        Ok(Engine::connect(docker).await?.remove_all(order.allocation).await?)
     }
 
     /// The gate that runs for this allocation, as far as its status says.

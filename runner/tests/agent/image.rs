@@ -29,7 +29,7 @@ fn libraries(program: &Path) -> Vec<String> {
 }
 
 /// An image with the counter app, what it is linked with, and nothing else; packed as an artifact.
-fn artifact(room: &Path) -> (Digest, Vec<u8>) {
+fn artifact(room: &Path, user: Option<&str>) -> (Digest, Vec<u8>) {
     let counter = binaries().join("counter");
     let mut layer = tar::Builder::new(fs::File::create(room.join("layer.tar")).expect("a file"));
     let mut add = |name: &str, content: &[u8]| {
@@ -39,6 +39,7 @@ fn artifact(room: &Path) -> (Digest, Vec<u8>) {
         layer.append_data(&mut header, name, content).expect("an entry");
     };
     add("srv/counter", &fs::read(&counter).expect("readable"));
+    add("etc/passwd", b"root:x:0:0::/:\nweb:x:4711:4712::/srv:\n");
     add("srv/version.txt", b"imaged");
     add("srv/public/index.html", b"<title>imaged</title>");
     for library in libraries(&counter) {
@@ -50,6 +51,7 @@ fn artifact(room: &Path) -> (Digest, Vec<u8>) {
     let config = RunConfig {
         env: Some(vec!["PATH=/srv:/bin".to_owned(), "DRAIN_SECONDS=1".to_owned()]),
         cmd: Some(vec!["/srv/counter".to_owned()]),
+        user: user.map(str::to_owned),
         working_dir: Some("/srv".to_owned()),
         ..RunConfig::default()
     };
@@ -70,12 +72,17 @@ fn artifact(room: &Path) -> (Digest, Vec<u8>) {
     (Digest::of(&[&bytes]), bytes)
 }
 
-async fn running(rig: &Rig) -> (Desired, String) {
+fn ordered(rig: &Rig, user: Option<&str>) -> Desired {
     let room = tempfile::tempdir().expect("a folder");
-    let (digest, bytes) = artifact(room.path());
+    let (digest, bytes) = artifact(room.path(), user);
     rig.control.store(digest, bytes);
     let order = Desired { artifact: digest, command: vec!["srv/counter".to_owned()], ..rig.desired("unused") };
     rig.control.order(&order);
+    order
+}
+
+async fn running(rig: &Rig) -> (Desired, String) {
+    let order = ordered(rig, None);
     let address = rig.ready_at(order.allocation, 1).await;
     (order, address)
 }
@@ -153,4 +160,28 @@ async fn an_image_whose_layers_are_not_what_it_says_never_starts() {
     let order = Desired { artifact: digest, ready_timeout_ms: 2_000, ..rig.desired("unused") };
     rig.control.order(&order);
     rig.saw_last(order.allocation, "failed", |seen| matches!(seen, Seen::Failed { .. })).await;
+}
+
+#[tokio::test]
+async fn an_image_runs_as_the_user_that_it_names_and_not_at_all_as_one_that_nobody_knows() {
+    if !has_sandbox() {
+        return;
+    }
+    let rig = Rig::start().await;
+    for (named, uid, gid) in [("web", "4711", "4712"), ("1234:99", "1234", "99")] {
+        let order = ordered(&rig, Some(named));
+        let address = rig.ready_at(order.allocation, 1).await;
+        let app = inner(who(&address, order.allocation).await.expect("it says who it is").pid.expect("it runs"));
+        let first = |map: &str| {
+            let text = fs::read_to_string(format!("/proc/{app}/{map}")).expect("readable");
+            text.split_whitespace().next().map(str::to_owned)
+        };
+        assert_eq!((first("uid_map").as_deref(), first("gid_map").as_deref()), (Some(uid), Some(gid)), "{named}");
+    }
+    let order = ordered(&rig, Some("nobody-knows"));
+    let order = Desired { generation: Generation(2), ready_timeout_ms: 2_000, ..order };
+    rig.control.order(&order);
+    let seen = rig.saw_last(order.allocation, "failed", |seen| matches!(seen, Seen::Failed { .. })).await;
+    let told = format!("{:?}", seen.last());
+    assert!(told.contains("IMAGE_USER_REFUSED") && told.contains("nobody-knows"), "{told}");
 }

@@ -65,6 +65,7 @@ fn read() -> BTreeSet<(&'static str, String)> {
         of("edge", "", fields::<Edge>()),
         of("runner", "", fields::<rhone_runner::Config>()),
         of("runner", "ports.", fields::<rhone_runner::PortRange>()),
+        of("runner", "docker.", fields::<rhone_runner::Docker>()),
     ]
     .concat()
     .into_iter()
