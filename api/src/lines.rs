@@ -72,7 +72,9 @@ pub(crate) async fn of_chunk(store: &LogStore, chunk: &Arc<Chunk>, asked: &Asked
             tracing::error!(error = &error as &dyn std::error::Error, "lines of a log are passed over");
             Vec::new()
         }
-        Err(error @ LogStoreError::Failed { .. }) => return Err(Fault::internal(error)),
+        Err(error @ (LogStoreError::Failed { .. } | LogStoreError::Unlisted { .. })) => {
+            return Err(Fault::internal(error));
+        }
     };
     let placed = |(index, line): (u32, LogLine)| Placed {
         position: LinePosition { chunk: chunk.pos, lines: index + 1 },

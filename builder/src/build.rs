@@ -1,21 +1,23 @@
 //! Carries a plan out on a private copy of the sources and lays what came of it out as an artifact's folder. The traps avoided:
 //! bytes that depend on where, when or as whom they were made; a build that writes into the sources of another.
 
+mod dockerfile;
 mod error;
 mod tree;
 
 pub use crate::sandbox::{BuildLimits, Sandbox};
 pub use error::BuildError;
-pub(crate) use tree::{Copy, Scratch};
+pub(crate) use tree::{Copy, Scratch, replace};
 
 use crate::{
     log::Log,
-    plan::{Plan, Step},
-    sandbox::{Ended, Network, Peak, Room, Run, Stop},
+    plan::{Kind, Plan, Step},
+    sandbox::{BROUGHT, Ended, Network, Peak, Purpose, Room, Run, Stop},
     source::{SOURCE_FILE, SourceFile},
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
@@ -55,12 +57,9 @@ pub async fn build(
         return Err(BuildError::OutputExists { folder: output.display().to_string() });
     }
     tell(plan, log).await;
-    let sandbox = Sandbox::of_this_machine().await;
-    if let Sandbox::Plain(why) = &sandbox {
-        log.step(format!(
-            "WARNING: this build runs without a sandbox, under limits alone and with the network open: {why}"
-        ))
-        .await;
+    let sandbox = sandbox(log).await;
+    if plan.kind == Kind::Dockerfile {
+        dockerfile::may_be_built(&sandbox)?;
     }
     for tool in &plan.tools {
         if !is_installed(tool) {
@@ -72,20 +71,64 @@ pub async fn build(
     let scratch = tree::Scratch::beside(beside)?;
     let peak = Peak::default();
     let network = if plan.network { Network::Open } else { Network::Closed };
-    let room = fill(folder, scratch.path(), network, limits).await?;
+    let purpose = if plan.kind == Kind::Dockerfile { Purpose::Images } else { Purpose::Steps };
+    let room = fill(folder, scratch.path(), (purpose, network), limits).await?;
     let deadline = began + Duration::from_secs(limits.seconds);
-    let run = Run { sandbox: &sandbox, room: &room, network, limits, deadline };
+    let run = Run { sandbox: &sandbox, room: &room, network, limits, deadline, brought: None };
     let epoch = committed(folder);
-    for step in &plan.steps {
-        Box::pin(carry_out(&run, plan, step, epoch, log, &peak)).await?;
-    }
-    let laid =
-        lay_out(room.at("src"), scratch.path().join("output"), folder.to_owned(), plan.clone(), limits.disk_bytes);
-    let tree::Copied { files, bytes } = laid.await?;
+    let made = scratch.path().join("output");
+    let tree::Copied { files, bytes } = if plan.kind == Kind::Dockerfile {
+        // What its `ARG` names; the variables of its own steps are the image's.
+        let none = BTreeMap::new();
+        Box::pin(carry_out(&run, &none, &dockerfile::step(plan, epoch), epoch, log, &peak)).await?;
+        dockerfile::lay_out(&room, made, folder.to_owned(), plan.clone(), limits.disk_bytes).await?
+    } else {
+        for step in &plan.steps {
+            Box::pin(carry_out(&run, &plan.env, step, epoch, log, &peak)).await?;
+        }
+        lay_out(room.at("src"), made, folder.to_owned(), plan.clone(), limits.disk_bytes).await?
+    };
     fs::rename(scratch.path().join("output"), output)?;
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     log.step(format!("built {files} files, {bytes} bytes, in {milliseconds} ms")).await;
     Ok(Built { sandbox, files, bytes, peak_memory_bytes: peak.bytes(), milliseconds })
+}
+
+/// Runs one line of a shell on a copy of the sources, with a program from elsewhere on the host as its `$0`; gives the folder
+/// that was its `$TMPDIR`, inside `scratch`.
+pub(crate) async fn run_one(
+    folder: &Path,
+    scratch: &Path,
+    name: &str,
+    (program, line): (&Path, &str),
+    network: Network,
+    limits: &BuildLimits,
+    log: &Log,
+) -> Result<PathBuf, BuildError> {
+    if network == Network::Open && !limits.network {
+        return Err(BuildError::NetworkNotAllowed);
+    }
+    let sandbox = sandbox(log).await;
+    let room = fill(folder, scratch, (Purpose::Steps, network), limits).await?;
+    let deadline = Instant::now() + Duration::from_secs(limits.seconds);
+    let run = Run { sandbox: &sandbox, room: &room, network, limits, deadline, brought: Some(program) };
+    let place = if sandbox == Sandbox::Bubblewrap { BROUGHT.to_owned() } else { program.display().to_string() };
+    let command = ["/bin/sh", "-c", line, &place].map(str::to_owned).to_vec();
+    let step = Step { name: name.to_owned(), command, env: BTreeMap::new() };
+    Box::pin(carry_out(&run, &BTreeMap::new(), &step, committed(folder), log, &Peak::default())).await?;
+    Ok(room.at("tmp"))
+}
+
+/// What stands around a build here; a warning where nothing does.
+async fn sandbox(log: &Log) -> Sandbox {
+    let sandbox = Sandbox::of_this_machine().await;
+    if let Sandbox::Plain(why) = &sandbox {
+        log.step(format!(
+            "WARNING: this build runs without a sandbox, under limits alone and with the network open: {why}"
+        ))
+        .await;
+    }
+    sandbox
 }
 
 async fn tell(plan: &Plan, log: &Log) {
@@ -93,8 +136,8 @@ async fn tell(plan: &Plan, log: &Log) {
         log.step(reason).await;
     }
     let network = if plan.network { "open, as declared" } else { "closed" };
-    log.step(format!("starts with {:?}; health at `{}`; the build's network is {network}", plan.start, plan.health))
-        .await;
+    let start = if plan.start.is_empty() { "what the image says".to_owned() } else { format!("{:?}", plan.start) };
+    log.step(format!("starts with {start}; health at `{}`; the build's network is {network}", plan.health)).await;
 }
 
 fn is_installed(tool: &str) -> bool {
@@ -108,10 +151,15 @@ fn committed(folder: &Path) -> i64 {
 }
 
 /// A room with a copy of the sources, whose times are the commit's.
-async fn fill(folder: &Path, scratch: &Path, network: Network, limits: &BuildLimits) -> Result<Room, BuildError> {
+async fn fill(
+    folder: &Path,
+    scratch: &Path,
+    (purpose, network): (Purpose, Network),
+    limits: &BuildLimits,
+) -> Result<Room, BuildError> {
     let (folder, scratch, most, time) = (folder.to_owned(), scratch.to_owned(), limits.disk_bytes, committed(folder));
     let work = move || -> Result<Room, BuildError> {
-        let room = Room::make(&scratch, network)?;
+        let room = Room::make(&scratch, purpose, network)?;
         let source = tree::Copy { most, time: Some(time) };
         source.copy(&folder, &room.at("src"))?;
         room.give_away()?;
@@ -122,7 +170,7 @@ async fn fill(folder: &Path, scratch: &Path, network: Network, limits: &BuildLim
 
 async fn carry_out(
     run: &Run<'_>,
-    plan: &Plan,
+    env: &BTreeMap<String, String>,
     step: &Step,
     epoch: i64,
     log: &Log,
@@ -130,7 +178,7 @@ async fn carry_out(
 ) -> Result<(), BuildError> {
     log.step(format!("{}: {}", step.name, step.command.join(" "))).await;
     log.forget();
-    let mut env = plan.env.clone();
+    let mut env = env.clone();
     env.insert("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string());
     env.extend(step.env.clone());
     let name = || step.name.clone();

@@ -13,7 +13,7 @@ pub use rhone_image::{
 };
 
 use crate::{
-    build::{BuildError, Copy, Scratch},
+    build::{BuildError, Copy, Scratch, replace},
     source::{SOURCE_FILE, SourceFile},
 };
 use rhone_image::layout;
@@ -70,7 +70,26 @@ pub const HEALTH_LABEL: &str = "rhone.health";
 /// Makes a pulled layout an artifact's folder: adds the `rhone.toml` by which it is run. The health path is the caller's, or
 /// the image's own label, or `/`. Pack it with `providers::artifact_oci`.
 pub fn make_artifact(layout: &Path, image: &Image, health: Option<&str>) -> Result<(), WriteError> {
+    let declared = health.map(|health| ("health".to_owned(), toml::Value::String(health.to_owned())));
+    complete(layout, image, declared.into_iter().collect())
+}
+
+/// Adds the `rhone.toml` that says what is declared, and of how the image is run what it does not.
+pub(crate) fn complete(layout: &Path, image: &Image, mut declared: toml::Table) -> Result<(), WriteError> {
     let config = &image.config.config;
+    if !declared.contains_key("process") {
+        let command = command(config)?.into_iter().map(toml::Value::String).collect();
+        declared.insert("process".to_owned(), toml::Value::Array(command));
+    }
+    let label = config.labels.as_ref().and_then(|labels| labels.get(HEALTH_LABEL));
+    let health = label.map_or("/", String::as_str).to_owned();
+    declared.entry("health").or_insert(toml::Value::String(health));
+    // In place of whatever has that name.
+    Ok(replace(&layout.join("rhone.toml"), declared.to_string().as_bytes())?)
+}
+
+/// The command of an image as a runner takes it.
+fn command(config: &RunConfig) -> Result<Vec<String>, ImageError> {
     let mut command = config.command();
     let program = command.first_mut().filter(|program| !program.trim_start_matches('/').is_empty());
     let program = program.ok_or_else(|| ImageError::document("config", "it has neither Entrypoint nor Cmd"))?;
@@ -79,14 +98,7 @@ pub fn make_artifact(layout: &Path, image: &Image, health: Option<&str>) -> Resu
     if !program.contains('/') && config.command()[0].starts_with('/') {
         program.insert_str(0, "./");
     }
-    let label = config.labels.as_ref().and_then(|labels| labels.get(HEALTH_LABEL));
-    let health = health.or(label.map(String::as_str)).unwrap_or("/").to_owned();
-    let command = command.into_iter().map(toml::Value::String).collect();
-    let table = toml::Table::from_iter([
-        ("process".to_owned(), toml::Value::Array(command)),
-        ("health".to_owned(), toml::Value::String(health)),
-    ]);
-    Ok(fs::write(layout.join("rhone.toml"), table.to_string())?)
+    Ok(command)
 }
 
 fn annotations(artifact: &Path) -> BTreeMap<String, String> {

@@ -1,16 +1,20 @@
 //! How a folder is built and started: declared in `rhone.toml`, or found in the files that each language has. Pure reading: not
-//! one program of the folder runs. The traps avoided: a guess that is not said (the plan is printed into the log), and a file of
+//! one program of the folder runs; only `settle` may ask Railpack, in the sandbox. The traps avoided: a guess that is not said (the plan is printed into the log), and a file of
 //! the folder that leads out of it.
 
+mod ask;
 mod declared;
 mod error;
 mod files;
 mod languages;
+mod programs;
 mod railpack;
 
+pub use ask::settle;
 pub use error::PlanError;
+pub use programs::Programs;
 
-use declared::Declared;
+use declared::{Declared, Detect};
 use files::Files;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -23,6 +27,8 @@ pub enum Kind {
     Declared,
     /// `railpack-plan.json` says it.
     Railpack,
+    /// A `Dockerfile`, of which `buildah` makes an image.
+    Dockerfile,
     /// `package.json`.
     Node,
     /// `go.mod`.
@@ -56,7 +62,7 @@ pub struct Plan {
     pub reasons: Vec<String>,
     /// In this order; none when nothing is built.
     pub steps: Vec<Step>,
-    /// The program that is started, and its arguments.
+    /// The program that is started, and its arguments; none where the image that is built says it.
     pub start: Vec<String>,
     /// Where the app answers for its health.
     pub health: String,
@@ -64,11 +70,11 @@ pub struct Plan {
     pub env: BTreeMap<String, String>,
     /// Whether the steps reach the network; only `[build] network` in `rhone.toml` says so.
     pub network: bool,
-    /// What of the sources becomes the artifact, relative to them; `.` for everything.
+    /// What of the sources becomes the artifact, relative to them; `.` for everything. Of an image, everything is.
     pub output: Vec<String>,
     /// Programs that the machine must have.
     pub tools: Vec<String>,
-    /// The `rhone.toml` that the artifact carries.
+    /// The `rhone.toml` that the artifact carries; of an image, what of it is declared.
     pub rhone: String,
 }
 
@@ -108,17 +114,66 @@ enum Start {
     Line(String),
 }
 
+const DOCKERFILE: &str = "Dockerfile";
 const NO_HEALTH: &str = "health is asked at `/`: no `health` in rhone.toml says otherwise";
 
 /// Reads the folder and says how it is built and started.
-pub fn detect(folder: &Path) -> Result<Plan, PlanError> {
+pub fn detect(folder: &Path, programs: &Programs) -> Result<Plan, PlanError> {
     let files = Files::of(folder)?;
     let declared = Declared::read(&files)?;
+    match declared.build.detect {
+        Some(Detect::Dockerfile) => return dockerfile(&files, &declared, programs),
+        Some(Detect::Railpack) if !files.has(railpack::FILE) => return Err(PlanError::RailpackMissing),
+        Some(Detect::Railpack) | None => {}
+    }
     let found = languages::find(&files)?;
     let procfile = files.text("Procfile")?.and_then(|text| web_line(&text));
-    let Some(mut found) = found.or_else(|| undetected(&declared, procfile.is_some())) else {
-        return Err(if files.has("Dockerfile") { PlanError::DockerfileNeedsBuildah } else { PlanError::NoPlan });
+    let Some(found) = found.or_else(|| undetected(&declared, procfile.is_some())) else {
+        return if files.has(DOCKERFILE) { dockerfile(&files, &declared, programs) } else { Err(PlanError::NoPlan) };
     };
+    finish(declared, found, procfile)
+}
+
+/// The plan that Railpack just wrote for this folder, in place of the one that the folder does not have.
+fn with_railpack(folder: &Path, written: &str) -> Result<Plan, PlanError> {
+    let files = Files::of(folder)?;
+    let mut found = railpack::read(written)?;
+    found.reasons.insert(0, "rhone.toml: railpack is asked".to_owned());
+    let procfile = files.text("Procfile")?.and_then(|text| web_line(&text));
+    finish(Declared::read(&files)?, found, procfile)
+}
+
+/// Whether `rhone.toml` wants Railpack asked: where the repository keeps a plan of its own, that one is taken.
+fn asks_railpack(folder: &Path) -> Result<Option<Declared>, PlanError> {
+    let files = Files::of(folder)?;
+    let declared = Declared::read(&files)?;
+    let asks = declared.build.detect == Some(Detect::Railpack) && !files.has(railpack::FILE);
+    Ok(asks.then_some(declared))
+}
+
+/// An image is built, and says itself how it is started unless `rhone.toml` does.
+fn dockerfile(files: &Files, declared: &Declared, programs: &Programs) -> Result<Plan, PlanError> {
+    if !files.has(DOCKERFILE) {
+        return Err(PlanError::DockerfileMissing);
+    }
+    if !programs.has_buildah() {
+        return Err(PlanError::DockerfileNeedsBuildah);
+    }
+    Ok(Plan {
+        kind: Kind::Dockerfile,
+        reasons: vec!["Dockerfile: buildah makes an image of it, which says how it is started".to_owned()],
+        steps: vec![],
+        start: declared.process.clone().unwrap_or_default(),
+        health: declared.health.clone().unwrap_or_else(|| "/".to_owned()),
+        env: declared.build.env.clone(),
+        network: declared.build.network,
+        output: vec![".".to_owned()],
+        tools: vec!["buildah".to_owned()],
+        rhone: declared.kept()?,
+    })
+}
+
+fn finish(declared: Declared, mut found: Found, procfile: Option<String>) -> Result<Plan, PlanError> {
     if let Some(line) = procfile {
         found.reasons.push("Procfile: its line `web` starts the app".to_owned());
         found.start = Some(Start::Line(line));

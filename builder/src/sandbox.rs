@@ -3,9 +3,12 @@
 //! the sandbox that is root outside.
 
 mod bubblewrap;
+mod images;
 mod shell;
 mod watch;
 
+pub(crate) use bubblewrap::BROUGHT;
+pub(crate) use images::{BUILT, IN_IMAGE};
 pub(crate) use shell::PATH;
 pub(crate) use watch::Peak;
 
@@ -72,30 +75,46 @@ pub(crate) enum Network {
     Open,
 }
 
+/// What a room is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Programs without any power.
+    Steps,
+    /// `buildah`, which is root among users of the room's own.
+    Images,
+}
+
 /// The folders of one build on the host.
 pub(crate) struct Room {
     root: PathBuf,
-    /// Whom its programs run as, when root starts them.
+    purpose: Purpose,
+    /// Whom its programs run as, when root starts them; in a room for images, the first of its users.
     user: Option<u32>,
 }
 
+/// Folders that its programs may write into.
+const WRITABLE: [&str; 5] = ["src", "home", "tmp", "said", "image"];
+
 impl Room {
     /// Makes the folders; the caller fills `src` and then gives the room away.
-    pub(crate) fn make(root: &Path, network: Network) -> io::Result<Self> {
-        for name in ["src", "home", "tmp", "said", "etc"] {
+    pub(crate) fn make(root: &Path, purpose: Purpose, network: Network) -> io::Result<Self> {
+        for name in WRITABLE.iter().chain(&["etc", "etc/containers"]) {
             fs::create_dir(root.join(name))?;
         }
-        let user = bubblewrap::a_user();
-        for (name, text) in bubblewrap::settings(user.unwrap_or(1000), network) {
+        let (user, inside) = match purpose {
+            Purpose::Steps => bubblewrap::a_user().map_or((None, 1000), |user| (Some(user), user)),
+            Purpose::Images => (bubblewrap::by_root().then(images::first_user), 0),
+        };
+        for (name, text) in bubblewrap::settings(inside, network).into_iter().chain(images::settings()) {
             fs::write(root.join("etc").join(name), text)?;
         }
-        Ok(Self { root: root.to_owned(), user })
+        Ok(Self { root: root.to_owned(), purpose, user })
     }
 
     /// Lets its programs write where they may.
     pub(crate) fn give_away(&self) -> io::Result<()> {
         let Some(user) = self.user else { return Ok(()) };
-        ["src", "home", "tmp", "said"].iter().try_for_each(|name| bubblewrap::give(&self.root.join(name), user))
+        WRITABLE.iter().try_for_each(|name| bubblewrap::give(&self.root.join(name), user))
     }
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
@@ -127,6 +146,8 @@ pub(crate) struct Run<'a> {
     pub(crate) network: Network,
     pub(crate) limits: &'a BuildLimits,
     pub(crate) deadline: Instant,
+    /// A program from elsewhere on the host, which is [`BROUGHT`] in the sandbox.
+    pub(crate) brought: Option<&'a Path>,
 }
 
 impl Run<'_> {
@@ -155,7 +176,9 @@ impl Run<'_> {
     }
 
     fn command(&self, words: &[String], env: &BTreeMap<String, String>) -> Command {
-        let shell = shell::limited(self.limits, self.room.user);
+        // In a room for images, root is one of the room's own users.
+        let user = self.room.user.filter(|_| self.room.purpose == Purpose::Steps);
+        let shell = shell::limited(self.limits, user);
         match self.sandbox {
             Sandbox::Bubblewrap => bubblewrap::command(self, &shell, words, env),
             Sandbox::Plain(_) => {

@@ -113,6 +113,17 @@ pub async fn forget(pool: &PgPool, pos: i64) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Of these chunks, by owner and digest, those that no row names.
+pub async fn orphans(pool: &PgPool, chunks: &[(Uuid, Digest)]) -> Result<Vec<(Uuid, Digest)>, sqlx::Error> {
+    let (owners, digests): (Vec<Uuid>, Vec<Vec<u8>>) =
+        chunks.iter().map(|(owner, digest)| (*owner, digest.0.to_vec())).unzip();
+    let query = sqlx::query_scalar("SELECT place FROM diagnostics.orphans($1, $2) ORDER BY place");
+    let places: Vec<i64> = query.bind(owners).bind(digests).fetch_all(pool).await?;
+    // Places count from one.
+    let named = |place: &i64| usize::try_from(*place - 1).ok().and_then(|at| chunks.get(at)).copied();
+    Ok(places.iter().filter_map(named).collect())
+}
+
 /// A place among the lines: so many lines of this chunk, and all chunks before it, were seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinePosition {

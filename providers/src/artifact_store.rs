@@ -12,7 +12,12 @@ use object_store::{
 };
 use rhone_domain::{artifact_facts::ArtifactFacts, digest::Digest};
 use sha2::{Digest as _, Sha256};
-use std::{fs, io, path::Path, pin::pin, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// S3 takes no smaller parts than 5 MiB.
@@ -25,6 +30,18 @@ const PARTS_UNDER_WAY: usize = 4;
 #[derive(Clone, Debug)]
 pub struct ArtifactStore {
     objects: Arc<dyn ObjectStore>,
+    folder: Folder,
+}
+
+/// The folder of a store that has one. Where it is away, as a disk that is not mounted, it must not be taken for an empty one, nor
+/// be made anew in its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Folder(Option<Arc<PathBuf>>);
+
+impl Folder {
+    pub(crate) fn is_there(&self) -> io::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |folder| fs::metadata(&**folder).map(drop))
+    }
 }
 
 /// What became of bytes that were handed in.
@@ -99,6 +116,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the same again may go well: the store is away, and not the bytes wrong.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Folder { .. } | Self::Unlisted { .. } | Self::Failed { .. })
+    }
+}
+
 /// Why nothing can be said of what is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredFactsError {
@@ -110,23 +134,48 @@ pub enum StoredFactsError {
     Facts(#[from] FactsError),
 }
 
+impl StoredFactsError {
+    /// Whether the same again may go well; bytes that broke off on the way are no sound tar, and may be the next time.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => error.may_pass(),
+            Self::Facts(FactsError::Tar { source }) => came_from_the_store(source),
+            Self::Facts(FactsError::Field { .. }) => false,
+        }
+    }
+}
+
+/// Whether a reader was given the store's own failure, somewhere below what it says itself.
+fn came_from_the_store(error: &io::Error) -> bool {
+    let mut cause = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(inner) = cause {
+        if inner.is::<StoreError>() {
+            return true;
+        }
+        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| inner.source());
+    }
+    false
+}
+
 impl ArtifactStore {
     /// Keeps artifacts in the folder, which is made when there is none. What was acknowledged survives a power cut.
     pub fn local(folder: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).map_err(|source| StoreError::Folder { source })?;
         let objects = LocalFileSystem::new_with_prefix(folder)
             .map_err(|failure| StoreError::Folder { source: io::Error::other(failure) })?;
-        Ok(Self::over(Arc::new(objects.with_fsync(true))))
+        let folder = Folder(Some(Arc::new(folder.to_owned())));
+        Ok(Self { objects: Arc::new(objects.with_fsync(true)), folder })
     }
 
     /// Keeps artifacts in any store, such as S3.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects }
+        Self { objects, folder: Folder::default() }
     }
 
     /// The same folder or bucket as the place of logs, which nobody can ask for as artifacts, nor the other way round.
     pub fn logs(&self) -> LogStore {
-        LogStore::over(Arc::clone(&self.objects))
+        LogStore::over(Arc::clone(&self.objects), self.folder.clone())
     }
 
     /// Takes the bytes if they are at most `limit` and have the digest. They can be seen only then. Bytes that are here
@@ -158,6 +207,7 @@ impl ArtifactStore {
 
     /// How many bytes are kept under the digest; none when there is nothing.
     pub async fn head(&self, digest: Digest) -> Result<Option<u64>, StoreError> {
+        self.folder.is_there().map_err(|source| StoreError::Folder { source })?;
         match self.objects.head(&key(digest)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -179,6 +229,7 @@ impl ArtifactStore {
     /// The bytes. Whoever executes them compares the digest again.
     pub async fn get(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
         let failed = move |source| StoreError::Failed { doing: "read", digest, source };
+        self.folder.is_there().map_err(|source| StoreError::Folder { source })?;
         match self.objects.get(&key(digest)).await {
             Ok(found) => Ok(found.into_stream().map_err(failed).boxed()),
             Err(object_store::Error::NotFound { .. }) => Err(StoreError::Absent { digest }),

@@ -2,13 +2,16 @@
 //! what lies there and by who printed it. The traps avoided: an artifact that is asked for by a log's digest; and two owners
 //! that printed the same, of whom one's retention takes the other's lines: the owner stands in the name.
 
+use crate::artifact_store::Folder;
 use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use object_store::{ObjectStore, ObjectStoreExt as _, path::Path as Key};
+use futures_util::{Stream, TryStreamExt as _, future};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, path::Path as Key};
 use rhone_domain::{digest::Digest, logs::LogLine};
 use std::{
     io::{self, Read as _, Write as _},
     sync::Arc,
+    time::SystemTime,
 };
 use uuid::Uuid;
 
@@ -19,6 +22,18 @@ const UNPACKED: u64 = 8 << 20;
 #[derive(Clone, Debug)]
 pub struct LogStore {
     objects: Arc<dyn ObjectStore>,
+    folder: Folder,
+}
+
+/// A chunk as it lies in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LyingLog {
+    /// Who printed it.
+    pub owner: Uuid,
+    /// Of what lies there.
+    pub digest: Digest,
+    /// Since when.
+    pub since: SystemTime,
 }
 
 /// A chunk that is kept.
@@ -44,6 +59,13 @@ pub enum LogStoreError {
         #[source]
         source: object_store::Error,
     },
+    /// The folder or bucket does not say what it holds.
+    #[error("the log store could not say what it holds")]
+    Unlisted {
+        /// Why not.
+        #[source]
+        source: object_store::Error,
+    },
     /// What lies there is not what was put there.
     #[error("the chunk {digest} is not what was kept")]
     Spoilt {
@@ -56,8 +78,8 @@ pub enum LogStoreError {
 }
 
 impl LogStore {
-    pub(crate) fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects }
+    pub(crate) fn over(objects: Arc<dyn ObjectStore>, folder: Folder) -> Self {
+        Self { objects, folder }
     }
 
     /// Keeps these lines of an owner. The same lines are the same chunk.
@@ -65,6 +87,7 @@ impl LogStore {
         let packed = pack(lines);
         let kept = KeptLog { digest: Digest::of(&[&packed]), bytes: packed.len() as u64 };
         let failed = |source| LogStoreError::Failed { doing: "keep", digest: kept.digest, source };
+        self.is_there().map_err(failed)?;
         self.objects.put(&key(owner, kept.digest), Bytes::from(packed).into()).await.map_err(failed)?;
         Ok(kept)
     }
@@ -72,6 +95,7 @@ impl LogStore {
     /// The lines; none when they were deleted.
     pub async fn get(&self, owner: Uuid, digest: Digest) -> Result<Option<Vec<LogLine>>, LogStoreError> {
         let failed = |source| LogStoreError::Failed { doing: "read", digest, source };
+        self.is_there().map_err(failed)?;
         let found = match self.objects.get(&key(owner, digest)).await {
             Ok(found) => found.bytes().await.map_err(failed)?,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -84,12 +108,27 @@ impl LogStore {
         unpack(&found).map(Some).map_err(spoilt)
     }
 
+    /// Every chunk that lies here, in no order. What is no chunk is passed over.
+    pub fn list(&self) -> impl Stream<Item = Result<LyingLog, LogStoreError>> + Send + use<> {
+        let found = self.objects.list(Some(&Key::from("logs")));
+        found
+            .map_err(|source| LogStoreError::Unlisted { source })
+            .try_filter_map(|meta| future::ready(Ok(lying(&meta))))
+    }
+
     /// Forgets a chunk; that it is gone already is no failure.
     pub async fn delete(&self, owner: Uuid, digest: Digest) -> Result<(), LogStoreError> {
+        let failed = |source| LogStoreError::Failed { doing: "delete", digest, source };
+        self.is_there().map_err(failed)?;
         match self.objects.delete(&key(owner, digest)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(LogStoreError::Failed { doing: "delete", digest, source }),
+            Err(source) => Err(failed(source)),
         }
+    }
+
+    fn is_there(&self) -> object_store::Result<()> {
+        let away = |source| object_store::Error::Generic { store: "folder", source: Box::new(source) };
+        self.folder.is_there().map_err(away)
     }
 }
 
@@ -97,6 +136,13 @@ impl LogStore {
 fn key(owner: Uuid, digest: Digest) -> Key {
     let hex = digest.hex();
     Key::from_iter(["logs", &hex[..2], &format!("{}-{hex}", owner.simple())])
+}
+
+fn lying(meta: &ObjectMeta) -> Option<LyingLog> {
+    let (owner, hex) = meta.location.filename()?.split_once('-')?;
+    let owner = Uuid::try_parse(owner).ok()?;
+    let digest = format!("sha256:{hex}").parse().ok()?;
+    (key(owner, digest) == meta.location).then_some(LyingLog { owner, digest, since: meta.last_modified.into() })
 }
 
 fn pack(lines: &[LogLine]) -> Vec<u8> {
@@ -148,6 +194,27 @@ mod tests {
         store.delete(MINE, kept.digest).await.unwrap();
         assert_eq!(store.get(MINE, kept.digest).await.unwrap(), None);
         assert_eq!(store.get(OTHERS, kept.digest).await.unwrap(), Some(lines()), "another owner's stay");
+    }
+
+    #[tokio::test]
+    async fn what_lies_there_is_listed_and_a_folder_that_is_away_is_not_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, away) = (folder.path().join("here"), folder.path().join("away"));
+        let artifacts = ArtifactStore::local(&here).unwrap();
+        let store = artifacts.logs();
+        let kept = store.put(MINE, &lines()).await.unwrap();
+        fs::write(here.join("logs/stray"), "x").unwrap();
+        let listed: Vec<_> = store.list().try_collect().await.unwrap();
+        assert_eq!(listed.iter().map(|one| (one.owner, one.digest)).collect::<Vec<_>>(), [(MINE, kept.digest)]);
+        fs::rename(&here, &away).unwrap();
+        assert!(store.put(OTHERS, &lines()).await.is_err());
+        let gone = artifacts.head(kept.digest).await.expect_err("nobody knows what is there");
+        assert!(gone.may_pass(), "{gone}");
+        let read = artifacts.facts(kept.digest).await.expect_err("nor what it says");
+        assert!(read.may_pass() && !here.exists(), "{read}");
+        fs::rename(&away, &here).unwrap();
+        let absent = artifacts.facts(kept.digest).await.expect_err("it is no artifact");
+        assert!(!absent.may_pass(), "bytes that are lost do not come back: {absent}");
     }
 
     #[tokio::test]

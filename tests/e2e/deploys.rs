@@ -174,6 +174,33 @@ async fn what_waits_and_what_is_built_can_be_cancelled_and_nothing_of_it_goes_on
     until("no process and no folder of a build is left", PATIENCE, gone).await;
 }
 
+/// Nobody's build is thrown away because its bytes could not be kept at once: the store is tried until it is back, or until
+/// somebody, or the deadline, wants the deploy to end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_away_holds_a_deploy_up_and_ends_none() {
+    let platform = Platform::start().await;
+    let tenant = Tenant::open(&platform, platform.developer()).await;
+    let repository = Repository::of_python();
+    repository.commit_version("patient");
+    let (here, away) = (platform.data().join("artifacts"), platform.data().join("artifacts.away"));
+    fs::rename(&here, &away).expect("the store goes away");
+    let kept = ask(&tenant, &tenant.preview.id, &repository, "main").await;
+    let cancelled = ask(&tenant, &tenant.preview.id, &repository, "main").await;
+    let tries = || platform.log("work").matches("a step of a deploy is tried again").count();
+    // Each of the two twice at least: one that gave up after its first try would not get there.
+    until("the store is tried again", PATIENCE * 2, async || (tries() >= 4).then_some(())).await;
+    for id in [&kept, &cancelled] {
+        assert_eq!(operation(&tenant, id).await["stage"], "BUILDING", "it waits and has not failed");
+    }
+    let input = json!({ "operationId": cancelled, "reason": "the store is away" });
+    tenant.client.done("operationCancel", "__typename", input).await;
+    assert_eq!(ended(&tenant, &cancelled).await["stage"], "CANCELLED", "whoever wants it to end need not wait");
+    assert!(!here.exists(), "no other store was made in its place");
+    fs::rename(&away, &here).expect("the store is back");
+    ready(&tenant, &kept).await;
+    shows(&tenant, &tenant.preview.host, "patient").await;
+}
+
 /// The worker dies while it builds: another life of it adopts the deploy and builds again, by the commit that was fetched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_build_outlives_its_worker_and_is_made_once() {

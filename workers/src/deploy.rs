@@ -97,13 +97,14 @@ async fn carry_out(
             Came::Failed(failure) => Came::Failed(failure),
             Came::Interrupted => Came::Interrupted,
         },
-        Act::Validate => match maker.read_back(&read.gates.deployment.state).await {
-            Ok((digest, facts)) => {
+        Act::Validate => match unless_interrupted(drive, maker.read_back(&read.gates.deployment.state)).await {
+            Came::Made((digest, facts)) => {
                 let validate = deployment::Command::Validate { digest, facts: Box::new(facts) };
                 decide(unit, &mut read.gates.deployment, validate)?;
                 Came::Made(Step::Do(act))
             }
-            Err(failure) => Came::Failed(failure),
+            Came::Failed(failure) => Came::Failed(failure),
+            Came::Interrupted => Came::Interrupted,
         },
         Act::Promote => promote(drive, unit, read).await?,
     })

@@ -1,12 +1,14 @@
 //! Logs that are too old, and the oldest of whoever printed too much, are deleted: the bytes first, then the row that names them.
-//! The trap avoided: a row that is gone while its bytes stay, which nobody would ever find again; a row without bytes is only
-//! passed over by readers, and the next sweep ends it.
+//! Bytes that no row names any more, or never did, are looked for by listing the store, now and then. The traps avoided: a row
+//! that is gone while its bytes stay; and bytes that are taken for orphans because their row is only being written.
 
 use crate::config::{Config, LogRetention};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use rhone_eventstore::lease::Leases;
 use rhone_projections::logs;
 use rhone_providers::log_store::LogStoreError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 const NAME: &str = "log-rotation";
 /// What one allocation may print beyond its bound meanwhile is bounded by its runner.
@@ -15,6 +17,10 @@ const EVERY: Duration = Duration::from_mins(1);
 const LEASE: Duration = Duration::from_mins(10);
 /// How many chunks are looked for in one statement.
 const BATCH: i32 = 1_000;
+/// Between two looks for bytes without a row; listing a store costs more than asking the index.
+const LIST: Duration = Duration::from_hours(1);
+/// So long bytes may lie without a row: whoever puts them writes it within seconds, or never.
+const UNNAMED: Duration = Duration::from_hours(1);
 
 /// Why a sweep did not end.
 #[derive(Debug, thiserror::Error)]
@@ -30,10 +36,19 @@ enum SweepError {
 /// Sweeps for ever, at first at once.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
+    let mut listed: Option<Instant> = None;
     loop {
-        match turn(&config, &leases).await {
-            Ok(0) => {}
-            Ok(chunks) => tracing::info!(chunks, "logs were rotated"),
+        let also = if listed.is_none_or(|at| at.elapsed() >= LIST) { Also::Orphans } else { Also::Nothing };
+        match turn(&config, &leases, also).await {
+            Ok(None) => {}
+            Ok(Some(chunks)) => {
+                if also == Also::Orphans {
+                    listed = Some(Instant::now());
+                }
+                if chunks > 0 {
+                    tracing::info!(chunks, "logs were rotated");
+                }
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "logs were not rotated to the end");
             }
@@ -42,12 +57,42 @@ pub(crate) async fn run(config: Config) {
     }
 }
 
-async fn turn(config: &Config, leases: &Leases) -> Result<u64, SweepError> {
+/// What a sweep looks for beside what is too old or too much.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Also {
+    Orphans,
+    Nothing,
+}
+
+/// How many chunks went; nothing where another worker sweeps.
+async fn turn(config: &Config, leases: &Leases, also: Also) -> Result<Option<u64>, SweepError> {
     let owner = config.owner();
-    let Some(fence) = leases.claim(NAME, &owner, LEASE).await? else { return Ok(0) };
-    let swept = sweep(config).await;
+    let Some(fence) = leases.claim(NAME, &owner, LEASE).await? else { return Ok(None) };
+    let swept = async {
+        let gone = sweep(config).await?;
+        let orphans = if also == Also::Orphans { sweep_orphans(config).await? } else { 0 };
+        Ok::<_, SweepError>(gone + orphans)
+    };
+    let swept = swept.await;
     leases.release(NAME, &owner, fence).await?;
-    swept
+    swept.map(Some)
+}
+
+/// How many chunks went that no row names.
+async fn sweep_orphans(config: &Config) -> Result<u64, SweepError> {
+    let store = config.artifacts.logs();
+    let before = SystemTime::from(config.clock.now() - UNNAMED);
+    let old = store.list().try_filter(|chunk| std::future::ready(chunk.since < before));
+    let mut pages = std::pin::pin!(old.map_ok(|chunk| (chunk.owner, chunk.digest)).try_chunks(1_000));
+    let mut gone = 0;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|broken| broken.1)?;
+        for (owner, digest) in logs::orphans(&config.pool, &page).await? {
+            store.delete(owner, digest).await?;
+            gone += 1;
+        }
+    }
+    Ok(gone)
 }
 
 /// How many chunks went.

@@ -67,6 +67,18 @@ pub enum BuildError {
         /// The limit.
         bytes: u64,
     },
+    /// A Dockerfile, and no sandbox with users of its own: its steps would be root on the host.
+    #[error("a `Dockerfile` is built only in a sandbox with users of its own, and there is none here: {why}")]
+    DockerfileNeedsSandbox {
+        /// Why not.
+        why: String,
+    },
+    /// What was made of a Dockerfile is no image that can be run.
+    #[error("the image that was made of the `Dockerfile` cannot be used: {why}")]
+    ImageUnusable {
+        /// Why not.
+        why: String,
+    },
     /// A program that the machine does not have.
     #[error(
         "`{tool}` is not installed on the machine that builds, in any folder that builds see ({})",
@@ -107,6 +119,8 @@ impl BuildError {
             Self::OutOfMemory { .. } => "BUILD_OUT_OF_MEMORY",
             Self::TooManyProcesses { .. } => "BUILD_TOO_MANY_PROCESSES",
             Self::TooLarge { .. } => "BUILD_TOO_LARGE",
+            Self::DockerfileNeedsSandbox { .. } => "DOCKERFILE_NEEDS_SANDBOX",
+            Self::ImageUnusable { .. } => "BUILD_IMAGE_UNUSABLE",
             Self::ToolMissing { .. } => "BUILD_TOOL_MISSING",
             Self::OutputMissing { .. } => "BUILD_OUTPUT_MISSING",
             Self::OutputExists { .. } => "FOLDER_NOT_EMPTY",

@@ -27,6 +27,16 @@ pub(super) struct Build {
     pub(super) output: Option<String>,
     pub(super) network: bool,
     pub(super) env: BTreeMap<String, String>,
+    pub(super) detect: Option<Detect>,
+}
+
+/// Who is asked how the folder is built, in place of the files of a language. It stands in the repository and not in a setting of
+/// the machine, so that the same commit is built the same way wherever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Detect {
+    Dockerfile,
+    Railpack,
 }
 
 #[derive(Deserialize)]
@@ -38,9 +48,10 @@ struct Written {
     network: bool,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    detect: Option<Detect>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum Command {
     Line(String),
@@ -58,6 +69,11 @@ impl Declared {
         Ok(Self { process, health, build, rest })
     }
 
+    /// The file that an image's artifact begins with: what is declared, and nothing that is found.
+    pub(super) fn kept(&self) -> Result<String, PlanError> {
+        toml::to_string(&self.rest).map_err(|failure| PlanError::file(FILE, "-", failure.to_string()))
+    }
+
     /// The file that the artifact carries: without `[build]`, and with what was found where nothing was declared.
     pub(super) fn written(mut self, start: &[String], health: &str) -> Result<String, PlanError> {
         let start = start.iter().cloned().map(Value::String).collect();
@@ -72,7 +88,7 @@ fn build(value: Value) -> Result<Build, PlanError> {
     let written: Written = value
         .try_into()
         .map_err(|failure: toml::de::Error| PlanError::file(FILE, "build", failure.message().to_owned()))?;
-    let command = written.command.map(|command| match command {
+    let command = written.command.clone().map(|command| match command {
         Command::Line(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line],
         Command::Words(words) => words,
     });
@@ -93,7 +109,14 @@ fn build(value: Value) -> Result<Build, PlanError> {
     if !written.env.keys().all(named) || written.env.values().any(|value| value.contains('\0')) {
         return Err(refused("env", "must have names of letters, digits and `_`, and values without NUL"));
     }
-    Ok(Build { command, output: written.output, network: written.network, env: written.env })
+    if written.detect.is_some() && command.is_some() {
+        return Err(refused("detect", "must not stand beside `command`, which says itself how to build"));
+    }
+    if written.detect == Some(Detect::Dockerfile) && written.output.is_some() {
+        return Err(refused("output", "must not stand beside a Dockerfile, whose image is what is built"));
+    }
+    let Written { output, network, env, detect, .. } = written;
+    Ok(Build { command, output, network, env, detect })
 }
 
 fn process(value: &Value) -> Result<Vec<String>, PlanError> {

@@ -1,5 +1,6 @@
 //! Why a folder has no plan: a stable code, and what to write where.
 
+use crate::build::BuildError;
 use std::io;
 
 /// Why a folder has no plan.
@@ -9,7 +10,7 @@ pub enum PlanError {
     #[error(
         "nothing says how this is built or started: write a `rhone.toml` with `process` and `health`, or a `Procfile` with a \
          line `web:`; looked for rhone.toml, railpack-plan.json, Procfile, package.json, go.mod, requirements.txt, \
-         pyproject.toml, main.py, app.py, Cargo.toml"
+         pyproject.toml, main.py, app.py, Cargo.toml, Dockerfile"
     )]
     NoPlan,
     /// It is known how it is built, and not how it is started.
@@ -38,12 +39,25 @@ pub enum PlanError {
         /// What it asks for.
         what: String,
     },
-    /// Only a Dockerfile.
+    /// A Dockerfile, and nothing that builds it.
     #[error(
-        "there is only a `Dockerfile`, and Rhone does not build those: build the image elsewhere and deploy it by its digest, \
-         or write a `rhone.toml` that says how to build and start without it"
+        "a `Dockerfile` is built by `buildah`, which this machine does not have: install Debian's package `buildah` on the \
+         machine that builds, or build the image elsewhere and deploy it by its digest, or write a `rhone.toml` that says how \
+         to build and start without it"
     )]
     DockerfileNeedsBuildah,
+    /// `rhone.toml` names a Dockerfile that is not there.
+    #[error("rhone.toml: build.detect: there is no `Dockerfile`")]
+    DockerfileMissing,
+    /// `rhone.toml` asks for Railpack, and it is not there.
+    #[error(
+        "rhone.toml asks for a plan of `railpack`, which this machine does not have: install it where the worker's PATH leads, \
+         or keep the `railpack-plan.json` that `railpack prepare . --plan-out railpack-plan.json` writes in the repository"
+    )]
+    RailpackMissing,
+    /// Railpack made no plan.
+    #[error("railpack made no plan: {0}")]
+    Railpack(#[source] Box<BuildError>),
     /// The folder cannot be read.
     #[error("could not read the sources")]
     Io(#[from] io::Error),
@@ -58,6 +72,10 @@ impl PlanError {
             Self::File { .. } => "PLAN_FILE_INVALID",
             Self::RailpackUnsupported { .. } => "RAILPACK_UNSUPPORTED",
             Self::DockerfileNeedsBuildah => "DOCKERFILE_NEEDS_BUILDAH",
+            Self::DockerfileMissing => "DOCKERFILE_MISSING",
+            Self::RailpackMissing => "RAILPACK_MISSING",
+            // What became of its run has a code of its own.
+            Self::Railpack(failure) => failure.code(),
             Self::Io(_) => "PLAN_IO",
         }
     }

@@ -6,7 +6,7 @@ use super::{Found, Kind, PlanError, Start, Step, files::Files};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-const FILE: &str = "railpack-plan.json";
+pub(super) const FILE: &str = "railpack-plan.json";
 /// Where Railpack has the sources; ours are the folder in which steps run.
 const APP: &str = "/app";
 const IMAGES: [&str; 2] = ["ghcr.io/railwayapp/railpack-builder:", "ghcr.io/railwayapp/railpack-runtime:"];
@@ -63,8 +63,12 @@ struct Deploy {
 }
 
 pub(super) fn find(files: &Files) -> Result<Option<Found>, PlanError> {
-    let Some(text) = files.text(FILE)? else { return Ok(None) };
-    let plan: Plan = serde_json::from_str(&text).map_err(|failure| PlanError::file(FILE, "-", failure.to_string()))?;
+    files.text(FILE)?.map(|text| read(&text)).transpose()
+}
+
+/// A plan as Railpack writes it.
+pub(super) fn read(text: &str) -> Result<Found, PlanError> {
+    let plan: Plan = serde_json::from_str(text).map_err(|failure| PlanError::file(FILE, "-", failure.to_string()))?;
     let mut found = Found::of(Kind::Railpack, "railpack-plan.json: its steps, with this machine's own programs");
     for written in plan.steps {
         if let Some(image) = written.inputs.iter().filter_map(|layer| layer.image.as_ref()).find(|image| !known(image))
@@ -81,7 +85,7 @@ pub(super) fn find(files: &Files) -> Result<Option<Found>, PlanError> {
     if let (Some(Start::Line(line)), false) = (&mut found.start, exports.is_empty()) {
         *line = format!("export {}; {line}", exports.join(" "));
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 fn known(image: &str) -> bool {

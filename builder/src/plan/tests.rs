@@ -1,7 +1,23 @@
 //! What each kind of folder is planned to be, and what is refused with words that help.
 
 use super::*;
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
+
+/// A machine with `buildah` on it.
+fn with_buildah() -> (tempfile::TempDir, Programs) {
+    let folder = folder(&[("buildah", "#!/bin/sh\n")]);
+    fs::set_permissions(folder.path().join("buildah"), fs::Permissions::from_mode(0o755)).unwrap();
+    let programs = Programs::on(folder.path());
+    (folder, programs)
+}
+
+/// Every folder here is read as on a machine that has no program at all.
+fn detect(folder: &Path) -> Result<Plan, PlanError> {
+    super::detect(folder, &Programs::on("/nowhere"))
+}
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -107,9 +123,29 @@ fn python_is_found_by_its_requirements_its_project_or_its_main_file() {
 fn a_folder_that_says_nothing_is_refused_with_what_to_write() {
     assert_eq!(refused(&[("README.md", "")]).code(), "NO_PLAN");
     assert!(refused(&[]).to_string().contains("write a `rhone.toml`"));
-    assert_eq!(refused(&[("Dockerfile", "FROM scratch")]).code(), "DOCKERFILE_NEEDS_BUILDAH");
     let declared = plan(&[("Dockerfile", ""), ("rhone.toml", "process = [\"./a\"]\nhealth = \"/h\"\n")]);
     assert_eq!((declared.kind, declared.steps.len()), (Kind::Declared, 0));
+}
+
+#[test]
+fn a_dockerfile_needs_buildah_and_goes_behind_every_other_plan_unless_it_is_declared() {
+    let only = folder(&[("Dockerfile", "FROM scratch")]);
+    let refused_here = detect(only.path()).expect_err("no buildah");
+    assert_eq!(refused_here.code(), "DOCKERFILE_NEEDS_BUILDAH");
+    assert!(refused_here.to_string().contains("install Debian's package `buildah`"), "{refused_here}");
+    let (_machine, programs) = with_buildah();
+    let plan = super::detect(only.path(), &programs).expect("a plan");
+    assert_eq!((plan.kind, plan.network, plan.start.len()), (Kind::Dockerfile, false, 0));
+    let beside = [("Dockerfile", ""), ("app.py", "")];
+    assert_eq!(super::detect(folder(&beside).path(), &programs).expect("a plan").kind, Kind::Python);
+    let declares = "health = \"/up\"\nsockets = [\"/ws\"]\n[build]\ndetect = \"dockerfile\"\nnetwork = true\n";
+    let declared = folder(&[("rhone.toml", declares), ("Dockerfile", ""), ("app.py", "")]);
+    let plan = super::detect(declared.path(), &programs).expect("a plan");
+    assert_eq!((plan.kind, plan.network, plan.health.as_str()), (Kind::Dockerfile, true, "/up"));
+    assert!(plan.rhone.contains("/ws") && !plan.rhone.contains("detect"), "{}", plan.rhone);
+    assert_eq!(detect(declared.path()).expect_err("no buildah").code(), "DOCKERFILE_NEEDS_BUILDAH");
+    let gone = folder(&[("rhone.toml", declares)]);
+    assert_eq!(super::detect(gone.path(), &programs).expect_err("no file").code(), "DOCKERFILE_MISSING");
 }
 
 #[test]
@@ -119,6 +155,9 @@ fn files_without_their_form_are_refused_by_file_and_field() {
         ("rhone.toml", "process = []", "rhone.toml: process: must be a list"),
         ("rhone.toml", "x = ", "rhone.toml: -: "),
         ("rhone.toml", "[build]\ncomand = \"x\"", "rhone.toml: build: unknown field `comand`"),
+        ("rhone.toml", "[build]\ndetect = \"magic\"", "rhone.toml: build: unknown variant `magic`"),
+        ("rhone.toml", "[build]\ndetect = \"railpack\"\ncommand = \"x\"", "rhone.toml: build.detect: must not stand"),
+        ("rhone.toml", "[build]\ndetect = \"dockerfile\"\noutput = \"x\"", "rhone.toml: build.output: must not stand"),
         ("rhone.toml", "[build]\noutput = \"../x\"", "rhone.toml: build.output: must be a path inside"),
         ("rhone.toml", "[build]\noutput = \"/x\"", "rhone.toml: build.output: must be a path inside"),
         ("rhone.toml", "[build]\nenv = { \"A-B\" = \"x\" }", "rhone.toml: build.env: must have names"),

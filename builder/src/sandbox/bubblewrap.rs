@@ -1,7 +1,7 @@
 //! The sandbox that `bwrap` makes: a root of its own with the host's programs read-only, the build's folders writable, nothing
 //! else of the host; own processes, network, names and users. Started by root, its programs run as a user that nobody else is.
 
-use super::{Network, Run, shell};
+use super::{Network, Purpose, Run, images, shell};
 use std::{
     collections::BTreeMap,
     fs,
@@ -15,6 +15,8 @@ use tokio::process::Command;
 const BWRAP: &str = "bwrap";
 /// Inside, the sources are always here: a path that a program writes into its output is then always the same.
 pub(crate) const SOURCES: &str = "/build/src";
+/// Inside, a program that is brought from elsewhere on the host is here.
+pub(crate) const BROUGHT: &str = "/build/program";
 /// What else programs need of the host's settings; none of it is secret.
 const SETTINGS: [&str; 7] = [
     "/etc/alternatives",
@@ -29,7 +31,7 @@ const SETTINGS: [&str; 7] = [
 const FIRST_USER: u32 = 700_000_000;
 
 /// Whether root starts it. Then there are no user namespaces, and the step gives its power away (`setpriv`).
-fn by_root() -> bool {
+pub(super) fn by_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
@@ -54,7 +56,14 @@ pub(crate) fn give(folder: &Path, user: u32) -> std::io::Result<()> {
 /// Makes a sandbox around nothing; the error says why there can be none.
 pub(super) async fn tried() -> Result<(), String> {
     let mut command = Command::new(BWRAP);
-    command.args(spaces(Network::Closed)).args(host()).args(["--proc", "/proc", "--dev", "/dev", "--", "/bin/true"]);
+    command.args(spaces(Purpose::Steps, Network::Closed)).args(host()).args([
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--",
+        "/bin/true",
+    ]);
     let done = command.env_clear().env("PATH", path()).stdin(Stdio::null()).kill_on_drop(true).output().await;
     match done {
         Ok(done) if done.status.success() => Ok(()),
@@ -74,9 +83,12 @@ fn path() -> std::ffi::OsString {
 }
 
 pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String], env: &BTreeMap<String, String>) -> Command {
-    let mut command = Command::new(BWRAP);
+    let mut command = match (run.room.purpose, run.room.user) {
+        (Purpose::Images, Some(user)) => images::with_users(&run.room.root, user, BWRAP),
+        (Purpose::Images, None) | (Purpose::Steps, _) => Command::new(BWRAP),
+    };
     command.env_clear().env("PATH", path());
-    command.args(spaces(run.network)).arg("--clearenv").args(host());
+    command.args(spaces(run.room.purpose, run.network)).arg("--clearenv").args(host());
     // What bubblewrap makes on its way to a mount is closed to everybody but who started it.
     for folder in ["/etc", "/etc/ssl", "/build"] {
         command.args(["--perms", "0755", "--dir", folder]);
@@ -102,6 +114,12 @@ pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String], env: &B
     for (name, place) in [("src", SOURCES), ("home", "/build/home"), ("said", "/build/said"), ("tmp", "/tmp")] {
         command.arg("--bind").arg(run.room.at(name)).arg(place);
     }
+    if run.room.purpose == Purpose::Images {
+        command.args(images::places(&run.room.root));
+    }
+    if let Some(program) = run.brought {
+        command.arg("--ro-bind").arg(program).arg(BROUGHT);
+    }
     command.args(["--symlink", SOURCES, "/app", "--chdir", SOURCES, "--remount-ro", "/"]);
     for (name, value) in
         [("PATH", shell::PATH), ("HOME", "/build/home"), ("TMPDIR", "/tmp")].into_iter().chain(shell::FIXED)
@@ -116,10 +134,16 @@ pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String], env: &B
     command
 }
 
-/// Everything of its own, and no power over any of it.
-fn spaces(network: Network) -> Vec<&'static str> {
+/// Everything of its own, and no power over any of it; over images, all that there is in a user namespace of its own.
+fn spaces(purpose: Purpose, network: Network) -> Vec<&'static str> {
     let mut words = vec!["--die-with-parent", "--new-session", "--unshare-ipc", "--unshare-pid", "--unshare-uts"];
-    words.extend(["--unshare-cgroup-try", "--hostname", "build", "--cap-drop", "ALL"]);
+    words.extend(["--unshare-cgroup-try", "--hostname", "build"]);
+    if purpose == Purpose::Images {
+        words.extend(["--cap-add", "ALL"]);
+        words.extend((network == Network::Closed).then_some("--unshare-net"));
+        return words;
+    }
+    words.extend(["--cap-drop", "ALL"]);
     if by_root() {
         // What `setpriv` needs to give up the rest.
         words.extend(["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]);

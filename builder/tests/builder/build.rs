@@ -5,7 +5,7 @@ use crate::repository::{Repository, fetched, log, said, source};
 use rhone_builder::{
     build::{BuildError, BuildLimits, Built, Sandbox, build},
     log::Log,
-    plan::detect,
+    plan::{Programs, settle},
     source::Reference,
 };
 use rhone_domain::digest::Digest;
@@ -17,7 +17,9 @@ use std::{
 };
 
 pub(crate) async fn built(folder: &Path, output: &Path, limits: &BuildLimits, log: &Log) -> Result<Built, BuildError> {
-    let plan = detect(folder).unwrap_or_else(|error| panic!("{error}"));
+    let beside = output.parent().unwrap();
+    let plan = settle(folder, beside, &Programs::of_this_machine(), limits, log).await;
+    let plan = plan.unwrap_or_else(|error| panic!("{error}"));
     build(folder, &plan, output, limits, log).await
 }
 

@@ -24,13 +24,13 @@ use std::{
 };
 
 /// Debian's registry, with its blobs in a folder of ours.
-struct Registry {
+pub(crate) struct Registry {
     server: Server,
     room: tempfile::TempDir,
 }
 
 impl Registry {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         if Command::new("docker-registry").arg("--version").output().is_err() {
             eprintln!("SKIPPED: `docker-registry` is not installed");
             return None;
@@ -51,7 +51,7 @@ impl Registry {
         Some(Self { server, room })
     }
 
-    fn name(&self, path: &str) -> String {
+    pub(crate) fn name(&self, path: &str) -> String {
         format!("localhost:{}/{path}", self.server.port)
     }
 

@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report, in its helpers too")]
 
+mod apps;
 mod build;
+mod dockerfile;
 mod image;
 mod limits;
+mod railpack;
 mod repository;
 mod source;

@@ -4,10 +4,11 @@ use rhone_builder::{
     log::{Line, Log},
     source::{Allowed, Fetched, Limits, Reference, Source, SourceError, SourcePolicy, fetch},
 };
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -121,6 +122,8 @@ impl Server {
         for _ in 0..5 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
             let mut command = make(port);
+            // Some, `git daemon` for one, are children of the program that is started, and would outlive it.
+            command.process_group(0);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             let deadline = Instant::now() + Duration::from_secs(20);
             while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
@@ -138,7 +141,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         let _ = self.child.wait();
     }
 }

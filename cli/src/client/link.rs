@@ -124,15 +124,22 @@ fn missing(root: &Command, words: &[OsString]) -> Vec<Missing> {
     if rest.iter().any(|word| ["--help", "-h"].contains(word)) {
         return Vec::new();
     }
+    let said_as_option =
+        |name: &str| rest.iter().any(|word| *word == format!("--{name}") || word.starts_with(&format!("--{name}=")));
+    // Of several that stand for each other, one is needed; the first that a link knows is taken.
+    let one_of = |name: &str| {
+        let mut groups = command.get_groups().filter(|group| group.is_required_set());
+        let group: Vec<_> = groups.find(|group| group.get_args().any(|id| id == name))?.get_args().collect();
+        let first = NAMES.iter().find(|(known, _)| group.iter().any(|id| *id == known))?.0;
+        (first == name && !group.iter().any(|id| said_as_option(id.as_str()))).then_some(())
+    };
     let left_out = |(name, beginning): (&'static str, &str)| {
-        let argument =
-            command.get_arguments().find(|argument| argument.get_id() == name && argument.is_required_set())?;
+        let argument = command.get_arguments().find(|argument| argument.get_id() == name)?;
+        if !argument.is_required_set() {
+            one_of(name)?;
+        }
         let option = !argument.is_positional();
-        let said = if option {
-            rest.iter().any(|word| *word == format!("--{name}") || word.starts_with(&format!("--{name}=")))
-        } else {
-            rest.iter().any(|word| word.starts_with(beginning))
-        };
+        let said = if option { said_as_option(name) } else { rest.iter().any(|word| word.starts_with(beginning)) };
         (!said).then_some(Missing { at, name, option })
     };
     NAMES.into_iter().filter_map(left_out).collect()
@@ -178,6 +185,8 @@ mod tests {
             ("rhone promote dep_1", "rhone promote --environment env_9 dep_1"),
             ("rhone operation list --open", "rhone operation list --app app_9 --open"),
             ("rhone open", "rhone open env_9"),
+            ("rhone logs", "rhone logs --environment env_9"),
+            ("rhone logs -f --grep x", "rhone logs --environment env_9 -f --grep x"),
         ] {
             assert_eq!(filled(said), meant);
         }
@@ -191,6 +200,9 @@ mod tests {
             "rhone promote dep_1 --environment env_1",
             "rhone promote dep_1 --environment=env_1",
             "rhone timeline",
+            "rhone logs --app app_1",
+            "rhone logs --operation=op_1 -f",
+            "rhone logs --environment env_1",
             "rhone deployment create --app app_1 --dir .",
             "rhone env list --help",
             "rhone",

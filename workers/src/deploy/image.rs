@@ -2,7 +2,7 @@
 //! says how it is run, taken from the image's own configuration. The trap avoided: a tag; nothing here is fetched by a name
 //! that may mean something else tomorrow.
 
-use super::make::{Maker, Reading, again, told};
+use super::make::{FETCHES, Maker, Reading, again, told};
 use rhone_builder::{
     image::{self, Pulled, RegistryError},
     log::Log,
@@ -31,6 +31,6 @@ impl Maker {
             let _ = fs::remove_dir_all(self.output()).await;
             image::pull(name, digest, &self.output(), limits, policy, log).await
         };
-        again(log, RegistryError::may_pass, once).await
+        again(log, FETCHES, RegistryError::may_pass, once).await
     }
 }

@@ -6,7 +6,7 @@ use crate::{builds, config::Builds, logs::Writer, process::Drive};
 use rhone_builder::{
     build::{self, Sandbox},
     log::{Line, Log, Stream},
-    plan::{self, Kind},
+    plan::{self, Kind, Programs},
     source::{self, Reference, Source, SourceError},
 };
 use rhone_domain::{
@@ -21,10 +21,10 @@ use rhone_domain::{
 };
 use rhone_providers::{
     artifact_pack::{Packed, pack_directory},
-    artifact_store::ArtifactStore,
+    artifact_store::{ArtifactStore, StoreError, StoredFactsError},
 };
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,10 +35,14 @@ use tokio_util::io::ReaderStream;
 const LINES: usize = 1_024;
 
 /// How often a fetch is tried that may pass.
-const FETCHES: u32 = 3;
+pub(super) const FETCHES: u32 = 3;
 
-/// Until the second try; the next waits longer.
+/// A store that is away is waited for until the deploy's deadline, which drops whoever tries.
+const UNTIL_THE_DEADLINE: u32 = u32::MAX;
+
+/// Until the second try; the next waits longer, up to a limit.
 const AGAIN: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(16);
 
 /// An artifact that the store has.
 pub(super) struct Made {
@@ -121,10 +125,20 @@ impl Maker {
     /// The release's own bytes, read back from the store.
     pub(super) async fn read_back(&self, release: &Deployment) -> Result<(Digest, ArtifactFacts), Failure> {
         let created = release.created.as_ref().ok_or_else(|| failed("NOT_FOUND", "the release is not on record"))?;
-        let (_, facts) = self.artifacts.facts(created.digest).await.map_err(|error| {
+        let reading = Reading::of(self);
+        let facts = self.stored_facts(created.digest, &reading.log).await;
+        reading.end().await;
+        Ok((created.digest, facts?))
+    }
+
+    /// What the stored bytes say of themselves, as soon as the store can be read.
+    async fn stored_facts(&self, digest: Digest, log: &Log) -> Result<ArtifactFacts, Failure> {
+        let once = || self.artifacts.facts(digest);
+        let read = again(log, UNTIL_THE_DEADLINE, StoredFactsError::may_pass, once).await;
+        let unusable = |error: StoredFactsError| {
             deploy::failed("ARTIFACT_UNUSABLE", format!("the artifact cannot be used: {}", told(&error)))
-        })?;
-        Ok((created.digest, facts))
+        };
+        read.map(|(_, facts)| facts).map_err(unusable)
     }
 
     fn source(&self) -> PathBuf {
@@ -166,7 +180,7 @@ impl Maker {
             let _ = fs::remove_dir_all(self.source()).await;
             source::fetch(&source, &self.source(), limits, policy, log).await
         };
-        again(log, SourceError::may_pass, once).await
+        again(log, FETCHES, SourceError::may_pass, once).await
     }
 
     /// Builds the checkout into an artifact's folder; gives the kind of plan and of sandbox.
@@ -182,8 +196,10 @@ impl Maker {
     }
 
     async fn build_logged(&self, log: &Log) -> Result<(String, String), Failure> {
-        let plan = plan::detect(&self.source()).map_err(|error| deploy::failed(error.code(), told(&error)))?;
-        let built = build::build(&self.source(), &plan, &self.output(), &self.builds.limits, log).await;
+        let (programs, limits) = (Programs::of_this_machine(), &self.builds.limits);
+        let plan = plan::settle(&self.source(), &self.folder, &programs, limits, log).await;
+        let plan = plan.map_err(|error| deploy::failed(error.code(), told(&error)))?;
+        let built = build::build(&self.source(), &plan, &self.output(), limits, log).await;
         let built = built.map_err(|error| deploy::failed(error.code(), told(&error)))?;
         Ok((word(plan.kind).to_owned(), sandbox(&built.sandbox).to_owned()))
     }
@@ -198,32 +214,39 @@ impl Maker {
         });
         let packed = packed.await.map_err(|error| broken("packing the artifact", &error))?;
         let packed = packed.map_err(|error| deploy::failed("ARTIFACT_UNUSABLE", error))?;
-        let bytes = fs::File::open(&tar).await.map_err(|error| broken("reading the artifact", &error))?;
-        let stored = &self.artifacts;
-        stored
-            .put_stream(packed.digest, self.builds.artifact_limit, ReaderStream::new(bytes))
-            .await
-            .map_err(|error| deploy::failed("ARTIFACT_NOT_KEPT", told(&error)))?;
-        let (_, facts) = stored.facts(packed.digest).await.map_err(|error| {
-            deploy::failed("ARTIFACT_UNUSABLE", format!("the artifact cannot be used: {}", told(&error)))
-        })?;
-        Ok((packed, facts))
+        let reading = Reading::of(self);
+        let facts = self.keep_packed(&packed, &tar, &reading.log).await;
+        reading.end().await;
+        Ok((packed, facts?))
+    }
+
+    /// Puts the bytes into the store, as soon as it takes them, and reads them back.
+    async fn keep_packed(&self, packed: &Packed, tar: &Path, log: &Log) -> Result<ArtifactFacts, Failure> {
+        let once = || async {
+            let bytes = fs::File::open(tar).await.map_err(|source| StoreError::Interrupted { source })?;
+            self.artifacts.put_stream(packed.digest, self.builds.artifact_limit, ReaderStream::new(bytes)).await
+        };
+        let kept = again(log, UNTIL_THE_DEADLINE, StoreError::may_pass, once).await;
+        kept.map_err(|error| deploy::failed("ARTIFACT_NOT_KEPT", told(&error)))?;
+        self.stored_facts(packed.digest, log).await
     }
 }
 
-/// Does it, and again while it may pass.
+/// Does it, and again while it may pass, so many times at most.
 pub(super) async fn again<T, E: std::error::Error, F: Future<Output = Result<T, E>>>(
     log: &Log,
+    tries: u32,
     may_pass: fn(&E) -> bool,
     once: impl Fn() -> F,
 ) -> Result<T, E> {
     let mut pause = AGAIN;
-    for _ in 1..FETCHES {
+    for _ in 1..tries {
         match once().await {
             Err(error) if may_pass(&error) => {
+                tracing::info!(error = %told(&error), "a step of a deploy is tried again");
                 log.step(format!("{}; tried again in {} s", told(&error), pause.as_secs())).await;
                 tokio::time::sleep(pause).await;
-                pause *= 4;
+                pause = (pause * 4).min(LONGEST);
             }
             other => return other,
         }
@@ -286,6 +309,7 @@ fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Declared => "declared",
         Kind::Railpack => "railpack",
+        Kind::Dockerfile => "dockerfile",
         Kind::Node => "node",
         Kind::Go => "go",
         Kind::Python => "python",

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     hidden::Hidden,
     ids::{AllocationId, AppId, OperationId, WorkspaceId},
-    logs::{LogOwner, LogStream, Mask},
+    logs::{LogLine, LogOwner, LogStream, Mask},
 };
 use rhone_projections::logs::{self, Kept, NewChunk};
 use rhone_workers::{LogRetention, logs::Writer};
@@ -130,4 +130,44 @@ async fn what_is_too_old_and_what_is_too_much_goes_with_its_bytes_and_nothing_el
     assert_eq!(read(&world, build(1)).await, ["0 a little"]);
     worker.abort();
     world.end().await;
+}
+
+/// Bytes whose row is gone, or was never written, go once they have lain so long that nobody can be writing it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_without_a_row_go_unless_they_are_young_or_named() {
+    let mut world = World::new().await;
+    world.config.nats = None;
+    world.config.log_retention = LogRetention { age: Duration::from_hours(24), bytes: 1 << 20 };
+    let store = world.config.artifacts.logs();
+    let lines = |text: &str| [LogLine { at: AT, stream: LogStream::Stdout, text: text.to_owned() }];
+    let key = |number: u128| Uuid::from_u128(number);
+    let named = writer(&world, build(1));
+    named.line(AT, LogStream::Stdout, "named").await;
+    named.flush().await.expect("kept");
+    let old = store.put(key(2), &lines("of nobody")).await.expect("put");
+    let young = store.put(key(3), &lines("just put")).await.expect("put");
+    // The same bytes as a chunk that is named, under another owner.
+    let twin = store.put(key(4), &lines("named")).await.expect("put");
+    let folder = world.folder().join("artifacts/logs");
+    let long_ago = std::time::SystemTime::now() - Duration::from_hours(3);
+    for path in all_files(&folder) {
+        if !path.display().to_string().contains(&format!("{}-", key(3).simple())) {
+            fs::File::open(path).expect("there").set_modified(long_ago).expect("dated");
+        }
+    }
+    let worker = world.work();
+    let gone = async || {
+        let (old, twin) = (store.get(key(2), old.digest).await, store.get(key(4), twin.digest).await);
+        old.expect("read").is_none() && twin.expect("read").is_none()
+    };
+    until("bytes without a row go", gone).await;
+    assert!(store.get(key(3), young.digest).await.expect("read").is_some(), "its row may be on its way");
+    assert_eq!(read(&world, build(1)).await, ["0 named"]);
+    worker.abort();
+    world.end().await;
+}
+
+fn all_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }
