@@ -80,7 +80,8 @@ impl Worker {
 
     fn decide(&mut self, world: &mut World, id: OperationId) {
         let operation = world.load::<Operation>(id.0);
-        if let Some(Work::Deploy(deploy)) = operation.state.0.requested.as_ref().map(|requested| requested.work.clone()) {
+        if let Some(Work::Deploy(deploy)) = operation.state.0.requested.as_ref().map(|requested| requested.work.clone())
+        {
             match deploys::decide(world, operation, &deploy) {
                 Some(decided) => self.decided = Some(Decided::Deploy(Box::new(decided))),
                 None => self.task = None,

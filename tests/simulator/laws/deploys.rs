@@ -47,13 +47,7 @@ impl Deploys {
         self.making(deployment).is_some()
     }
 
-    pub(super) fn entered(
-        &mut self,
-        id: Uuid,
-        stage: Stage,
-        promotion: Option<Uuid>,
-        append: &[Recorded],
-    ) -> Verdict {
+    pub(super) fn entered(&mut self, id: Uuid, stage: Stage, promotion: Option<Uuid>, append: &[Recorded]) -> Verdict {
         let making = self.makings.get(&id).ok_or("a deploy that nobody asked for")?;
         if stage == Stage::Validating {
             let built = here(append, making.deployment, "deployment.created");
@@ -65,9 +59,9 @@ impl Deploys {
         law(making.validated, || "a deploy is ready and nobody judged its bytes".into())?;
         match (making.then, promotion) {
             (Then::Stay, named) => law(named.is_none(), || "a deploy promotes what shall stay".into()),
-            (Then::Promote, Some(named)) => {
-                law(here(append, named, "operation.requested"), || "a deploy names a promotion of another append".into())
-            }
+            (Then::Promote, Some(named)) => law(here(append, named, "operation.requested"), || {
+                "a deploy names a promotion of another append".into()
+            }),
             (Then::Promote, None) => Err("a deploy is ready and promotes nothing".into()),
         }
     }
