@@ -84,7 +84,6 @@ async fn errors(owner: &Owner, name: &str, input: &Value) -> Value {
 /// others that share their input and their judgement.
 const REFUSED_AS_IT_IS: &[&str] = &[
     "allocationDrain",
-    "deploymentPromote",
     "environmentFailover",
     "environmentHostDetach",
     "environmentPinRelease",
@@ -92,16 +91,15 @@ const REFUSED_AS_IT_IS: &[&str] = &[
     "environmentRegionDisable",
     "environmentRegionEnable",
     "environmentRollBack",
-    "environmentScale",
-    "environmentSleep",
+    "environmentUnfreeze",
     "environmentWake",
+    "hostUncordon",
     "hostUpgradeDone",
     "memberEnvironmentGrantsSet",
     "memberProjectGrantsSet",
     "memberRemove",
     "memberRoleSet",
     "operationCancel",
-    "promotionApprove",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,6 +124,7 @@ async fn every_mutation_that_takes_a_version_refuses_another_one_and_names_both(
     }
     let known = refused.iter().filter(|name| !REFUSED_AS_IT_IS.contains(*name)).collect::<Vec<_>>();
     assert!(known.is_empty(), "the table of inputs no longer does for {known:?}");
+    eprintln!("{tried} tried; refused as they are: {refused:?}");
     assert!(tried >= 8, "only {tried} were tried: {refused:?}");
 }
 

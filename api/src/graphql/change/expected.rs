@@ -3,7 +3,16 @@
 
 use super::{Bench, Judged, No, Refusal};
 use crate::graphql::user_error::UserError;
-use rhone_domain::numbers::Version;
+use rhone_domain::{
+    aggregate::Aggregate as _,
+    allocation::Allocation,
+    envelope::StreamId,
+    environment::Environment,
+    ids::{AppId, EnvironmentId},
+    numbers::Version,
+    operation::Operation,
+    route_owner::RouteOwner,
+};
 use rhone_eventstore::{Log as _, ReadError};
 
 /// What a change is refused with that was decided on another version.
@@ -30,12 +39,31 @@ pub(super) async fn hold(bench: &Bench<'_>, expected: Option<Version>, mut judge
         actual: Some(actual.to_string()),
         gates: Vec::new(),
     };
-    let workspace = judged.unit.context().workspace;
-    Err(No::Refused(Box::new(Refusal { error, target: stream, workspace, app: None, environment: None })))
+    let (workspace, (app, environment)) = (judged.unit.context().workspace, concerned(bench, &stream).await?);
+    Err(No::Refused(Box::new(Refusal { error, target: stream, workspace, app, environment })))
+}
+
+/// In whose timeline the refusal stands besides the workspace's.
+async fn concerned(bench: &Bench<'_>, stream: &StreamId) -> Result<(Option<AppId>, Option<EnvironmentId>), No> {
+    Ok(match stream.category() {
+        Environment::CATEGORY | RouteOwner::CATEGORY => {
+            let created = bench.load::<Environment>(stream.id()).await?.state.created;
+            created.map_or((None, None), |created| (Some(created.app), Some(created.id)))
+        }
+        Allocation::CATEGORY => {
+            let planned = bench.load::<Allocation>(stream.id()).await?.state.planned;
+            planned.map_or((None, None), |planned| (Some(planned.app), Some(planned.environment)))
+        }
+        Operation::CATEGORY => {
+            let requested = bench.load::<Operation>(stream.id()).await?.state.requested;
+            requested.map_or((None, None), |requested| (requested.work.app(), requested.work.environment()))
+        }
+        _ => (None, None),
+    })
 }
 
 /// The version of a stream that is not part of the change.
-async fn last(bench: &Bench<'_>, stream: &rhone_domain::envelope::StreamId) -> Result<Version, ReadError> {
+async fn last(bench: &Bench<'_>, stream: &StreamId) -> Result<Version, ReadError> {
     let events = bench.door.log().read_stream(stream, Version(0)).await?;
     Ok(events.last().map_or(Version(0), |event| event.envelope.version))
 }
