@@ -158,8 +158,8 @@ async fn a_version_that_has_passed_changes_nothing_and_is_put_on_record() {
     let keyed = |version: u64| json!({ "environmentId": environment, "reason": "again", "idempotencyKey": "the-same", "expectedVersion": version });
     let now = version().await["version"].as_u64().expect("a version");
     client.done("environmentUnfreeze", "__typename", keyed(now)).await;
-    let reused = client.refused("environmentUnfreeze", "__typename", keyed(now + 1)).await;
-    assert_eq!(reused["code"], "IDEMPOTENCY_KEY_REUSED", "{reused}");
+    let another = client.refused("environmentUnfreeze", "__typename", keyed(now + 1)).await;
+    assert_eq!(another["code"], "IDEMPOTENCY_KEY_REUSED", "{another}");
 }
 
 /// Every object of the schema with an id.

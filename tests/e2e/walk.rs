@@ -28,8 +28,8 @@ struct Walk {
 fn notes(document: &str) -> Notes {
     let (mut notes, mut pending) = (Notes::new(), Vec::new());
     for line in document.lines() {
-        let noted = line.strip_prefix("# ").and_then(|line| line.split_once(": "));
-        if let Some((name, path)) = noted.filter(|(name, path)| !name.contains(' ') && !path.contains(' ')) {
+        let said = line.strip_prefix("# ").and_then(|line| line.split_once(": "));
+        if let Some((name, path)) = said.filter(|(name, path)| !name.contains(' ') && !path.contains(' ')) {
             pending.push((name.to_owned(), path.to_owned()));
         } else if line.starts_with("query ") || line.starts_with("mutation ") {
             let name = line.split([' ', '(']).nth(1).expect("operations have names");

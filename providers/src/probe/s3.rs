@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(super) struct S3;
 
 /// For how long a signed request counts; longer than a probe may take.
-const SIGNED_FOR: Duration = Duration::from_secs(60);
+const SIGNED_FOR: Duration = Duration::from_mins(1);
 /// What is put.
 const WORD: &str = "rhone";
 /// More is not read of any answer.

@@ -28,10 +28,10 @@ impl World {
     /// Claims an operation that no live lease covers: what waits for others or shall end goes before what is built.
     pub(crate) fn claim(&mut self, worker: usize) -> Option<(OperationId, Fence)> {
         let id = self.next_to_drive().or_else(|| self.next_to_build(worker))?;
-        let fence = self.leases.get(&id).map_or(Fence(1), |(_, fence, _)| match committed(Sin::AdoptedUnderOneFence) {
-            true => *fence,
-            false => fence.next(),
-        });
+        let fence = self
+            .leases
+            .get(&id)
+            .map_or(Fence(1), |(_, fence, _)| if committed(Sin::AdoptedUnderOneFence) { *fence } else { fence.next() });
         self.leases.insert(id, (worker, fence, self.seconds + LEASE));
         self.door.log().log.give_lease(&lease(id), fence);
         Some((id, fence))

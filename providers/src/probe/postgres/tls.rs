@@ -202,6 +202,7 @@ pub(super) fn refused(target: &Target, error: &tokio_postgres::Error) -> Option<
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest says nothing to a tenant")]
 fn why_not(why: &CertificateError) -> &'static str {
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
