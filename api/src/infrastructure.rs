@@ -32,7 +32,7 @@ use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{identity::Tokens, rate::Rates, readiness::Readiness};
+use crate::{identity::Tokens, load::Load, rate::Rates, readiness::Readiness};
 
 pub use edge::Seen;
 pub use streamed::Live;
@@ -61,8 +61,10 @@ pub struct Infrastructure {
     pub vault: Vault,
     /// Whether this process is about to end: then nobody is kept waiting.
     pub readiness: Arc<Readiness>,
-    /// How many bad tokens an uploader may show.
+    /// How much users may ask, and how many bad tokens they may show.
     pub rates: Arc<Rates>,
+    /// How much is carried out at a time: the same places as GraphQL's.
+    pub load: Arc<Load>,
     /// What each edge said last, so that only news wakes the workers.
     pub seen: Seen,
     /// For those who follow events.

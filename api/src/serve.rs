@@ -119,6 +119,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         incarnation,
         pulse: pulse.clone(),
     });
+    let load = Arc::new(Load::new(&settings.load));
     let infrastructure = Arc::new(Infrastructure {
         pool: config.worker_pool.clone(),
         api: config.api_pool.clone(),
@@ -132,12 +133,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         vault: config.vault.clone(),
         readiness: readiness.clone(),
         rates: rates.clone(),
+        load: load.clone(),
         seen: infrastructure::Seen::default(),
         live: infrastructure::Live::new(platform.clone(), &settings),
     });
     let clock = config.clock.clone();
     let ids = IdSource::new(move || clock.new_id());
-    let load = Load::new(&settings.load);
     let shell = Arc::new(Shell {
         load,
         executor: graphql::builder(config.exposure).finish(),

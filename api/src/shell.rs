@@ -33,7 +33,7 @@ pub struct Shell<E, A: Authenticator> {
     /// How much everybody may ask.
     pub rates: Arc<Rates>,
     /// How much is carried out at a time.
-    pub load: Load,
+    pub load: Arc<Load>,
     /// One request's context.
     pub context: ContextBuilder<A::Actor>,
     /// The process's id source.

@@ -167,6 +167,9 @@ pub(crate) struct Work {
     /// The folder of the platform's own object storage, if it has one.
     #[serde(default)]
     pub(crate) objects: Option<PathBuf>,
+    /// Certificates of authorities that probes trust besides the machine's, as PEM.
+    #[serde(default)]
+    pub(crate) authorities: Option<PathBuf>,
     /// Where artifacts and logs are kept: the same place as the API's.
     pub(crate) artifacts: PathBuf,
     /// For how many days logs are kept.

@@ -51,6 +51,8 @@ pub enum AsOf {
     Version(Version),
     /// Up to and with what the log had received by then.
     Time(DateTime<Utc>),
+    /// Up to and with what stands in the log up to there.
+    Position(Position),
 }
 
 impl AsOf {
@@ -60,6 +62,7 @@ impl AsOf {
             Self::Latest => true,
             Self::Version(version) => event.envelope.version <= version,
             Self::Time(time) => event.recorded_at <= time,
+            Self::Position(position) => event.position <= position,
         }
     }
 }

@@ -143,6 +143,12 @@ impl Unit {
         Ok(events)
     }
 
+    /// At which version a stream was read that this unit writes or asserts.
+    pub fn judged_at(&self, stream: &StreamId) -> Option<Version> {
+        let written = self.written.get(stream).map(|written| written.expected);
+        written.or_else(|| self.asserted.get(stream).copied())
+    }
+
     /// Asserts that a stream which was read is still at the version it was read at.
     pub fn assert<A: Aggregate>(&mut self, loaded: &Loaded<A>) {
         self.assert_at(&loaded.stream, loaded.version);

@@ -17,7 +17,12 @@ pub use target::{InvalidTarget, Target};
 
 use futures_util::future::BoxFuture;
 use rhone_domain::{binding::Probed, provider::Vendor, runtime_service::Backend};
-use std::{path::PathBuf, time::Duration};
+pub use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// No probe takes longer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -64,12 +69,31 @@ impl From<Backend> for Kind {
 }
 
 /// What a probe works with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ground {
     /// Where it may reach.
     pub reach: Reach,
     /// The folder of the platform's own object storage; none: there is none.
     pub objects: Option<PathBuf>,
+    /// Who may sign a server's certificate, besides the authorities that the machine trusts.
+    pub authorities: Vec<CertificateDer<'static>>,
+}
+
+/// Why no authority could be read from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthoritiesError {
+    /// It is no PEM file.
+    #[error("the file cannot be read as PEM")]
+    Unreadable(#[from] rustls::pki_types::pem::Error),
+    /// There is nothing in it.
+    #[error("the file holds no certificate")]
+    None,
+}
+
+/// The certificates in a PEM file.
+pub fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, AuthoritiesError> {
+    let found = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
+    if found.is_empty() { Err(AuthoritiesError::None) } else { Ok(found) }
 }
 
 /// It is there, and works.

@@ -8,7 +8,7 @@ use rhone_providers::{
 };
 
 fn ground() -> Ground {
-    Ground { reach: Reach::Local, objects: None }
+    Ground { reach: Reach::Local, ..Ground::default() }
 }
 
 async fn said(kind: Kind, url: &str) -> Probed {

@@ -5,7 +5,7 @@
 use rhone_tests::{
     database::person,
     graphql::{Client, http, unique},
-    live::{Heard, Subscription},
+    live::{Events, Heard, Subscription},
     platform::Platform,
     second_api::SecondApi,
     story::text,
@@ -90,6 +90,37 @@ async fn two_hundred_questions_at_two_connections_are_answered_right_or_sent_awa
     let (right, overloaded) = two_hundred(platform, json!({ "requests": 10_000 })).await;
     eprintln!("without a bound: {right} right, {overloaded} OVERLOADED");
     assert!(right > 0);
+}
+
+/// What one that follows events came to.
+async fn followed(client: &Client, workspace: &str) -> Outcome {
+    match Events::open(client, &[("workspaceId", workspace)], None).await {
+        Ok(mut stream) => match stream.said().await.event.as_str() {
+            "caught_up" => Outcome::Right,
+            other => Outcome::Wrong(format!("the stream began with {other}")),
+        },
+        Err((503, body)) if body["code"] == "OVERLOADED" => Outcome::Overloaded,
+        Err((status, body)) => Outcome::Wrong(format!("{status}: {body}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_streams_of_one_instant_begin_or_are_sent_away() {
+    let platform = Platform::shared().await;
+    let owner = person(platform).await;
+    let workspace = workspace(&owner.client).await;
+    for (load, crowded) in [(json!({}), false), (json!({ "requests": 1, "queue": 5 }), true)] {
+        let second = small(platform, 2, &load).await;
+        let client = Client::new(&second.url, owner.client.token());
+        let outcomes = futures_util::future::join_all((0..200).map(|_| followed(&client, &workspace))).await;
+        let wrong: Vec<_> = outcomes.iter().filter(|one| matches!(one, Outcome::Wrong(_))).collect();
+        assert!(wrong.is_empty(), "{} of 200: {:?}", wrong.len(), wrong[0]);
+        let right = outcomes.iter().filter(|one| **one == Outcome::Right).count();
+        eprintln!("{load}: {right} streams, {} OVERLOADED", 200 - right);
+        assert!(right > 0);
+        assert!(!crowded || right < 200, "the bound was never met");
+        assert_eq!(followed(&client, &workspace).await, Outcome::Right, "it is over when it is over");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,3 +42,5 @@ mod tokens;
 mod unknown_commit;
 mod up;
 mod variables;
+mod versions;
+mod walk;

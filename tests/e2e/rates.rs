@@ -4,6 +4,7 @@
 use rhone_tests::{
     database::person,
     graphql::{Client, http, unique},
+    live::Events,
     platform::Platform,
     second_api::SecondApi,
     story::{Tenant, text},
@@ -64,6 +65,37 @@ async fn an_api_with_small_budgets_refuses_by_them_and_its_neighbour_does_not() 
     let first = platform.client(&secret);
     first.data(large, json!({})).await;
     first.done("projectCreate", "project { id }", project("third")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_events_pays_from_the_budget_that_graphql_asks() {
+    let platform = Platform::shared().await;
+    let owner = person(platform).await;
+    let tenant = Tenant::open(platform, owner.client.clone()).await;
+    // A stream costs 25.
+    let second = small(platform, &json!({ "token": 100 })).await;
+    let hasty = Client::new(&second.url, owner.client.token());
+    let query = [("workspaceId", tenant.workspace.as_str())];
+    let mut open = Vec::new();
+    for nth in 0..4 {
+        let path = if nth == 0 { "/v1/logs" } else { "/v1/events" };
+        open.push(Events::open_at(&hasty, path, &query, None).await.map_err(|(status, _)| status).expect("it opens"));
+    }
+    for path in ["/v1/events", "/v1/logs", "/v1/timeline"] {
+        let url = format!("{}{path}?workspaceId={}", second.url, tenant.workspace);
+        let reply = http().get(url).bearer_auth(hasty.token()).send().await.expect("the API answers");
+        let after = reply.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        assert_eq!(reply.status(), 429, "{path}");
+        // A second's worth is less than two.
+        assert!(after.is_some_and(|seconds| (5..=60).contains(&seconds)), "{path}: {after:?}");
+        let body: Value = reply.json().await.expect("JSON");
+        assert_eq!(body["code"], json!("RATE_LIMITED"), "{path}: {body}");
+    }
+    let answer = hasty.ask("{ workspaces(first: 100) { nodes { id slug name } } }", json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["whose"], json!("token"), "{answer:#}");
+    for stream in &mut open {
+        assert_eq!(stream.said().await.event, "caught_up", "what is open goes on");
+    }
 }
 
 /// Another API with these budgets.

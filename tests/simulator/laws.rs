@@ -1,10 +1,13 @@
 //! What must never stop being true, told once more from the events alone: a naive reader of the log that knows no aggregate.
 
+mod deploys;
+
+use deploys::Deploys;
 use rhone_domain::{
     allocation,
     digest::Digest,
     ids::{ActorId, EnvironmentId, OperationId},
-    operation::{self, Kind, Stage},
+    operation::{self, Kind, Requested, Stage, Work as Wanted},
     route_owner,
 };
 use rhone_eventstore::Recorded;
@@ -37,6 +40,7 @@ pub(crate) struct Laws {
     /// Environment, deployment, ordered bytes, state: ready or not.
     allocations: BTreeMap<Uuid, (EnvironmentId, Uuid, Digest, bool)>,
     validated: BTreeSet<Digest>,
+    deploys: Deploys,
     keys: BTreeSet<String>,
 }
 
@@ -76,7 +80,8 @@ impl Laws {
         for event in append {
             match event.envelope.stream.category() {
                 "route_owner" => self.route(event, append)?,
-                "operation" => self.operation(event, beside)?,
+                "operation" => self.operation(event, append, beside)?,
+                "deployment" => self.release(event, append, beside)?,
                 "allocation" => self.allocation(event)?,
                 _ => {}
             }
@@ -137,17 +142,11 @@ impl Laws {
         law(self.allocations.values().any(serves), || "no allocation of this environment answers".into())
     }
 
-    fn operation(&mut self, event: &Recorded, beside: &Beside<'_>) -> Verdict {
+    fn operation(&mut self, event: &Recorded, append: &[Recorded], beside: &Beside<'_>) -> Verdict {
         let id = OperationId(event.envelope.stream.id());
         let said: operation::Event = event.decode().map_err(|error| error.to_string())?;
         if let operation::Event::Requested(requested) = &said {
-            let key = event.envelope.idempotency_key.clone().unwrap_or_default();
-            law(self.keys.insert(key), || "one request became two operations".into())?;
-            let known = folded::<operation::Operation>(&[operation::Event::Requested(requested.clone())]);
-            let (environment, _, expected) = change_of(&known).ok_or("an operation that changes no route")?;
-            let kind = requested.kind();
-            self.works.insert(id.0, Work { kind, expected: expected.0, environment, stage: Stage::Requested });
-            return Ok(());
+            return self.requested(event, requested.clone(), append);
         }
         let work = self.works.get_mut(&id.0).ok_or("an operation without a request")?;
         if matches!(said, operation::Event::LateReportRecorded { .. } | operation::Event::CancelRequested { .. }) {
@@ -166,6 +165,9 @@ impl Laws {
                     let proven = (beside.proven)(work.environment, epoch.0, bytes);
                     law(stage == good && changed && proven, || "a good end that no edge has proven".into())?;
                 }
+                if work.kind == Kind::Deploy {
+                    self.deploys.entered(id.0, stage, evidence.promotion.map(|one| one.0), append)?;
+                }
                 stage
             }
             operation::Event::Cancelled { .. } => {
@@ -174,6 +176,39 @@ impl Laws {
             }
             _ => Stage::Failed,
         };
+        Ok(())
+    }
+
+    fn requested(&mut self, event: &Recorded, requested: Requested, append: &[Recorded]) -> Verdict {
+        if let Some(key) = event.envelope.idempotency_key.clone() {
+            law(self.keys.insert(key), || "one request became two operations".into())?;
+        }
+        let (id, kind, stage) = (requested.id.0, requested.kind(), requested.machine().begins);
+        if let Wanted::Deploy(deploy) = &requested.work {
+            self.works.insert(id, Work { kind, expected: 0, environment: deploy.environment, stage });
+            return self.deploys.asked(id, deploy);
+        }
+        let known = folded::<operation::Operation>(&[operation::Event::Requested(requested)]);
+        let (environment, deployment, expected) = change_of(&known).ok_or("an operation that changes no route")?;
+        if kind == Kind::Promotion && self.deploys.makes(deployment.0) {
+            let lane = self.lanes.entry(environment.0).or_default();
+            law(!lane.frozen && !lane.pinned, || "a deploy promotes through a freeze or a pin".into())?;
+            law(lane.epoch == expected.0, || format!("a deploy promotes on {} at {}", expected.0, lane.epoch))?;
+            self.deploys.promotion_asked(id, deployment.0, append)?;
+        }
+        self.works.insert(id, Work { kind, expected: expected.0, environment, stage });
+        Ok(())
+    }
+
+    /// A release that a deploy makes: on record with the stage that says so, and judged by whoever holds the lease.
+    fn release(&mut self, event: &Recorded, append: &[Recorded], beside: &Beside<'_>) -> Verdict {
+        let by = self.deploys.making(event.envelope.stream.id()).ok_or("a release that nobody makes")?;
+        let holder = (beside.holder)(OperationId(by));
+        law(holder == Some(event.envelope.actor.id), || "a worker without the lease made a release".into())?;
+        let stage = self.works.get(&by).map(|work| work.stage);
+        if let Some(digest) = self.deploys.release(event, stage, append)? {
+            self.validated.insert(digest);
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a law looks at the few events that it is about")]
 
+mod deploys;
 mod dice;
 mod edge;
 mod laws;

@@ -4,6 +4,7 @@
 use rhone_domain::{
     aggregate::{Aggregate, Rejection as _},
     allocation::{self, Allocation},
+    artifact::Artifact,
     deployment::Deployment,
     envelope::StreamId,
     operation::{self, Operation, Stage},
@@ -78,6 +79,20 @@ sins! {
     SchedulerLeads,
     /// A projection moves its checkpoint before its rows.
     CheckpointFirst,
+    /// A builder that lost its lease hands in what it built all the same.
+    LateBuildTaken,
+    /// A build that was cancelled or overdue goes on when its report comes at last.
+    BuildAfterItsEnd,
+    /// The promotion of a release is asked for in an append of its own.
+    PromotionAskedApart,
+    /// Every worker counts its own deploys only.
+    DeploysCountedByEach,
+    /// Whoever adopts an operation goes on under the fence of whoever was lost.
+    AdoptedUnderOneFence,
+    /// A deploy asks no gate before its promotion.
+    DeployAsksNoGate,
+    /// The release is on record before its deploy says that it was built.
+    ReleaseBeforeItsStage,
 }
 
 thread_local! {
@@ -129,6 +144,8 @@ impl<A: Sinner> Aggregate for Sinful<A> {
         self.0.apply_with_sin(event);
     }
 }
+
+impl Sinner for Artifact {}
 
 impl Sinner for Deployment {}
 
@@ -183,6 +200,11 @@ impl Sinner for Operation {
                 if committed(Sin::CancelledTooLate) && refused.code() == "ROUTE_CHANGED" =>
             {
                 Ok(vec![Event::CancelRequested { reason: reason.clone() }, Event::Cancelled { reason }])
+            }
+            (Err(_), Command::Enter { stage: stage @ (Stage::Building | Stage::Validating), evidence })
+                if committed(Sin::BuildAfterItsEnd) && matches!(self.stage, Some(Stage::Cancelled | Stage::Failed)) =>
+            {
+                Ok(vec![Event::StageEntered { stage, evidence }])
             }
             (decided, _) => decided,
         }

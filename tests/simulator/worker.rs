@@ -2,8 +2,9 @@
 //! perhaps twice, perhaps under a lease it no longer holds. What it decides is the real process manager's.
 
 use crate::{
+    deploys,
     sins::{Sin, Sinful, committed, deployment_as_seen},
-    world::{HOSTS, World, lease},
+    world::{DEPLOYMENTS, HOSTS, World, lease},
 };
 use rhone_domain::{
     actor::Writer,
@@ -14,11 +15,11 @@ use rhone_domain::{
     ids::{AllocationId, OperationId},
     migrations::Migrations,
     numbers::{Epoch, Fence, Version},
-    operation::{self, Evidence, Kind, Operation, Stage},
+    operation::{self, Evidence, Kind, Operation, Stage, Work},
     route_owner::RouteOwner,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
-use rhone_tests::rules::{Look, Move, at, bytes, change_of, next, validated};
+use rhone_tests::rules::{Look, Move, at, bytes, change_of, next, number, validated};
 
 /// One worker.
 pub(crate) struct Worker {
@@ -27,9 +28,15 @@ pub(crate) struct Worker {
     decided: Option<Decided>,
 }
 
-/// What was read, and what is to be done about it.
+/// What is to be done next, of which kind of operation.
+enum Decided {
+    Change(Box<Change>),
+    Deploy(Box<deploys::Decided>),
+}
+
+/// What was read of a change of owner, and what is to be done about it.
 #[derive(Clone)]
-struct Decided {
+struct Change {
     operation: Loaded<Sinful<Operation>>,
     owner: Loaded<Sinful<RouteOwner>>,
     ready: Option<Loaded<Sinful<Allocation>>>,
@@ -44,7 +51,10 @@ impl Worker {
     /// One thing, whatever comes next.
     pub(crate) fn act(&mut self, world: &mut World) {
         if !world.is_calm() && world.dice.once_in(40) {
-            // It dies; its lease runs out.
+            // It dies, or is only paused and says later what it wanted to say; its lease runs out.
+            if let (Some(Decided::Deploy(decided)), Some((id, fence))) = (self.decided.take(), self.task) {
+                world.paused.push(((self.n, id, fence), *decided));
+            }
             *self = Self::new(self.n);
             return;
         }
@@ -59,14 +69,27 @@ impl Worker {
                 }
                 self.decide(world, id);
             }
-            Some(decided) => self.append(world, id, fence, &decided),
+            Some(Decided::Change(change)) => self.append(world, id, fence, &change),
+            Some(Decided::Deploy(decided)) => {
+                if deploys::append(world, (self.n, id, fence), &decided).is_break() {
+                    *self = Self::new(self.n);
+                }
+            }
         }
     }
 
     fn decide(&mut self, world: &mut World, id: OperationId) {
         let operation = world.load::<Operation>(id.0);
+        if let Some(Work::Deploy(deploy)) = operation.state.0.requested.as_ref().map(|requested| requested.work.clone())
+        {
+            match deploys::decide(world, operation, &deploy) {
+                Some(decided) => self.decided = Some(Decided::Deploy(Box::new(decided))),
+                None => self.task = None,
+            }
+            return;
+        }
         let Some((environment, deployment, expected)) = change_of(&operation.state.0) else { return };
-        let n = (0..4).find(|n| rhone_tests::rules::deployment(*n) == deployment).unwrap_or(0);
+        let n = number(deployment);
         let owner = world.load::<RouteOwner>(environment.0);
         let of_deployment = |one: &Allocation| {
             let planned = one.planned.as_ref();
@@ -87,7 +110,7 @@ impl Worker {
             now,
             operation: &operation.state.0,
             owner: &seen(&owner.state.0, expected, n),
-            deployment: &deployment_as_seen(deployment_of(n), n),
+            deployment: &deployment_as_seen(deployment_of(world, n), n),
             allocations: &allocations,
             hosts: HOSTS,
             edges: &edges,
@@ -100,19 +123,19 @@ impl Worker {
             step => {
                 let ready = allocations.iter().find(|one| one.state == Some(State::Ready));
                 let ready = ready.and_then(|one| Some(world.load::<Allocation>(one.planned.as_ref()?.id.0)));
-                self.decided = Some(Decided { operation, owner, ready, step });
+                self.decided = Some(Decided::Change(Box::new(Change { operation, owner, ready, step })));
             }
         }
     }
 
-    fn append(&mut self, world: &mut World, id: OperationId, fence: Fence, decided: &Decided) {
+    fn append(&mut self, world: &mut World, id: OperationId, fence: Fence, decided: &Change) {
         let check = FenceCheck { lease: lease(id), fence };
         let times = if !world.is_calm() && world.dice.once_in(6) { 2 } else { 1 };
         for _ in 0..times {
             let Some(unit) = self.carry_out(world, id, decided.clone()) else { return };
             world.storm();
             if let Err(AppendError::StaleFence { .. }) = world.commit(unit, None, Some(check.clone())) {
-                self.record_late(world, id, fence, &decided.step);
+                record_late(world, (self.n, id, fence), &format!("{:?}", decided.step));
                 *self = Self::new(self.n);
                 return;
             }
@@ -120,8 +143,8 @@ impl Worker {
     }
 
     /// What a step means, as one unit: what it asserts is what `workers/src/promotion.rs` asserts.
-    fn carry_out(&self, world: &World, id: OperationId, decided: Decided) -> Option<Unit> {
-        let Decided { mut operation, mut owner, ready, step } = decided;
+    fn carry_out(&self, world: &World, id: OperationId, decided: Change) -> Option<Unit> {
+        let Change { mut operation, mut owner, ready, step } = decided;
         let kind = operation.state.0.requested.as_ref()?.kind();
         let writer = if kind == Kind::Rollback { Writer::Rollback } else { Writer::Promotion };
         let mut unit = world.unit(writer, self.n, id.into(), None);
@@ -151,21 +174,25 @@ impl Worker {
         };
         decided.then_some(unit)
     }
+}
 
-    fn record_late(&self, world: &World, id: OperationId, attempt: Fence, step: &Move) {
-        let mut loaded = world.load::<Operation>(id.0);
-        let mut unit = world.unit(Writer::System, self.n, id.into(), None);
-        let report = format!("{step:?}").chars().take(40).collect();
-        if unit.decide(&mut loaded, operation::Command::RecordLateReport { attempt, report }).is_ok() {
-            let _refused = world.commit(unit, None, None);
-        }
+/// What a worker wanted to append that had lost its lease: unfenced, and it changes nothing.
+pub(crate) fn record_late(world: &World, (n, id, attempt): (usize, OperationId, Fence), step: &str) {
+    let mut loaded = world.load::<Operation>(id.0);
+    let mut unit = world.unit(Writer::System, n, id.into(), None);
+    let report = step.chars().take(40).collect();
+    if unit.decide(&mut loaded, operation::Command::RecordLateReport { attempt, report }).is_ok() {
+        let _refused = world.commit(unit, None, None);
     }
 }
 
-/// The nth deployment as it is: the last was created and never validated.
-fn deployment_of(n: usize) -> Deployment {
+/// The nth deployment as it is: the last of the first ones was created and never validated.
+fn deployment_of(world: &World, n: usize) -> Deployment {
+    if n >= DEPLOYMENTS {
+        return world.load::<Deployment>(rhone_tests::rules::deployment(n).0).state.0;
+    }
     let mut deployment = validated(n, bytes(n));
-    if n == 3 {
+    if n == DEPLOYMENTS - 1 {
         deployment.validated = None;
     }
     deployment

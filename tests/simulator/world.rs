@@ -1,10 +1,12 @@
 //! The simulated world: users, two workers, a scheduler, a runner, two edges and a projection over one log, and what chance
 //! makes of them. Every step is followed by the laws.
 
+mod leases;
 mod surroundings;
 mod users;
 
 use crate::{
+    deploys::{self, Attempt, Decided},
     dice::{Dice, Trace},
     edge::Edge,
     laws::{Beside, Laws},
@@ -14,34 +16,32 @@ use crate::{
     worker::Worker,
 };
 use futures_util::FutureExt as _;
+pub(crate) use leases::{Leases, lease};
 use rhone_domain::{
     actor::{Actor, ActorKind, Writer},
     allocation::{self, Allocation},
     authorization::Authority,
     digest::Digest,
-    ids::{ActorId, AllocationId, CorrelationId, OperationId},
+    ids::{ActorId, AllocationId, CorrelationId},
     numbers::{Epoch, Fence},
-    operation, route_owner,
+    operation::{self, Requested},
+    route_owner,
 };
 use rhone_eventstore::{
     AppendError, Clock, Committed, Context, Dispatcher, FenceCheck, Idempotency, Loaded, Log as _, Position, Unit,
 };
-use rhone_tests::rules::{ACME, Ask, HOST, at, bytes, environment, opened};
-use std::{collections::BTreeMap, future::Future};
+use rhone_tests::rules::{ACME, HOST, at, bytes, environment, opened};
+use std::future::Future;
 use uuid::Uuid;
 
 /// Environments: production and a preview.
 pub(crate) const ENVIRONMENTS: usize = 2;
-/// Deployments; the last was never validated.
-const DEPLOYMENTS: usize = 4;
-/// How long a lease lasts, in seconds.
-const LEASE: i64 = 10;
+/// Deployments that are there from the beginning; the last was never validated. Those with higher numbers are made by deploys.
+pub(crate) const DEPLOYMENTS: usize = 4;
 /// How long an operation may take.
-const DEADLINE: i64 = 60;
+pub(crate) const DEADLINE: i64 = 60;
 
 pub(crate) type Door = Dispatcher<SimLog, Rows>;
-/// An operation's lease: who, under which fence, until when.
-pub(crate) type Leases = BTreeMap<OperationId, (usize, Fence, i64)>;
 
 /// Waits for what is never slow.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
@@ -59,7 +59,11 @@ pub(crate) struct World {
     laws: Laws,
     reader: Reader,
     reports: Vec<(AllocationId, allocation::Command)>,
-    asked: Vec<(String, Ask)>,
+    asked: Vec<(String, Requested)>,
+    /// How many deploys were asked for.
+    deploys: usize,
+    /// Builders that were paused in the middle of a step.
+    pub(crate) paused: Vec<(Attempt, Decided)>,
     seen: Position,
     pub(crate) seconds: i64,
     calm: bool,
@@ -82,6 +86,8 @@ impl World {
             reader: Reader::default(),
             reports: vec![],
             asked: vec![],
+            deploys: 0,
+            paused: vec![],
             seen: Position::START,
             seconds: 0,
             calm: false,
@@ -171,6 +177,7 @@ impl World {
             }
         }
         drop(tables);
+        self.judge_leases()?;
         for n in 0..ENVIRONMENTS {
             let environment = environment(n);
             for edge in &mut self.edges {
@@ -194,6 +201,10 @@ impl World {
     /// Faults end; everything must come to its definite end, and every copy to the truth.
     fn settle(&mut self) -> Result<(), String> {
         self.calm_down()?;
+        while !self.paused.is_empty() {
+            self.resume();
+            self.judge()?;
+        }
         let open = self.open_operations();
         if open > 0 {
             return Err(format!("{open} operations never end"));
@@ -235,40 +246,24 @@ impl World {
     }
 
     fn work(&mut self) {
+        if !self.paused.is_empty() && self.dice.once_in(8) {
+            return self.resume();
+        }
         let worker = self.dice.below(2);
         self.work_as(worker);
+    }
+
+    /// Whoever was paused says what it wanted to say; mostly somebody else has its lease by then.
+    fn resume(&mut self) {
+        let nth = self.dice.below(self.paused.len());
+        let (attempt, decided) = self.paused.swap_remove(nth);
+        let _it_ends_there = deploys::append(self, attempt, &decided);
     }
 
     fn work_as(&mut self, n: usize) {
         let mut worker = std::mem::replace(&mut self.workers[n], Worker::new(n));
         worker.act(self);
         self.workers[n] = worker;
-    }
-
-    /// Claims an operation that no live lease covers.
-    pub(crate) fn claim(&mut self, worker: usize) -> Option<(OperationId, Fence)> {
-        let open = {
-            let tables = self.door.log().tables();
-            let open =
-                tables.operations.iter().filter(|(_, (one, _))| one.stage.is_some_and(|stage| !stage.is_final()));
-            open.map(|(id, _)| *id).collect::<Vec<_>>()
-        };
-        let free = |id: &&OperationId| self.leases.get(id).is_none_or(|(_, _, until)| *until <= self.seconds);
-        let id = *open.iter().find(free)?;
-        let fence = self.leases.get(&id).map_or(Fence(1), |(_, fence, _)| fence.next());
-        self.leases.insert(id, (worker, fence, self.seconds + LEASE));
-        self.door.log().log.give_lease(&lease(id), fence);
-        Some((id, fence))
-    }
-
-    /// Holds a lease for longer, unless it was lost.
-    pub(crate) fn renew(&mut self, worker: usize, id: OperationId, fence: Fence) {
-        if let Some((holder, held, until)) = self.leases.get_mut(&id)
-            && (*holder, *held) == (worker, fence)
-            && *until > self.seconds
-        {
-            *until = self.seconds + LEASE;
-        }
     }
 
     /// Before the next append: sometimes it will not happen, or nobody will be told.
@@ -322,11 +317,6 @@ impl World {
 /// The nth actor: workers first.
 pub(crate) fn actor(n: usize) -> ActorId {
     ActorId(Uuid::from_u128(0xac70 + n as u128))
-}
-
-/// The name of an operation's lease.
-pub(crate) fn lease(id: OperationId) -> String {
-    format!("operation:{id}")
 }
 
 /// Where everything runs.

@@ -114,7 +114,7 @@ impl Owner {
             "standbySeconds" => json!(100),
             "sleepAfterSeconds" => json!(900),
             "artifactDigest" | "digest" | "imageDigest" => json!(self.digest),
-            "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
+            "expectedVersion" | "expectedRouteEpoch" | "replicas" | "expectedReplicas" => json!(1),
             "approvalsRequired" | "expectedSet" => json!(0),
             "migrationId" => json!("0001_orders"),
             "sessions" => json!("START_FRESH"),
@@ -139,7 +139,9 @@ impl Owner {
     /// An input that breaks no rule of form.
     pub fn good_input(&self, fields: &[Field]) -> Value {
         let mut input = json!({});
-        for field in fields.iter().filter(|field| field.name != "idempotencyKey" && field.name != "dryRun") {
+        // What was decided on is another number each time.
+        let manner = ["idempotencyKey", "dryRun", "expectedVersion"];
+        for field in fields.iter().filter(|field| !manner.contains(&field.name.as_str())) {
             input[&field.name] = self.good_value(&field.name);
         }
         input

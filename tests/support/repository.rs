@@ -52,6 +52,11 @@ impl Repository {
         self.commit(version)
     }
 
+    /// Names the last commit.
+    pub fn tag(&self, name: &str) {
+        self.git(&["tag", name]);
+    }
+
     fn git(&self, words: &[&str]) -> String {
         let output = Command::new("git")
             .current_dir(self.folder.path())

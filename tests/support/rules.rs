@@ -7,6 +7,7 @@ use rhone_domain::{
     aggregate::{Aggregate, fold},
     allocation::{Allocation, Planned},
     artifact_facts::ArtifactFacts,
+    deploy::{Deploy, Origin, Then},
     deployment::{self, Deployment},
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
@@ -14,8 +15,8 @@ use rhone_domain::{
     feed::Owner,
     gate::{self, Facts, Judged},
     ids::{
-        AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId, RegionId,
-        WorkspaceId,
+        ActorId, AllocationId, AppId, ArtifactId, CellId, DeploymentId, EdgeId, EnvironmentId, HostId, OperationId,
+        RegionId, WorkspaceId,
     },
     migrations::Migrations,
     numbers::{EnvSet, Epoch, FeedSeq},
@@ -24,7 +25,7 @@ use rhone_domain::{
     provider_binding::ProviderBindings,
     route_owner::{self, RouteOwner},
     runtime_service_binding::RuntimeServices,
-    text::Reason,
+    text::{GitReference, Reason, Repository},
     variables::Variables,
 };
 use uuid::Uuid;
@@ -55,6 +56,11 @@ pub fn environment(n: usize) -> EnvironmentId {
 /// The nth deployment.
 pub fn deployment(n: usize) -> DeploymentId {
     DeploymentId(Uuid::from_u128(0xd000 + n as u128))
+}
+
+/// Which of the deployments it is.
+pub fn number(deployment: DeploymentId) -> usize {
+    usize::try_from(deployment.0.as_u128() - 0xd000).expect("few deployments")
 }
 
 /// The nth edge.
@@ -155,6 +161,23 @@ pub fn requested(ask: &Ask) -> Requested {
         deadline: ask.deadline,
         work: if is_rollback { Work::Rollback(change) } else { Work::Promotion(change) },
     }
+}
+
+/// A deploy of the nth deployment for an environment; the first is production, and every other one a preview.
+pub fn deploy(id: OperationId, environment: usize, deployment: usize, deadline: DateTime<Utc>) -> Requested {
+    let origin = Origin::Git {
+        repository: Repository::parse("repository", "https://git.example.com/acme/shop.git").expect("a repository"),
+        reference: GitReference::parse("reference", "main").expect("a reference"),
+    };
+    let work = Work::Deploy(Box::new(Deploy {
+        app: SHOP,
+        environment: self::environment(environment),
+        deployment: self::deployment(deployment),
+        origin,
+        then: if environment == 0 { Then::Stay } else { Then::Promote },
+        requested_by: ActorId(Uuid::from_u128(9)),
+    }));
+    Requested { id, workspace: ACME, region: LYON, cell: Some(CELL), reason: None, deadline, work }
 }
 
 /// What the process manager wants to be done.

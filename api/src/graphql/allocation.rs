@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::{self, Planned},
     ids::AllocationId,
+    numbers::Version,
 };
 use rhone_projections::authority::allocations;
 
@@ -22,18 +23,19 @@ use rhone_projections::authority::allocations;
 pub(crate) struct Allocation {
     planned: Box<Planned>,
     state: Box<allocation::Allocation>,
+    version: Version,
 }
 
 impl Allocation {
-    pub(crate) fn of(state: allocation::Allocation) -> Option<Self> {
-        Some(Self { planned: Box::new(state.planned.clone()?), state: Box::new(state) })
+    pub(crate) fn of((state, version): (allocation::Allocation, Version)) -> Option<Self> {
+        Some(Self { planned: Box::new(state.planned.clone()?), state: Box::new(state), version })
     }
 
     /// Written inline, so it needs no waiting.
     pub(crate) async fn find(ctx: &Context<'_>, id: AllocationId) -> Result<Option<Self>, Fault> {
         let mut transaction = begin(ctx).await?;
         let row = allocations::by_id(&mut transaction, id).await.map_err(Fault::internal)?;
-        Ok(row.and_then(|(state, _)| Self::of(state)))
+        Ok(row.and_then(Self::of))
     }
 }
 
@@ -74,6 +76,11 @@ impl Allocation {
             ..logs::Filter::default()
         };
         Ok(logs::of(ctx, base, filter, Pages { first, after, last, before }).await?)
+    }
+
+    /// The stream's version.
+    async fn version(&self) -> u64 {
+        self.version.0
     }
 
     async fn state(&self) -> Option<AllocationState> {

@@ -229,7 +229,7 @@ pub(crate) struct AppMutation;
 impl AppMutation {
     /// Opens an app in a project.
     async fn app_create(&self, ctx: &Context<'_>, input: AppCreateInput) -> async_graphql::Result<AppCreatePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let project = id::read("projectId", &input.project_id)?;
         let create = Create { project, slug: slug(&input.slug)?, name: name(&input.name)? };
         Ok(AppCreatePayload(change(ctx, manner, create).await?))
@@ -268,6 +268,6 @@ impl Change for Create {
         let mut app = bench.load::<app::App>(id).await?;
         let (project, slug, name) = (self.project, self.slug.clone(), self.name.clone());
         decide(&mut unit, &mut app, app::Command::Create(app::Created { id, workspace, project, slug, name }))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

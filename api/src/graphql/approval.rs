@@ -30,6 +30,8 @@ pub(crate) struct EnvironmentPolicySetInput {
     approvals_required: i64,
     /// Why: 1 to 500 characters.
     reason: String,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -43,6 +45,8 @@ pub(crate) struct PromotionApproveInput {
     artifact_digest: String,
     /// The epoch of the route at which it is approved; at any other it counts for nothing.
     expected_route_epoch: i64,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -68,7 +72,7 @@ impl ApprovalMutation {
         ctx: &Context<'_>,
         input: EnvironmentPolicySetInput,
     ) -> async_graphql::Result<EnvironmentPolicySetPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let number = natural("approvalsRequired", Some(input.approvals_required))?.unwrap_or_default();
         let approvals_required =
             u8::try_from(number).map_err(|_| Fault::bad_input("approvalsRequired", "must be at most 10"))?;
@@ -83,7 +87,7 @@ impl ApprovalMutation {
         ctx: &Context<'_>,
         input: PromotionApproveInput,
     ) -> async_graphql::Result<PromotionApprovePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let asked = Asked::Approval {
             deployment: id::read("deploymentId", &input.deployment_id)?,
             artifact: digest("artifactDigest", &input.artifact_digest)?,
@@ -154,7 +158,7 @@ impl Change for Decision {
             }
         };
         decide(&mut unit, &mut loaded, command).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: None })
+        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: Some(loaded.stream.clone()) })
     }
 }
 

@@ -82,7 +82,7 @@ impl ArtifactMutation {
         ctx: &Context<'_>,
         input: ArtifactRegisterInput,
     ) -> async_graphql::Result<ArtifactRegisterPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let workspace = id::read::<WorkspaceId>("workspaceId", &input.workspace_id)?;
         let digest = digest("digest", &input.digest)?;
         if !belongs_to(ctx, workspace).await? {
@@ -143,6 +143,6 @@ impl Change for Register {
         let (workspace, digest, size, facts) = (self.workspace, self.digest, self.size, self.facts.clone());
         let created = artifact::Created { id, workspace, digest, size, facts };
         decide(&mut unit, &mut artifact, artifact::Command::Create(created))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

@@ -2,6 +2,7 @@
 //! same append, so that a repetition finds it, whatever became of the first answer on its way. A refusal of somebody who may
 //! ask is put on record. The trap: a retry that does something twice, or that learns of another tenant's things.
 
+mod expected;
 mod payload;
 
 pub(crate) use payload::{found, payload};
@@ -26,6 +27,7 @@ use rhone_domain::{
     environment::Environment,
     gate::Judged as Judgement,
     ids::{AppId, CorrelationId, EnvironmentId, OperationId, WorkspaceId},
+    numbers::Version,
     operation::Work,
     refusal::{self, Refusals, Refused},
     text::IdempotencyKey,
@@ -42,8 +44,27 @@ use uuid::Uuid;
 pub(crate) struct Manner {
     /// The request's key.
     pub(crate) idempotency_key: Option<String>,
+    /// The version that it was decided on.
+    pub(crate) expected: Option<Version>,
     /// Show what would happen, and do nothing.
     pub(crate) dry_run: bool,
+}
+
+impl Manner {
+    /// Of what creates something, or says in other words what it was decided on.
+    pub(crate) fn new(idempotency_key: Option<String>, dry_run: bool) -> Self {
+        Self { idempotency_key, expected: None, dry_run }
+    }
+
+    /// Of what changes something that has a version.
+    pub(crate) fn decided_on(
+        idempotency_key: Option<String>,
+        expected_version: Option<i64>,
+        dry_run: bool,
+    ) -> Result<Self, Fault> {
+        let expected = natural("expectedVersion", expected_version)?.map(Version);
+        Ok(Self { expected, ..Self::new(idempotency_key, dry_run) })
+    }
 }
 
 /// A mutation, with its input checked.
@@ -91,6 +112,8 @@ pub(crate) struct Judged {
     pub(crate) unit: Unit,
     pub(crate) object: Uuid,
     pub(crate) operation: Option<OperationId>,
+    /// The stream whose version the caller may have expected; none where the input takes no version.
+    pub(crate) decided_on: Option<StreamId>,
 }
 
 /// Why nothing was.
@@ -204,6 +227,11 @@ pub(crate) fn decide<A: Aggregate>(unit: &mut Unit, loaded: &mut Loaded<A>, comm
     unit.decide(loaded, command).map(drop).map_err(|rejection| refused(&rejection, target, workspace))
 }
 
+/// The stream of this aggregate.
+pub(crate) fn stream<A: Aggregate>(id: impl Into<Uuid>) -> StreamId {
+    StreamId::new(A::CATEGORY, id.into())
+}
+
 /// A refusal about this target.
 pub(crate) fn refused<R: Rejection>(rejection: &R, target: StreamId, workspace: WorkspaceId) -> No {
     let error = UserError::from(rejection);
@@ -255,14 +283,18 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
         return Err(Fault::new(Code::Forbidden, "edges and runners change nothing here"));
     }
     let key = key_of(ctx.info(), &manner)?;
-    let fingerprint = Digest::of(&[change.name().as_bytes(), b"\n", change.fingerprint().as_bytes()]);
+    let fingerprint = fingerprint(&change, &manner);
     let (id, memberships) = (ctx.platform().clock.new_id(), BTreeMap::new());
     let mut bench = Bench { ctx, door: change.door(ctx), principal, info: ctx.info(), key, id, memberships };
     for attempt in 1..=ATTEMPTS {
         let mut transaction = begin(ctx).await?;
         bench.memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
         drop(transaction);
-        let outcome = match change.judge(&bench).await {
+        let judged = match change.judge(&bench).await {
+            Ok(judged) => expected::hold(&bench, manner.expected, judged).await,
+            Err(no) => Err(no),
+        };
+        let outcome = match judged {
             Ok(judged) if manner.dry_run => return Ok(shown(&judged)),
             Ok(judged) => {
                 // What is changed is known only now.
@@ -283,6 +315,12 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
         }
     }
     Err(Fault::new(Code::Conflict, "others keep changing the same thing; try again"))
+}
+
+/// What is asked, as one digest: with another version it is another request.
+fn fingerprint<C: Change>(change: &C, manner: &Manner) -> Digest {
+    let expected = manner.expected.map(|version| format!("\nexpectedVersion: {version}")).unwrap_or_default();
+    Digest::of(&[change.name().as_bytes(), b"\n", change.fingerprint().as_bytes(), expected.as_bytes()])
 }
 
 fn key_of(info: &RequestInfo, manner: &Manner) -> Result<Option<String>, Fault> {

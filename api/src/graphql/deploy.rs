@@ -72,7 +72,7 @@ impl DeployMutation {
         ctx: &Context<'_>,
         input: DeploymentBuildInput,
     ) -> async_graphql::Result<DeploymentBuildPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let origin = Origin::Git {
             repository: repository(&input.repository)?,
             reference: GitReference::parse("reference", &input.reference).map_err(invalid)?,
@@ -88,7 +88,7 @@ impl DeployMutation {
         ctx: &Context<'_>,
         input: DeploymentImportInput,
     ) -> async_graphql::Result<DeploymentImportPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let origin = Origin::Image {
             name: ImageName::parse("image", &input.image).map_err(invalid)?,
             digest: digest("imageDigest", &input.image_digest)?,
@@ -159,7 +159,7 @@ impl Change for Wish {
         };
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+        Ok(Judged { unit, object: self.environment.0, operation: Some(id), decided_on: None })
     }
 }
 

@@ -189,6 +189,8 @@ pub(crate) struct DeploymentPromoteInput {
     reason: Option<String>,
     /// What gates warned of, taken upon oneself.
     acknowledgements: Option<Listed<AcknowledgementInput>>,
+    /// The `version` of the environment's route owner that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -205,6 +207,8 @@ pub(crate) struct EnvironmentRollBackInput {
     reason: String,
     /// What gates warned of, taken upon oneself.
     acknowledgements: Option<Listed<AcknowledgementInput>>,
+    /// The `version` of the environment's route owner that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -234,7 +238,7 @@ impl DeploymentMutation {
         ctx: &Context<'_>,
         input: DeploymentCreateInput,
     ) -> async_graphql::Result<DeploymentCreatePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let create = Create {
             app: id::read("appId", &input.app_id)?,
             digest: digest("artifactDigest", &input.artifact_digest)?,
@@ -249,7 +253,7 @@ impl DeploymentMutation {
         ctx: &Context<'_>,
         input: DeploymentPromoteInput,
     ) -> async_graphql::Result<DeploymentPromotePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let move_route = MoveRoute {
             kind: Kind::Promotion,
             deployment: id::read("deploymentId", &input.deployment_id)?,
@@ -267,7 +271,7 @@ impl DeploymentMutation {
         ctx: &Context<'_>,
         input: EnvironmentRollBackInput,
     ) -> async_graphql::Result<EnvironmentRollBackPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let move_route = MoveRoute {
             kind: Kind::Rollback,
             deployment: id::read("deploymentId", &input.deployment_id)?,
@@ -332,7 +336,7 @@ impl Change for Create {
             Some(environment) => Some(self.show(bench, &mut unit, environment, &deployment).await?),
             None => None,
         };
-        Ok(Judged { unit, object: id.0, operation })
+        Ok(Judged { unit, object: id.0, operation, decided_on: None })
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct AllocationDrainInput {
     allocation_id: ID,
     /// How long its sessions may go on; as its environment says unless said otherwise, at most 604800.
     drain_seconds: Option<i64>,
+    /// The `version` of the allocation that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -49,7 +51,7 @@ impl DrainMutation {
         ctx: &Context<'_>,
         input: AllocationDrainInput,
     ) -> async_graphql::Result<AllocationDrainPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let seconds = natural("drainSeconds", input.drain_seconds)?;
         if seconds.is_some_and(|seconds| seconds > 604_800) {
             return Err(Fault::bad_input("drainSeconds", "may be at most 604800").into());
@@ -126,7 +128,7 @@ impl Change for Wish {
         };
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: environment.0, operation: Some(id) })
+        Ok(Judged { unit, object: environment.0, operation: Some(id), decided_on: Some(allocation.stream.clone()) })
     }
 }
 

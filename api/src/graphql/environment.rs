@@ -146,7 +146,7 @@ impl Environment {
         let serves = |one: &rhone_domain::allocation::Allocation| {
             one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
         };
-        let ready = rows.iter().flatten().any(|one| one.state == Some(State::Ready) && serves(one));
+        let ready = rows.iter().flatten().any(|(one, _)| one.state == Some(State::Ready) && serves(one));
         let serving = if ready { Serving::Something } else { Serving::Nothing };
         Ok(wake::lifecycle(&owner, wake, serving, ctx.platform().clock.now()).into())
     }
@@ -270,7 +270,7 @@ impl Environment {
         let key = AllocationsOf(self.created.id.0, ended);
         let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
         let wanted = state.map(State::from);
-        let rows = rows.into_iter().filter(|one| wanted.is_none() || one.state == wanted);
+        let rows = rows.into_iter().filter(|(one, _)| wanted.is_none() || one.state == wanted);
         Ok(rows.filter_map(Allocation::of).collect())
     }
 

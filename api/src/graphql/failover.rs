@@ -71,6 +71,8 @@ pub(crate) struct EnvironmentFailoverInput {
     acknowledgements: Option<Listed<AcknowledgementInput>>,
     /// 1 to 500 characters.
     reason: String,
+    /// The `version` of the environment's route owner that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -93,7 +95,7 @@ impl FailoverMutation {
         ctx: &Context<'_>,
         input: EnvironmentFailoverInput,
     ) -> async_graphql::Result<EnvironmentFailoverPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let ask = Failover {
             environment: id::read("environmentId", &input.environment_id)?,
             region: id::read("regionId", &input.region_id)?,
@@ -166,7 +168,7 @@ impl Change for Failover {
         unit.place(Some(requested.region), requested.cell);
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+        Ok(Judged { unit, object: self.environment.0, operation: Some(id), decided_on: Some(owner.stream.clone()) })
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct HostReasonInput {
     host_id: ID,
     /// 1 to 500 characters.
     reason: String,
+    /// The `version` of the host that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -49,6 +51,8 @@ pub(crate) struct HostCapacitySetInput {
     host_id: ID,
     /// How many allocations it may hold: 0 to 10000.
     capacity: i64,
+    /// The `version` of the host that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -61,6 +65,8 @@ pub(crate) struct HostDrainInput {
     reason: String,
     /// How long it may take in all, an operator's work included: 10 to 86400; 3600 when omitted.
     timeout_seconds: Option<i64>,
+    /// The `version` of the host that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -77,6 +83,8 @@ pub(crate) struct HostUpgradeDoneInput {
     runner_version: String,
     /// What was done, and how it was checked: 1 to 500 characters.
     note: String,
+    /// The `version` of the host that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -95,14 +103,14 @@ impl HostMutation {
     /// Adds no more allocations to a host; those that run there stay.
     async fn host_cordon(&self, ctx: &Context<'_>, input: HostReasonInput) -> async_graphql::Result<HostPayload> {
         let asked = Asked::Cordon(reason(&input.reason)?);
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(HostPayload(ask(ctx, &input.host_id, manner, asked).await?))
     }
 
     /// Lets a host take allocations again.
     async fn host_uncordon(&self, ctx: &Context<'_>, input: HostReasonInput) -> async_graphql::Result<HostPayload> {
         let asked = Asked::Uncordon(reason(&input.reason)?);
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(HostPayload(ask(ctx, &input.host_id, manner, asked).await?))
     }
 
@@ -112,7 +120,7 @@ impl HostMutation {
         ctx: &Context<'_>,
         input: HostCapacitySetInput,
     ) -> async_graphql::Result<HostPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let capacity = natural("capacity", Some(input.capacity))?.unwrap_or_default();
         // What is too large for the number is too large for the rule.
         let asked = Asked::SetCapacity(u32::try_from(capacity).unwrap_or(u32::MAX));
@@ -129,7 +137,7 @@ impl HostMutation {
         if !(10..=86_400).contains(&seconds) {
             return Err(Fault::bad_input("timeoutSeconds", "10 to 86400").into());
         }
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let (host, reason) = (id::read("hostId", &input.host_id)?, reason(&input.reason)?);
         Ok(HostPayload(change(ctx, manner, Drain { host, reason, time: TimeDelta::seconds(seconds) }).await?))
     }
@@ -150,7 +158,7 @@ impl HostMutation {
             runner: word("runnerVersion", &input.runner_version)?,
             note,
         };
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(HostPayload(ask(ctx, &input.host_id, manner, done).await?))
     }
 }
@@ -205,7 +213,7 @@ impl Change for HostChange {
             }
         };
         decide(&mut unit, &mut host, command)?;
-        Ok(Judged { unit, object: self.host.0, operation: None })
+        Ok(Judged { unit, object: self.host.0, operation: None, decided_on: Some(host.stream.clone()) })
     }
 }
 
@@ -259,6 +267,6 @@ impl Change for Drain {
         };
         let mut loaded = bench.load::<operation::Operation>(operation).await?;
         decide(&mut unit, &mut loaded, operation::Command::Request(requested))?;
-        Ok(Judged { unit, object: self.host.0, operation: Some(operation) })
+        Ok(Judged { unit, object: self.host.0, operation: Some(operation), decided_on: Some(host.stream.clone()) })
     }
 }

@@ -84,6 +84,8 @@ pub(crate) struct MemberInviteInput {
     role: MemberRole,
     /// How long it is open, from now: at most 2592000 (30 days), 7 days when omitted.
     expires_in_seconds: Option<i64>,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -93,6 +95,8 @@ pub(crate) struct MemberInviteInput {
 pub(crate) struct InvitationRevokeInput {
     workspace_id: ID,
     invitation_id: ID,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -144,7 +148,7 @@ impl InvitationMutation {
         ctx: &Context<'_>,
         input: MemberInviteInput,
     ) -> async_graphql::Result<MemberInvitePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let secret = new_secret();
         let invite = Invite {
             workspace: id::read("workspaceId", &input.workspace_id)?,
@@ -163,7 +167,7 @@ impl InvitationMutation {
         ctx: &Context<'_>,
         input: InvitationRevokeInput,
     ) -> async_graphql::Result<InvitationRevokePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let revoke = Revoke {
             workspace: id::read("workspaceId", &input.workspace_id)?,
             invitation: id::read("invitationId", &input.invitation_id)?,
@@ -181,7 +185,7 @@ impl InvitationMutation {
         if ctx.principal().workspace.is_some() {
             return Err(Fault::new(Code::Forbidden, "a token of one workspace enters no other").into());
         }
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let accept = Accept { secret: shown(input.secret)? };
         Ok(InvitationAcceptPayload(change(ctx, manner, accept).await?))
     }
@@ -306,6 +310,6 @@ impl Change for Accept {
         let (secret, actor, at) = (self.secret, bench.principal.actor, unit.now());
         decide(&mut unit, &mut workspace, Command::AcceptInvitation { secret, actor, at })
             .map_err(|no| no.about("secret"))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

@@ -122,7 +122,7 @@ impl Loader<OperationsPage> for Lists {
 }
 
 impl Loader<AllocationsOf> for Lists {
-    type Value = Vec<Allocation>;
+    type Value = Vec<(Allocation, Version)>;
     type Error = Arc<sqlx::Error>;
 
     async fn load(&self, keys: &[AllocationsOf]) -> Result<HashMap<AllocationsOf, Self::Value>, Self::Error> {
@@ -131,7 +131,7 @@ impl Loader<AllocationsOf> for Lists {
             let of: Vec<_> = keys.iter().filter(|key| key.1 == ended).map(|key| key.0).collect();
             if !of.is_empty() {
                 let rows = allocations::of_environments(&mut transaction, &of, ended).await.map_err(Arc::new)?;
-                gathered(rows.into_iter().map(|(of, (row, _))| (AllocationsOf(of, ended), row)), &mut found);
+                gathered(rows.into_iter().map(|(of, row)| (AllocationsOf(of, ended), row)), &mut found);
             }
         }
         Ok(found)

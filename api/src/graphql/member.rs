@@ -83,6 +83,8 @@ pub(crate) struct MemberRoleInput {
     /// As `viewer` says it to them.
     member_id: String,
     role: MemberRole,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -93,6 +95,8 @@ pub(crate) struct MemberRemoveInput {
     workspace_id: ID,
     /// As `viewer` says it to them.
     member_id: String,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -105,6 +109,8 @@ pub(crate) struct MemberProjectGrantsSetInput {
     member_id: String,
     /// Words of authorizationTable; none takes back what was given here.
     grants: Vec<String>,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -117,6 +123,8 @@ pub(crate) struct MemberEnvironmentGrantsSetInput {
     member_id: String,
     /// Words of authorizationTable; none takes back what was given here.
     grants: Vec<String>,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -135,20 +143,20 @@ impl MemberMutation {
     /// Lets somebody into a workspace.
     async fn member_add(&self, ctx: &Context<'_>, input: MemberRoleInput) -> async_graphql::Result<MemberPayload> {
         let asked = Asked::Add(input.role.into());
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(MemberPayload(ask(ctx, &input.workspace_id, &input.member_id, manner, asked).await?))
     }
 
     /// Makes a member something else.
     async fn member_role_set(&self, ctx: &Context<'_>, input: MemberRoleInput) -> async_graphql::Result<MemberPayload> {
         let asked = Asked::SetRole(input.role.into());
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(MemberPayload(ask(ctx, &input.workspace_id, &input.member_id, manner, asked).await?))
     }
 
     /// Lets somebody belong to a workspace no longer; what they had been given there is over.
     async fn member_remove(&self, ctx: &Context<'_>, input: MemberRemoveInput) -> async_graphql::Result<MemberPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(MemberPayload(ask(ctx, &input.workspace_id, &input.member_id, manner, Asked::Remove).await?))
     }
 
@@ -158,7 +166,7 @@ impl MemberMutation {
         ctx: &Context<'_>,
         input: MemberProjectGrantsSetInput,
     ) -> async_graphql::Result<MemberPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let reach = Reach::Project(id::read("projectId", &input.project_id)?);
         let (member, grants) = (member_id(&input.member_id)?, grants(&input.grants)?);
         Ok(MemberPayload(change(ctx, manner, SetGrants { reach, member, grants }).await?))
@@ -170,7 +178,7 @@ impl MemberMutation {
         ctx: &Context<'_>,
         input: MemberEnvironmentGrantsSetInput,
     ) -> async_graphql::Result<MemberPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let reach = Reach::Environment(id::read("environmentId", &input.environment_id)?);
         let (member, grants) = (member_id(&input.member_id)?, grants(&input.grants)?);
         Ok(MemberPayload(change(ctx, manner, SetGrants { reach, member, grants }).await?))
@@ -246,7 +254,7 @@ pub(crate) async fn on_workspace(bench: &Bench<'_>, id: WorkspaceId, command: Co
     let mut unit = bench.unit(Writer::Api, id, CorrelationId(bench.new_id()));
     permit(&unit, command.name(), &workspace.stream)?;
     decide(&mut unit, &mut workspace, command)?;
-    Ok(Judged { unit, object: id.0, operation: None })
+    Ok(Judged { unit, object: id.0, operation: None, decided_on: Some(workspace.stream.clone()) })
 }
 
 #[derive(Debug)]

@@ -114,7 +114,7 @@ impl MigrationMutation {
         ctx: &Context<'_>,
         input: MigrationRecordInput,
     ) -> async_graphql::Result<MigrationRecordPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let record = Record {
             environment: id::read("environmentId", &input.environment_id)?,
             deployment: id::read("deploymentId", &input.deployment_id)?,
@@ -131,7 +131,7 @@ impl MigrationMutation {
         ctx: &Context<'_>,
         input: MigrationRestoreInput,
     ) -> async_graphql::Result<MigrationRestorePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let restore = Restore {
             environment: id::read("environmentId", &input.environment_id)?,
             before: name(&input.migration_id)?,
@@ -233,7 +233,7 @@ impl Change for Record {
         };
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.deployment.0, operation: Some(id) })
+        Ok(Judged { unit, object: self.deployment.0, operation: Some(id), decided_on: None })
     }
 }
 
@@ -263,6 +263,6 @@ impl Change for Restore {
         let (before, evidence) = (self.before.clone(), self.evidence.clone());
         let command = migrations::Command::Restore { before, evidence, reason: self.reason.clone() };
         decide(&mut unit, &mut on_record, command).map_err(|no| no.concerning(created.app, Some(self.environment)))?;
-        Ok(Judged { unit, object: self.environment.0, operation: None })
+        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: None })
     }
 }

@@ -304,6 +304,8 @@ pub(crate) struct OperationCancelInput {
     operation_id: ID,
     /// 1 to 500 characters.
     reason: String,
+    /// The `version` of the operation that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -325,7 +327,7 @@ impl OperationMutation {
         ctx: &Context<'_>,
         input: OperationCancelInput,
     ) -> async_graphql::Result<OperationCancelPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let cancel = Cancel { id: id::read("operationId", &input.operation_id)?, reason: reason(&input.reason)? };
         Ok(OperationCancelPayload(change(ctx, manner, cancel).await?))
     }
@@ -360,6 +362,6 @@ impl Change for Cancel {
         }
         decide(&mut unit, &mut operation, Command::RequestCancel { reason: self.reason.clone() })
             .map_err(|no| no.concerning_work(&requested.work))?;
-        Ok(Judged { unit, object: self.id.0, operation: Some(self.id) })
+        Ok(Judged { unit, object: self.id.0, operation: Some(self.id), decided_on: Some(operation.stream.clone()) })
     }
 }

@@ -313,7 +313,7 @@ impl PlaceMutation {
         input: RegionCreateInput,
     ) -> async_graphql::Result<RegionCreatePayload> {
         platform_only(ctx).await?;
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let create = CreateRegion { slug: slug(&input.slug)?, name: name(&input.name)? };
         Ok(RegionCreatePayload(change(ctx, manner, create).await?))
     }
@@ -321,7 +321,7 @@ impl PlaceMutation {
     /// Opens a cell in a region.
     async fn cell_create(&self, ctx: &Context<'_>, input: CellCreateInput) -> async_graphql::Result<CellCreatePayload> {
         platform_only(ctx).await?;
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let create = CreateCell { region: id::read("regionId", &input.region_id)?, slug: slug(&input.slug)? };
         Ok(CellCreatePayload(change(ctx, manner, create).await?))
     }
@@ -329,7 +329,7 @@ impl PlaceMutation {
     /// Registers a host of a cell.
     async fn host_create(&self, ctx: &Context<'_>, input: HostCreateInput) -> async_graphql::Result<HostCreatePayload> {
         platform_only(ctx).await?;
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let create = CreateHost { cell: id::read("cellId", &input.cell_id)?, slug: slug(&input.slug)? };
         Ok(HostCreatePayload(change(ctx, manner, create).await?))
     }
@@ -380,7 +380,7 @@ impl Change for CreateRegion {
         let created = region::Created { id, slug: self.slug.clone(), name: self.name.clone() };
         unit.place(Some(id), None);
         decide(&mut unit, &mut region, region::Command::Create(created))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }
 
@@ -410,7 +410,7 @@ impl Change for CreateCell {
         let mut cell = bench.load::<cell::Cell>(id).await?;
         let created = cell::Created { id, region: self.region, slug: self.slug.clone() };
         decide(&mut unit, &mut cell, cell::Command::Create(created))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }
 
@@ -438,6 +438,6 @@ impl Change for CreateHost {
         let mut host = bench.load::<host::Host>(id).await?;
         let created = host::Created { id, region: of.region, cell: self.cell, slug: self.slug.clone() };
         decide(&mut unit, &mut host, host::Command::Create(created))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

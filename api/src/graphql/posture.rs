@@ -46,6 +46,8 @@ pub(crate) struct EnvironmentPostureInput {
     environment_id: ID,
     /// 1 to 500 characters.
     reason: String,
+    /// The `version` of the environment's route owner that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -57,6 +59,8 @@ pub(crate) struct EnvironmentSleepPolicySetInput {
     environment_id: ID,
     /// After how many seconds without an open session, an open request or a request at all; 0 for never.
     sleep_after_seconds: i64,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -96,7 +100,7 @@ impl PostureMutation {
         ctx: &Context<'_>,
         input: EnvironmentSleepPolicySetInput,
     ) -> async_graphql::Result<EnvironmentSleepPolicySetPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let seconds = natural("sleepAfterSeconds", Some(input.sleep_after_seconds))?.unwrap_or_default();
         let environment = id::read("environmentId", &input.environment_id)?;
         let set = SetPolicy { environment, policy: SleepPolicy { sleep_after_seconds: seconds } };
@@ -112,7 +116,7 @@ enum To {
 }
 
 async fn turn(ctx: &Context<'_>, input: EnvironmentPostureInput, to: To) -> Result<super::change::Answer, Fault> {
-    let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+    let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
     let environment = id::read("environmentId", &input.environment_id)?;
     change(ctx, manner, Turn { environment, reason: reason(&input.reason)?, to }).await
 }
@@ -165,7 +169,7 @@ impl Change for Turn {
         if operation.state.requested.is_none() {
             decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         }
-        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+        Ok(Judged { unit, object: self.environment.0, operation: Some(id), decided_on: Some(owner.stream.clone()) })
     }
 }
 
@@ -197,6 +201,6 @@ impl Change for SetPolicy {
         unit.place(Some(created.region), Some(created.cell));
         decide(&mut unit, &mut environment, environment::Command::SetSleepPolicy(self.policy))
             .map_err(|no| no.concerning(created.app, Some(self.environment)))?;
-        Ok(Judged { unit, object: self.environment.0, operation: None })
+        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: Some(environment.stream.clone()) })
     }
 }

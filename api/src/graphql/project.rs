@@ -144,7 +144,7 @@ impl ProjectMutation {
         ctx: &Context<'_>,
         input: ProjectCreateInput,
     ) -> async_graphql::Result<ProjectCreatePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let workspace = id::read::<WorkspaceId>("workspaceId", &input.workspace_id)?;
         let create = Create { workspace, slug: slug(&input.slug)?, name: name(&input.name)? };
         if !belongs_to(ctx, workspace).await? {
@@ -177,6 +177,6 @@ impl Change for Create {
         let mut project = bench.load::<project::Project>(id).await?;
         let created = project::Created { id, workspace, slug: self.slug.clone(), name: self.name.clone() };
         decide(&mut unit, &mut project, project::Command::Create(created))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

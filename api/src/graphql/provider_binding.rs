@@ -183,7 +183,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingCreateInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let environment: EnvironmentId = id::read("environmentId", &input.environment_id)?;
         let region = input.region_id.map(|region| id::read::<RegionId>("regionId", &region)).transpose()?;
         let shared = input.shared_because.map(|why| named("sharedBecause", &why)).transpose()?;
@@ -201,7 +201,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingVerifyInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let which = (&input.environment_id, "providerBindingId", &input.provider_binding_id);
         let ask = alter::<ProviderNoun>(ctx, which, Change::Verify, &manner, "providerBindingVerify").await?;
         Ok(ProviderBindingPayload(change(ctx, manner, ask).await?))
@@ -213,7 +213,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingRotateInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let which = (&input.environment_id, "providerBindingId", &input.provider_binding_id);
         let ask = alter::<ProviderNoun>(ctx, which, Change::Rotate, &manner, "providerBindingRotate").await?;
         let kind = made_of(ctx, &input.environment_id, &input.provider_binding_id).await?;
@@ -227,7 +227,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingDisableInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let which = (&input.environment_id, "providerBindingId", &input.provider_binding_id);
         let why = reason(&input.reason)?;
         let ask = alter::<ProviderNoun>(ctx, which, Change::Unbind, &manner, "providerBindingDisable").await?;

@@ -271,7 +271,7 @@ impl Query {
         at: Option<MomentInput>,
     ) -> async_graphql::Result<Why> {
         let stream = history::stream_of(&stream)?;
-        Ok(history::of_stream(ctx, &stream, &path, history::as_of("at", at)?).await?)
+        Ok(history::of_stream(ctx, &stream, &path, history::as_of(ctx, "at", at)?).await?)
     }
 
     /// What one cause brought about, redacted, to be folded elsewhere to the same states; an operation's cause is its id

@@ -3,7 +3,7 @@
 //! where the data is comes from a person.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused, stream},
     context::{Ask, door},
     environment::Environment,
     id,
@@ -67,6 +67,8 @@ pub(crate) struct EnvironmentResidencySetInput {
     region_ids: Vec<ID>,
     /// Why: 1 to 500 characters.
     reason: String,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -80,6 +82,8 @@ pub(crate) struct EnvironmentRegionEnableInput {
     cell_id: ID,
     /// Where its data is; without that nothing is enabled.
     data_topology: Option<DataTopology>,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -91,6 +95,8 @@ pub(crate) struct EnvironmentRegionDisableInput {
     region_id: ID,
     /// Why: 1 to 500 characters.
     reason: String,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -120,7 +126,7 @@ impl RegionEnablementMutation {
         ctx: &Context<'_>,
         input: EnvironmentResidencySetInput,
     ) -> async_graphql::Result<EnvironmentResidencySetPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         if input.region_ids.len() > MOST_REGIONS {
             return Err(Fault::bad_input("regionIds", format!("must be at most {MOST_REGIONS}")).into());
         }
@@ -137,7 +143,7 @@ impl RegionEnablementMutation {
         ctx: &Context<'_>,
         input: EnvironmentRegionEnableInput,
     ) -> async_graphql::Result<EnvironmentRegionEnablePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let wish = Wish {
             environment: id::read("environmentId", &input.environment_id)?,
             region: id::read("regionId", &input.region_id)?,
@@ -153,7 +159,7 @@ impl RegionEnablementMutation {
         ctx: &Context<'_>,
         input: EnvironmentRegionDisableInput,
     ) -> async_graphql::Result<EnvironmentRegionDisablePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let asked = Asked::Disable(id::read("regionId", &input.region_id)?);
         let environment = id::read("environmentId", &input.environment_id)?;
         let decision = Decision { environment, asked, reason: reason(&input.reason)? };
@@ -232,7 +238,12 @@ impl Change for Wish {
         };
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+        Ok(Judged {
+            unit,
+            object: self.environment.0,
+            operation: Some(id),
+            decided_on: Some(stream::<environment::Environment>(self.environment)),
+        })
     }
 }
 
@@ -304,6 +315,6 @@ impl Change for Decision {
         self.known(bench).await.map_err(concerning)?;
         unit.assert(&owner);
         decide(&mut unit, &mut settings, self.command(&owner)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: None })
+        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: Some(settings.stream.clone()) })
     }
 }

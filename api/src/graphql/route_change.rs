@@ -2,7 +2,7 @@
 //! workers carry on. The trap: judging on a read model; what is judged is folded, and its versions are asserted.
 
 use super::{
-    change::{Bench, Change, Judged, No, decide, permit, refused},
+    change::{Bench, Change, Judged, No, decide, permit, refused, stream},
     context::belongs_to,
     id,
     route_owner::route_of,
@@ -17,6 +17,7 @@ use rhone_domain::{
     numbers::Epoch,
     operation::{self, Acknowledgement, Kind, Requested},
     promotion::Ask,
+    route_owner::RouteOwner,
     text::Reason,
 };
 use rhone_eventstore::{Loaded, Unit};
@@ -54,7 +55,12 @@ impl Change for MoveRoute {
         let wish = Wish::of(bench, self.kind, self.environment, self.expected, self.reason.clone()).await?;
         let wish = wish.acknowledging(self.acknowledgements.clone());
         let operation = wish.request(bench, &mut unit, self.environment, &deployment).await?;
-        Ok(Judged { unit, object: self.deployment.0, operation: Some(operation) })
+        Ok(Judged {
+            unit,
+            object: self.deployment.0,
+            operation: Some(operation),
+            decided_on: Some(stream::<RouteOwner>(self.environment)),
+        })
     }
 }
 

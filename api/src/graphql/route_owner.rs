@@ -195,14 +195,16 @@ macro_rules! inputs {
             pub(crate) struct $name {
                 environment_id: ID,
                 $($(#[$field_doc])* $field: String,)*
+                /// The `version` of the environment's route owner that this was decided on; if it is another one by then, nothing happens.
+                expected_version: Option<i64>,
                 idempotency_key: Option<String>,
                 #[graphql(default)]
                 dry_run: bool,
             }
 
             impl $name {
-                fn manner(&self) -> Manner {
-                    Manner { idempotency_key: self.idempotency_key.clone(), dry_run: self.dry_run }
+                fn manner(&self) -> Result<Manner, Fault> {
+                    Manner::decided_on(self.idempotency_key.clone(), self.expected_version, self.dry_run)
                 }
             }
         )*
@@ -246,7 +248,7 @@ impl RouteOwnerMutation {
         input: EnvironmentHostInput,
     ) -> async_graphql::Result<RouteOwnerPayload> {
         let asked = Asked::AttachHost(host(&input.host)?);
-        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner(), asked).await?))
+        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner()?, asked).await?))
     }
 
     /// Lets a hostname lead to an environment no longer.
@@ -256,7 +258,7 @@ impl RouteOwnerMutation {
         input: EnvironmentHostInput,
     ) -> async_graphql::Result<RouteOwnerPayload> {
         let asked = Asked::DetachHost(host(&input.host)?);
-        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner(), asked).await?))
+        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner()?, asked).await?))
     }
 
     /// Holds promotions to an environment back; rollbacks still work.
@@ -266,7 +268,7 @@ impl RouteOwnerMutation {
         input: EnvironmentReasonInput,
     ) -> async_graphql::Result<RouteOwnerPayload> {
         let asked = Asked::Freeze(reason(&input.reason)?);
-        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner(), asked).await?))
+        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner()?, asked).await?))
     }
 
     /// Holds them back no longer.
@@ -276,7 +278,7 @@ impl RouteOwnerMutation {
         input: EnvironmentReasonInput,
     ) -> async_graphql::Result<RouteOwnerPayload> {
         let asked = Asked::Unfreeze(reason(&input.reason)?);
-        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner(), asked).await?))
+        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner()?, asked).await?))
     }
 
     /// Allows promotions again after a rollback.
@@ -286,7 +288,7 @@ impl RouteOwnerMutation {
         input: EnvironmentReasonInput,
     ) -> async_graphql::Result<RouteOwnerPayload> {
         let asked = Asked::ReleasePin(reason(&input.reason)?);
-        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner(), asked).await?))
+        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner()?, asked).await?))
     }
 
     /// Lets quarantined bytes come back.
@@ -296,7 +298,7 @@ impl RouteOwnerMutation {
         input: EnvironmentQuarantineLiftInput,
     ) -> async_graphql::Result<RouteOwnerPayload> {
         let asked = Asked::LiftQuarantine(digest("digest", &input.digest)?, reason(&input.reason)?);
-        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner(), asked).await?))
+        Ok(RouteOwnerPayload(ask(ctx, &input.environment_id, input.manner()?, asked).await?))
     }
 }
 
@@ -359,7 +361,7 @@ impl Change for RouteChange {
         permit(&unit, self.command().name(), &owner.stream).map_err(concerning)?;
         self.claim(bench, &mut unit).await.map_err(concerning)?;
         decide(&mut unit, &mut owner, self.command()).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: None })
+        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: Some(owner.stream.clone()) })
     }
 }
 

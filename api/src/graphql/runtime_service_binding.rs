@@ -198,7 +198,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingCreateInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let environment: EnvironmentId = id::read("environmentId", &input.environment_id)?;
         let region = input.region_id.map(|region| id::read::<RegionId>("regionId", &region)).transpose()?;
         let shared = input.shared_because.map(|why| named("sharedBecause", &why)).transpose()?;
@@ -216,7 +216,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingVerifyInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let which = (&input.environment_id, "runtimeServiceBindingId", &input.runtime_service_binding_id);
         let ask =
             alter::<RuntimeServiceNoun>(ctx, which, Change::Verify, &manner, "runtimeServiceBindingVerify").await?;
@@ -229,7 +229,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingRotateInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let which = (&input.environment_id, "runtimeServiceBindingId", &input.runtime_service_binding_id);
         let ask =
             alter::<RuntimeServiceNoun>(ctx, which, Change::Rotate, &manner, "runtimeServiceBindingRotate").await?;
@@ -244,7 +244,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingDisableInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let which = (&input.environment_id, "runtimeServiceBindingId", &input.runtime_service_binding_id);
         let why = reason(&input.reason)?;
         let ask =

@@ -2,7 +2,7 @@
 //! carry on. The trap: a number that is changed beside the gates; there is no other way to it.
 
 use super::{
-    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
+    change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused, stream},
     context::{Ask, door},
     environment::Environment,
     id,
@@ -14,7 +14,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
-    environment::Replicas,
+    environment::{self, Replicas},
     gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
     operation::{self, Requested, Work},
@@ -43,6 +43,8 @@ pub(crate) struct EnvironmentScaleInput {
     replicas: i64,
     /// The number this was decided on; captured once, at acceptance, when omitted.
     expected_replicas: Option<i64>,
+    /// The `version` of the environment that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -64,7 +66,7 @@ impl ScaleMutation {
         ctx: &Context<'_>,
         input: EnvironmentScaleInput,
     ) -> async_graphql::Result<EnvironmentScalePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let expected = input.expected_replicas.map(|number| replicas("expectedReplicas", number)).transpose()?;
         let wish = Wish {
             environment: id::read("environmentId", &input.environment_id)?,
@@ -156,6 +158,11 @@ impl Change for Wish {
         facts.assert(&mut unit);
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.environment.0, operation: Some(id) })
+        Ok(Judged {
+            unit,
+            object: self.environment.0,
+            operation: Some(id),
+            decided_on: Some(stream::<environment::Environment>(self.environment)),
+        })
     }
 }

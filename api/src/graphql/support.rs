@@ -81,6 +81,8 @@ pub(crate) struct SupportAccessGrantInput {
     reason: String,
     /// How long, from now: at most seven days.
     seconds: i64,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -90,6 +92,8 @@ pub(crate) struct SupportAccessGrantInput {
 pub(crate) struct SupportAccessEndInput {
     workspace_id: ID,
     access_id: ID,
+    /// The `version` of the workspace that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -118,7 +122,7 @@ impl SupportMutation {
         ctx: &Context<'_>,
         input: SupportAccessGrantInput,
     ) -> async_graphql::Result<SupportAccessPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let grant = Grant {
             workspace: id::read("workspaceId", &input.workspace_id)?,
             reason: reason(&input.reason)?,
@@ -133,7 +137,7 @@ impl SupportMutation {
         ctx: &Context<'_>,
         input: SupportAccessEndInput,
     ) -> async_graphql::Result<SupportAccessPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let end = End {
             workspace: id::read("workspaceId", &input.workspace_id)?,
             access: id::read("accessId", &input.access_id)?,

@@ -93,7 +93,7 @@ impl VariablesMutation {
         ctx: &Context<'_>,
         input: EnvironmentVariablesSetInput,
     ) -> async_graphql::Result<EnvironmentVariablesPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let lane = lane(ctx, &input.environment_id).await?;
         let wishes = wishes(ctx, lane, input.variables.0).await?;
         let expected = natural("expectedSet", input.expected_set)?.map(EnvSet);
@@ -108,7 +108,7 @@ impl VariablesMutation {
         ctx: &Context<'_>,
         input: EnvironmentVariableUnsetInput,
     ) -> async_graphql::Result<EnvironmentVariablesPayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let lane = lane(ctx, &input.environment_id).await?;
         let unset = [key("key", &input.key)?].into();
         let expected = natural("expectedSet", input.expected_set)?.map(EnvSet);
@@ -177,7 +177,7 @@ impl Change for Alter {
         if self.keeping == Keeping::Values {
             self.keep(bench, &events).await?;
         }
-        Ok(Judged { unit, object: environment.0, operation: None })
+        Ok(Judged { unit, object: environment.0, operation: None, decided_on: None })
     }
 }
 

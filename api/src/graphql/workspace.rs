@@ -252,7 +252,7 @@ impl WorkspaceMutation {
         if ctx.principal().workspace.is_some() {
             return Err(Fault::new(Code::Forbidden, "a token of one workspace opens no other").into());
         }
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let create = Create {
             slug: slug(&input.slug)?,
             name: name(&input.name)?,
@@ -307,7 +307,7 @@ impl Change for Create {
         let (slug, name) = (self.slug.clone(), self.name.clone());
         let create = workspace::Command::Create { id, slug, name, contact_email, owner };
         decide(&mut unit, &mut workspace, create)?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }
 

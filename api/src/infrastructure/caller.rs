@@ -1,7 +1,7 @@
 //! Who calls, and as what: each endpoint serves one kind of caller. The trap avoided: a region or a host taken from the
 //! request; both come from the token, and a body that names another one is refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -17,7 +17,7 @@ use crate::{
     authenticate::{Authenticator, bearer_of},
     identity::{Principal, PrincipalKind},
     infrastructure::{Infrastructure, refusal::Refusal},
-    rate::{Rates, address_of},
+    rate::{Accountable as _, Rates, address_of},
 };
 
 /// Time for everything but waiting: looking up a token, reading a body, one reading of the database.
@@ -61,6 +61,25 @@ pub(super) async fn user(infrastructure: &Infrastructure, headers: &HeaderMap) -
     }
 }
 
+/// The user or program that calls, recognised when there is room and held to the same budgets as in GraphQL.
+pub(super) async fn budgeted(
+    infrastructure: &Infrastructure,
+    headers: &HeaderMap,
+    Origin(address): Origin,
+    cost: u32,
+) -> Result<Principal, Refusal> {
+    let principal = {
+        let _permit = infrastructure.load.enter().await?;
+        user(infrastructure, headers).await?
+    };
+    infrastructure.rates.spend(principal.accounts(), address, cost)?;
+    Ok(principal)
+}
+
+/// Where a request comes from, as `bounded` found it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin(Option<IpAddr>);
+
 async fn principal(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<Principal, Refusal> {
     let bearer = bearer_of(headers)?;
     within(async { Ok(infrastructure.tokens.authenticate(bearer).await?) }).await
@@ -68,11 +87,12 @@ async fn principal(infrastructure: &Infrastructure, headers: &HeaderMap) -> Resu
 
 /// Hears nobody from where too many bad tokens came, and counts another one. For users alone: an edge or a runner that could
 /// not report because of a neighbour would be worse than what this prevents.
-pub(super) async fn bounded(State(rates): State<Arc<Rates>>, request: Request, next: Next) -> Response {
+pub(super) async fn bounded(State(rates): State<Arc<Rates>>, mut request: Request, next: Next) -> Response {
     let address = address_of(request.headers(), request.extensions(), rates.trusted_proxies());
     if let Err(fault) = rates.may_try(address) {
         return Refusal::from(fault).into_response();
     }
+    request.extensions_mut().insert(Origin(address));
     let response = next.run(request).await;
     if response.status() == StatusCode::UNAUTHORIZED {
         rates.failed(address);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Query, State, rejection::QueryRejection},
     http::HeaderMap,
     response::{IntoResponse, Response, sse::Event},
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Infrastructure,
+    caller::Origin,
     refusal::Refusal,
     streamed::{self, Follow, Streamed, event},
 };
@@ -75,27 +77,30 @@ fn time(field: &'static str, text: Option<&str>) -> Result<Option<DateTime<Utc>>
 
 pub(super) async fn follow(
     State(infrastructure): State<Arc<Infrastructure>>,
+    Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    let opened = opened(infrastructure, &headers, asked).await;
+    let opened = opened(infrastructure, (&headers, origin), asked).await;
     opened.map_or_else(IntoResponse::into_response, Streamed::answer)
 }
 
 async fn opened(
     infrastructure: Arc<Infrastructure>,
-    headers: &HeaderMap,
+    (headers, origin): (&HeaderMap, Origin),
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Streamed<Told>, Refusal> {
-    let principal = streamed::caller(&infrastructure, headers).await?;
+    let principal = streamed::caller(&infrastructure, headers, origin).await?;
     let Query(asked) = asked.map_err(|error| Refusal::bad_input(format!("query string: {error}")))?;
     let workspace = streamed::workspace(asked.workspace_id.as_deref(), &principal)?;
     let wanted = in_workspace(workspace, Some(asked.filter()?))?;
+    let load = infrastructure.load.clone();
+    let _turn = load.turn().await;
     let (place, session) = streamed::seat(&infrastructure, &principal, workspace).await?;
     let platform = infrastructure.live.platform.clone();
     let after = streamed::after(headers, asked.after.as_deref());
     let logs = Logs::new(&platform, session, workspace, wanted, after)?;
-    Ok(Streamed::new(infrastructure, principal, place, Told { platform, logs }))
+    Ok(Streamed::open(infrastructure, principal, place, Told { platform, logs }).await)
 }
 
 /// What is told.

@@ -18,11 +18,13 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// In how many seconds it may be tried again, where that is known.
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_after: None }
     }
 
     /// A parameter or a field that breaks a rule.
@@ -67,7 +69,8 @@ impl From<AuthError> for Refusal {
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.code.status(), fault.code.as_str(), fault.message)
+        let retry_after = fault.rate.as_ref().and_then(|standing| standing.retry_after_seconds);
+        Self { retry_after, ..Self::new(fault.code.status(), fault.code.as_str(), fault.message) }
     }
 }
 
@@ -81,7 +84,8 @@ impl IntoResponse for Refusal {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let seconds = HeaderValue::from(self.retry_after.unwrap_or(1));
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! Server-sent events: how a stream is opened, kept and ended, whatever it tells. `/v1/events` and `/v1/logs` stand on it. The
 //! trap avoided: a stream that outlives its token or its server; both end it, in order, and the client is told when to come
-//! back.
+//! back. Whoever opens one pays for it and waits for a turn, as over a WebSocket.
 
 use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use rhone_projections::{authority::members, session::Session};
 use serde_json::{Value, json};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Interval, MissedTickBehavior, interval_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
 };
 
 use super::{
     Infrastructure,
-    caller::{user, within},
+    caller::{Origin, budgeted, within},
     refusal::Refusal,
 };
 use crate::{
@@ -36,6 +36,10 @@ use crate::{
 
 /// Streams at a time in one process; one more is told to come back.
 const MOST: usize = 4_096;
+/// What opening one costs: what the document of a subscription to all fields of a line of the timeline weighs.
+const COST: u32 = 25;
+/// How long a stream that says nothing keeps its turn.
+const TURN: Duration = Duration::from_secs(2);
 /// After the end of a stream, for the client to wait.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between comments on a quiet stream.
@@ -75,10 +79,14 @@ pub(super) trait Follow: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Event, Fault>> + Send;
 }
 
-/// Who opens a stream, from a page that may.
-pub(super) async fn caller(infrastructure: &Infrastructure, headers: &HeaderMap) -> Result<Principal, Refusal> {
+/// Who opens a stream, from a page that may, and within their budgets.
+pub(super) async fn caller(
+    infrastructure: &Infrastructure,
+    headers: &HeaderMap,
+    origin: Origin,
+) -> Result<Principal, Refusal> {
     infrastructure.live.origins.admit(headers)?;
-    user(infrastructure, headers).await
+    budgeted(infrastructure, headers, origin, COST).await
 }
 
 /// Which workspace is meant; a token for one workspace need not name it.
@@ -122,6 +130,8 @@ pub(super) struct Streamed<F> {
     infrastructure: Arc<Infrastructure>,
     principal: Principal,
     followed: F,
+    /// What it said within its turn.
+    first: Option<Result<Event, Fault>>,
     recheck: Interval,
     /// When the token was last known to stand.
     valid_at: Instant,
@@ -130,18 +140,19 @@ pub(super) struct Streamed<F> {
 }
 
 impl<F: Follow> Streamed<F> {
-    /// Opens it.
-    pub(super) fn new(
+    /// Opens it. The caller holds a turn meanwhile: the first answer is what asks the most of the database.
+    pub(super) async fn open(
         infrastructure: Arc<Infrastructure>,
         principal: Principal,
         place: OwnedSemaphorePermit,
-        followed: F,
+        mut followed: F,
     ) -> Self {
+        let first = timeout(TURN, followed.next()).await.ok();
         let every = infrastructure.live.recheck_interval;
         let mut recheck = interval_at(Instant::now() + every, every);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let valid_at = Instant::now();
-        Self { infrastructure, principal, followed, recheck, valid_at, greeted: false, _place: place }
+        Self { infrastructure, principal, followed, first, recheck, valid_at, greeted: false, _place: place }
     }
 
     /// As it is sent.
@@ -162,6 +173,9 @@ impl<F: Follow> Streamed<F> {
         if !std::mem::replace(&mut self.greeted, true) {
             return (Event::default().retry(RETRY), true);
         }
+        if let Some(first) = self.first.take() {
+            return told(first);
+        }
         loop {
             let infrastructure = self.infrastructure.clone();
             tokio::select! {
@@ -170,18 +184,18 @@ impl<F: Follow> Streamed<F> {
                 _ = self.recheck.tick() => if let Err(fault) = self.recheck().await {
                     return (ended(&fault), false);
                 },
-                event = self.followed.next() => return match event {
-                    Ok(event) => (event, true),
-                    Err(fault) => (ended(&fault), false),
-                },
+                event = self.followed.next() => return told(event),
             }
         }
     }
 
     async fn recheck(&mut self) -> Result<(), Fault> {
         let live = &self.infrastructure.live;
-        let standing = self.infrastructure.tokens.still_valid(&self.principal);
-        match tokio::time::timeout(live.recheck_interval, standing).await {
+        let standing = async {
+            let _turn = self.infrastructure.load.standing().await;
+            self.infrastructure.tokens.still_valid(&self.principal).await
+        };
+        match timeout(live.recheck_interval, standing).await {
             Ok(Ok(())) => self.valid_at = Instant::now(),
             Ok(Err(AuthError::Refused)) => return Err(AuthError::Refused.into()),
             // Unknown is not wrong, for a while.
@@ -197,6 +211,14 @@ impl<F: Follow> Streamed<F> {
 /// An event of this kind at this position.
 pub(super) fn event(kind: &str, position: String, words: &Value) -> Event {
     Event::default().event(kind).id(position).data(words.to_string())
+}
+
+/// An event, and whether anything follows it.
+fn told(event: Result<Event, Fault>) -> (Event, bool) {
+    match event {
+        Ok(event) => (event, true),
+        Err(fault) => (ended(&fault), false),
+    }
 }
 
 /// The last thing that is said.

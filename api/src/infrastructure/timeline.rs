@@ -6,7 +6,7 @@ mod table;
 
 use super::{
     Infrastructure,
-    caller::{self, within},
+    caller::{self, Origin, within},
     refusal::Refusal,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 };
 use async_graphql::ID;
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, header},
@@ -42,6 +43,8 @@ use table::{Form, Line};
 
 /// Lines that are read at once.
 const PAGE: i64 = 500;
+/// What a page costs: what as many lines cost in GraphQL with a field or two each.
+const COST: u32 = 1_000;
 
 /// What is asked.
 #[derive(Debug, Default, Deserialize)]
@@ -67,10 +70,11 @@ pub(super) struct Asked {
 /// The lines, as they are read.
 pub(super) async fn export(
     State(infrastructure): State<Arc<Infrastructure>>,
+    Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let principal = caller::user(&infrastructure, &headers).await?;
+    let principal = caller::budgeted(&infrastructure, &headers, origin, COST).await?;
     let Query(asked) =
         asked.map_err(|rejection| Refusal::bad_input(format!("query string: {}", rejection.body_text())))?;
     let form = form(asked.format.as_deref())?;

@@ -117,7 +117,7 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     adjust(&mut settings);
     let (ids, loaders) = (AtomicU64::new(1), AtomicUsize::new(0));
     let rates = Arc::new(Rates::new(&settings.rates, || DateTime::UNIX_EPOCH));
-    let load = Load::new(&settings.load);
+    let load = Arc::new(Load::new(&settings.load));
     let shell = Shell {
         load,
         executor: schema::build(exposure),

@@ -167,7 +167,7 @@ fn fault_next(code: &str) -> Option<&'static str> {
 
 fn refused_next(code: &str) -> &'static str {
     match code {
-        "STALE_EPOCH" | "SUPERSEDED" | "CONFLICT" => {
+        "STALE_EPOCH" | "STALE_VERSION" | "SUPERSEDED" | "CONFLICT" => {
             "look at `rhone environment show` and decide on the epoch that is there"
         }
         "IDEMPOTENCY_KEY_REUSED" => "use another --idempotency-key for another request",
@@ -181,7 +181,7 @@ fn refused_next(code: &str) -> &'static str {
 }
 
 fn is_conflict(code: &str) -> bool {
-    matches!(code, "STALE_EPOCH" | "SUPERSEDED" | "IDEMPOTENCY_KEY_REUSED" | "CONFLICT")
+    matches!(code, "STALE_EPOCH" | "STALE_VERSION" | "SUPERSEDED" | "IDEMPOTENCY_KEY_REUSED" | "CONFLICT")
 }
 
 #[cfg(test)]

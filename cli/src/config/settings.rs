@@ -233,6 +233,8 @@ fn work() -> Vec<Setting> {
         )
         .or(&word(Probes::default())),
         one("objects", "The folder of the platform's own object storage, if it has one.").is("a folder"),
+        one("authorities", "Who may have signed a certificate that probes of bindings judge, besides the authorities that the machine trusts.")
+            .is("a PEM file"),
         one("artifacts", "Where artifacts and logs are kept: the same place as the API's.").required().is("a folder"),
         one("log_days", "For how many days logs are kept.").or(&log_days()).is("days").file_only(),
         one("log_mib", "How much of logs is kept of one allocation or build, compressed.")

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use rhone_eventstore::{Bell, Clock, boot, postgres::connect, vault::Vault};
 use rhone_providers::{
     artifact_store::ArtifactStore,
-    probe::{Ground, Reach},
+    probe::{Ground, Reach, authorities},
 };
 use rhone_workers::LogRetention;
 use sqlx::PgPool;
@@ -51,7 +51,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
             age: Duration::from_hours(24 * u64::from(work.log_days)),
             bytes: i64::from(work.log_mib) << 20,
         },
-        ground: ground(&work),
+        ground: ground(&work)?,
         builds,
         actor: clock.new_id(),
         clock,
@@ -60,12 +60,16 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     rhone_workers::run(config, shutdown).await.context("working")
 }
 
-fn ground(work: &Work) -> Ground {
+fn ground(work: &Work) -> Result<Ground> {
     let reach = match work.probes {
         Probes::Public => Reach::Public,
         Probes::Local => Reach::Local,
     };
-    Ground { reach, objects: work.objects.clone() }
+    let authorities = match &work.authorities {
+        Some(file) => authorities(file).with_context(|| format!("reading work.authorities, {}", file.display()))?,
+        None => Vec::new(),
+    };
+    Ok(Ground { reach, objects: work.objects.clone(), authorities })
 }
 
 async fn measure(pool: PgPool) {

@@ -152,6 +152,7 @@ fn work(data: &Data, admin: SocketAddr) -> Work {
         admin,
         probes: Probes::Local,
         objects: Some(data.path().join("objects")),
+        authorities: None,
         artifacts: data.artifacts(),
         log_days: 14,
         log_mib: 64,

@@ -2,10 +2,13 @@
 //! Its identity is the cluster's system identifier and the database's oid and name, whatever host it is reached by. The trap
 //! avoided: two names of one database taken for two; and a standby taken for a database that can be written.
 
+mod tls;
+
 use super::{Ground, Probe, ProbeError, Proven, Target};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::time::Duration;
-use tokio_postgres::{Client, Config, NoTls, error::SqlState};
+use tls::Protection;
+use tokio_postgres::{Client, Config, error::SqlState};
 
 pub(super) struct Postgres;
 
@@ -17,17 +20,20 @@ impl Probe for Postgres {
 
 async fn probe(target: &Target, ground: &Ground) -> Result<Proven, ProbeError> {
     let address = ground.reach.resolve(target).await?;
-    let mut config = target.secret().unwrap_or_default().parse::<Config>().map_err(|_| malformed(target))?;
+    let (protection, url) = tls::read(target)?;
+    let mut config = url.as_str().parse::<Config>().map_err(|_| malformed(target))?;
     // The host of the URL is only a name by now; connecting goes to the address that was judged.
     config.hostaddr(address.ip()).connect_timeout(Duration::from_secs(4)).application_name("rhone probe");
-    let (client, connection) = config.connect(NoTls).await.map_err(|error| said(target, &error))?;
+    config.ssl_mode(protection.mode());
+    let connected = config.connect(protection.connector(ground)?).await;
+    let (client, connection) = connected.map_err(|error| said(target, &error))?;
     let connection = tokio::spawn(connection);
-    let proven = ask(&client).await.map_err(|error| said(target, &error)).and_then(|proven| proven);
+    let proven = ask(&client, protection).await.map_err(|error| said(target, &error)).and_then(|proven| proven);
     connection.abort();
     proven
 }
 
-async fn ask(client: &Client) -> Result<Result<Proven, ProbeError>, tokio_postgres::Error> {
+async fn ask(client: &Client, protection: Protection) -> Result<Result<Proven, ProbeError>, tokio_postgres::Error> {
     let row = client
         .query_one(
             "SELECT (SELECT system_identifier FROM pg_control_system())::text, d.oid::text, d.datname::text,
@@ -50,10 +56,11 @@ async fn ask(client: &Client) -> Result<Result<Proven, ProbeError>, tokio_postgr
         return Ok(Err(ProbeError::fatal("WRONG_ANSWER", "what was written was not what was read")));
     }
     let identity = format!("postgres:{}/{}/{}", text(0), text(1), text(2));
-    let evidence = vec![
+    let mut evidence = vec![
         format!("PostgreSQL {} answered as database {}", text(3), text(2)),
         "a row was written, read and dropped".to_owned(),
     ];
+    evidence.extend(protection.evidence().map(str::to_owned));
     Ok(Ok(Proven { identity: Some(identity), evidence }))
 }
 
@@ -75,10 +82,6 @@ fn said(target: &Target, error: &tokio_postgres::Error) -> ProbeError {
             ProbeError::fatal("NOT_PERMITTED", format!("{endpoint} does not let us write or say which database it is"))
         }
         Some(code) => ProbeError::retry("PROBE_FAILED", format!("{endpoint} answered with SQLSTATE {}", code.code())),
-        // The client was built without TLS, and says so before it connects.
-        None if target.url().query().is_some_and(|query| query.contains("sslmode=require")) => {
-            ProbeError::fatal("TLS_NOT_SUPPORTED", "databases that insist on TLS cannot be probed yet")
-        }
-        None => ProbeError::unreachable(target),
+        None => tls::refused(target, error).unwrap_or_else(|| ProbeError::unreachable(target)),
     }
 }

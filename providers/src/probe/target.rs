@@ -1,7 +1,7 @@
 //! Where a resource is and with what it is reached, read from one URL. The trap avoided: a credential that is printed with its
 //! address; `Debug` and `endpoint` show neither user's password nor query.
 
-use super::Kind;
+use super::{Kind, s3};
 use reqwest::Url;
 use std::fmt;
 
@@ -10,6 +10,8 @@ use std::fmt;
 pub struct Target {
     kind: Kind,
     url: Option<Url>,
+    /// Where it is reached, if that is not what the address names.
+    reached: Option<Url>,
 }
 
 impl fmt::Debug for Target {
@@ -31,7 +33,7 @@ impl Target {
         let (schemes, rule): (&[&str], _) = match kind {
             Kind::Memory | Kind::Fs => {
                 return if text.is_none() {
-                    Ok(Self { kind, url: None })
+                    Ok(Self { kind, url: None, reached: None })
                 } else {
                     Err(InvalidTarget("must be absent: memory and the platform's own storage have no address"))
                 };
@@ -42,14 +44,18 @@ impl Target {
             Kind::Http => (&["http", "https"], "must be such as https://host/path"),
             Kind::Redis => (&["redis"], "must be such as redis://user:password@host:6379"),
             Kind::Nats => (&["nats"], "must be such as nats://host:4222"),
-            Kind::S3 => (&["s3"], "must be such as s3://key:secret@bucket"),
+            Kind::S3 => (&["s3"], "must be such as s3://key:secret@bucket?region=eu-west-1"),
         };
         let text = text.filter(|text| text.len() <= MOST).ok_or(InvalidTarget(rule))?;
         let url = Url::parse(text).map_err(|_| InvalidTarget(rule))?;
         let fits = schemes.contains(&url.scheme()) && url.has_host() && !text.chars().any(char::is_control);
         let named = kind != Kind::Postgres || url.path().trim_matches('/').split('/').count() == 1;
         let database = kind != Kind::Postgres || !url.path().trim_matches('/').is_empty();
-        if fits && named && database { Ok(Self { kind, url: Some(url) }) } else { Err(InvalidTarget(rule)) }
+        if !(fits && named && database) {
+            return Err(InvalidTarget(rule));
+        }
+        let reached = if kind == Kind::S3 { Some(s3::read(&url)?.0.base_url().clone()) } else { None };
+        Ok(Self { kind, url: Some(url), reached })
     }
 
     /// Of which kind it is.
@@ -88,7 +94,7 @@ impl Target {
             Kind::Nats => 4222,
             Kind::Http | Kind::Memory | Kind::Fs | Kind::S3 => 80,
         };
-        let url = self.url.as_ref()?;
+        let url = self.reached.as_ref().or(self.url.as_ref())?;
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
         Some((host, url.port_or_known_default().unwrap_or(usual)))
     }

@@ -8,18 +8,19 @@ use rhone_domain::{
     digest::Digest,
     ids::CorrelationId,
     numbers::Epoch,
-    operation::{self, Kind, Operation},
+    operation::{self, Kind, Operation, Requested},
     route_owner::{self, RouteOwner},
 };
 use rhone_eventstore::Idempotency;
-use rhone_tests::rules::{ACME, Ask, at, bytes, environment, requested};
+use rhone_tests::rules::{ACME, Ask, at, bytes, deploy, environment, number, requested};
 use uuid::Uuid;
 
 impl World {
     pub(super) fn user(&mut self) {
         let n = self.dice.below(ENVIRONMENTS);
-        match self.dice.below(40) {
+        match self.dice.below(48) {
             0..=28 => self.ask(n),
+            40..=45 => self.ask_to_deploy(n),
             29 => self.ask_again(),
             30 => self.tell_route(n, route_owner::Command::Freeze { reason: reason() }),
             31..=33 => self.tell_route(n, route_owner::Command::Unfreeze { reason: reason() }),
@@ -33,7 +34,7 @@ impl World {
     }
 
     fn ask(&mut self, n: usize) {
-        if self.open_operations() > 0 && !self.dice.once_in(4) {
+        if self.open_changes() > 0 && !self.dice.once_in(4) {
             return;
         }
         let route = self.load::<RouteOwner>(environment(n).0).state.0;
@@ -42,7 +43,7 @@ impl World {
         let expected = if self.dice.once_in(8) { Epoch(route.epoch.0.saturating_sub(1)) } else { route.epoch };
         let most = if self.dice.once_in(8) { DEPLOYMENTS } else { DEPLOYMENTS - 1 };
         let mut deployment = self.dice.below(most);
-        let former = (0..DEPLOYMENTS).filter(|n| route.former.contains_key(&rhone_tests::rules::deployment(*n)));
+        let former = route.former.keys().map(|id| number(*id));
         let former = former.filter(|n| route.owner.as_ref().is_none_or(|owner| owner.artifact != bytes(*n)));
         let former = former.collect::<Vec<_>>();
         if kind == Kind::Rollback && !former.is_empty() && !self.dice.once_in(4) {
@@ -59,9 +60,25 @@ impl World {
     fn send(&mut self, n: usize, kind: Kind, deployment: usize, expected: Epoch) {
         let deadline = at(self.seconds + DEADLINE);
         let ask = Ask { id: self.door.clock().new_id(), kind, environment: n, deployment, expected, deadline };
+        self.request_once(requested(&ask));
+    }
+
+    /// A release of a commit: the preview shows it as soon as it may, production when somebody says so.
+    fn ask_to_deploy(&mut self, n: usize) {
+        let deployment = DEPLOYMENTS + self.deploys;
+        // Each has its own bytes, and there are only so many.
+        if deployment >= 200 {
+            return;
+        }
+        self.deploys += 1;
+        let id = self.door.clock().new_id();
+        self.request_once(deploy(id, n, deployment, at(self.seconds + DEADLINE)));
+    }
+
+    fn request_once(&mut self, requested: Requested) {
         let key = format!("request-{}", self.asked.len());
-        self.asked.push((key.clone(), ask));
-        self.request(&key, ask);
+        self.asked.push((key.clone(), requested.clone()));
+        self.request(&key, requested);
     }
 
     /// The same request arrives once more, under an id of its own, as a client that heard nothing sends it.
@@ -69,14 +86,14 @@ impl World {
         if self.asked.is_empty() {
             return;
         }
-        let (key, ask) = self.asked[self.dice.below(self.asked.len())].clone();
-        self.request(&key, Ask { id: self.door.clock().new_id(), ..ask });
+        let (key, requested) = self.asked[self.dice.below(self.asked.len())].clone();
+        self.request(&key, Requested { id: self.door.clock().new_id(), ..requested });
     }
 
-    fn request(&mut self, key: &str, ask: Ask) {
-        let mut loaded = self.load::<Operation>(ask.id.0);
-        let mut unit = self.unit(Writer::Api, 9, ask.id.into(), Some(key));
-        if unit.decide(&mut loaded, operation::Command::Request(requested(&ask))).is_err() {
+    fn request(&mut self, key: &str, requested: Requested) {
+        let mut loaded = self.load::<Operation>(requested.id.0);
+        let mut unit = self.unit(Writer::Api, 9, requested.id.into(), Some(key));
+        if unit.decide(&mut loaded, operation::Command::Request(requested)).is_err() {
             return;
         }
         let idempotency = Idempotency {
@@ -98,8 +115,20 @@ impl World {
         }
     }
 
+    /// How many changes of an owner have not ended.
+    fn open_changes(&self) -> usize {
+        let tables = self.door.log().tables();
+        let open = tables.operations.values().filter(|(one, _)| !one.stage.is_some_and(operation::Stage::is_final));
+        open.filter(|(one, _)| rhone_tests::rules::change_of(one).is_some()).count()
+    }
+
     fn wish_to_cancel(&mut self) {
-        let ids = self.door.log().tables().operations.keys().copied().collect::<Vec<_>>();
+        let open = self.dice.once_in(2);
+        let tables = self.door.log().tables();
+        let ended = |one: &Operation| one.stage.is_some_and(operation::Stage::is_final);
+        let ids = tables.operations.iter().filter(|(_, (one, _))| !(open && ended(one))).map(|(id, _)| *id);
+        let ids = ids.collect::<Vec<_>>();
+        drop(tables);
         if ids.is_empty() {
             return;
         }

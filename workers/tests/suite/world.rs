@@ -61,7 +61,7 @@ impl World {
             artifacts: ArtifactStore::local(&folder.path().join("artifacts")).expect("a store"),
             builds: None,
             log_retention: LogRetention { age: Duration::from_hours(24), bytes: 4_000 },
-            ground: Ground { reach: Reach::Local, objects: None },
+            ground: Ground { reach: Reach::Local, ..Ground::default() },
             actor: clock.new_id(),
             clock,
         };

@@ -60,7 +60,7 @@ impl EnvironmentMutation {
         ctx: &Context<'_>,
         input: EnvironmentCreateInput,
     ) -> async_graphql::Result<EnvironmentCreatePayload> {
-        let manner = Manner { idempotency_key: input.idempotency_key, dry_run: input.dry_run };
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
         let usual = DrainPolicy::default();
         let create = Create {
             app: id::read("appId", &input.app_id)?,
@@ -131,6 +131,6 @@ impl Change for Create {
         let mut owner = bench.load::<route_owner::RouteOwner>(id).await?;
         let opened = route_owner::Opened { environment: id, workspace, app: self.app, region, cell };
         decide(&mut unit, &mut owner, route_owner::Command::Open(opened))?;
-        Ok(Judged { unit, object: id.0, operation: None })
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

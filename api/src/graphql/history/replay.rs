@@ -155,8 +155,8 @@ impl Replay {
 
     /// What differs from another moment of it to this one.
     #[graphql(complexity = "20 + 10 * child_complexity")]
-    async fn difference(&self, from: MomentInput) -> async_graphql::Result<Vec<StateChange>> {
-        let as_of = moment::as_of("from", Some(from))?;
+    async fn difference(&self, ctx: &Context<'_>, from: MomentInput) -> async_graphql::Result<Vec<StateChange>> {
+        let as_of = moment::as_of(ctx, "from", Some(from))?;
         let from = fold(&self.past.stream, &self.past.events, as_of).map_err(fault)?;
         Ok(differences(&from.map_or(Value::Null, |moment| moment.state), &self.state))
     }
@@ -176,7 +176,7 @@ pub(crate) async fn replay(
     at: Option<MomentInput>,
     at_least: Option<&str>,
 ) -> Result<Replay, Fault> {
-    let as_of = moment::as_of("at", at)?;
+    let as_of = moment::as_of(ctx, "at", at)?;
     reached(ctx, at_least).await?;
     let found = replays(ctx, std::slice::from_ref(stream), as_of).await?;
     found.into_iter().next().filter(|replay| replay.version > 0).ok_or_else(|| absent("stream"))
