@@ -138,13 +138,13 @@ fn a_dockerfile_needs_buildah_and_goes_behind_every_other_plan_unless_it_is_decl
     assert_eq!((plan.kind, plan.network, plan.start.len()), (Kind::Dockerfile, false, 0));
     let beside = [("Dockerfile", ""), ("app.py", "")];
     assert_eq!(super::detect(folder(&beside).path(), &programs).expect("a plan").kind, Kind::Python);
-    let declares = "health = \"/up\"\nsockets = [\"/ws\"]\n[build]\ndetect = \"dockerfile\"\nnetwork = true\n";
-    let declared = folder(&[("rhone.toml", declares), ("Dockerfile", ""), ("app.py", "")]);
+    let settings = "health = \"/up\"\nsockets = [\"/ws\"]\n[build]\ndetect = \"dockerfile\"\nnetwork = true\n";
+    let declared = folder(&[("rhone.toml", settings), ("Dockerfile", ""), ("app.py", "")]);
     let plan = super::detect(declared.path(), &programs).expect("a plan");
     assert_eq!((plan.kind, plan.network, plan.health.as_str()), (Kind::Dockerfile, true, "/up"));
     assert!(plan.rhone.contains("/ws") && !plan.rhone.contains("detect"), "{}", plan.rhone);
     assert_eq!(detect(declared.path()).expect_err("no buildah").code(), "DOCKERFILE_NEEDS_BUILDAH");
-    let gone = folder(&[("rhone.toml", declares)]);
+    let gone = folder(&[("rhone.toml", settings)]);
     assert_eq!(super::detect(gone.path(), &programs).expect_err("no file").code(), "DOCKERFILE_MISSING");
 }
 

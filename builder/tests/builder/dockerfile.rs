@@ -86,10 +86,10 @@ async fn the_same_commit_of_a_dockerfile_gives_the_same_image() {
         assert_eq!(facts.source.expect("a source").commit, commit);
         assert_eq!(facts.socket_paths, ["/ws"], "what is declared is carried over");
         let image = Image::open(&output).expect("an image");
-        let root = room.path().join("root");
-        unpack::unpack(&output, &image, &root, &unpack::Limits::default()).expect("unpacked");
-        assert_eq!(fs::read_to_string(root.join("srv/word")).unwrap(), "spoken\n");
-        assert!(!root.join("srv/date").exists());
+        let unpacked = room.path().join("root");
+        unpack::unpack(&output, &image, &unpacked, &unpack::Limits::default()).expect("unpacked");
+        assert_eq!(fs::read_to_string(unpacked.join("srv/word")).unwrap(), "spoken\n");
+        assert!(!unpacked.join("srv/date").exists());
         let left: Vec<_> = fs::read_dir(room.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left.len(), 3, "sources, output and root, and nothing of the build: {left:?}");
     }
@@ -115,9 +115,9 @@ async fn the_steps_of_a_dockerfile_see_nothing_of_the_host_and_are_nobody_there(
     if !has_sandbox(&done) {
         return;
     }
-    let root = folder.path().join("root");
-    unpack::unpack(&output, &Image::open(&output).unwrap(), &root, &unpack::Limits::default()).expect("unpacked");
-    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+    let unpacked = folder.path().join("root");
+    unpack::unpack(&output, &Image::open(&output).unwrap(), &unpacked, &unpack::Limits::default()).expect("unpacked");
+    let read = |name: &str| fs::read_to_string(unpacked.join(name)).unwrap_or_default();
     let map = read("map");
     let words: Vec<_> = map.split_whitespace().collect();
     assert!(words[0] == "0" && words[1] != "0", "its root is somebody else on the host: {map}");
@@ -159,10 +159,10 @@ async fn a_base_image_is_fetched_only_over_a_network_that_is_declared() {
     open.unwrap_or_else(|error| panic!("{error}: {told}"));
     let image = Image::open(&output).expect("an image");
     assert_eq!(image.config.config.command()[1], "httpd", "what the base says still holds");
-    let root = room.path().join("root");
-    unpack::unpack(&output, &image, &root, &unpack::Limits::default()).expect("unpacked");
-    assert_eq!(fs::read_to_string(root.join("srv/top")).unwrap(), "on\n");
-    assert_eq!(fs::read_to_string(root.join("srv/word")).unwrap(), "spoken\n");
+    let unpacked = room.path().join("root");
+    unpack::unpack(&output, &image, &unpacked, &unpack::Limits::default()).expect("unpacked");
+    assert_eq!(fs::read_to_string(unpacked.join("srv/top")).unwrap(), "on\n");
+    assert_eq!(fs::read_to_string(unpacked.join("srv/word")).unwrap(), "spoken\n");
 }
 
 #[tokio::test]
