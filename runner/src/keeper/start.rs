@@ -71,6 +71,10 @@ impl Keeper {
             status.gate.signal(Signal::HUP);
         }
         if !self.says_who(order, address, status.gate).await {
+            if !status.gate.is_alive() {
+                // Lost while it was asked; what it left may be what the next one takes over.
+                return Ok(None);
+            }
             tracing::error!(allocation.id = %order.allocation, "the gate does not say who it is; ending it");
             self.end_gate(order, Ending::AtOnce).await?;
             return Ok(None);
