@@ -32,8 +32,9 @@ pub(super) enum Protection {
     VerifyFull,
 }
 
-/// What of a URL is for the client; everything else is some other program's.
-const MEANT: [&str; 3] = ["channel_binding", "options", "target_session_attrs"];
+/// What of a URL is for the client; everything else is some other program's. `channel_binding` is not heard either: the TLS
+/// library's connector binds none, and to require it would prove nothing anywhere.
+const MEANT: [&str; 2] = ["options", "target_session_attrs"];
 
 /// What would lead to another place, or in as somebody else, than what was judged and is shown.
 const ELSEWHERE: [&str; 6] = ["host", "hostaddr", "port", "user", "password", "dbname"];
