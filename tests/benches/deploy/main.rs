@@ -1,8 +1,9 @@
 //! `./dev bench deploy`: how long each stage of a deploy takes from a commit, cold and warm; a hundred deploys at once carried
-//! to their end; whether the same commit is the same digest. The build is real and tiny: a Python program in the sandbox.
+//! to their end; whether the same commit is the same digest; and an image that exists, to its first answer. The build is real and tiny: a Python program in the sandbox.
 //! It prints figures and judges nothing: exit 0 whether goals are met or not.
 
 mod crowd;
+mod image;
 mod stages;
 
 use rhone_tests::{
@@ -33,6 +34,7 @@ async fn deploy() {
     let repository = Repository::of_python();
     stages::measure(&print, &tenant, &repository).await;
     same_bytes(&print, &tenant, &repository).await;
+    image::measure(&print, &tenant).await;
     crowd::measure(&print, &platform).await;
     drop(platform);
 }
