@@ -135,7 +135,9 @@ async fn reach(url: Option<&String>) -> Result<PgPool> {
 }
 
 async fn migrations(database: &Database) -> Result<String> {
-    let url = required("database.admin_url", database.admin_url.as_ref())?;
+    let Some(url) = &database.admin_url else {
+        return Ok("not looked at: only the administrator may, with `database.admin_url`".to_owned());
+    };
     let mut admin = PgConnection::connect(url).await.context("connecting as the administrator")?;
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&mut admin).await?;
