@@ -145,11 +145,7 @@ impl Keeper {
 
     fn hold(&mut self, line: LogLine) {
         if self.due.is_none() {
-            let now = Instant::now();
-            if now - self.closed >= Pace::LONGEST {
-                self.pace.silence();
-            }
-            self.due = Some(now + self.pace.gather());
+            self.due = Some(Instant::now() + self.pace.gather(self.closed.elapsed()));
         }
         self.bytes += line.text.len() + 64;
         self.held.push(line);

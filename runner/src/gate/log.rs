@@ -72,11 +72,11 @@ impl Log {
 
     /// Hands over what was written, at its pace; for ever.
     pub(super) async fn hand_over(self) {
-        let mut pace = Pace::default();
+        let (mut pace, mut last) = (Pace::default(), Instant::now());
         loop {
-            match timeout(Pace::LONGEST, self.written.notified()).await {
-                Ok(()) => sleep(pace.gather()).await,
-                Err(_) => pace.silence(),
+            if timeout(Pace::LONGEST, self.written.notified()).await.is_ok() {
+                sleep(pace.gather(last.elapsed())).await;
+                last = Instant::now();
             }
             // After a silence too: what was dropped is said although nothing follows.
             self.close();

@@ -15,8 +15,9 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::{task::JoinSet, time::sleep_until};
 
-/// Single lines, one after the other.
+/// Single lines, each after a silence.
 const LONE: usize = 50;
+const APART: Duration = Duration::from_millis(1_250);
 /// Lines that each of the four apps prints, and in how many requests a second.
 const EACH: usize = 40_000;
 const TOGETHER: usize = 1_000;
@@ -38,7 +39,7 @@ async fn logs() {
         tenants.push(tenant);
     }
     let lone = lone(&tenants[0]).await;
-    print.distribution("a line printed to told at /v1/logs", lone, None);
+    print.distribution("a line after a silence: printed to told at /v1/logs", lone, None);
     let begun = Instant::now();
     let mut apps = JoinSet::new();
     let mut followers = JoinSet::new();
@@ -84,7 +85,10 @@ fn texts(words: &Value) -> impl Iterator<Item = &str> {
 async fn lone(tenant: &Tenant) -> Vec<Duration> {
     let mut events = followed(tenant).await;
     let mut samples = Vec::with_capacity(LONE);
+    let mut next = tokio::time::Instant::now();
     for number in 0..LONE {
+        next += APART;
+        sleep_until(next).await;
         let words = format!("lone {number}.");
         let begun = Instant::now();
         say(tenant, &tenant.production, words.clone()).await;
