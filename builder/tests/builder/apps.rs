@@ -3,7 +3,7 @@
 
 use crate::{
     build::sources,
-    repository::{log, said},
+    repository::{Server, log, said},
 };
 use rhone_builder::{
     build::{BuildLimits, build},
@@ -12,11 +12,10 @@ use rhone_builder::{
 use rhone_providers::artifact_pack::pack_directory;
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream, ToSocketAddrs as _},
-    os::unix::process::CommandExt as _,
+    net::{Ipv4Addr, TcpStream, ToSocketAddrs as _},
     path::Path,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
 type Files<'a> = [(&'a str, &'a str)];
@@ -57,31 +56,19 @@ async fn answers(files: &Files<'_>, kind: Kind) -> String {
     asked(&folder.path().join("two"), &plan.start)
 }
 
-/// What the app answers on the port that it is given; its whole group ends with the question.
+/// What the app answers on the port that it is given; all of it ends with the question.
 fn asked(folder: &Path, start: &[String]) -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut command = Command::new(&start[0]);
-    command.args(&start[1..]).current_dir(folder).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    command.env("PORT", port.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-    let mut app = command.spawn().unwrap_or_else(|error| panic!("{start:?}: {error}"));
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = loop {
-        match ask() {
-            Ok(answer) => break answer,
-            Err(error) => assert!(Instant::now() < deadline && app.try_wait().unwrap().is_none(), "{start:?}: {error}"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    app.kill().unwrap();
-    app.wait().unwrap();
+    let app = Server::start(|port| {
+        let mut command = Command::new(&start[0]);
+        command.args(&start[1..]).current_dir(folder).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.env("PORT", port.to_string());
+        command
+    });
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, app.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
     answer
 }
 

@@ -124,16 +124,15 @@ impl Server {
             let mut command = make(port);
             // Some, `git daemon` for one, are children of the program that is started, and would outlive it.
             command.process_group(0);
-            let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut server = Self { child, port };
             let deadline = Instant::now() + Duration::from_secs(20);
-            while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+            while Instant::now() < deadline && server.child.try_wait().unwrap().is_none() {
                 if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                    return Self { child, port };
+                    return server;
                 }
                 thread::sleep(Duration::from_millis(20));
             }
-            let _ = child.kill();
-            let _ = child.wait();
         }
         panic!("no server listens");
     }
