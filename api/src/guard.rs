@@ -8,8 +8,11 @@ pub(crate) mod negotiate;
 pub(crate) mod origin;
 pub(crate) mod outcome;
 pub(crate) mod panic;
+mod price;
 mod weigh;
 
 pub use document::DocumentLimits;
 pub use documents::Documents;
 pub use origin::Origins;
+#[doc(hidden)]
+pub use price::dear;

@@ -1,6 +1,7 @@
 //! The router: which path is whose. Written here, mounted by the binary. The trap avoided: a layer that forgets a path; the
 //! request's name and the last panic catcher wrap all of them.
 
+mod graphiql;
 mod graphql;
 mod probes;
 
@@ -37,7 +38,7 @@ pub fn router<E: Executor, A: Authenticator>(shell: Arc<Shell<E, A>>) -> Router 
         .route("/readyz", get(probes::ready::<E, A>))
         .route("/metrics", get(probes::metrics::<E, A>));
     if shell.settings.exposure == Exposure::Development {
-        router = router.route("/graphiql", get(graphql::page));
+        router = router.route("/graphiql", get(graphiql::page)).route("/graphiql/{file}", get(graphiql::file));
     }
     let ids = shell.ids.clone();
     router

@@ -22,7 +22,7 @@ mod websocket;
 
 pub use authenticate::{AuthError, Authenticator, bearer_of};
 pub use fault::{Code, Fault};
-pub use guard::{DocumentLimits, Documents, Origins};
+pub use guard::{DocumentLimits, Documents, Origins, dear};
 pub use http::router;
 pub use load::{Load, LoadLimits};
 pub use page::Page;

@@ -14,6 +14,7 @@ mod history;
 pub mod history_args;
 mod invitation;
 pub mod link;
+mod list;
 mod login;
 mod logins;
 mod logs;

@@ -17,6 +17,7 @@ mod fields;
 mod gates;
 mod history;
 mod host_drain;
+mod hostile;
 mod images;
 mod index_build;
 mod installed;

@@ -66,6 +66,12 @@ impl Printer {
     }
 }
 
+/// The 99th percentile, in milliseconds.
+pub fn p99(mut samples: Vec<Duration>) -> f64 {
+    samples.sort_unstable();
+    milliseconds(quantile(&samples, 0.99))
+}
+
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod figure;
 pub mod github;
 pub mod graphql;
+pub mod hostile;
 pub mod hosts;
 pub mod images;
 pub mod inputs;

@@ -19,7 +19,8 @@ pub(crate) enum RateLimitOf {
 }
 
 /// The budget of which least is left. Cost is counted within a minute and comes back evenly; a document costs its selections
-/// times the rows of their pages, and every accepted change 50 more. Every API process counts by itself.
+/// times the rows of their pages, fields that judge or fold many streams 20 to 200 more, and every accepted change 50. Every
+/// API process counts by itself.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct RateLimit {
     /// Whose.

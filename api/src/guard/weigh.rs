@@ -1,6 +1,7 @@
 //! What a document weighs once its fragments are written out, computed without writing them out: each fragment is weighed
 //! once and its weight added wherever it is spread. The trap avoided: walking the expansion to measure it, which is the very
 //! attack; and a cost by type, which async-graphql skips behind interfaces. This cost goes by names, so it is the same there.
+//! So do the lists of the schema about itself, which the library lets expand without an end.
 
 use std::{collections::HashMap, convert::Infallible};
 
@@ -9,6 +10,7 @@ use async_graphql::{
     parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
 };
 
+use super::price;
 use crate::{fault::Fault, page};
 
 /// The figures that `document` holds against its limits; all of them saturate.
@@ -29,7 +31,7 @@ pub(super) fn weigh(document: &ExecutableDocument, variables: &Variables) -> Res
     let mut scale = Scale { document, variables, fragments: HashMap::new(), aliases: 0 };
     let mut total = Weight::default();
     for (_, operation) in document.operations.iter() {
-        let part = scale.selections(&operation.node.selection_set, 0)?;
+        let part = scale.selections(&operation.node.selection_set, 0, false)?;
         total.definitions += 1;
         total.expanded = total.expanded.saturating_add(part.expanded);
         total.depth = total.depth.max(part.depth);
@@ -86,16 +88,22 @@ struct Scale<'a> {
 }
 
 impl<'a> Scale<'a> {
-    fn selections(&mut self, set: &'a Positioned<SelectionSet>, level: usize) -> Result<Part, Fault> {
+    /// `introspects` within what the schema says about itself.
+    fn selections(
+        &mut self,
+        set: &'a Positioned<SelectionSet>,
+        level: usize,
+        introspects: bool,
+    ) -> Result<Part, Fault> {
         if level > DEEPEST {
             return Err(Fault::too_complex(format!("at most {DEEPEST} levels of selections")));
         }
         let mut part = Part::default();
         for selection in &set.node.items {
             part.add(match &selection.node {
-                Selection::Field(field) => self.field(&field.node, level)?,
+                Selection::Field(field) => self.field(&field.node, level, introspects)?,
                 Selection::InlineFragment(inline) => {
-                    let inner = self.selections(&inline.node.selection_set, level + 1)?;
+                    let inner = self.selections(&inline.node.selection_set, level + 1, introspects)?;
                     Part { expanded: inner.expanded.saturating_add(1), ..inner }
                 }
                 Selection::FragmentSpread(spread) => {
@@ -120,20 +128,24 @@ impl<'a> Scale<'a> {
             None => {}
         }
         self.fragments.insert(name, Weighed::InProgress);
-        let part = self.selections(&fragment.node.selection_set, level)?;
+        let introspects = fragment.node.type_condition.node.on.node.starts_with("__");
+        let part = self.selections(&fragment.node.selection_set, level, introspects)?;
         self.fragments.insert(name, Weighed::Done(part));
         Ok(part)
     }
 
-    fn field(&mut self, field: &'a Field, level: usize) -> Result<Part, Fault> {
+    fn field(&mut self, field: &'a Field, level: usize, introspects: bool) -> Result<Part, Fault> {
         self.aliases += usize::from(field.alias.is_some());
+        let name = field.name.node.as_str();
+        let price = price::of(name, introspects);
+        let introspects = introspects || matches!(name, "__schema" | "__type");
         let inner = if field.selection_set.node.items.is_empty() {
             Part::default()
         } else {
-            self.selections(&field.selection_set, level + 1)?
+            self.selections(&field.selection_set, level + 1, introspects)?
         };
-        let cost = inner.cost(self.rows(field)).saturating_add(1);
-        let of_page = matches!(field.name.node.as_str(), "edges" | "nodes");
+        let cost = inner.cost(self.rows(field)).saturating_mul(price.times).saturating_add(price.base);
+        let of_page = matches!(name, "edges" | "nodes");
         Ok(Part {
             expanded: inner.expanded.saturating_add(1),
             depth: inner.depth + 1,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Executor, http::GraphiQLSource, parser::types::OperationType};
+use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
     Extension,
     extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade, rejection::QueryRejection},
@@ -12,7 +12,7 @@ use axum::{
         header::{ORIGIN, SET_COOKIE},
         request::Parts,
     },
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 
 use super::{refuse, send};
@@ -202,9 +202,4 @@ fn status_of(answer: &Answer, media: MediaType) -> StatusCode {
         Some(code) => code.status(),
         None => StatusCode::OK,
     }
-}
-
-/// The `GraphiQL` page; mounted in development only.
-pub(super) async fn page() -> Html<String> {
-    Html(GraphiQLSource::build().endpoint("/graphql").subscription_endpoint("/graphql").title("Rhone").finish())
 }

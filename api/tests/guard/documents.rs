@@ -132,6 +132,26 @@ async fn the_standard_introspection_query_passes_in_development() {
     assert_eq!(reply.json()["data"]["hello"], "alice");
 }
 
+/// Interfaces and the types that have them lead to each other: ten times as much with each step, and nothing but names.
+#[tokio::test]
+async fn the_schema_is_not_asked_the_same_again_and_again() {
+    let server = start_with(Exposure::Development, |_| {}).await;
+    let around = |steps: usize| {
+        let (open, close) = ("interfaces { possibleTypes { ".repeat(steps), "} } ".repeat(steps));
+        format!("{{ __schema {{ types {{ {open} name {close} }} }} }}")
+    };
+    assert_eq!(server.query(&around(1)).await.status, 200);
+    assert_eq!(server.query(&around(3)).await.code(), "QUERY_TOO_COMPLEX");
+    let spread = "{ __schema { types { ...A } } } fragment A on __Type { interfaces { possibleTypes { ...B } } }
+        fragment B on __Type { interfaces { possibleTypes { interfaces { possibleTypes { name } } } } }";
+    assert_eq!(server.query(spread).await.code(), "QUERY_TOO_COMPLEX");
+    let fields = "fields { type { ".repeat(5) + "name" + &"} } ".repeat(5);
+    assert_eq!(
+        server.query(&format!("{{ __type(name: \"Query\") {{ {fields} }} }}")).await.code(),
+        "QUERY_TOO_COMPLEX"
+    );
+}
+
 /// As graphql-js 16 writes it.
 const INTROSPECTION: &str = "
 query IntrospectionQuery {

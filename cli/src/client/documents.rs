@@ -34,9 +34,6 @@ pub(crate) const ALLOCATION: &str =
 const TIMELINE: &str = "position eventId stream version type schemaVersion actor actorKind onBehalfOf writer correlation \
      causation traceId reason summary payload occurredAt recordedAt";
 
-pub(crate) const WORKSPACES: &str = "query($first: Int, $after: String) { workspaces(first: $first, after: $after) { \
-     nodes { id slug name createdAt } pageInfo { hasNextPage endCursor } } }";
-
 pub(crate) const APP: &str = "query($id: ID!) { app(id: $id) { id slug name createdAt version \
      project { id workspace { id } } environments(first: 20) { nodes { id slug kind \
      routeOwner { epoch deploymentId artifactDigest hosts frozen } } } } }";
@@ -122,6 +119,10 @@ pub(crate) const OPERATIONS: &str = "query($id: ID!, $environment: ID, $filter: 
      app(id: $id) { operations(environmentId: $environment, filter: $filter, first: $first) { nodes { \
      id kind stage ended environment { id } deployment { id } epoch deadline failure { code message } } } } }";
 
+pub(crate) fn deployment() -> String {
+    format!("query($id: ID!) {{ deployment(id: $id) {{ {DEPLOYMENT} app {{ id slug }} }} }}")
+}
+
 pub(crate) fn operation() -> String {
     format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} }} }}")
 }
@@ -133,10 +134,6 @@ pub(crate) fn timeline() -> String {
          nodes {{ {TIMELINE} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"
     )
 }
-
-pub(crate) const TOKENS: &str = "query($first: Int, $after: String) { viewer { tokens(first: $first, after: $after) { \
-     nodes { tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current } \
-     pageInfo { hasNextPage endCursor } } } }";
 
 pub(crate) const MEMBERS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
      members(first: $first, after: $after) { nodes { actor role } pageInfo { hasNextPage endCursor } } } }";

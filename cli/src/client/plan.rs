@@ -9,6 +9,7 @@ use super::{
     deploy::DeployArgs,
     history_args::Past,
     invitation::Invite,
+    list::{self, Listing},
     logs_args::LogsArgs,
     mutation::{self, Mutation},
 };
@@ -22,8 +23,8 @@ pub(super) enum Plan {
     Change(&'static Mutation, Value),
     /// An environment, in the place of `rhone up` where none is named.
     Environment(Value),
-    /// All the caller's workspaces.
-    Workspaces,
+    /// All of something, of the thing with this id.
+    List(&'static Listing, Option<String>),
     /// One app.
     App(String),
     /// An app's timeline.
@@ -42,6 +43,8 @@ pub(super) enum Plan {
     Deploy { app: String, folder: PathBuf, environment: Option<String> },
     /// A release of a commit or an image.
     Build(Box<DeployArgs>),
+    /// One deployment.
+    Deployment(String),
     /// One operation.
     Operation(String),
     /// One operation, to its end.
@@ -76,28 +79,16 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             let how = args.how.clone();
             (Plan::Build(Box::new(args)), how)
         }
-        Noun::Region(verbs) => {
-            let RegionVerb::Create(named) = verbs.verb;
-            (Change(&mutation::REGION_CREATE, called(named, json!({}))), verbs.how)
-        }
-        Noun::Cell(verbs) => {
-            let CellVerb::Create { region, slug } = verbs.verb;
-            (Change(&mutation::CELL_CREATE, json!({ "regionId": region, "slug": slug })), verbs.how)
-        }
-        Noun::Host(verbs) => {
-            let HostVerb::Create { cell, slug } = verbs.verb;
-            (Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug })), verbs.how)
-        }
+        Noun::Region(verbs) => (region(verbs.verb), verbs.how),
+        Noun::Cell(verbs) => (cell(verbs.verb), verbs.how),
+        Noun::Host(verbs) => (host(verbs.verb), verbs.how),
         Noun::Workspace(verbs) => (workspace(verbs.verb), verbs.how),
         Noun::Member(verbs) => (member(verbs.verb), verbs.how),
         Noun::Invitation(verbs) => {
             let InvitationVerb::Accept { secret } = verbs.verb;
             (Plan::Accept(secret), verbs.how)
         }
-        Noun::Project(verbs) => {
-            let ProjectVerb::Create { workspace, named } = verbs.verb;
-            (Change(&mutation::PROJECT_CREATE, called(named, json!({ "workspaceId": workspace }))), verbs.how)
-        }
+        Noun::Project(verbs) => (project(verbs.verb), verbs.how),
         Noun::App(verbs) => (app(verbs.verb), verbs.how),
         Noun::Environment(verbs) => (environment(verbs.verb), verbs.how),
         Noun::Env(verbs) => (env(verbs.verb), verbs.how),
@@ -148,12 +139,46 @@ fn called(Named { slug, name }: Named, mut input: Value) -> Value {
     input
 }
 
+fn region(verb: RegionVerb) -> Plan {
+    match verb {
+        RegionVerb::Create(named) => Plan::Change(&mutation::REGION_CREATE, called(named, json!({}))),
+        RegionVerb::List => Plan::List(&list::REGIONS, None),
+    }
+}
+
+fn cell(verb: CellVerb) -> Plan {
+    match verb {
+        CellVerb::Create { region, slug } => {
+            Plan::Change(&mutation::CELL_CREATE, json!({ "regionId": region, "slug": slug }))
+        }
+        CellVerb::List { region } => Plan::List(&list::CELLS, Some(region)),
+    }
+}
+
+fn host(verb: HostVerb) -> Plan {
+    match verb {
+        HostVerb::Create { cell, slug } => {
+            Plan::Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug }))
+        }
+        HostVerb::List { cell } => Plan::List(&list::HOSTS, Some(cell)),
+    }
+}
+
+fn project(verb: ProjectVerb) -> Plan {
+    match verb {
+        ProjectVerb::Create { workspace, named } => {
+            Plan::Change(&mutation::PROJECT_CREATE, called(named, json!({ "workspaceId": workspace })))
+        }
+        ProjectVerb::List { workspace } => Plan::List(&list::PROJECTS, Some(workspace)),
+    }
+}
+
 fn workspace(verb: WorkspaceVerb) -> Plan {
     match verb {
         WorkspaceVerb::Create { named, contact_email } => {
             Plan::Change(&mutation::WORKSPACE_CREATE, called(named, json!({ "contactEmail": contact_email })))
         }
-        WorkspaceVerb::List => Plan::Workspaces,
+        WorkspaceVerb::List => Plan::List(&list::WORKSPACES, None),
     }
 }
 
@@ -173,6 +198,7 @@ fn app(verb: AppVerb) -> Plan {
         AppVerb::Create { project, named } => {
             Plan::Change(&mutation::APP_CREATE, called(named, json!({ "projectId": project })))
         }
+        AppVerb::List { project } => Plan::List(&list::APPS, Some(project)),
         AppVerb::Show { app } => Plan::App(app),
         AppVerb::Timeline { app, environment } => Plan::Timeline { app, environment },
     }
@@ -193,6 +219,7 @@ fn environment(verb: EnvironmentVerb) -> Plan {
                 "drainSeconds": drain_seconds, "standbySeconds": standby_seconds,
             }))
         }
+        EnvironmentVerb::List { app } => Plan::List(&list::ENVIRONMENTS, Some(app)),
         EnvironmentVerb::Show { environment } => Plan::ShowEnvironment(environment),
         EnvironmentVerb::HostAttach(host) => Plan::Change(&mutation::HOST_ATTACH, hosted(host)),
         EnvironmentVerb::HostDetach(host) => Plan::Change(&mutation::HOST_DETACH, hosted(host)),
@@ -245,6 +272,8 @@ fn deployment(verb: DeploymentVerb) -> Plan {
                 Plan::Change(&mutation::DEPLOYMENT_CREATE, input)
             }
         },
+        DeploymentVerb::List { app } => Plan::List(&list::DEPLOYMENTS, Some(app)),
+        DeploymentVerb::Show { deployment } => Plan::Deployment(deployment),
         DeploymentVerb::Promote { deployment, environment, expected_epoch, reason } => {
             let input = json!({
                 "deploymentId": deployment, "environmentId": environment,

@@ -6,7 +6,7 @@ use super::{
     daily, deploy, documents,
     failure::Failure,
     follow::{self, follow},
-    history, invitation, login, logs,
+    history, invitation, list, login, logs,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
@@ -56,7 +56,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::Daily(asked) => daily::run(&asking, data, asked).await,
         Plan::Logs(words) => logs::run(&asking.connection, &words).await,
         Plan::Past(past) => history::run(&asking.connection, past).await,
-        Plan::Workspaces => asking.workspaces().await,
+        Plan::List(listing, of) => list::run(&asking.connection, listing, of.as_deref(), how.json).await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
         Plan::Variables(id) => asking.one(&documents::variables(), &id, "environment").await,
@@ -65,6 +65,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
             asking.change(&VARIABLES_SET, input).await
         }
+        Plan::Deployment(id) => asking.one(&documents::deployment(), &id, "deployment").await,
         Plan::Operation(id) => asking.one(&documents::operation(), &id, "operation").await,
         Plan::Timeline { app, environment } => asking.timeline(&app, environment.as_deref()).await,
         Plan::Push { folder, workspace } => {
@@ -207,20 +208,6 @@ impl Asking<'_> {
         let mut data = self.connection.query(document, json!({ "id": id })).await?;
         let found = data[field].take();
         if found.is_null() { Err(not_found(field)) } else { Ok(found) }
-    }
-
-    async fn workspaces(&self) -> Result<(), Failure> {
-        let variables = |after: Option<String>| json!({ "first": 100, "after": after });
-        let mut after = None;
-        loop {
-            let data = self.connection.query(documents::WORKSPACES, variables(after)).await?;
-            let page = &data["workspaces"];
-            show::list(page["nodes"].as_array().map_or(&[], Vec::as_slice), self.how.json);
-            after = next(page);
-            if after.is_none() {
-                return Ok(());
-            }
-        }
     }
 
     async fn timeline(&self, app: &str, environment: Option<&str>) -> Result<(), Failure> {

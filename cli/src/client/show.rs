@@ -30,19 +30,8 @@ fn leaves(path: &str, value: &Value) {
     }
 }
 
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// One line per thing of a list.
-pub(super) fn list(nodes: &[Value], json: bool) {
-    for node in nodes {
-        if json {
-            line(node);
-        } else {
-            line(format_args!("{}  {}  {}", word(&node["id"]), word(&node["slug"]), word(&node["name"])));
-        }
-    }
 }
 
 /// One line of a timeline for people: when, who, what, why, and what it belongs to.

@@ -6,7 +6,8 @@ use super::{
     connection::{Again, Connection},
     documents,
     failure::Failure,
-    run::{next, not_found},
+    list,
+    run::not_found,
     show,
 };
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ pub(super) async fn run(connection: &Connection, verb: TokenVerb, as_json: bool)
             let input = json!({ "hostId": host, "name": name });
             made(connection, (documents::RUNNER_TOKEN_CREATE, "runnerTokenCreate"), input, as_json).await
         }
-        TokenVerb::List => list(connection, as_json).await,
+        TokenVerb::List => list::run(connection, &list::TOKENS, None, as_json).await,
         TokenVerb::Rotate { token } => {
             let input = json!({ "input": { "tokenId": token } });
             let answer = connection.ask(documents::TOKEN_ROTATE, input, Again::MustNot).await?;
@@ -56,19 +57,6 @@ async fn made(
     let answer = connection.ask(document, json!({ "input": input }), Again::MustNot).await?;
     show::data(&answer[field], as_json);
     Ok(())
-}
-
-async fn list(connection: &Connection, as_json: bool) -> Result<(), Failure> {
-    let mut after = None::<String>;
-    loop {
-        let data = connection.query(documents::TOKENS, json!({ "first": 100, "after": after })).await?;
-        let page = &data["viewer"]["tokens"];
-        show::list(page["nodes"].as_array().map_or(&[], Vec::as_slice), as_json);
-        after = next(page);
-        if after.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 fn found(done: &Value) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! `./dev bench api`: the API over a seeded platform. Twenty console queries and ten mutations in an open loop, what the
-//! machine allows beside them, overload and its end, live subscribers, and the loss of one of two API processes. It prints
+//! machine allows beside them, live subscribers, hostile requests, overload and its end, and the loss of one of two API processes. It prints
 //! figures and judges nothing. `RHONE_BENCH_SCALE` is a share of the whole platform, `RHONE_BENCH_SECONDS` the length of a
 //! phase.
 
+mod hostile;
 mod load;
 mod mutations;
 mod overload;
@@ -32,6 +33,8 @@ async fn bench() {
     seeded.memory(&print, "after the open loop");
     subscribers::deliver(&seeded, &subjects, length / 4, &print).await;
     seeded.memory(&print, "after 1,000 subscribers");
+    hostile::cost(&seeded, &subjects, length, &print).await;
+    seeded.memory(&print, "after hostile requests");
     overload::double(&seeded, &subjects, length / 4, &print).await;
     phases::kill_one(&seeded, &subjects, length / 4, &print).await;
 }

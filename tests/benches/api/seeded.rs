@@ -63,8 +63,24 @@ impl Seeded {
     pub(crate) fn memory(&self, print: &Printer, when: &str) {
         let first = self.platform.pid("serve");
         for (name, pid) in [("the first API process", first), ("the second API process", self.second.id())] {
-            print.figure(&format!("memory of {name} {when}"), resident(pid), "MiB", 1, None);
+            print.figure(&format!("memory of {name} {when}"), status(pid, "VmRSS:"), "MiB", 1, None);
         }
+    }
+
+    /// What the first API process holds.
+    pub(crate) fn held(&self) -> f64 {
+        status(self.platform.pid("serve"), "VmRSS:")
+    }
+
+    /// The most it held since [`Self::forget_peak`].
+    pub(crate) fn peak(&self) -> f64 {
+        status(self.platform.pid("serve"), "VmHWM:")
+    }
+
+    /// From now on its peak is counted anew.
+    pub(crate) fn forget_peak(&self) {
+        let file = format!("/proc/{}/clear_refs", self.platform.pid("serve"));
+        fs::write(file, "5").expect("its owner may forget a process's peak");
     }
 
     /// Ends the second process at once, as a machine that fails does.
@@ -132,10 +148,11 @@ fn second(platform: &Platform) -> (Child, String) {
     (child, format!("http://{free}"))
 }
 
+/// MiB, as the kernel says them under a name.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn resident(pid: u32) -> f64 {
+fn status(pid: u32, name: &str) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib: u64 = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0);
     kib as f64 / 1_024.0
 }

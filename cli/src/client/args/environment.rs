@@ -40,6 +40,12 @@ pub enum EnvironmentVerb {
         #[arg(long)]
         standby_seconds: Option<u64>,
     },
+    /// List an app's, with the deployment that owns the traffic of each.
+    List {
+        /// Of which app.
+        #[arg(long)]
+        app: String,
+    },
     /// Show it with its owner and allocations.
     Show {
         /// Which.

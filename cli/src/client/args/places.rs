@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 pub enum RegionVerb {
     /// Open a region.
     Create(Named),
+    /// List them.
+    List,
 }
 
 /// A slug, and a name for people.
@@ -32,6 +34,12 @@ pub enum CellVerb {
         #[arg(long)]
         slug: String,
     },
+    /// List a region's.
+    List {
+        /// Of which region.
+        #[arg(long)]
+        region: String,
+    },
 }
 
 /// Of hosts.
@@ -45,6 +53,12 @@ pub enum HostVerb {
         /// Unique in the cell.
         #[arg(long)]
         slug: String,
+    },
+    /// List a cell's.
+    List {
+        /// Of which cell.
+        #[arg(long)]
+        cell: String,
     },
 }
 
@@ -76,6 +90,12 @@ pub enum ProjectVerb {
         #[command(flatten)]
         named: Named,
     },
+    /// List a workspace's.
+    List {
+        /// Of which workspace.
+        #[arg(long)]
+        workspace: String,
+    },
 }
 
 /// Of apps.
@@ -89,6 +109,12 @@ pub enum AppVerb {
         /// How it is called.
         #[command(flatten)]
         named: Named,
+    },
+    /// List a project's.
+    List {
+        /// Of which project.
+        #[arg(long)]
+        project: String,
     },
     /// Show it with its environments.
     Show {

@@ -43,6 +43,17 @@ pub enum DeploymentVerb {
         #[arg(long)]
         environment: Option<String>,
     },
+    /// List an app's, the newest first.
+    List {
+        /// Of which app.
+        #[arg(long)]
+        app: String,
+    },
+    /// Show it as it is.
+    Show {
+        /// Which.
+        deployment: String,
+    },
     /// Give an environment's traffic to it.
     Promote {
         /// Which.

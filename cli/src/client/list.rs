@@ -1,0 +1,135 @@
+//! Lists: a line per thing with its id first, so that whatever was made can be found again. The trap avoided: an id that only
+//! the answer of its own creation showed; and a list that ends with its first page.
+
+use super::{
+    connection::Connection,
+    failure::Failure,
+    run::{next, not_found},
+    show,
+};
+use crate::output::line;
+use serde_json::{Value, json};
+
+/// What is listed, of what, and which fields people are shown.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// What has the list, if it is a thing with an id.
+    of: Option<&'static str>,
+    field: &'static str,
+    /// As they are asked for.
+    node: &'static str,
+    /// Of a node, as JSON pointers; the id comes first.
+    columns: &'static [&'static str],
+}
+
+pub(super) static REGIONS: Listing =
+    Listing { of: None, field: "regions", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
+pub(super) static CELLS: Listing =
+    Listing { of: Some("region"), field: "cells", node: "id slug", columns: &["/id", "/slug"] };
+pub(super) static HOSTS: Listing =
+    Listing { of: Some("cell"), field: "hosts", node: "id slug state", columns: &["/id", "/slug", "/state"] };
+pub(super) static WORKSPACES: Listing =
+    Listing { of: None, field: "workspaces", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
+pub(super) static PROJECTS: Listing = Listing {
+    of: Some("workspace"),
+    field: "projects",
+    node: "id slug name createdAt",
+    columns: &["/id", "/slug", "/name"],
+};
+pub(super) static APPS: Listing =
+    Listing { of: Some("project"), field: "apps", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
+pub(super) static ENVIRONMENTS: Listing = Listing {
+    of: Some("app"),
+    field: "environments",
+    node: "id slug kind createdAt routeOwner { epoch deploymentId artifactDigest hosts frozen }",
+    columns: &["/id", "/slug", "/kind", "/routeOwner/deploymentId"],
+};
+pub(super) static DEPLOYMENTS: Listing = Listing {
+    of: Some("app"),
+    field: "deployments",
+    node: "id status artifactDigest createdAt failureReason source { repository commit }",
+    columns: &["/id", "/status", "/createdAt", "/artifactDigest", "/source/commit"],
+};
+pub(super) static TOKENS: Listing = Listing {
+    of: None,
+    field: "tokens",
+    node: "tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current",
+    columns: &["/tokenId", "/hint", "/name", "/workspaceId", "/grants", "/expiresAt", "/lastUsedAt", "/revokedAt"],
+};
+
+impl Listing {
+    fn document(&self) -> String {
+        let Self { of, field, node, .. } = self;
+        let page =
+            format!("{field}(first: 100, after: $after) {{ nodes {{ {node} }} pageInfo {{ hasNextPage endCursor }} }}");
+        match of {
+            Some(of) => format!("query($id: ID!, $after: String) {{ {of}(id: $id) {{ {page} }} }}"),
+            // A caller's own.
+            None if *field == "tokens" => format!("query($after: String) {{ viewer {{ {page} }} }}"),
+            None => format!("query($after: String) {{ {page} }}"),
+        }
+    }
+
+    fn page<'a>(&self, data: &'a Value) -> &'a Value {
+        match self.of {
+            Some(of) => &data[of][self.field],
+            None if self.field == "tokens" => &data["viewer"][self.field],
+            None => &data[self.field],
+        }
+    }
+}
+
+/// All of it, page by page.
+pub(super) async fn run(
+    connection: &Connection,
+    listing: &Listing,
+    id: Option<&str>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let (document, mut after) = (listing.document(), None::<String>);
+    loop {
+        let data = connection.query(&document, json!({ "id": id, "after": after })).await?;
+        let page = listing.page(&data);
+        let nodes = page["nodes"].as_array().ok_or_else(|| not_found(listing.of.unwrap_or(listing.field)))?;
+        for node in nodes {
+            if as_json { line(node) } else { line(told(node, listing.columns)) }
+        }
+        after = next(page);
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// What is not there is a dash, so that every column stays in its place.
+fn told(node: &Value, columns: &[&str]) -> String {
+    let word = |column: &&str| match node.pointer(column) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::Array(items)) => items.iter().map(show::word).collect::<Vec<_>>().join(","),
+        Some(value) => show::word(value),
+    };
+    columns.iter().map(word).collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    //! Every list asks for what it shows, and a line has as many words as columns.
+    use super::*;
+
+    #[test]
+    fn a_list_asks_for_what_it_shows() {
+        for listing in [&REGIONS, &CELLS, &HOSTS, &WORKSPACES, &PROJECTS, &APPS, &ENVIRONMENTS, &DEPLOYMENTS, &TOKENS] {
+            for name in listing.columns.iter().flat_map(|column| column.split('/').skip(1)) {
+                assert!(listing.node.split_whitespace().any(|asked| asked == name), "{name} of {}", listing.field);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_word_for_each_column() {
+        let token = json!({ "tokenId": "t1", "hint": "rhone_ab", "name": null, "grants": ["read", "promote"] });
+        assert_eq!(told(&token, &["/tokenId", "/hint", "/name", "/grants"]), "t1  rhone_ab  -  read,promote");
+        let environment = json!({ "id": "env_1", "routeOwner": { "deploymentId": "dep_1" } });
+        assert_eq!(told(&environment, &["/id", "/slug", "/routeOwner/deploymentId"]), "env_1  -  dep_1");
+    }
+}
