@@ -30,6 +30,7 @@ mod load;
 mod logs;
 mod race;
 mod rates;
+mod readme;
 mod rebuild;
 mod regions;
 mod roles;
