@@ -4,8 +4,10 @@
 use crate::{
     log::{Append, AppendError, Appended, Log, ReadError, Recorded},
     position::{LogIncarnation, Position},
+    unit::Loaded,
 };
 use rhone_domain::{
+    claim::Claim,
     digest::Digest,
     envelope::StreamId,
     ids::{ActorId, WorkspaceId},
@@ -16,8 +18,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 mod append;
+mod claims;
 mod read;
 
 pub use read::{EVENT_COLUMNS, event_from_row};
@@ -62,6 +66,11 @@ impl PgLog {
     pub fn showing(mut self, secret: Digest) -> Self {
         self.acting.secret = Some(secret);
         self
+    }
+
+    /// A claim, for the API's role: whose a name is that another tenant has is not said (ADR 0022).
+    pub async fn claim(&self, id: Uuid) -> Result<Loaded<Claim>, ReadError> {
+        claims::claim(&self.pool, self.acting, id).await
     }
 
     /// The pool.
