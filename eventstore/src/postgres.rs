@@ -48,7 +48,7 @@ impl PgLog {
     }
 
     /// For the API's role: streams are read as this actor may see them. The log as a whole (`read_all`) is for the other
-    /// roles; an actor sees nothing in it but what is global by nature.
+    /// roles; an actor sees nothing in it but its tenants' and what is everybody's.
     pub fn acting(pool: PgPool, actor: ActorId) -> Self {
         Self { pool, acting: Acting { actor: Some(actor), ..Acting::default() } }
     }
