@@ -159,6 +159,14 @@ async fn a_foreign_id_is_answered_as_an_unknown_one_in_every_query_string() {
         let names = schema.inputs[filter].iter().filter(|field| is_id(field)).map(|field| field.name.as_str());
         for name in names.chain(["workspaceId"]) {
             let Some(Whose::Tenants(ids)) = other.ids(path, name) else { panic!("{path} takes {name}") };
+            if name == "workspaceId" {
+                let mine = own.owner.tenant.workspace.as_str();
+                assert_ne!(
+                    heard(&own, path, name, mine).await,
+                    heard(&own, path, name, &unknown(mine)).await,
+                    "{path}"
+                );
+            }
             for id in ids {
                 let (seen, nothing) =
                     (heard(&own, path, name, &id).await, heard(&own, path, name, &unknown(&id)).await);

@@ -20,9 +20,9 @@ async fn a_foreign_id_is_answered_as_an_unknown_one_by_every_mutation() {
     let (mut compared, mut nobodys, mut wrong) = (0, BTreeMap::new(), Vec::new());
     for (mutation, field) in taken(schema) {
         let ids = other.ids(&mutation.name, &field.name);
-        let (client, ids) = match ids {
-            Some(Whose::Tenants(ids)) => (&own.owner.tenant.client, ids),
-            Some(Whose::Platforms(id)) => (&neighbour, vec![id]),
+        let (client, ids, platforms) = match ids {
+            Some(Whose::Tenants(ids)) => (&own.owner.tenant.client, ids, false),
+            Some(Whose::Platforms(id)) => (&neighbour, vec![id], true),
             Some(Whose::Nobodys(why)) => {
                 nobodys.insert(field.name, why);
                 continue;
@@ -31,7 +31,9 @@ async fn a_foreign_id_is_answered_as_an_unknown_one_by_every_mutation() {
         };
         for id in ids {
             let answers = answers(client, &own, (mutation, &field), &id).await;
-            if answers[0] != answers[1] || !is_refused(&mutation.name, &answers[0]) {
+            if answers[0] != answers[1]
+                || !(is_refused(&mutation.name, &field.name, &answers[0]) || platforms && is_forbidden(&answers[0]))
+            {
                 wrong.push(format!("{}.{}: {} {}", mutation.name, field.name, answers[0], answers[1]));
             }
             compared += 1;
@@ -64,7 +66,7 @@ async fn answers(client: &Client, own: &Things, (mutation, field): (&Mutation, &
     for (answer, id) in answers.iter_mut().zip([id.to_owned(), unknown(id)]) {
         let mut input = good.clone();
         input[&field.name] = json!(id);
-        // Anybody may be made a member, known or not; here nobody is.
+        // So that nobody is made a member on the way.
         if field.name == "memberId" && fields.iter().any(|field| field.name == "dryRun") {
             input["dryRun"] = json!(true);
         }
@@ -74,9 +76,16 @@ async fn answers(client: &Client, own: &Things, (mutation, field): (&Mutation, &
     answers
 }
 
-/// Whether nothing was done.
-fn is_refused(mutation: &str, answer: &Value) -> bool {
+/// Whether nothing was done, and for this id's sake: a refusal of something else would tell nothing either way.
+fn is_refused(mutation: &str, field: &str, answer: &Value) -> bool {
     let payload = &answer["data"][mutation];
+    let named = [&answer["errors"][0]["extensions"]["field"], &payload["userErrors"][0]["field"]];
     let nothing = ["revoked", "rotated"].iter().any(|done| payload[done] == false);
-    answer["errors"][0].is_object() || payload["userErrors"][0].is_object() || nothing || mutation == "memberAdd"
+    // Anybody may be made a member, known or not.
+    named.contains(&&json!(field)) || nothing || mutation == "memberAdd" && field == "memberId"
+}
+
+/// What everybody is told who does not run the platform.
+fn is_forbidden(answer: &Value) -> bool {
+    answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 }
