@@ -124,9 +124,9 @@ fn place(schema: &Schema, (object, field): (&str, &Output), (argument, inner): (
         let at = text.rfind("{ __typename }").expect("an object is selected from");
         text.replace_range(at..at + "{ __typename }".len(), &selection);
     }
-    if object == "Query" {
-        text = text.strip_prefix("{ ").and_then(|text| text.strip_suffix(" }")).expect("it is closed").to_owned();
-    }
+    // The roots stand in no object.
+    let root = text.strip_prefix("{ ").and_then(|text| text.strip_suffix(" }")).filter(|_| object == "Query");
+    let text = root.map_or_else(|| text.clone(), str::to_owned);
     let leaf = inner.unwrap_or(argument);
     let path = inner.map_or_else(|| argument.name.clone(), |inner| format!("{}.{}", argument.name, inner.name));
     Place {

@@ -80,7 +80,7 @@ impl Things {
         let event = until("the timeline can be read", PATIENCE, look).await;
         let token = text(&client.data("{ viewer { tokenId } }", json!({})).await["viewer"]["tokenId"]);
         let session = session(platform, owner.person.actor).await;
-        Self { artifact, digest, event, session, token, owner }
+        Self { owner, artifact, digest, event, session, token }
     }
 
     /// One's own ids for an argument of this name, of a field of this name; none where nobody said.

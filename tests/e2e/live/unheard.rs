@@ -151,14 +151,14 @@ async fn followed(client: &Client, channel: &Channel) -> impl Future<Output = (S
         Channel::Socket("events", _, variables) => {
             let mut socket = opened_subscription(client, variables["workspace"].as_str().expect("an id")).await;
             assert_eq!(socket.item().await["__typename"], "TimelineEntry", "the writer is heard");
-            Opened::Socket(socket)
+            Opened::Socket(Box::new(socket))
         }
         Channel::Socket(field, query, variables) => {
             let open = Subscription::open(client, field, query, variables.clone()).await;
             let mut socket = open.expect("the API takes subscriptions");
             let first = socket.item().await;
             assert!(first["__typename"].is_string(), "{field}: {first}");
-            Opened::Socket(socket)
+            Opened::Socket(Box::new(socket))
         }
         Channel::Http(path, workspace) => {
             let mut events = opened_events(client, path, workspace).await;
@@ -170,14 +170,14 @@ async fn followed(client: &Client, channel: &Channel) -> impl Future<Output = (S
     };
     async {
         match opened {
-            Opened::Socket(socket) => end_of_subscription(socket).await,
+            Opened::Socket(socket) => end_of_subscription(*socket).await,
             Opened::Http(events) => end_of_events(events).await,
         }
     }
 }
 
 enum Opened {
-    Socket(Subscription),
+    Socket(Box<Subscription>),
     Http(Events),
 }
 

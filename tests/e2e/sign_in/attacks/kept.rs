@@ -7,6 +7,7 @@ use crate::sign_in::{
     sessions::{closed, joined},
 };
 use reqwest::{Method, header::SET_COOKIE};
+use rhone_domain::digest::Digest;
 use rhone_tests::{
     browser::{Browser, SESSION},
     database::administrator,
@@ -93,8 +94,7 @@ async fn forged(platform: &Platform, tally: &mut Tally) {
     let honest = counts(platform, &value).await;
     let sessions = victim.graphql(SESSIONS, json!({})).await.json();
     let id = sessions["data"]["viewer"]["sessions"][0]["id"].as_str().unwrap_or_default().to_owned();
-    let hash = Sha256::digest(&value);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Digest(Sha256::digest(&value).into()).hex();
     let random: String = value.chars().rev().collect();
     for (what, forged) in [
         ("a cookie of the right form that nobody was given", format!("rhone_s_{}", "A".repeat(43))),
