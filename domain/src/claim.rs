@@ -45,6 +45,13 @@ pub struct Claim {
     pub holder: Option<Uuid>,
 }
 
+impl Claim {
+    /// A name that another tenant has: who that is remains unsaid. Nobody ever has the nil id, so every holder is refused.
+    pub fn of_somebody_else() -> Self {
+        Self { holder: Some(Uuid::nil()) }
+    }
+}
+
 /// What may be asked.
 #[derive(Clone, Debug)]
 pub enum Command {

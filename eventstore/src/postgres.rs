@@ -4,8 +4,10 @@
 use crate::{
     log::{Append, AppendError, Appended, Log, ReadError, Recorded},
     position::{LogIncarnation, Position},
+    unit::Loaded,
 };
 use rhone_domain::{
+    claim::Claim,
     digest::Digest,
     envelope::StreamId,
     ids::{ActorId, WorkspaceId},
@@ -16,8 +18,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 mod append;
+mod claims;
 mod read;
 
 pub use read::{EVENT_COLUMNS, event_from_row};
@@ -44,7 +48,7 @@ impl PgLog {
     }
 
     /// For the API's role: streams are read as this actor may see them. The log as a whole (`read_all`) is for the other
-    /// roles; an actor sees nothing in it but what is global by nature.
+    /// roles; an actor sees nothing in it but its tenants' and what is everybody's.
     pub fn acting(pool: PgPool, actor: ActorId) -> Self {
         Self { pool, acting: Acting { actor: Some(actor), ..Acting::default() } }
     }
@@ -62,6 +66,11 @@ impl PgLog {
     pub fn showing(mut self, secret: Digest) -> Self {
         self.acting.secret = Some(secret);
         self
+    }
+
+    /// A claim, for the API's role: whose a name is that another tenant has is not said (ADR 0022).
+    pub async fn claim(&self, id: Uuid) -> Result<Loaded<Claim>, ReadError> {
+        claims::claim(&self.pool, self.acting, id).await
     }
 
     /// The pool.

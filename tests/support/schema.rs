@@ -69,6 +69,11 @@ impl Schema {
         self.inputs.get(input).unwrap_or(&mutation.arguments).clone()
     }
 
+    /// The fields of an argument that is an input object, or a list of them.
+    pub fn input(&self, argument: &Field) -> Option<&[Field]> {
+        self.inputs.get(argument.kind.trim_matches(['[', ']', '!'])).map(Vec::as_slice)
+    }
+
     fn parse(text: &str) -> Self {
         let (mut mutations, mut inputs, mut objects) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for block in plain(text).split("\n}") {

@@ -22,6 +22,7 @@ use rhone_domain::{
     actor::Writer,
     aggregate::{Aggregate, Rejection},
     authorization::Scope,
+    claim::{self, Claim},
     digest::Digest,
     envelope::StreamId,
     environment::Environment,
@@ -207,6 +208,11 @@ impl Bench<'_> {
             unit.about(Scope { project: Some(created.project), environment });
         }
         Ok(())
+    }
+
+    /// The claim on a name. Whose it is, is known only where the caller belongs to whoever has it.
+    pub(crate) async fn claim(&self, kind: claim::Kind, scope: Uuid, value: &str) -> Result<Loaded<Claim>, No> {
+        Ok(self.door.log().claim(claim::id(kind, scope, value)).await?)
     }
 
     /// Loads what must exist.

@@ -1,6 +1,6 @@
 //! The past as it was judged: what changed in an environment between two moments, and why a field is what it is. Folded from
 //! the log by the real aggregates; nothing is written down for it. Trap: a stream that is everybody's in the log, such as a
-//! name, shown to who does not belong to its workspace; what is not one's own is answered as if there were none.
+//! region, shown to who does not belong to its workspace; what is not one's own is answered as if there were none.
 
 mod bundle;
 mod changes;

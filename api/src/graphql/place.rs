@@ -353,7 +353,7 @@ pub(crate) async fn claim_slug(
     slug: &Slug,
     holder: Uuid,
 ) -> Result<(), No> {
-    let mut claim = bench.load::<claim::Claim>(claim::id(kind, scope, slug.as_str())).await?;
+    let mut claim = bench.claim(kind, scope, slug.as_str()).await?;
     let value = slug.to_string();
     decide(unit, &mut claim, claim::Command::Claim { kind, value, holder }).map_err(|no| no.about("slug"))
 }

@@ -388,8 +388,7 @@ impl RouteChange {
             Asked::DetachHost(host) => (host, claim::Command::Release { holder }),
             Asked::Freeze(_) | Asked::Unfreeze(_) | Asked::ReleasePin(_) | Asked::LiftQuarantine(..) => return Ok(()),
         };
-        let id = claim::id(claim::Kind::Hostname, Uuid::nil(), host.as_str());
-        let mut claim = bench.load::<claim::Claim>(id).await?;
+        let mut claim = bench.claim(claim::Kind::Hostname, Uuid::nil(), host.as_str()).await?;
         decide(unit, &mut claim, command).map_err(|no| no.about("host"))
     }
 }

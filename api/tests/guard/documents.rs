@@ -7,7 +7,7 @@ use rhone_api::Exposure;
 use serde_json::json;
 
 use crate::{
-    schema,
+    schema::{self, Fired},
     server::{start, start_with},
 };
 
@@ -35,7 +35,7 @@ async fn a_fragment_bomb_is_refused_at_the_price_of_its_text() {
 #[tokio::test]
 async fn the_librarys_own_limits_let_a_bomb_through_that_the_guard_refuses() {
     let bomb = bomb(11);
-    let response = schema::build(Exposure::Production).execute(bomb.as_str()).await;
+    let response = schema::build(Exposure::Production, Fired::default()).execute(bomb.as_str()).await;
     assert!(response.is_ok(), "{response:?}");
     let server = start().await;
     assert_eq!(server.query(&bomb).await.code(), "QUERY_TOO_COMPLEX");

@@ -3,7 +3,10 @@
 #![expect(clippy::unused_async, reason = "resolvers are async by the library's macro")]
 #![expect(clippy::duplicated_attributes, reason = "two arguments of one type are two arguments")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_graphql::{Context, Interface, Object, Result, Schema, SimpleObject, Subscription};
 use futures_util::{Stream, StreamExt, stream};
@@ -13,14 +16,22 @@ use crate::server::Alice;
 
 pub(crate) type Api = Schema<Query, Mutation, Events>;
 
-/// How often the mutation ran: what a guard of mutations is judged by.
-pub(crate) static FIRED: AtomicUsize = AtomicUsize::new(0);
+/// How often the mutation ran on one server: what a guard of mutations is judged by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fired(Arc<AtomicUsize>);
+
+impl Fired {
+    pub(crate) fn times(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// Born once per request by the context builder.
 pub(crate) struct Loader(pub(crate) usize);
 
-pub(crate) fn build(exposure: Exposure) -> Api {
-    limits(Schema::build(Query { name: None }, Mutation, Events), &DocumentLimits::default(), exposure).finish()
+pub(crate) fn build(exposure: Exposure, fired: Fired) -> Api {
+    let roots = Schema::build(Query { name: None }, Mutation { fired }, Events);
+    limits(roots, &DocumentLimits::default(), exposure).finish()
 }
 
 #[derive(SimpleObject)]
@@ -122,12 +133,14 @@ impl Query {
     }
 }
 
-pub(crate) struct Mutation;
+pub(crate) struct Mutation {
+    fired: Fired,
+}
 
 #[Object]
 impl Mutation {
     async fn fire(&self) -> usize {
-        FIRED.fetch_add(1, Ordering::SeqCst)
+        self.fired.0.fetch_add(1, Ordering::SeqCst)
     }
 }
 

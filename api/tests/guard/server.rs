@@ -19,7 +19,7 @@ use rhone_api::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use uuid::Uuid;
 
-use crate::schema::{self, Loader};
+use crate::schema::{self, Fired, Loader};
 
 pub(crate) const CONSOLE: &str = "https://console.rhone.test";
 pub(crate) const TOKEN: &str = "alice-token";
@@ -95,6 +95,7 @@ pub(crate) struct Server {
     pub(crate) tokens: Tokens,
     pub(crate) database: Database,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) fired: Fired,
     task: JoinHandle<()>,
 }
 
@@ -109,7 +110,7 @@ pub(crate) async fn start() -> Server {
 }
 
 pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Settings)) -> Server {
-    let tokens = Tokens::default();
+    let (tokens, fired) = (Tokens::default(), Fired::default());
     let database = Database(Arc::new(AtomicBool::new(true)));
     let readiness = Arc::new(Readiness::new(vec![Box::new(database.clone())]));
     let mut settings = Settings::new(exposure, Origins::new([CONSOLE]));
@@ -120,7 +121,7 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     let load = Arc::new(Load::new(&settings.load));
     let shell = Shell {
         load,
-        executor: schema::build(exposure),
+        executor: schema::build(exposure, fired.clone()),
         authenticator: tokens.clone(),
         settings,
         rates,
@@ -135,5 +136,5 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     let address = listener.local_addr().unwrap();
     let app = router(Arc::new(shell)).into_make_service_with_connect_info::<SocketAddr>();
     let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    Server { address, tokens, database, readiness, task }
+    Server { address, tokens, database, readiness, fired, task }
 }

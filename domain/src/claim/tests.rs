@@ -35,6 +35,13 @@ fn only_the_holder_releases_a_name() {
 }
 
 #[test]
+fn a_name_of_somebody_unsaid_is_neither_taken_nor_released() {
+    let claim = Claim::of_somebody_else();
+    assert_eq!(claim.decide(self::claim(BLUE)), Err(Rejection::Taken));
+    assert_eq!(claim.decide(Command::Release { holder: BLUE }), Err(Rejection::NotHeld));
+}
+
+#[test]
 fn the_stream_of_a_claim_depends_on_kind_scope_and_value() {
     let ids = [
         id(Kind::AppSlug, BLUE, "shop"),

@@ -141,6 +141,9 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
             "SELECT log.claim_lease('operation:1', 'api', 10)",
             "SELECT log.take_checkpoint('x', 1, 1)",
             "SELECT log.forget_requests('8 days', 1)",
+            "SELECT name FROM log.leases",
+            "SELECT error FROM log.checkpoints",
+            "SELECT failed_event FROM log.checkpoints",
         ],
     ),
     (
@@ -155,6 +158,7 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
     (
         PROJECTOR,
         &[
+            "SELECT log.read_claim(gen_random_uuid(), NULL, gen_random_uuid())",
             "SELECT wrapped FROM vault.app_keys",
             "SELECT ciphertext FROM vault.values",
             "SELECT log.subject_key(gen_random_uuid())",

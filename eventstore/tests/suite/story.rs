@@ -145,7 +145,12 @@ pub(crate) fn event(stream: &StreamId, version: u64) -> NewEvent {
 }
 
 pub(crate) fn event_in(workspace: WorkspaceId, stream: &StreamId, version: u64) -> NewEvent {
-    let encoded = encode(&TallyEvent::Added { by: 1, unit: "each".into() }).expect("an event without floats");
+    told_in(workspace, stream, version, &TallyEvent::Added { by: 1, unit: "each".into() })
+}
+
+/// Any event, by Alice.
+pub(crate) fn told_in(workspace: WorkspaceId, stream: &StreamId, version: u64, told: &impl Event) -> NewEvent {
+    let encoded = encode(told).expect("an event without floats");
     let envelope = Envelope {
         event_id: clock().new_id(),
         stream: stream.clone(),

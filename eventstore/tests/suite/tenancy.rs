@@ -3,24 +3,26 @@
 
 use crate::{
     database::{API, Database},
-    story::{ACME, ALICE, BOB, GLOBEX, append, event_in, stream},
+    story::{ACME, ALICE, BOB, GLOBEX, append, event_in, stream, told_in},
 };
-use rhone_domain::{envelope::StreamId, ids::ActorId, numbers::Version};
+use rhone_domain::{
+    claim::{self, Claim, Kind},
+    envelope::StreamId,
+    ids::{ActorId, WorkspaceId},
+    numbers::Version,
+};
 use rhone_eventstore::{Append, AppendError, Log as _, PgLog, Position, StreamWrite};
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
 async fn two_tenants() -> (Database, StreamId, StreamId, StreamId) {
     let database = Database::new().await;
     let log = database.log().await;
-    let (acmes, globexes) = (stream(), stream());
-    let claim = StreamId::new("claim", globexes.id());
+    let (acmes, globexes, claim) = (stream(), stream(), name(Kind::ProjectSlug, "shop"));
     log.append(append(&acmes, 0, 2)).await.expect("appends");
-    let write = |stream: &StreamId| StreamWrite {
-        stream: stream.clone(),
-        expected: Version(0),
-        events: vec![event_in(GLOBEX, stream, 1)],
-    };
-    let writes = vec![write(&globexes), write(&claim)];
+    let tally =
+        StreamWrite { stream: globexes.clone(), expected: Version(0), events: vec![event_in(GLOBEX, &globexes, 1)] };
+    let writes = vec![tally, claimed(GLOBEX, Kind::ProjectSlug, "shop", 0)];
     log.append(Append { writes, ..Append::new(GLOBEX) }).await.expect("appends");
     database
         .run(format!(
@@ -29,6 +31,27 @@ async fn two_tenants() -> (Database, StreamId, StreamId, StreamId) {
         ))
         .await;
     (database, acmes, globexes, claim)
+}
+
+/// Names within a workspace are Globex's here.
+fn scope(kind: Kind) -> Uuid {
+    if matches!(kind, Kind::ProjectSlug) { GLOBEX.0 } else { Uuid::nil() }
+}
+
+fn name(kind: Kind, value: &str) -> StreamId {
+    StreamId::new("claim", claim::id(kind, scope(kind), value))
+}
+
+const HOLDER: Uuid = Uuid::from_u128(7);
+
+fn said_of(workspace: WorkspaceId, (stream, expected): (StreamId, u64), said: &claim::Event) -> StreamWrite {
+    let events = vec![told_in(workspace, &stream, expected + 1, said)];
+    StreamWrite { stream, expected: Version(expected), events }
+}
+
+fn claimed(workspace: WorkspaceId, kind: Kind, value: &str, expected: u64) -> StreamWrite {
+    let said = claim::Event::Claimed { kind, value: value.to_owned(), holder: HOLDER };
+    said_of(workspace, (name(kind, value), expected), &said)
 }
 
 async fn seen(log: &PgLog, stream: &StreamId) -> usize {
@@ -41,10 +64,10 @@ async fn an_actor_reads_the_streams_of_its_workspaces_and_no_other() {
     let pool = database.role(API, 1).await;
     let alice = PgLog::acting(pool.clone(), ALICE);
     let bob = PgLog::acting(pool.clone(), BOB);
-    let nobody = PgLog::acting(pool.clone(), ActorId(uuid::Uuid::nil()));
+    let nobody = PgLog::acting(pool.clone(), ActorId(Uuid::nil()));
     let unnamed = PgLog::new(pool.clone());
     for _ in 0..2 {
-        assert_eq!([seen(&alice, &acmes).await, seen(&alice, &globexes).await, seen(&alice, &claim).await], [2, 0, 1]);
+        assert_eq!([seen(&alice, &acmes).await, seen(&alice, &globexes).await, seen(&alice, &claim).await], [2, 0, 0]);
         assert_eq!([seen(&bob, &acmes).await, seen(&bob, &globexes).await, seen(&bob, &claim).await], [2, 1, 1]);
         assert_eq!([seen(&nobody, &acmes).await, seen(&nobody, &globexes).await], [0, 0]);
         // The one connection remembers nobody.
@@ -55,7 +78,53 @@ async fn an_actor_reads_the_streams_of_its_workspaces_and_no_other() {
         assert_eq!([seen(&narrowed, &acmes).await, seen(&narrowed, &globexes).await], [0, 0]);
     }
     let global = unnamed.read_all(Position::START, 100).await.expect("reads");
-    assert!(global.iter().all(|event| event.envelope.stream == claim), "{global:?}");
+    assert_eq!(global, [], "no tenant's name is anybody's to read");
+}
+
+#[tokio::test]
+async fn a_name_is_known_to_be_taken_and_by_whom_only_to_its_own_tenant() {
+    let (database, ..) = two_tenants().await;
+    let log = database.log().await;
+    let globals = [(Kind::WorkspaceSlug, "globex"), (Kind::Hostname, "globex.example.com")];
+    let writes = globals.map(|(kind, value)| claimed(GLOBEX, kind, value, 0)).to_vec();
+    log.append(Append { writes, ..Append::new(GLOBEX) }).await.expect("appends");
+    let pool = database.role(API, 1).await;
+    let (alice, bob) = (PgLog::acting(pool.clone(), ALICE), PgLog::acting(pool.clone(), BOB));
+    let known = async |log: &PgLog, stream: &StreamId| {
+        let claim = log.claim(stream.id()).await.expect("reads");
+        (claim.version.0, claim.state.holder)
+    };
+    let unsaid = Claim::of_somebody_else().holder;
+    for (kind, value) in globals {
+        let stream = name(kind, value);
+        assert_eq!(seen(&alice, &stream).await, 0);
+        assert_eq!(known(&alice, &stream).await, (1, unsaid), "{value}: taken, and that is all");
+        assert_eq!(known(&bob, &stream).await, (1, Some(HOLDER)), "{value}: his own");
+        assert_eq!(known(&bob.clone().within(ACME), &stream).await, (1, unsaid), "{value}: through a narrower token");
+        assert_eq!(known(&PgLog::new(pool.clone()), &stream).await, (1, unsaid), "{value}: without an actor");
+    }
+    let project = name(Kind::ProjectSlug, "shop");
+    assert_eq!(known(&alice, &project).await, (0, None), "within another's workspace not even that it is taken");
+    assert_eq!(known(&bob, &project).await, (1, Some(HOLDER)));
+    assert_eq!(known(&alice, &stream()).await, (0, None));
+}
+
+#[tokio::test]
+async fn a_name_that_passed_on_is_judged_whole_and_seen_in_parts() {
+    let (database, ..) = two_tenants().await;
+    let (log, host) = (database.log().await, name(Kind::Hostname, "passed.example.com"));
+    let releases = said_of(GLOBEX, (host.clone(), 1), &claim::Event::Released { holder: HOLDER });
+    for write in [claimed(GLOBEX, Kind::Hostname, "passed.example.com", 0), releases] {
+        log.append(Append { writes: vec![write], ..Append::new(GLOBEX) }).await.expect("appends");
+    }
+    let alice = PgLog::acting(database.role(API, 1).await, ALICE);
+    let free = alice.claim(host.id()).await.expect("reads");
+    assert_eq!((free.version, free.state.holder), (Version(2), None), "free again, at the version to go on from");
+    let takes = claimed(ACME, Kind::Hostname, "passed.example.com", free.version.0);
+    alice.append(Append { writes: vec![takes], ..Append::new(ACME) }).await.expect("appends");
+    let own = alice.claim(host.id()).await.expect("reads");
+    assert_eq!((own.version, own.state.holder), (Version(3), Some(HOLDER)));
+    assert_eq!(seen(&alice, &host).await, 1, "her own event, and none of who had it before");
 }
 
 /// A query that forgot its tenant, as Alice.
@@ -69,10 +138,8 @@ async fn forgetful(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(&mut *transaction).await.expect("a number")
 }
 
-const GLOBEX_EVENTS: &str = "SELECT count(*) FROM log.events WHERE workspace = '00000000-0000-0000-0000-00000000610b'
-                             AND stream LIKE 'tally:%'";
-const GLOBEX_HEADS: &str = "SELECT count(*) FROM log.heads WHERE workspace = '00000000-0000-0000-0000-00000000610b'
-                            AND stream LIKE 'tally:%'";
+const GLOBEX_EVENTS: &str = "SELECT count(*) FROM log.events WHERE workspace = '00000000-0000-0000-0000-00000000610b'";
+const GLOBEX_HEADS: &str = "SELECT count(*) FROM log.heads WHERE workspace = '00000000-0000-0000-0000-00000000610b'";
 const OWN_EVENTS: &str = "SELECT count(*) FROM log.events WHERE stream LIKE 'tally:%'";
 
 #[tokio::test]
@@ -88,8 +155,8 @@ async fn a_query_that_forgot_its_tenant_finds_nothing_of_another_but_a_role_that
     database.run(format!("CREATE ROLE {mutant} BYPASSRLS IN ROLE rhone_api")).await;
     let mut admin = database.admin().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET ROLE {mutant}"))).execute(&mut admin).await.expect("is it");
-    assert_eq!(forgetful(&mut admin, GLOBEX_EVENTS).await, 1);
-    assert_eq!(forgetful(&mut admin, GLOBEX_HEADS).await, 1);
+    assert_eq!(forgetful(&mut admin, GLOBEX_EVENTS).await, 2);
+    assert_eq!(forgetful(&mut admin, GLOBEX_HEADS).await, 2);
     assert_eq!(forgetful(&mut admin, OWN_EVENTS).await, 3);
     database.run(format!("DROP ROLE {mutant}")).await;
 }

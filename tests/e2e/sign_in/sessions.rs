@@ -169,7 +169,7 @@ pub(super) async fn joined(browser: &Browser, origin: Option<&str>) -> Result<So
     }
 }
 
-async fn closed(socket: &mut Socket) -> u16 {
+pub(super) async fn closed(socket: &mut Socket) -> u16 {
     loop {
         match timeout(PATIENCE, socket.next()).await.expect("it is closed") {
             Some(Ok(Message::Close(frame))) => return frame.map_or(0, |frame| frame.code.into()),

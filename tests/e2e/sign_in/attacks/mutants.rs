@@ -1,7 +1,7 @@
 //! Sign-ins that are broken on purpose, on a platform of their own: each must be found by the attack that it lets in. The trap
 //! avoided: an attack that is refused for another reason than the one it is there for.
 
-use super::{Tally, device, flow, session};
+use super::{Tally, device, flow, kept, session};
 use crate::sign_in::{browser, url_word};
 use futures_util::future::BoxFuture;
 use rhone_tests::{browser::SESSION, database::administrator, github::GitHub, github::Trouble, platform::Platform};
@@ -21,6 +21,7 @@ struct Mutant {
 
 const FLOW: Attacks = |platform, tally| Box::pin(flow::attack(platform, tally));
 const SESSIONS: Attacks = |platform, tally| Box::pin(session::attack(platform, tally));
+const KEPT: Attacks = |platform, tally| Box::pin(kept::attack(platform, tally));
 const DEVICES: Attacks = |platform, tally| Box::pin(device::attack(platform, tally));
 
 const fn mutant(
@@ -32,7 +33,8 @@ const fn mutant(
     Mutant { function, from, to, attacks, noticed }
 }
 
-const MUTANTS: [Mutant; 12] = [
+/// Of sign-ins (S14).
+const MUTANTS: [Mutant; 9] = [
     mutant("take_sign_in", ("AND browser = p_browser", ""), FLOW, "the attacker's way back during a sign-in"),
     mutant("take_sign_in", ("AND expires_at > clock_timestamp()", ""), FLOW, "a sign-in that took too long"),
     mutant(
@@ -40,14 +42,6 @@ const MUTANTS: [Mutant; 12] = [
         ("DELETE FROM identity.sign_ins", "UPDATE identity.sign_ins SET return_to = return_to"),
         FLOW,
         "a code after the person said no",
-    ),
-    mutant("stands", ("s.revoked_at IS NULL", "true"), SESSIONS, "a revoked session"),
-    mutant("stands", ("s.expires_at > clock_timestamp()", "true"), SESSIONS, "a session older than two weeks"),
-    mutant(
-        "stands",
-        ("s.used_at + s.idle > clock_timestamp()", "true"),
-        SESSIONS,
-        "a session that was not used for a day",
     ),
     mutant("decide_device", (">= 5", ">= 500"), DEVICES, "the right user code after five wrong ones"),
     mutant(
@@ -67,28 +61,69 @@ const MUTANTS: [Mutant; 12] = [
     ),
 ];
 
+/// Of sessions (S15).
+const OF_SESSIONS: [Mutant; 11] = [
+    mutant("stands", ("s.revoked_at IS NULL", "true"), SESSIONS, "a revoked session"),
+    mutant("stands", ("s.expires_at > clock_timestamp()", "true"), SESSIONS, "a session older than two weeks"),
+    mutant(
+        "stands",
+        ("s.used_at + s.idle > clock_timestamp()", "true"),
+        SESSIONS,
+        "a session that was not used for a day",
+    ),
+    mutant(
+        "open_session",
+        ("(hash = p_before OR former_hash = p_before)", "false"),
+        KEPT,
+        "the cookie from before another sign-in",
+    ),
+    mutant("session", ("s.former_until > clock_timestamp()", "true"), KEPT, "the former cookie half a minute later"),
+    mutant(
+        "session",
+        ("held.privileges <> identity.privileges(held.actor)", "false"),
+        KEPT,
+        "the same cookie after its owner may do more",
+    ),
+    mutant(
+        "end_session",
+        ("SET revoked_at = clock_timestamp()", "SET revoked_at = NULL"),
+        KEPT,
+        "the cookie after signing out",
+    ),
+    mutant("revoke_session", ("AND s.actor = p_actor", ""), KEPT, "another person's session ended by its id"),
+    mutant("revoke_other_sessions", ("s.actor = p_actor AND", ""), KEPT, "a stranger's session among all others"),
+    mutant("sessions_of", ("s.actor = p_actor AND", ""), KEPT, "a session of another person in one's list"),
+    mutant("sessions_of", ("AND identity.stands(s)", ""), KEPT, "a session in the list after it ended"),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_that_is_broken_on_purpose_is_found_by_its_attack() {
     let platform = Platform::start_with_sign_in().await;
     let mut database = administrator(&platform).await;
-    let mut caught = 0;
-    for mutant in &MUTANTS {
-        let sound = definition(&mut database, mutant.function).await;
+    let caught = caught(&platform, &mut database, &MUTANTS).await;
+    // GitHub without PKCE lets a stolen code in: it is PKCE that refuses it, and nothing else.
+    let caught = caught + usize::from(stolen_code_gets_in(&platform).await);
+    println!("S14 mutants: {caught}/{} caught", MUTANTS.len() + 1);
+    assert_eq!(caught, MUTANTS.len() + 1);
+    let caught = self::caught(&platform, &mut database, &OF_SESSIONS).await;
+    println!("S15 mutants: {caught}/{} caught", OF_SESSIONS.len());
+}
+
+/// How many were found by the attack that each lets in; one that was not is a failed test.
+async fn caught(platform: &Platform, database: &mut PgConnection, mutants: &[Mutant]) -> usize {
+    for mutant in mutants {
+        let sound = definition(&mut *database, mutant.function).await;
         let broken = sound.replace(mutant.from, mutant.to);
         assert_ne!(broken, sound, "{}: {} is not in it", mutant.function, mutant.from);
-        define(&mut database, broken).await;
+        define(&mut *database, broken).await;
         let mut tally = Tally::default();
-        (mutant.attacks)(&platform, &mut tally).await;
-        define(&mut database, sound).await;
+        (mutant.attacks)(platform, &mut tally).await;
+        define(&mut *database, sound).await;
         let accepted = tally.accepted();
         let noticed = accepted.iter().any(|attack| attack.starts_with(mutant.noticed));
         assert!(noticed, "{} without {}: {accepted:?}", mutant.function, mutant.from);
-        caught += 1;
     }
-    // GitHub without PKCE lets a stolen code in: it is PKCE that refuses it, and nothing else.
-    caught += u32::from(stolen_code_gets_in(&platform).await);
-    println!("S14 mutants: {caught}/{} caught", MUTANTS.len() + 1);
-    assert_eq!(caught, 13);
+    mutants.len()
 }
 
 async fn stolen_code_gets_in(platform: &Platform) -> bool {

@@ -17,7 +17,7 @@ const CREATE: &str =
     "mutation($slug: String!) { workspaceCreate(input: { slug: $slug, name: \"Mine\" }) { workspace { id } } }";
 const COUNT: &str = "{ workspaces(first: 5) { nodes { id } } }";
 
-async fn signed_in(platform: &Platform) -> Browser {
+pub(super) async fn signed_in(platform: &Platform) -> Browser {
     let browser = browser(platform);
     browser.sign_in(&GitHub::shared().somebody(), "/").await;
     browser
@@ -39,14 +39,17 @@ async fn fixation(platform: &Platform, tally: &mut Tally) {
     let attacker = browser(platform);
     attacker.plant(SESSION, "rhone_s_planted");
     let replaced = victim.cookie(SESSION).is_some_and(|cookie| cookie != "rhone_s_planted");
-    tally.note("a planted cookie that is nobody's", replaced && attacker.actor().await.is_none());
+    let honest = victim.actor().await.is_some();
+    tally.held("a planted cookie that is nobody's", honest, replaced && attacker.actor().await.is_none());
 
     let (attacker, victim) = (signed_in(platform).await, browser(platform));
     let planted = attacker.cookie(SESSION).expect("signed in");
     victim.plant(SESSION, &planted);
+    let honest = attacker.actor().await.is_some() && victim.actor().await == attacker.actor().await;
     victim.sign_in(&GitHub::shared().somebody(), "/").await;
     let theirs = victim.actor().await.expect("signed in");
-    tally.note("the attacker's own session, planted", attacker.actor().await.is_none_or(|actor| actor != theirs));
+    let apart = attacker.actor().await.is_none_or(|actor| actor != theirs);
+    tally.held("the attacker's own session, planted", honest, apart);
 }
 
 /// How many workspaces there are after an attempt to make one.
@@ -95,6 +98,8 @@ async fn cross_site(platform: &Platform, tally: &mut Tally) {
     assert_eq!(honest.status, 200, "the page itself may: {honest:?}");
     // The log has it at once, lists a little later.
     until("the page itself may", PATIENCE, async || (made(&victim).await == 1).then_some(())).await;
+    let out = victim.request(Method::POST, "/auth/logout").header("origin", &api);
+    assert_eq!(victim.send(out).await.status, 204, "and signs out");
 }
 
 /// Sockets that a page elsewhere opens with the cookie.
@@ -118,6 +123,7 @@ async fn ended(platform: &Platform, tally: &mut Tally) {
     ] {
         let victim = signed_in(platform).await;
         let cookie = victim.cookie(SESSION).expect("signed in");
+        let honest = victim.actor().await.is_some() && joined(&victim, Some(&api)).await.is_ok();
         let update = format!("UPDATE identity.sessions SET {change} WHERE hash = sha256($1)");
         let done = sqlx::query(sqlx::AssertSqlSafe(update))
             .bind(cookie.as_bytes())
@@ -125,8 +131,8 @@ async fn ended(platform: &Platform, tally: &mut Tally) {
             .await
             .expect("it is changed");
         assert_eq!(done.rows_affected(), 1, "{attack}");
-        tally.note(attack, victim.actor().await.is_none());
-        tally.note(format!("{attack}, by socket"), joined(&victim, Some(&api)).await.err() == Some(4403));
+        tally.held(attack, honest, victim.actor().await.is_none());
+        tally.held(format!("{attack}, by socket"), honest, joined(&victim, Some(&api)).await.err() == Some(4403));
     }
 }
 
@@ -134,26 +140,34 @@ async fn ended(platform: &Platform, tally: &mut Tally) {
 async fn mistaken(platform: &Platform, tally: &mut Tally) {
     let victim = signed_in(platform).await;
     let cookie = victim.cookie(SESSION).expect("signed in");
+    let asked = "/graphql?query=%7Bviewer%7Bactor%7D%7D";
+    let alone = victim.send(victim.request(Method::GET, asked)).await.status == 200;
+    let token = platform.developer().ask("{ viewer { actor } }", json!({})).await;
+    let honest = alone && victim.actor().await.is_some() && token["data"]["viewer"]["actor"].is_string();
     let as_token = platform.client(&cookie).ask("{ viewer { actor } }", json!({})).await;
-    tally.note("a session's cookie as a token", as_token["data"]["viewer"].is_null());
+    tally.held("a session's cookie as a token", honest, as_token["data"]["viewer"].is_null());
     let thief = browser(platform);
     thief.plant(SESSION, &platform.report().token);
-    tally.note("a token as a session's cookie", thief.actor().await.is_none());
+    tally.held("a token as a session's cookie", honest, thief.actor().await.is_none());
     let mut changed = cookie.clone();
     let last = if changed.pop() == Some('A') { 'E' } else { 'A' };
     changed.push(last);
     thief.plant(SESSION, &changed);
-    tally.note("a cookie with another last character", thief.actor().await.is_none());
-    let twice = thief.request(Method::GET, "/graphql?query=%7Bviewer%7Bactor%7D%7D");
+    tally.held("a cookie with another last character", honest, thief.actor().await.is_none());
+    let twice = thief.request(Method::GET, asked);
     thief.forget(SESSION);
     let twice = twice.header("cookie", format!("{SESSION}={cookie}"));
-    tally.note("two session cookies at once", thief.send(twice).await.status == 401);
-    let both = victim.request(Method::GET, "/graphql?query=%7Bviewer%7Bactor%7D%7D");
+    tally.held("two session cookies at once", honest, thief.send(twice).await.status == 401);
+    let both = victim.request(Method::GET, asked);
     let both = both.header("authorization", "Bearer rhone_wrong");
-    tally.note("a bad token beside a good cookie", victim.send(both).await.status == 401);
+    tally.held("a bad token beside a good cookie", honest, victim.send(both).await.status == 401);
     let narrowed = narrowed(platform, &victim).await;
-    let shown = narrowed.ask("{ viewer { sessions { address } } }", json!({})).await;
-    tally.note("a token of one workspace that lists sessions", shown["errors"][0]["extensions"]["code"] == "FORBIDDEN");
+    let listing = "{ viewer { sessions { address } } }";
+    let whole = victim.graphql(listing, json!({})).await.json();
+    let honest = whole["data"]["viewer"]["sessions"][0].is_object();
+    let shown = narrowed.ask(listing, json!({})).await;
+    let refused = shown["errors"][0]["extensions"]["code"] == "FORBIDDEN";
+    tally.held("a token of one workspace that lists sessions", honest, refused);
 }
 
 /// Somebody's token for one workspace.
