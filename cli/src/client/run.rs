@@ -7,7 +7,10 @@ use super::{
     failure::Failure,
     follow::{self, follow},
     history, invitation, login, logs,
-    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
+    mutation::{
+        DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, SOURCE_CREDENTIAL_SET,
+        VARIABLES_SET,
+    },
     plan::{self, Plan},
     push, show, token,
 };
@@ -64,6 +67,11 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             let variables = json!([{ "key": key, "value": secret(file.as_deref())?, "kind": "SECRET" }]);
             let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
             asking.change(&VARIABLES_SET, input).await
+        }
+        Plan::Credentials(app) => asking.one(&documents::source_credentials(), &app, "app").await,
+        Plan::Credential { mut input, file } => {
+            input["secret"] = json!(secret(file.as_deref())?);
+            asking.change(&SOURCE_CREDENTIAL_SET, input).await
         }
         Plan::Operation(id) => asking.one(&documents::operation(), &id, "operation").await,
         Plan::Timeline { app, environment } => asking.timeline(&app, environment.as_deref()).await,
