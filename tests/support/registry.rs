@@ -19,6 +19,15 @@ pub struct Registry {
 impl Registry {
     /// None, said loudly, where it is not installed.
     pub fn start() -> Option<Self> {
+        Self::with(None)
+    }
+
+    /// One that lets in who signs in as a line of `htpasswd` says, and nobody else.
+    pub fn private(password: &str) -> Option<Self> {
+        Self::with(Some(password))
+    }
+
+    fn with(password: Option<&str>) -> Option<Self> {
         if Command::new("docker-registry").arg("--version").output().is_err() {
             eprintln!("SKIPPED: `docker-registry` is not installed");
             return None;
@@ -26,10 +35,15 @@ impl Registry {
         let room = tempfile::tempdir().expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let config = room.path().join("config.yml");
-        let text = format!(
+        let mut text = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
             room.path().join("store").display()
         );
+        if let Some(password) = password {
+            let file = room.path().join("htpasswd");
+            fs::write(&file, password).expect("a file");
+            text += &format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display());
+        }
         fs::write(&config, text).expect("a file");
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(config).env_clear().env("OTEL_TRACES_EXPORTER", "none");
