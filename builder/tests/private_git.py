@@ -30,7 +30,7 @@ def leaks():
                     saw("LEAK " + place)
         except OSError:
             pass
-    for place in glob.glob(tempfile.gettempdir() + "/*/.rhone-git-*/home/credentials"):
+    for place in glob.glob(tempfile.gettempdir() + "/.tmp*/.rhone-git-*/home/credentials"):
         try:
             if os.stat(place).st_mode & 0o077:
                 saw("LEAK " + place)

@@ -95,7 +95,7 @@ async fn a_rollback_brings_its_own_secret_back_and_no_secret_is_anywhere_in_clea
     let (third, wrong) = (unique("canary-third"), unique("canary-wrong"));
     let private = read_with(&tenant, &third, &wrong).await;
     rotate(&platform).await;
-    built(&tenant, &private, "PREVIEW_READY").await;
+    built(&tenant, &private.address(), "PREVIEW_READY").await;
     let mut answers = everything_said(&platform, &tenant, &first).await;
     answers.extend(all_said_of_a_credential(&platform, &tenant, &private, &third).await);
     let basic = SignIn {
@@ -116,7 +116,8 @@ async fn a_rollback_brings_its_own_secret_back_and_no_secret_is_anywhere_in_clea
     a_leak_is_found(&platform, &first).await;
 }
 
-/// A deploy of a private repository: once with a credential that its host refuses, then with the right one.
+/// Deploys of a private repository: with a credential that its host refuses, with the right one, and from where the host says
+/// the secret back.
 async fn read_with(tenant: &Tenant, secret: &str, wrong: &str) -> PrivateRepositories {
     let repository = Repository::of_python();
     repository.commit_version("private");
@@ -124,13 +125,14 @@ async fn read_with(tenant: &Tenant, secret: &str, wrong: &str) -> PrivateReposit
     for (secret, stage) in [(wrong, "FAILED"), (secret, "PREVIEW_READY")] {
         let input = json!({ "appId": tenant.app, "host": private.host(), "username": "alice", "secret": secret });
         tenant.client.done("appSourceCredentialSet", "app { id }", input).await;
-        built(tenant, &private, stage).await;
+        built(tenant, &private.address(), stage).await;
     }
+    built(tenant, &private.telling(), "FAILED").await;
     private
 }
 
-async fn built(tenant: &Tenant, private: &PrivateRepositories, stage: &str) {
-    let input = json!({ "environmentId": tenant.preview.id, "repository": private.address(), "reference": "main" });
+async fn built(tenant: &Tenant, repository: &str, stage: &str) {
+    let input = json!({ "environmentId": tenant.preview.id, "repository": repository, "reference": "main" });
     let made = tenant.client.done("deploymentBuild", "__typename", input).await;
     let ended = tenant.ends(&text(&made["operation"]["id"])).await;
     assert_eq!(ended["stage"], stage, "{ended:#}");

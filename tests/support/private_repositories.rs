@@ -48,6 +48,11 @@ impl PrivateRepositories {
         format!("http://{}/.git", self.host())
     }
 
+    /// Where it says back what it was shown, as no repository should.
+    pub fn telling(&self) -> String {
+        format!("http://{}/told/shop", self.host())
+    }
+
     /// What it was asked and shown, line by line.
     pub fn saw(&self) -> String {
         fs::read_to_string(self.room.path().join("seen")).expect("it is there")

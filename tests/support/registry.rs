@@ -35,15 +35,16 @@ impl Registry {
         let room = tempfile::tempdir().expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let config = room.path().join("config.yml");
-        let mut text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-            room.path().join("store").display()
-        );
-        if let Some(password) = password {
+        let auth = password.map(|password| {
             let file = room.path().join("htpasswd");
             fs::write(&file, password).expect("a file");
-            text += &format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display());
-        }
+            format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display())
+        });
+        let text = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{}",
+            room.path().join("store").display(),
+            auth.unwrap_or_default()
+        );
         fs::write(&config, text).expect("a file");
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(config).env_clear().env("OTEL_TRACES_EXPORTER", "none");

@@ -286,6 +286,7 @@ fn parameter<'a>(asks: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rhone_domain::{hidden::Hidden, text::Username};
 
     #[test]
     fn a_challenge_is_read_by_its_names() {
@@ -323,5 +324,25 @@ mod tests {
         let docker = Registry::of("docker.io/library/nginx", SourcePolicy::default(), None)
             .map(|registry| registry.base.to_string());
         assert_eq!(docker.ok().as_deref(), Some("https://registry-1.docker.io/v2/library/nginx/"));
+    }
+    #[test]
+    fn a_token_is_asked_for_with_the_credential_over_tls_or_in_clear_on_a_host_that_is_asked_in_clear_anyway() {
+        let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
+        for (name, realm, shown) in [
+            ("docker.io/acme/shop", "https://auth.docker.io/token", true),
+            ("registry.example.com/a", "https://registry.example.com/token", true),
+            ("registry.example.com/a", "http://registry.example.com/token", false),
+            ("registry.example.com/a", "http://10.1.2.3/token", false),
+            ("10.1.2.3:5000/a", "http://10.1.2.3:5001/token", true),
+            ("10.1.2.3:5000/a", "http://10.1.2.4:5000/token", false),
+        ] {
+            let username = Username::parse("username", "alice").expect("a user");
+            let host = SourceHost::parse("host", name.split_once('/').expect("a host").0).expect("a host");
+            let sign_in = SignIn { host, username, secret: Hidden::new("s".into()) };
+            let registry = Registry::of(name, open, Some(&sign_in)).expect("a registry");
+            assert!(registry.sign_in().is_some(), "{name} is its own");
+            let trusted = registry.trust(&Url::parse(realm).expect("a realm"));
+            assert_eq!(trusted.err().map(|error| error.code()), (!shown).then_some("SIGN_IN_WITHHELD"), "{realm}");
+        }
     }
 }

@@ -31,15 +31,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn start() -> Option<Self> {
-        Self::with("")
+        Self::with(None)
     }
 
     /// One that asks who is there: whoever a line of `htpasswd` names.
     pub(crate) fn private(passwords: &str) -> Option<Self> {
-        Self::with(passwords)
+        Self::with(Some(passwords))
     }
 
-    fn with(passwords: &str) -> Option<Self> {
+    fn with(passwords: Option<&str>) -> Option<Self> {
         if Command::new("docker-registry").arg("--version").output().is_err() {
             eprintln!("SKIPPED: `docker-registry` is not installed");
             return None;
@@ -48,15 +48,16 @@ impl Registry {
         let folder = room.path().to_owned();
         let server = Server::start(|port| {
             let config = folder.join(format!("{port}.yml"));
-            let mut text = format!(
-                "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-                folder.join("store").display()
-            );
-            if !passwords.is_empty() {
+            let auth = passwords.map(|passwords| {
                 let file = folder.join("htpasswd");
                 fs::write(&file, passwords).unwrap();
-                text += &format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display());
-            }
+                format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display())
+            });
+            let text = format!(
+                "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{}",
+                folder.join("store").display(),
+                auth.unwrap_or_default()
+            );
             fs::write(&config, text).unwrap();
             let mut registry = Command::new("docker-registry");
             registry.arg("serve").arg(config).env_clear().env("OTEL_TRACES_EXPORTER", "none");
