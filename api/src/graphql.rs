@@ -44,6 +44,7 @@ mod runtime_service_binding;
 mod scale;
 mod scale_readiness;
 mod session;
+mod source_credential;
 mod support;
 mod time;
 pub(crate) mod timeline;
@@ -77,6 +78,7 @@ pub struct Places(
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,
     variables::VariablesMutation,
+    source_credential::SourceCredentialMutation,
 );
 
 /// What becomes traffic, and how.

@@ -137,11 +137,8 @@ impl Log {
 
     /// Masks, then cuts: a secret that stands across the cut is gone before it.
     fn fit(&self, text: &str, read: Read) -> String {
-        let mut text = text.replace('\0', "\u{fffd}");
+        let mut text = self.hide(&text.replace('\0', "\u{fffd}"));
         let mut read = read;
-        for secret in self.masked.iter() {
-            text = text.replace(secret.as_str(), MASK);
-        }
         if read == Read::Cut {
             // What was not read may be the rest of a secret whose beginning stands at the end.
             text.truncate(floor(&text, text.len().saturating_sub(self.longest_secret())));
@@ -157,8 +154,13 @@ impl Log {
     }
 }
 
-/// Masks secrets of this log in a text that is not a line, an error's for example.
 impl Log {
+    /// A text that is not a line, an error's for example, without the secrets of this log.
+    pub fn hide(&self, text: &str) -> String {
+        self.masked.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    }
+
+    /// The same, no longer than a line.
     pub(crate) fn masked(&self, text: &str) -> String {
         self.fit(text, Read::Whole)
     }

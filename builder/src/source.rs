@@ -13,7 +13,10 @@ pub use rhone_domain::source_address::{Allowed, Remote, Scheme, SourceAddress, S
 
 use crate::log::Log;
 use git::Git;
-use rhone_domain::source_address::may_be_reached;
+use rhone_domain::{
+    source_address::may_be_reached,
+    source_credential::{SignIn, SourceHost},
+};
 use serde::{Deserialize, Serialize};
 use std::{fs, io, net::IpAddr, path::Path, time::Duration};
 
@@ -27,6 +30,8 @@ pub struct Source {
     pub repository: String,
     /// Which commit of it.
     pub reference: Reference,
+    /// With what it is read where its host asks who is there; shown to no other host.
+    pub sign_in: Option<SignIn>,
 }
 
 /// How much may be fetched.
@@ -125,14 +130,18 @@ async fn fetch_into(
     log: &Log,
 ) -> Result<Fetched, SourceError> {
     let pin = pinned(address, policy).await?;
-    let git = Git::prepare(address, pin, into, limits)?;
+    let held = held(source.sign_in.as_ref(), address, pin);
+    if let Held::Shown(sign_in) = held {
+        log.step(format!("if {} asks, as {}, with the app's credential", sign_in.host, sign_in.username)).await;
+    }
+    let git = Git::prepare(address, (pin, held), into, limits, log)?;
     let commit = match &source.reference {
         Reference::Commit(commit) => commit.clone(),
         Reference::Branch(name) => git.resolve(&format!("refs/heads/{name}"), &source.reference).await?,
         Reference::Tag(name) => git.resolve(&format!("refs/tags/{name}"), &source.reference).await?,
     };
     git.init(&commit).await?;
-    git.fetch(&commit, log).await?;
+    git.fetch(&commit).await?;
     let (subject, committed) = git.describe(&commit).await?;
     let listed = git.list(&commit).await?;
     let (bytes, files) = tree::weigh(&listed, limits)?;
@@ -143,6 +152,30 @@ async fn fetch_into(
     tree::check_links(into, &listed)?;
     write_source_file(into, &SourceFile { repository: address.to_string(), commit: commit.clone(), committed })?;
     Ok(Fetched { commit, subject: log.masked(&subject), committed, bytes, files })
+}
+
+/// What may be said to a host that asks who is there.
+#[derive(Clone, Copy, Debug)]
+enum Held<'a> {
+    /// There is nothing to say.
+    Nothing,
+    /// It would be read by everybody on the way.
+    Withheld,
+    /// This.
+    Shown(&'a SignIn),
+}
+
+/// A credential is for exactly one host. It goes over TLS, or in clear to an address that no stranger is on the way to.
+fn held<'a>(sign_in: Option<&'a SignIn>, address: &SourceAddress, pin: Option<IpAddr>) -> Held<'a> {
+    let SourceAddress::Remote(remote) = address else { return Held::Nothing };
+    let Some(sign_in) = sign_in.filter(|sign_in| sign_in.host == SourceHost::of(remote)) else { return Held::Nothing };
+    let private = pin.is_some_and(|address| may_be_reached(address, &SourcePolicy::default()).is_err());
+    match remote.scheme {
+        Scheme::Https => Held::Shown(sign_in),
+        Scheme::Http if private => Held::Shown(sign_in),
+        Scheme::Http => Held::Withheld,
+        Scheme::Git => Held::Nothing,
+    }
 }
 
 /// Resolves the host's name once, judges everything it leads to, and keeps git to what was judged.
@@ -170,4 +203,42 @@ fn write_source_file(into: &Path, source: &SourceFile) -> Result<(), SourceError
     let mut text = serde_json::to_string_pretty(source).map_err(io::Error::from)?;
     text.push('\n');
     Ok(fs::write(path, text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    //! To whom a credential is shown at all.
+    use super::*;
+    use rhone_domain::{hidden::Hidden, text::Username};
+
+    fn shown(host: &str, repository: &str, pin: &str) -> &'static str {
+        let username = Username::parse("username", "alice").expect("a user");
+        let host = SourceHost::parse("host", host).expect("a host");
+        let sign_in = SignIn { host, username, secret: Hidden::new("s".into()) };
+        let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
+        let address = validate(repository, &open).expect("an address");
+        match held(Some(&sign_in), &address, pin.parse().ok()) {
+            Held::Nothing => "nothing",
+            Held::Withheld => "withheld",
+            Held::Shown(_) => "shown",
+        }
+    }
+
+    #[test]
+    fn a_credential_is_for_its_host_alone_and_goes_in_clear_only_where_no_stranger_is_on_the_way() {
+        let public = "93.184.216.34";
+        for (host, repository, pin, told) in [
+            ("git.example.com", "https://git.example.com/a", public, "shown"),
+            ("git.example.com:8443", "https://git.example.com:8443/a", public, "shown"),
+            ("git.example.com", "http://git.example.com/a", public, "withheld"),
+            ("git.example.com", "http://git.example.com/a", "10.1.2.3", "shown"),
+            ("git.example.com", "http://git.example.com/a", "127.0.0.1", "shown"),
+            ("git.example.com", "https://git.example.com:8443/a", public, "nothing"),
+            ("git.example.com", "https://example.com/a", public, "nothing"),
+            ("git.example.com", "git://git.example.com/a", "10.1.2.3", "nothing"),
+            ("git.example.com", "/srv/git.example.com", public, "nothing"),
+        ] {
+            assert_eq!(shown(host, repository, pin), told, "{repository} at {pin}");
+        }
+    }
 }

@@ -68,6 +68,7 @@ pub mod scheduling;
 pub mod session_fate;
 pub mod sleep;
 pub mod source_address;
+pub mod source_credential;
 pub mod wake;
 
 // What is known of all of them.

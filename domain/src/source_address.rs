@@ -82,14 +82,17 @@ impl Scheme {
     }
 }
 
+impl Remote {
+    /// Its host as a URL has it, with the port where that is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
 impl fmt::Display for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        write!(f, "{}://{host}", self.scheme.word())?;
-        if self.port != self.scheme.default_port() {
-            write!(f, ":{}", self.port)?;
-        }
-        f.write_str(&self.path)
+        write!(f, "{}://{}{}", self.scheme.word(), self.authority(), self.path)
     }
 }
 
@@ -187,7 +190,9 @@ fn local(path: &str, policy: SourcePolicy) -> Result<SourceAddress, AddressRefus
 fn remote(scheme: Scheme, rest: &str, policy: SourcePolicy) -> Result<SourceAddress, AddressRefused> {
     let (authority, path) = rest.split_once('/').ok_or(Malformed("must name a repository after the host"))?;
     if authority.contains('@') {
-        return Err(Malformed("must not carry a user or a password: it would be on record for ever"));
+        return Err(Malformed(
+            "must not carry a user or a password, which would be on record for ever; `rhone credential set HOST` keeps them",
+        ));
     }
     if path.is_empty() || path.starts_with('/') || path.contains(['?', '#', '\\']) {
         return Err(Malformed("must name a repository after the host, without `?`, `#` and `\\`"));

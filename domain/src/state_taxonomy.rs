@@ -188,7 +188,7 @@ pub const TAXONOMY: &[Row] = &[
         class: Class::ProviderCredentials,
         name: "Provider credentials",
         owner: "Rhone's vault",
-        writer: "Provider binding operation",
+        writer: "Provider binding operation; the API, for what an app's sources are read with",
         writers: &[Writer::Api, Writer::Provider],
         standing: Standing::Truth,
         durability: "encrypted in PostgreSQL under keys kept apart from it",

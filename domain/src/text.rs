@@ -69,6 +69,8 @@ texts! {
     ImageName by image_name;
     /// The name of a migration: 1 to 200 of a-z, A-Z, 0-9, `.`, `_` and `-`.
     MigrationName by migration_name;
+    /// As whom somebody signs in: 1 to 255 visible ASCII characters without `:`.
+    Username by username;
     /// What proves something, in words or as a link: 1 to 2000 printable characters.
     Proof by proof;
 }
@@ -125,6 +127,11 @@ fn migration_name(text: &str) -> Result<String, &'static str> {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     let fits = (1..=200).contains(&text.len());
     if plain && fits { Ok(text.into()) } else { Err("1 to 200 of a-z, A-Z, 0-9, `.`, `_` and `-`") }
+}
+
+fn username(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    if fits { Ok(text.into()) } else { Err("1 to 255 visible ASCII characters without blanks and `:`") }
 }
 
 fn proof(text: &str) -> Result<String, &'static str> {

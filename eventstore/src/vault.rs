@@ -1,5 +1,5 @@
-//! The vault: values of variables under AES-256-GCM with a data key per app, which is wrapped under a key-encryption key that
-//! never enters the database. Writer of schema `vault`: the API, and the administrator who rotates keys. The trap avoided: a
+//! The vault: values of variables and credentials under AES-256-GCM with a data key per app, which is wrapped under a
+//! key-encryption key that never enters the database. Writer of schema `vault`: the API, and the administrator who rotates keys. The trap avoided: a
 //! ciphertext moved to another tenant, app, environment, key or set; each is authenticated with all five.
 
 mod cipher;
@@ -29,11 +29,11 @@ pub struct Place {
     pub workspace: WorkspaceId,
     /// The app.
     pub app: AppId,
-    /// The environment.
-    pub environment: EnvironmentId,
-    /// The variable's key.
+    /// The environment; none of what is the app's own.
+    pub environment: Option<EnvironmentId>,
+    /// The variable's key, or what a credential is for.
     pub name: String,
-    /// The set it was first part of.
+    /// The set it was first part of, or the generation of a credential.
     pub set: EnvSet,
 }
 
@@ -140,7 +140,7 @@ impl Vault {
         .bind(value.0)
         .bind(place.workspace.0)
         .bind(place.app.0)
-        .bind(place.environment.0)
+        .bind(place.environment.map(|environment| environment.0))
         .bind(&place.name)
         .bind(number(place.set))
         .bind(key.generation)
@@ -269,8 +269,9 @@ impl Vault {
 
 impl Digester {
     /// The keyed digest of a value in its place; the set it is part of does not matter.
-    pub fn of(&self, environment: EnvironmentId, name: &str, value: &Hidden) -> Digest {
-        let message = CanonicalBytes::tagged("rhone.variable-digest.v1").field(environment.0.as_bytes()).field(name);
+    pub fn of(&self, environment: impl Into<Option<EnvironmentId>>, name: &str, value: &Hidden) -> Digest {
+        let environment = environment.into().map(|environment| environment.0.into_bytes());
+        let message = CanonicalBytes::tagged("rhone.variable-digest.v1").optional(environment).field(name);
         let message = Zeroizing::new(message.field(value.expose()).into_bytes());
         let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.0.key[..]).expect("a key of any length");
         mac.update(&message);
@@ -283,7 +284,7 @@ fn whole(place: &Place) -> Vec<u8> {
     CanonicalBytes::tagged("rhone.variable.v1")
         .field(place.workspace.0.as_bytes())
         .field(place.app.0.as_bytes())
-        .field(place.environment.0.as_bytes())
+        .optional(place.environment.map(|environment| environment.0.into_bytes()))
         .field(&place.name)
         .field(place.set.0.to_be_bytes())
         .into_bytes()

@@ -115,7 +115,8 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             of(workspace, Some(created.workspace.0), &created)
         }
         app::App::CATEGORY => {
-            let app::Event::Created(created) = decode(event)?;
+            // With what its sources are read is asked of its stream.
+            let app::Event::Created(created) = decode(event)? else { return Ok(None) };
             of(workspace, Some(created.project.0), &created)
         }
         environment::Environment::CATEGORY => {

@@ -18,6 +18,15 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         _ if event_type.starts_with("workspace.") => workspace(event_type, payload),
         "project.created" => format!("Project {} was created.", p("/slug")),
         "app.created" => format!("App {} was created.", p("/slug")),
+        "app.source_credential_set" => match p("/generation").as_str() {
+            "1" => format!("Sources on {} are read as {}: a credential was set.", p("/host"), p("/username")),
+            which => format!(
+                "Sources on {} are read as {}: credential {which} replaces what was.",
+                p("/host"),
+                p("/username")
+            ),
+        },
+        "app.source_credential_removed" => format!("The credential for sources on {} was removed.", p("/host")),
         "environment.created" => format!("Environment {} ({}) was created.", p("/slug"), p("/kind")),
         "environment.scaled" => format!("{} allocations of the owner are wanted.", p("/replicas")),
         "environment.policy_set" => {

@@ -35,6 +35,7 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
         "Workspace" => (Tenants, "workspace(id: \"workspaceId\") $"),
         "Project" => (Tenants, "project(id: \"projectId\") $"),
         "App" => (Tenants, "app(id: \"appId\") $"),
+        "SourceCredential" => (Tenants, "app(id: \"appId\") { sourceCredentials $ }"),
         "Environment" => (Tenants, "environment(id: \"environmentId\") $"),
         "Deployment" => (Tenants, "deployment(id: \"deploymentId\") $"),
         "DeploymentSource" => (Tenants, "deployment(id: \"deploymentId\") { source $ }"),

@@ -25,7 +25,7 @@ async fn an_image_is_promoted_by_its_digest_without_a_build() {
     let (log, _lines) = Log::channel(64, Vec::new());
     let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
     let name = registry.name("acme/counter");
-    let digest = push(&layout, &name, &open, &log).await.expect("pushed");
+    let digest = push(&layout, &name, None, &open, &log).await.expect("pushed");
     let platform = Platform::shared().await;
     let tenant = Tenant::open(platform, platform.developer()).await;
     let input = json!({ "environmentId": tenant.preview.id, "image": name, "imageDigest": digest.to_string(),

@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod bindings;
 mod commands;
+mod credentials;
 mod deploys;
 mod dist;
 mod edges;

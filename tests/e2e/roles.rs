@@ -61,6 +61,8 @@ fn asks(mutation: &str) -> Asks {
             "operation.request_runtime_service_binding"
         }
         "environmentVariablesSet" | "environmentVariableUnset" => "variables.change",
+        "appSourceCredentialSet" => "app.set_source_credential",
+        "appSourceCredentialRemove" => "app.remove_source_credential",
         "operationCancel" => "operation.request_cancel",
         "memberAdd" => "workspace.add_member",
         "memberRoleSet" => "workspace.set_role",

@@ -24,7 +24,8 @@ const QUESTIONS: [(&str, &str, &str); 13] = [
     ),
     (
         "apps with environments, last deployment and last operation",
-        "project(id: $project) { apps(first: $n) { nodes { id slug project { slug workspace { slug } } \
+        "project(id: $project) { apps(first: $n) { nodes { id slug version sourceCredentials { host } \
+         project { slug workspace { slug } } \
          environments(first: 2) { nodes { id kind } } deployments(first: 1) { nodes { id status } } \
          operations(first: 1) { nodes { id kind stage } } } } }",
         "/project/apps/nodes",

@@ -1,12 +1,19 @@
-//! Variables and secrets: pinned per deployment, brought back by a rollback, delivered through the runner, rotated while
-//! everything runs, and nowhere in clear. The trap avoided: a scan that would not find a leak; leaks are planted for it.
+//! Variables, secrets and what sources are read with: pinned per deployment, brought back by a rollback, delivered through the
+//! runner, rotated while everything runs, and nowhere in clear. The trap avoided: a scan that would not find a leak; leaks are planted for it.
 
+use rhone_domain::{
+    hidden::Hidden,
+    source_credential::{SignIn, SourceHost},
+    text::Username,
+};
 use rhone_tests::{
     artifacts::{Version, push_with},
     database::{administrator, uuid},
     edge,
     graphql::{http, unique},
     platform::Platform,
+    private_repositories::PrivateRepositories,
+    repository::Repository,
     scan::{Needle, everywhere},
     story::{Deployed, Tenant, text},
     wait::{PATIENCE, until},
@@ -85,9 +92,19 @@ async fn a_rollback_brings_its_own_secret_back_and_no_secret_is_anywhere_in_clea
     shows(&tenant, "the rollback brought the first secret back", &first).await;
     assert_eq!(seen(&tenant, "LATER").await, None);
 
+    let (third, wrong) = (unique("canary-third"), unique("canary-wrong"));
+    let private = read_with(&tenant, &third, &wrong).await;
     rotate(&platform).await;
-    let answers = everything_said(&platform, &tenant, &first).await;
-    for needle in [Needle::new(&first), Needle::new(&second)] {
+    built(&tenant, &private.address(), "PREVIEW_READY").await;
+    let mut answers = everything_said(&platform, &tenant, &first).await;
+    answers.extend(all_said_of_a_credential(&platform, &tenant, &private, &third).await);
+    let basic = SignIn {
+        host: SourceHost::parse("host", &private.host()).expect("a host"),
+        username: Username::parse("username", "alice").expect("a user"),
+        secret: Hidden::new(third.clone()),
+    };
+    let shown = basic.forms().pop().expect("as a request shows it");
+    for needle in [first.as_str(), &second, &third, &wrong, &shown].map(Needle::new) {
         for answer in &answers {
             assert!(!needle.is_in(answer), "an answer repeats a secret: {answer:.300}");
         }
@@ -97,6 +114,72 @@ async fn a_rollback_brings_its_own_secret_back_and_no_secret_is_anywhere_in_clea
         println!("{} files, {} bytes of tables, {} processes: nothing", scan.files, scan.dumped, scan.processes);
     }
     a_leak_is_found(&platform, &first).await;
+}
+
+/// Deploys of a private repository: with a credential that its host refuses, with the right one, and from where the host says
+/// the secret back.
+async fn read_with(tenant: &Tenant, secret: &str, wrong: &str) -> PrivateRepositories {
+    let repository = Repository::of_python();
+    repository.commit_version("private");
+    let private = PrivateRepositories::start(repository, "alice", secret);
+    for (secret, stage) in [(wrong, "FAILED"), (secret, "PREVIEW_READY")] {
+        let input = json!({ "appId": tenant.app, "host": private.host(), "username": "alice", "secret": secret });
+        tenant.client.done("appSourceCredentialSet", "app { id }", input).await;
+        built(tenant, &private.address(), stage).await;
+    }
+    built(tenant, &private.telling(), "FAILED").await;
+    private
+}
+
+async fn built(tenant: &Tenant, repository: &str, stage: &str) {
+    let input = json!({ "environmentId": tenant.preview.id, "repository": repository, "reference": "main" });
+    let made = tenant.client.done("deploymentBuild", "__typename", input).await;
+    let ended = tenant.ends(&text(&made["operation"]["id"])).await;
+    assert_eq!(ended["stage"], stage, "{ended:#}");
+}
+
+/// The same of a source credential.
+async fn all_said_of_a_credential(
+    platform: &Platform,
+    tenant: &Tenant,
+    private: &PrivateRepositories,
+    secret: &str,
+) -> Vec<String> {
+    let mut answers = Vec::new();
+    let good = json!({ "appId": tenant.app, "host": private.host(), "username": "alice", "secret": secret });
+    for (field, value) in [
+        ("host", json!(format!("a b/{secret}"))),
+        ("username", json!(format!("{secret}:"))),
+        ("secret", json!(format!("{secret}\n"))),
+        ("secret", json!({ "a": secret })),
+        ("secret", json!(secret.repeat(1_000))),
+        ("expectedVersion", json!(0)),
+        ("dryRun", json!(true)),
+        ("idempotencyKey", json!(unique("k"))),
+    ] {
+        let mut input = good.clone();
+        input[field] = value;
+        let answer = tenant
+            .client
+            .try_mutate(
+                "appSourceCredentialSet",
+                "app { sourceCredentials { host username } } \
+            plannedEvents { payload }",
+                &input,
+            )
+            .await;
+        answers.push(answer.expect("an answer").to_string());
+    }
+    let stream = format!("app:{}", uuid(&tenant.app));
+    for words in
+        [&["replay", &stream][..], &["credential", "list", "--app", &tenant.app], &["logs", "--app", &tenant.app]]
+    {
+        let output = platform.rhone(words).await;
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        answers.push(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
+    }
+    assert!(answers.iter().any(|said| said.contains("with the app's credential")), "a build's log says what was used");
+    answers
 }
 
 /// Answers of all kinds, those to wrong questions too; each question holds the secret.

@@ -84,6 +84,7 @@ async fn errors(owner: &Owner, name: &str, input: &Value) -> Value {
 /// others that share their input and their judgement.
 const REFUSED_AS_IT_IS: &[&str] = &[
     "allocationDrain",
+    "appSourceCredentialRemove",
     "environmentFailover",
     "environmentHostDetach",
     "environmentPinRelease",

@@ -121,6 +121,7 @@ impl Owner {
             "evidence" => json!("the migration tool said so"),
             "acknowledgements" => json!([{ "gate": "vango_state", "reason": "because of a test" }]),
             "reason" | "sharedBecause" => json!("because of a test"),
+            "username" => json!("deploy-bot"),
             "host" => json!(format!("{}.test", unique("h"))),
             "accessId" => json!(self.access),
             "invitationId" => json!(self.invitation),
@@ -214,7 +215,7 @@ pub fn bad_values(field: &Field) -> Vec<(&'static str, Value)> {
         "DataTopology" | "ProviderResource" | "ProviderVendor" | "RuntimeService" | "RuntimeServiceBackend" => {
             vec![("unknown", json!("HUGE")), ("empty", json!("")), ("number", json!(7))]
         }
-        "String" | "HiddenText" => [bad_text(&field.name), all_text()].concat(),
+        "String" | "HiddenText" => [bad_text(field), all_text()].concat(),
         other => panic!("no bad values are known for the type `{other}` in {}", file!()),
     };
     if field.name == "approvalsRequired" {
@@ -274,11 +275,17 @@ fn all_text() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn bad_text(field: &str) -> Vec<(&'static str, Value)> {
+fn bad_text(field: &Field) -> Vec<(&'static str, Value)> {
     let digits = "0".repeat(63);
     let of = |values: Vec<String>| values.into_iter().map(|value| ("malformed", json!(value))).collect();
     let plain = |values: &[&str]| of(values.iter().map(|value| (*value).to_owned()).collect());
-    match field {
+    match field.name.as_str() {
+        // Neither an app's hostname nor an invitation.
+        "host" if field.of.starts_with("AppSourceCredential") => {
+            plain(&["a..test", "a b.test", "http://a.test", "a.test/x", "u@a.test", "a.test:0", "169.254.169.254"])
+        }
+        "secret" if field.of.starts_with("AppSourceCredential") => of(vec!["two\nlines".into(), "s".repeat(6_145)]),
+        "username" => of(vec!["two words".into(), "größe".into(), "a:b".into(), "u".repeat(256)]),
         "slug" => of(vec![
             "ab".into(),
             "-abc".into(),

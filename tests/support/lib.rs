@@ -15,6 +15,7 @@ pub mod images;
 pub mod inputs;
 pub mod live;
 pub mod platform;
+pub mod private_repositories;
 pub mod program;
 pub mod proxy;
 pub mod registry;

@@ -19,6 +19,15 @@ pub struct Registry {
 impl Registry {
     /// None, said loudly, where it is not installed.
     pub fn start() -> Option<Self> {
+        Self::with(None)
+    }
+
+    /// One that lets in who signs in as a line of `htpasswd` says, and nobody else.
+    pub fn private(password: &str) -> Option<Self> {
+        Self::with(Some(password))
+    }
+
+    fn with(password: Option<&str>) -> Option<Self> {
         if Command::new("docker-registry").arg("--version").output().is_err() {
             eprintln!("SKIPPED: `docker-registry` is not installed");
             return None;
@@ -26,9 +35,15 @@ impl Registry {
         let room = tempfile::tempdir().expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let config = room.path().join("config.yml");
+        let auth = password.map(|password| {
+            let file = room.path().join("htpasswd");
+            fs::write(&file, password).expect("a file");
+            format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display())
+        });
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-            room.path().join("store").display()
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{}",
+            room.path().join("store").display(),
+            auth.unwrap_or_default()
         );
         fs::write(&config, text).expect("a file");
         let mut command = Command::new("docker-registry");

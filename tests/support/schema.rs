@@ -40,6 +40,8 @@ pub struct Mutation {
 /// An argument, or a field of an input object.
 #[derive(Clone, Debug)]
 pub struct Field {
+    /// The input object it is of; empty for an argument.
+    pub of: String,
     /// Its name.
     pub name: String,
     /// Such as `ID!`.
@@ -87,7 +89,8 @@ impl Schema {
                     objects.insert(name.to_owned(), outputs(body));
                 }
                 ["input", name] => {
-                    inputs.insert(name.to_owned(), lines.map(field).collect());
+                    let of = |line| Field { of: name.to_owned(), ..field(line) };
+                    inputs.insert(name.to_owned(), lines.map(of).collect());
                 }
                 _ => {}
             }
@@ -134,7 +137,8 @@ fn mutation(line: &str) -> Mutation {
 fn field(line: &str) -> Field {
     let (name, kind) = line.split_once(": ").expect("every field has a type");
     let (kind, default) = kind.split_once(" = ").map_or((kind, None), |(kind, default)| (kind, Some(default)));
-    Field { name: name.to_owned(), kind: kind.to_owned(), optional: default.is_some() || !kind.ends_with('!') }
+    let of = String::new();
+    Field { of, name: name.to_owned(), kind: kind.to_owned(), optional: default.is_some() || !kind.ends_with('!') }
 }
 
 #[cfg(test)]

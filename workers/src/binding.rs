@@ -96,7 +96,7 @@ async fn opened(drive: &Drive<'_>, seen: &Seen<'_>, credential: Credential) -> R
     let place = Place {
         workspace: seen.of.workspace,
         app: seen.of.app,
-        environment: seen.of.environment,
+        environment: Some(seen.of.environment),
         name: vault_name(seen.of.binding),
         set: credential.generation,
     };

@@ -2,6 +2,7 @@
 //! an append. What takes minutes ends early when somebody wants to cancel, when the deadline passes or the lease is lost.
 //! Trap: a stage entered on the strength of files; the append that enters validating comes after the bytes are in the store.
 
+mod credential;
 mod image;
 mod make;
 
@@ -79,7 +80,14 @@ async fn carry_out(
     (deploy, builds): (&Deploy, &Arc<Builds>),
     act: Act,
 ) -> Result<Came<Step>, AdvanceError> {
-    let maker = Maker::new(drive, deploy, builds);
+    let sign_in = match act {
+        Act::Fetch | Act::Build => match credential::of(drive, deploy).await? {
+            Ok(sign_in) => sign_in,
+            Err(failure) => return Ok(Came::Failed(failure)),
+        },
+        Act::Validate | Act::Promote => None,
+    };
+    let maker = Maker::new(drive, deploy, builds, sign_in);
     Ok(match act {
         Act::Fetch => match unless_interrupted(drive, maker.fetch()).await {
             Came::Made(fetched) => {

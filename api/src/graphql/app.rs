@@ -14,6 +14,7 @@ use super::{
     operation::Operation,
     place::{claim_slug, name, noun, slug, some_of},
     project::Project,
+    source_credential::{self, SourceCredential},
     time::{self, Time},
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
@@ -88,8 +89,14 @@ impl App {
     }
 
     /// The stream's version.
-    async fn version(&self) -> i64 {
-        self.version
+    async fn version(&self, ctx: &Context<'_>) -> async_graphql::Result<i64> {
+        let version = ctx.loaders().version::<app::App>(self.created.id).await?;
+        Ok(i64::try_from(version.0).unwrap_or(i64::MAX).max(self.version))
+    }
+
+    /// With what its sources are read where not everybody may, by host; never the secrets.
+    async fn source_credentials(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SourceCredential>> {
+        Ok(source_credential::of_app(ctx, self.created.id).await?)
     }
 
     /// Its environments; those of one kind if given.

@@ -54,6 +54,15 @@ impl Loaders {
 
     /// An aggregate as the caller may see it; its default if there is none.
     pub(crate) async fn folded<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<A, Fault> {
+        Ok(self.loaded(id).await?.0)
+    }
+
+    /// The version of an aggregate's stream as the caller may see it; 0 if there is none.
+    pub(crate) async fn version<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<Version, Fault> {
+        Ok(self.loaded::<A>(id).await?.1)
+    }
+
+    async fn loaded<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<(A, Version), Fault> {
         let found = self.folded.load_one(FoldedKey::<A>(id.into(), PhantomData)).await;
         Ok(found.map_err(Fault::internal)?.unwrap_or_default())
     }
@@ -174,13 +183,13 @@ impl<A> fmt::Debug for FoldedKey<A> {
 }
 
 impl<A: Aggregate> Loader<FoldedKey<A>> for FoldedRows {
-    type Value = A;
+    type Value = (A, Version);
     type Error = Arc<ReadError>;
 
-    async fn load(&self, keys: &[FoldedKey<A>]) -> Result<HashMap<FoldedKey<A>, A>, Arc<ReadError>> {
+    async fn load(&self, keys: &[FoldedKey<A>]) -> Result<HashMap<FoldedKey<A>, (A, Version)>, Arc<ReadError>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let mut transaction = self.0.begin().await.map_err(|error| Arc::new(ReadError::Unavailable(error)))?;
         let found = folded::many::<A>(&mut transaction, &ids).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|(id, loaded)| (FoldedKey(id, PhantomData), loaded.state)).collect())
+        Ok(found.into_iter().map(|(id, loaded)| (FoldedKey(id, PhantomData), (loaded.state, loaded.version))).collect())
     }
 }

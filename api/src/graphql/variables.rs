@@ -205,7 +205,7 @@ fn wanted(bench: &Bench<'_>, wish: &Wish) -> Wanted {
 /// Where a value belongs.
 fn place(lane: Lane, key: &Key, set: EnvSet) -> Place {
     let Lane { workspace, app, environment } = lane;
-    Place { workspace, app, environment, name: key.to_string(), set }
+    Place { workspace, app, environment: Some(environment), name: key.to_string(), set }
 }
 
 /// Whose variables, if the caller may ask.

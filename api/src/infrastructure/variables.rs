@@ -61,7 +61,8 @@ async fn read(
     let mut opened = std::collections::BTreeMap::new();
     for (key, entry) in &set {
         let Lane { workspace, app, environment } = lane;
-        let place = Place { workspace, app, environment, name: key.to_string(), set: entry.sealed_in };
+        let place =
+            Place { workspace, app, environment: Some(environment), name: key.to_string(), set: entry.sealed_in };
         let value = infrastructure.vault.open(&mut connection, entry.value, &place).await;
         opened.insert(key.to_string(), value.map_err(|error| unopened(&error))?);
     }

@@ -1,5 +1,6 @@
 //! Speaks HTTP to a registry. Every address is judged before it is connected to: what the name resolves to, where a redirect
-//! leads, where a token is to be had. Nothing is ever sent that opens anything: what it reads is public.
+//! leads, where a token is to be had. The one credential that an app holds for the registry is shown when it is asked for: to
+//! the registry itself, and to the server of tokens that it names. The trap avoided: a redirect that carries it elsewhere.
 
 use super::RegistryError;
 use reqwest::{
@@ -8,7 +9,10 @@ use reqwest::{
     header,
     redirect::Policy,
 };
-use rhone_domain::source_address::{AddressRefused, Allowed, Remote, SourceAddress, SourcePolicy, may_be_reached};
+use rhone_domain::{
+    source_address::{AddressRefused, Allowed, Remote, SourceAddress, SourcePolicy, may_be_reached},
+    source_credential::{SignIn, SourceHost},
+};
 use serde::Deserialize;
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -16,13 +20,25 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 const PATIENCE: Duration = Duration::from_secs(30);
 const REDIRECTS: usize = 5;
 
-/// One registry, as nobody in particular.
+/// One registry, and as whom it is asked.
 pub(super) struct Registry {
     http: Client,
     policy: SourcePolicy,
     base: Url,
+    /// As the image's name has it.
     pub(super) host: String,
-    token: Option<String>,
+    sign_in: Option<SignIn>,
+    shows: Shows,
+}
+
+/// What a request to the registry itself shows.
+enum Shows {
+    /// Nothing: it has not asked.
+    Nothing,
+    /// The credential.
+    Credential,
+    /// What the server of tokens gave, for the credential or to anybody.
+    Token(String),
 }
 
 /// Resolves names, and gives out only what may be reached.
@@ -55,9 +71,9 @@ struct Token {
 
 impl Registry {
     /// The registry of an image's name. It speaks TLS; one on this machine or in a private network may do without, where those
-    /// are let in.
-    pub(super) fn of(name: &str, policy: SourcePolicy) -> Result<Self, RegistryError> {
-        let (host, path) = name.split_once('/').ok_or(RegistryError::Name)?;
+    /// are let in. A credential for another host is not for it.
+    pub(super) fn of(name: &str, policy: SourcePolicy, sign_in: Option<&SignIn>) -> Result<Self, RegistryError> {
+        let (named, path) = name.split_once('/').ok_or(RegistryError::Name)?;
         let part = |part: &str| {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
             part.bytes().next().is_some_and(plain)
@@ -68,7 +84,7 @@ impl Registry {
             return Err(RegistryError::Name);
         }
         // What people call Docker's registry is not where it is.
-        let host = if host == "docker.io" { "registry-1.docker.io" } else { host };
+        let host = if named == "docker.io" { "registry-1.docker.io" } else { named };
         let remote = remote(&format!("https://{host}/"), policy)?;
         let inner = match remote.host.parse::<IpAddr>() {
             Ok(address) => may_be_reached(address, &SourcePolicy::default()).is_err(),
@@ -86,8 +102,15 @@ impl Registry {
             .user_agent("rhone")
             .dns_resolver(Arc::new(Judged(policy)))
             .build()
-            .map_err(|source| RegistryError::Unreachable { host: host.to_owned(), source })?;
-        Ok(Self { http, policy, base, host: host.to_owned(), token: None })
+            .map_err(|source| RegistryError::Unreachable { host: named.to_owned(), source })?;
+        let own = SourceHost::parse("image", named).ok();
+        let sign_in = sign_in.filter(|sign_in| Some(&sign_in.host) == own.as_ref()).cloned();
+        Ok(Self { http, policy, base, host: named.to_owned(), sign_in, shows: Shows::Nothing })
+    }
+
+    /// What it is shown if it asks.
+    pub(super) fn sign_in(&self) -> Option<&SignIn> {
+        self.sign_in.as_ref()
     }
 
     pub(super) fn url(&self, path: &str) -> Result<Url, RegistryError> {
@@ -118,14 +141,15 @@ impl Registry {
         for _ in 0..=REDIRECTS {
             self.judge(&url)?;
             let mut request = dress(self.http.request(method.clone(), url.clone()))?;
-            // A token is for the registry, and not for where it redirects to.
-            if let (Some(token), true) = (&self.token, url.host_str() == self.base.host_str()) {
-                request = request.bearer_auth(token);
+            // What opens the registry is not for where it redirects to, be it another port or without TLS.
+            if url.origin() == self.base.origin() {
+                request = self.shown(request);
             }
             let response = request.send().await.map_err(|source| self.failed(source))?;
-            if response.status() == StatusCode::UNAUTHORIZED && !asked {
+            let home = url.origin() == self.base.origin();
+            if response.status() == StatusCode::UNAUTHORIZED && home && !asked {
                 asked = true;
-                self.sign_in(&response).await?;
+                self.answer(&response).await?;
                 continue;
             }
             let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
@@ -152,25 +176,72 @@ impl Registry {
         remote(&format!("{scheme}://{host}/"), self.policy).map(|_| ())
     }
 
-    /// Gets the token that anybody gets.
-    async fn sign_in(&mut self, refusal: &Response) -> Result<(), RegistryError> {
-        let needed = || RegistryError::SignInNeeded { host: self.host.clone() };
-        let asks = refusal.headers().get(header::WWW_AUTHENTICATE).and_then(|asks| asks.to_str().ok());
-        let asks = asks.and_then(|asks| asks.strip_prefix("Bearer ")).ok_or_else(needed)?;
-        let mut url = Url::parse(parameter(asks, "realm").ok_or_else(needed)?).map_err(|_| needed())?;
+    fn shown(&self, request: RequestBuilder) -> RequestBuilder {
+        match (&self.shows, &self.sign_in) {
+            (Shows::Token(token), _) => request.bearer_auth(token),
+            (Shows::Credential, Some(sign_in)) => basic(request, sign_in),
+            (Shows::Credential | Shows::Nothing, _) => request,
+        }
+    }
+
+    /// Does what the registry asks for: shows it the credential, or gets a token with it, or the token that anybody gets.
+    async fn answer(&mut self, refusal: &Response) -> Result<(), RegistryError> {
+        let asks = refusal.headers().get_all(header::WWW_AUTHENTICATE);
+        let asks: Vec<_> = asks.iter().filter_map(|asks| asks.to_str().ok()).collect();
+        let of = |scheme: &str| {
+            let mut words = asks.iter().filter_map(|asks| asks.split_once(' '));
+            words.find(|(word, _)| word.eq_ignore_ascii_case(scheme)).map(|(_, rest)| rest)
+        };
+        self.shows = match (of("Bearer"), of("Basic"), &self.sign_in) {
+            (Some(asks), ..) => Shows::Token(self.token(asks).await?),
+            (None, Some(_), Some(_)) => Shows::Credential,
+            (None, ..) => return Err(self.unknown()),
+        };
+        Ok(())
+    }
+
+    /// A token of the server that the registry names.
+    async fn token(&self, asks: &str) -> Result<String, RegistryError> {
+        let realm = parameter(asks, "realm").and_then(|realm| Url::parse(realm).ok()).ok_or_else(|| self.unknown())?;
+        let mut url = realm.clone();
         for name in ["service", "scope"] {
             if let Some(value) = parameter(asks, name) {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
         self.judge(&url)?;
-        let answer = self.http.get(url).send().await.map_err(|source| self.failed(source))?;
-        if !answer.status().is_success() {
-            return Err(needed());
+        let mut request = self.http.get(url);
+        if let Some(sign_in) = &self.sign_in {
+            self.trust(&realm)?;
+            request = basic(request, sign_in);
+        }
+        let answer = request.send().await.map_err(|source| self.failed(source))?;
+        let status = answer.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let asked = "give a token";
+            return Err(RegistryError::Answer { host: self.host.clone(), status: status.as_u16(), asked });
+        }
+        if !status.is_success() {
+            return Err(self.unknown());
         }
         let token: Token = answer.json().await.map_err(|source| self.failed(source))?;
-        self.token = token.token.or(token.access_token);
-        if self.token.is_some() { Ok(()) } else { Err(needed()) }
+        token.token.or(token.access_token).ok_or_else(|| self.unknown())
+    }
+
+    /// Whether the credential may be shown where tokens are to be had: over TLS wherever the registry says, for that is where
+    /// all its users show theirs; in clear to its own host alone.
+    fn trust(&self, realm: &Url) -> Result<(), RegistryError> {
+        let own = self.base.scheme() == "http" && realm.host_str() == self.base.host_str();
+        if realm.scheme() == "https" || own { Ok(()) } else { Err(RegistryError::Realm { host: self.host.clone() }) }
+    }
+
+    /// Why whoever asks is nobody that the registry lets in.
+    pub(super) fn unknown(&self) -> RegistryError {
+        let host = self.host.clone();
+        match &self.sign_in {
+            Some(sign_in) => RegistryError::SignInRefused { host, username: sign_in.username.to_string() },
+            None => RegistryError::SignInNeeded { host },
+        }
     }
 
     pub(super) fn failed(&self, source: reqwest::Error) -> RegistryError {
@@ -184,6 +255,10 @@ impl Registry {
         }
         RegistryError::Unreachable { host: self.host.clone(), source: source.without_url() }
     }
+}
+
+fn basic(request: RequestBuilder, sign_in: &SignIn) -> RequestBuilder {
+    request.basic_auth(sign_in.username.as_str(), Some(sign_in.secret.expose()))
 }
 
 /// Judges a host by the rules of every address that sources come from.
@@ -211,6 +286,7 @@ fn parameter<'a>(asks: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rhone_domain::{hidden::Hidden, text::Username};
 
     #[test]
     fn a_challenge_is_read_by_its_names() {
@@ -221,7 +297,7 @@ mod tests {
 
     #[test]
     fn names_are_judged_like_every_address() {
-        let code = |name: &str, policy: SourcePolicy| Registry::of(name, policy).err().map(|error| error.code());
+        let code = |name: &str, policy: SourcePolicy| Registry::of(name, policy, None).err().map(|error| error.code());
         let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
         for bad in [
             "",
@@ -241,12 +317,32 @@ mod tests {
         for inner in ["127.0.0.1:5000/a", "localhost:5000/a", "10.1.2.3/a"] {
             assert_eq!(code(inner, SourcePolicy::default()), Some("SOURCE_NOT_ALLOWED"));
             assert_eq!(
-                Registry::of(inner, open).map(|registry| registry.base.scheme().to_owned()).ok().as_deref(),
+                Registry::of(inner, open, None).map(|registry| registry.base.scheme().to_owned()).ok().as_deref(),
                 Some("http")
             );
         }
-        let docker =
-            Registry::of("docker.io/library/nginx", SourcePolicy::default()).map(|registry| registry.base.to_string());
+        let docker = Registry::of("docker.io/library/nginx", SourcePolicy::default(), None)
+            .map(|registry| registry.base.to_string());
         assert_eq!(docker.ok().as_deref(), Some("https://registry-1.docker.io/v2/library/nginx/"));
+    }
+    #[test]
+    fn a_token_is_asked_for_with_the_credential_over_tls_or_in_clear_on_a_host_that_is_asked_in_clear_anyway() {
+        let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
+        for (name, realm, shown) in [
+            ("docker.io/acme/shop", "https://auth.docker.io/token", true),
+            ("registry.example.com/a", "https://registry.example.com/token", true),
+            ("registry.example.com/a", "http://registry.example.com/token", false),
+            ("registry.example.com/a", "http://10.1.2.3/token", false),
+            ("10.1.2.3:5000/a", "http://10.1.2.3:5001/token", true),
+            ("10.1.2.3:5000/a", "http://10.1.2.4:5000/token", false),
+        ] {
+            let username = Username::parse("username", "alice").expect("a user");
+            let host = SourceHost::parse("host", name.split_once('/').expect("a host").0).expect("a host");
+            let sign_in = SignIn { host, username, secret: Hidden::new("s".into()) };
+            let registry = Registry::of(name, open, Some(&sign_in)).expect("a registry");
+            assert!(registry.sign_in().is_some(), "{name} is its own");
+            let trusted = registry.trust(&Url::parse(realm).expect("a realm"));
+            assert_eq!(trusted.err().map(|error| error.code()), (!shown).then_some("SIGN_IN_WITHHELD"), "{realm}");
+        }
     }
 }

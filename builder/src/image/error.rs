@@ -23,8 +23,28 @@ pub enum RegistryError {
         source: reqwest::Error,
     },
     /// An image that only some may pull.
-    #[error("the registry {host} asks for a sign-in, and none is held: make the image public, or mirror it")]
+    #[error(
+        "the registry {host} asks for a sign-in, and the app holds none for it: `rhone credential set {host}` keeps one"
+    )]
     SignInNeeded {
+        /// Which.
+        host: String,
+    },
+    /// A credential that the registry does not take.
+    #[error(
+        "the registry {host} refuses the app's credential for {username}: `rhone credential set {host}` replaces it; may it read this image?"
+    )]
+    SignInRefused {
+        /// Which.
+        host: String,
+        /// As whom.
+        username: String,
+    },
+    /// A server of tokens that would be shown the credential in clear.
+    #[error(
+        "the registry {host} sends whoever signs in to another host without TLS, where no credential is shown: its operator can mend that"
+    )]
+    Realm {
         /// Which.
         host: String,
     },
@@ -74,6 +94,8 @@ impl RegistryError {
             Self::Address(refused) => refused.code(),
             Self::Unreachable { .. } => "REGISTRY_UNREACHABLE",
             Self::SignInNeeded { .. } => "SIGN_IN_NEEDED",
+            Self::SignInRefused { .. } => "SIGN_IN_REFUSED",
+            Self::Realm { .. } => "SIGN_IN_WITHHELD",
             Self::NotFound { .. } => "IMAGE_NOT_FOUND",
             Self::Answer { .. } => "REGISTRY_ANSWER",
             Self::TooLarge { .. } => "IMAGE_TOO_LARGE",

@@ -7,7 +7,7 @@ use crate::{
     source::{Limits, SourcePolicy},
 };
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, header};
-use rhone_domain::digest::Digest;
+use rhone_domain::{digest::Digest, source_credential::SignIn};
 use rhone_image::{
     ImageError,
     layout::{self, DOCKER_LIST, DOCKER_MANIFEST, DOCUMENT_LIMIT, Descriptor, INDEX, Image, Index, MANIFEST, Manifest},
@@ -26,17 +26,20 @@ pub struct Pulled {
     pub bytes: u64,
 }
 
-/// Pulls `name@digest` into `layout`, which must not be there yet.
+/// Pulls `name@digest` into `layout`, which must not be there yet; with a credential where the registry asks for one.
 pub async fn pull(
-    name: &str,
-    digest: Digest,
+    (name, digest): (&str, Digest),
+    sign_in: Option<&SignIn>,
     layout: &Path,
     limits: &Limits,
     policy: &SourcePolicy,
     log: &Log,
 ) -> Result<Pulled, RegistryError> {
-    let registry = Registry::of(name, *policy)?;
+    let registry = Registry::of(name, *policy, sign_in)?;
     log.step(format!("pulling {name}@{digest}")).await;
+    if let Some(sign_in) = registry.sign_in() {
+        log.step(format!("if {} asks, as {}, with the app's credential", sign_in.host, sign_in.username)).await;
+    }
     fs::create_dir(layout)?;
     let made = Made(layout);
     let mut pull = Pull { registry, name, layout, most: limits.bytes, bytes: 0 };
@@ -165,10 +168,9 @@ impl Pull<'_> {
 }
 
 fn refused(registry: &Registry, status: StatusCode, asked: &'static str) -> RegistryError {
-    let host = registry.host.clone();
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::SignInNeeded { host },
-        status => RegistryError::Answer { host, status: status.as_u16(), asked },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => registry.unknown(),
+        status => RegistryError::Answer { host: registry.host.clone(), status: status.as_u16(), asked },
     }
 }
 
@@ -183,8 +185,14 @@ fn chosen(index: &Index) -> Result<&Descriptor, ImageError> {
 }
 
 /// Pushes the image of a layout as `name`, and gives the digest by which it is pulled.
-pub async fn push(layout: &Path, name: &str, policy: &SourcePolicy, log: &Log) -> Result<Digest, RegistryError> {
-    let mut registry = Registry::of(name, *policy)?;
+pub async fn push(
+    layout: &Path,
+    name: &str,
+    sign_in: Option<&SignIn>,
+    policy: &SourcePolicy,
+    log: &Log,
+) -> Result<Digest, RegistryError> {
+    let mut registry = Registry::of(name, *policy, sign_in)?;
     let image = Image::open(layout)?;
     log.step(format!("pushing {name}@{}", image.descriptor.digest)).await;
     for blob in image.manifest.layers.iter().chain([&image.manifest.config]) {

@@ -38,13 +38,35 @@ pub enum SourceError {
         said: String,
     },
     /// Something else than a repository.
-    #[error("there is no git repository at that address, or none that can be read without signing in")]
-    NotARepository,
+    #[error("there is no git repository at that address, or none that may be read{}", hint(.host))]
+    NotARepository {
+        /// Whose address; empty for a folder.
+        host: String,
+    },
     /// A repository that asks who is there.
     #[error(
-        "the repository asks for a sign-in, and none is held: make it readable, or give the address of a mirror that is"
+        "{host} asks for a sign-in, and the app holds none for it: is the address right? `rhone credential set {host}` keeps one"
     )]
-    SignInNeeded,
+    SignInNeeded {
+        /// Who asks.
+        host: String,
+    },
+    /// A credential that its host does not take.
+    #[error(
+        "{host} refuses the app's credential for {username}: `rhone credential set {host}` replaces it; may it read this repository?"
+    )]
+    SignInRefused {
+        /// Who refuses.
+        host: String,
+        /// As whom.
+        username: String,
+    },
+    /// A credential that would be read by others.
+    #[error("{host} asks for a sign-in, and the app's credential is not sent in clear: give the address with `https`")]
+    SignInWithheld {
+        /// Who asks.
+        host: String,
+    },
     /// A host that sends elsewhere.
     #[error("the repository's host answers with a redirect, which is not followed: give the address that it leads to")]
     Moved,
@@ -116,8 +138,10 @@ impl SourceError {
             Self::ReferenceNotFound { .. } => "REFERENCE_NOT_FOUND",
             Self::HostNotFound { .. } => "HOST_NOT_FOUND",
             Self::Unreachable { .. } => "SOURCE_UNREACHABLE",
-            Self::NotARepository => "NOT_A_REPOSITORY",
-            Self::SignInNeeded => "SIGN_IN_NEEDED",
+            Self::NotARepository { .. } => "NOT_A_REPOSITORY",
+            Self::SignInNeeded { .. } => "SIGN_IN_NEEDED",
+            Self::SignInRefused { .. } => "SIGN_IN_REFUSED",
+            Self::SignInWithheld { .. } => "SIGN_IN_WITHHELD",
             Self::Moved => "REPOSITORY_MOVED",
             Self::CommitNotFound { .. } => "COMMIT_NOT_FOUND",
             Self::NotACommit { .. } => "NOT_A_COMMIT",
@@ -136,15 +160,15 @@ impl SourceError {
         matches!(self, Self::HostNotFound { .. } | Self::Unreachable { .. } | Self::Timeout { .. } | Self::Io(_))
     }
 
-    /// What git's words in English mean.
-    pub(super) fn from_git(step: &'static str, said: &str, commit: &str) -> Self {
+    /// What git's words in English mean, of what this host answered.
+    pub(super) fn from_git(step: &'static str, said: &str, commit: &str, host: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
         if has(&["not our ref", "couldn't find remote ref"]) {
             return Self::CommitNotFound { commit: commit.to_owned() };
         }
         if has(&["could not read Username", "could not read Password", "Authentication failed", "returned error: 403"])
         {
-            return Self::SignInNeeded;
+            return Self::SignInNeeded { host: host.to_owned() };
         }
         if has(&["returned error: 301", "returned error: 302", "returned error: 307", "returned error: 308"]) {
             return Self::Moved;
@@ -160,7 +184,7 @@ impl SourceError {
             "access denied",
         ];
         if has(&none) {
-            return Self::NotARepository;
+            return Self::NotARepository { host: host.to_owned() };
         }
         let silent = [
             "unable to connect",
@@ -180,4 +204,9 @@ impl SourceError {
         let said = said.chars().filter(|c| !c.is_control()).take(400).collect();
         if has(&silent) { Self::Unreachable { said } } else { Self::Git { step, said } }
     }
+}
+
+/// A private repository is hidden from who may not read it by many a host.
+fn hint(host: &str) -> String {
+    if host.is_empty() { String::new() } else { format!("; for a private one, `rhone credential set {host}`") }
 }

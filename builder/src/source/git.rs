@@ -1,13 +1,22 @@
 //! The machine's `git`, told everything and reading nothing: no configuration of the machine or of anybody, no hooks, no
-//! helpers, no prompts, one protocol, and one address for the host's name.
+//! prompts, one protocol, one address for the host's name, and no helper but git's own for the one credential of that host,
+//! which lies in a file of the scratch room: neither among the words nor in the address, where others would read it.
 
-use super::{Limits, Reference, Remote, Scheme, SourceAddress, SourceError, tree};
+use super::{Held, Limits, Reference, Remote, Scheme, SourceAddress, SourceError, tree};
 use crate::{
     log::Log,
     process::{self, Printed},
     scratch,
 };
-use std::{fs, io, net::IpAddr, path::Path, time::Duration};
+use rhone_domain::source_credential::SignIn;
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    net::IpAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -24,14 +33,19 @@ pub(super) struct Git<'a> {
     url: String,
     settings: Vec<String>,
     limits: &'a Limits,
+    /// Who is asked; nobody for a folder.
+    host: String,
+    held: Held<'a>,
+    log: &'a Log,
 }
 
 impl<'a> Git<'a> {
     pub(super) fn prepare(
         address: &SourceAddress,
-        pin: Option<IpAddr>,
+        (pin, held): (Option<IpAddr>, Held<'a>),
         tree: &'a Path,
         limits: &'a Limits,
+        log: &'a Log,
     ) -> Result<Self, SourceError> {
         let beside = tree.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         let scratch = tempfile::Builder::new().prefix(".rhone-git-").tempdir_in(beside)?;
@@ -51,7 +65,15 @@ impl<'a> Git<'a> {
                 (remote.to_string(), remote.scheme.word())
             }
         };
-        Ok(Self { scratch, tree, url, settings: settings(protocol), limits })
+        let mut settings = settings(protocol);
+        let host = match address {
+            SourceAddress::Remote(remote) => remote.authority(),
+            SourceAddress::Local(_) => String::new(),
+        };
+        if let (Held::Shown(sign_in), SourceAddress::Remote(remote)) = (held, address) {
+            settings.push(helped(remote.scheme, sign_in, &home)?);
+        }
+        Ok(Self { scratch, tree, url, settings, limits, host, held, log })
     }
 
     fn command(&self) -> Command {
@@ -85,7 +107,7 @@ impl<'a> Git<'a> {
     async fn run(&self, step: &'static str, arguments: &[&str]) -> Result<Printed, SourceError> {
         let mut command = self.command();
         command.arg(step).args(arguments);
-        let printed = match process::capture(command, MOST, async |_| self.too_heavy().await).await {
+        let mut printed = match process::capture(command, MOST, async |_| self.too_heavy().await).await {
             Ok(printed) => printed?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SourceError::GitMissing),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -93,13 +115,26 @@ impl<'a> Git<'a> {
             }
             Err(error) => return Err(error.into()),
         };
+        // A server may send back what it was shown.
+        printed.err = self.log.hide(&printed.err);
         // What came at once was never weighed while it came.
         if self.weight() > self.limits.bytes { Err(self.too_large()) } else { Ok(printed) }
     }
 
     async fn good(&self, step: &'static str, arguments: &[&str], commit: &str) -> Result<Vec<u8>, SourceError> {
         let printed = self.run(step, arguments).await?;
-        if printed.status.success() { Ok(printed.out) } else { Err(SourceError::from_git(step, &printed.err, commit)) }
+        if printed.status.success() { Ok(printed.out) } else { Err(self.failed(step, &printed.err, commit)) }
+    }
+
+    fn failed(&self, step: &'static str, said: &str, commit: &str) -> SourceError {
+        let host = self.host.clone();
+        match (SourceError::from_git(step, said, commit, &host), self.held) {
+            (SourceError::SignInNeeded { .. }, Held::Shown(sign_in)) => {
+                SourceError::SignInRefused { host, username: sign_in.username.to_string() }
+            }
+            (SourceError::SignInNeeded { .. }, Held::Withheld) => SourceError::SignInWithheld { host },
+            (error, _) => error,
+        }
     }
 
     async fn too_heavy(&self) -> SourceError {
@@ -140,7 +175,7 @@ impl<'a> Git<'a> {
     }
 
     /// The commit alone where the server gives it, else everything that has a name.
-    pub(super) async fn fetch(&self, commit: &str, log: &Log) -> Result<(), SourceError> {
+    pub(super) async fn fetch(&self, commit: &str) -> Result<(), SourceError> {
         let kept = format!("{commit}:{KEPT}");
         let exact = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", &self.url, &kept];
         let printed = self.run("fetch", &exact).await?;
@@ -149,9 +184,9 @@ impl<'a> Git<'a> {
         }
         let wider = ["unadvertised object", "dumb http transport", "does not support shallow", "shallow capabilities"];
         if !wider.iter().any(|words| printed.err.contains(words)) {
-            return Err(SourceError::from_git("fetch", &printed.err, commit));
+            return Err(self.failed("fetch", &printed.err, commit));
         }
-        log.step("the server does not give single commits: fetching all branches and tags").await;
+        self.log.step("the server does not give single commits: fetching all branches and tags").await;
         let all = ["+refs/heads/*:refs/rhone/heads/*", "+refs/tags/*:refs/rhone/tags/*"];
         let arguments = ["--quiet", "--no-tags", "--no-recurse-submodules", "--", &self.url, all[0], all[1]];
         self.good("fetch", &arguments, commit).await?;
@@ -197,12 +232,21 @@ impl<'a> Git<'a> {
 /// What the serving side of a local repository needs to read: it is git too, started by ours. The folder may be another
 /// user's.
 fn served(folder: &Path) -> Result<String, SourceError> {
-    let folder = folder.canonicalize().map_err(|_| SourceError::NotARepository)?;
+    let folder = folder.canonicalize().map_err(|_| SourceError::NotARepository { host: String::new() })?;
     let quoted =
         |folder: &Path| format!("\"{}\"", folder.display().to_string().replace('\\', "\\\\").replace('"', "\\\""));
     let inner = folder.join(".git");
     let safe = [&folder, &inner].map(|folder| format!("\tdirectory = {}\n", quoted(folder)));
     Ok(format!("[safe]\n{}[uploadpack]\n\tallowAnySHA1InWant = true\n", safe.concat()))
+}
+
+/// Keeps the credential where git's own helper finds it, for this scheme on this host alone; the setting that says so.
+fn helped(scheme: Scheme, sign_in: &SignIn, home: &Path) -> io::Result<String> {
+    let path = home.join("credentials");
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(sign_in.line(scheme).expose().as_bytes())?;
+    let quoted = path.display().to_string().replace('\'', "'\\''");
+    Ok(format!("credential.{}://{}.helper=store --file='{quoted}'", scheme.word(), sign_in.host))
 }
 
 /// The one address that the host's name stands for.

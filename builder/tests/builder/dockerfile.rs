@@ -139,7 +139,7 @@ async fn a_base_image_is_fetched_only_over_a_network_that_is_declared() {
     let limits = BuildLimits::default();
     build(&repository.path(), &plan(&repository.path()), &base, &limits, &log().0).await.expect("the base is built");
     let name = registry.name("acme/base");
-    let digest = push(&base, &name, &OPEN, &log().0).await.expect("pushed");
+    let digest = push(&base, &name, None, &OPEN, &log().0).await.expect("pushed");
     let dockerfile =
         format!("FROM {name}@{digest}\nUSER 0\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"echo on >/srv/top\"]\n");
     let output = room.path().join("top");

@@ -31,6 +31,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn start() -> Option<Self> {
+        Self::with(None)
+    }
+
+    /// One that asks who is there: whoever a line of `htpasswd` names.
+    pub(crate) fn private(passwords: &str) -> Option<Self> {
+        Self::with(Some(passwords))
+    }
+
+    fn with(passwords: Option<&str>) -> Option<Self> {
         if Command::new("docker-registry").arg("--version").output().is_err() {
             eprintln!("SKIPPED: `docker-registry` is not installed");
             return None;
@@ -39,9 +48,15 @@ impl Registry {
         let folder = room.path().to_owned();
         let server = Server::start(|port| {
             let config = folder.join(format!("{port}.yml"));
+            let auth = passwords.map(|passwords| {
+                let file = folder.join("htpasswd");
+                fs::write(&file, passwords).unwrap();
+                format!("auth:\n  htpasswd:\n    realm: images\n    path: {}\n", file.display())
+            });
             let text = format!(
-                "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-                folder.join("store").display()
+                "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{}",
+                folder.join("store").display(),
+                auth.unwrap_or_default()
             );
             fs::write(&config, text).unwrap();
             let mut registry = Command::new("docker-registry");
@@ -63,7 +78,7 @@ impl Registry {
 }
 
 /// A build's folder as a layout.
-async fn layout(room: &Path) -> PathBuf {
+pub(crate) async fn layout(room: &Path) -> PathBuf {
     let folder = sources(&[("app.py", "print('hello')\n"), ("lib/data.txt", "data\n")]);
     let artifact = room.join("artifact");
     built(&folder.path().join("in"), &artifact, &BuildLimits::default(), &log().0).await.expect("built");
@@ -90,10 +105,10 @@ async fn an_image_is_pushed_pulled_by_its_digest_and_unpacked_to_the_same_files(
     let room = tempfile::tempdir().unwrap();
     let layout = layout(room.path()).await;
     let name = registry.name("acme/hello");
-    let digest = push(&layout, &name, &OPEN, &log().0).await.expect("pushed");
-    assert_eq!(push(&layout, &name, &OPEN, &log().0).await.expect("pushed again"), digest);
+    let digest = push(&layout, &name, None, &OPEN, &log().0).await.expect("pushed");
+    assert_eq!(push(&layout, &name, None, &OPEN, &log().0).await.expect("pushed again"), digest);
     let into = room.path().join("pulled");
-    let pulled = pull(&name, digest, &into, &Limits::default(), &OPEN, &log().0).await.expect("pulled");
+    let pulled = pull((&name, digest), None, &into, &Limits::default(), &OPEN, &log().0).await.expect("pulled");
     assert_eq!(pulled.image.descriptor.digest, digest);
     let packed = [&layout, &into].map(|layout| pack_oci_layout(layout, std::io::sink()).expect("sound").digest);
     assert_eq!(packed[0], packed[1], "what was pulled is what was pushed");
@@ -114,7 +129,7 @@ async fn of_a_list_the_image_for_this_machine_is_pulled() {
     let room = tempfile::tempdir().unwrap();
     let layout = layout(room.path()).await;
     let name = registry.name("acme/list");
-    let digest = push(&layout, &name, &OPEN, &log().0).await.expect("pushed");
+    let digest = push(&layout, &name, None, &OPEN, &log().0).await.expect("pushed");
     let image = Image::open(&layout).unwrap();
     let put = async |platforms: &[(&str, &str)]| {
         let on = |(os, architecture): &(&str, &str)| rhone_image::layout::Descriptor {
@@ -137,10 +152,10 @@ async fn of_a_list_the_image_for_this_machine_is_pulled() {
     };
     let list = put(&[("linux", "s390x"), ("windows", architecture()), ("linux", architecture())]).await;
     let pulled =
-        pull(&name, list, &room.path().join("one"), &Limits::default(), &OPEN, &log().0).await.expect("pulled");
+        pull((&name, list), None, &room.path().join("one"), &Limits::default(), &OPEN, &log().0).await.expect("pulled");
     assert_eq!(pulled.image.descriptor.digest, digest);
     let other = put(&[("linux", "s390x")]).await;
-    let refused = pull(&name, other, &room.path().join("two"), &Limits::default(), &OPEN, &log().0).await;
+    let refused = pull((&name, other), None, &room.path().join("two"), &Limits::default(), &OPEN, &log().0).await;
     assert_eq!(refused.expect_err("another machine").code(), "IMAGE_NO_PLATFORM");
 }
 
@@ -150,11 +165,11 @@ async fn what_the_registry_does_not_have_or_has_changed_is_refused_and_nothing_i
     let room = tempfile::tempdir().unwrap();
     let layout = layout(room.path()).await;
     let name = registry.name("acme/hello");
-    let digest = push(&layout, &name, &OPEN, &log().0).await.expect("pushed");
+    let digest = push(&layout, &name, None, &OPEN, &log().0).await.expect("pushed");
     let image = Image::open(&layout).unwrap();
     let into = room.path().join("pulled");
     let code = async |name: &str, digest, limits: Limits, policy: SourcePolicy| {
-        let refused = pull(name, digest, &into, &limits, &policy, &log().0).await;
+        let refused = pull((name, digest), None, &into, &limits, &policy, &log().0).await;
         assert!(!into.exists());
         refused.expect_err("refused").code()
     };
@@ -176,7 +191,7 @@ async fn what_the_registry_does_not_have_or_has_changed_is_refused_and_nothing_i
         assert!(code == "IMAGE_BLOB_DIFFERS" || (blob == digest && code == "REGISTRY_ANSWER"), "{blob}: {code}");
         fs::write(&path, &sound).unwrap();
     }
-    pull(&name, digest, &into, &all, &OPEN, &log().0).await.expect("sound again");
+    pull((&name, digest), None, &into, &all, &OPEN, &log().0).await.expect("sound again");
 }
 
 /// Answers every request with the same words.
@@ -210,7 +225,7 @@ async fn a_registry_that_sends_inward_or_asks_for_a_password_is_not_followed() {
         let room = tempfile::tempdir().unwrap();
         let (into, digest) = (room.path().join("into"), Digest::of(&[b"x"]));
         let refused: RegistryError =
-            pull(&name, digest, &into, &Limits::default(), &OPEN, &log().0).await.expect_err("refused");
+            pull((&name, digest), None, &into, &Limits::default(), &OPEN, &log().0).await.expect_err("refused");
         assert_eq!(refused.code(), code, "{answer}: {refused}");
     }
 }

@@ -8,6 +8,7 @@ mod build;
 mod dockerfile;
 mod image;
 mod limits;
+mod private;
 mod railpack;
 mod repository;
 mod source;

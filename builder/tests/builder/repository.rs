@@ -95,7 +95,7 @@ pub(crate) fn said(mut lines: Receiver<Line>) -> String {
 }
 
 pub(crate) fn source(repository: &str, reference: Reference) -> Source {
-    Source { repository: repository.to_owned(), reference }
+    Source { repository: repository.to_owned(), reference, sign_in: None }
 }
 
 pub(crate) async fn fetched(source: &Source, into: &Path) -> Result<Fetched, SourceError> {

@@ -1,6 +1,7 @@
 //! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
 //! comes from `RHONE_TOKEN`, from `rhone login`, or from the `rhone up` of the data folder.
 
+mod credential;
 mod daily;
 mod env;
 mod environment;
@@ -14,6 +15,7 @@ use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineA
 use super::logs_args::LogsArgs;
 use clap::{Args, Subcommand};
 
+pub use credential::{CredentialVerb, OfHost};
 pub use daily::{
     Daily, Ground, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, PromoteArgs, RollbackArgs, RouteVerb, StatusArgs,
 };
@@ -78,6 +80,8 @@ pub enum Noun {
     Environment(Verbs<EnvironmentVerb>),
     /// Variables and secrets of an environment.
     Env(Verbs<EnvVerb>),
+    /// With what an app's sources are read where not everybody may: private repositories and registries.
+    Credential(Verbs<CredentialVerb>),
     /// The bytes of a release.
     Artifact(Verbs<ArtifactVerb>),
     /// Candidate releases.

@@ -23,6 +23,9 @@ pub(crate) const ENVIRONMENT: &str = "id slug kind drainSeconds standbySeconds c
      routeOwner { epoch revision deploymentId artifactDigest hosts frozen pin { deploymentId operationId reason } \
      quarantined { digest reason } formerDeploymentIds }";
 
+/// Of an app's source credentials; their secrets are never answered.
+pub(crate) const SOURCE_CREDENTIALS: &str = "id version sourceCredentials { host username generation setAt }";
+
 /// Of an environment's variables; values of plain ones only are ever answered.
 pub(crate) const VARIABLES: &str = "id variables { key kind digest set updatedAt value }";
 
@@ -80,6 +83,10 @@ pub(crate) fn steps() -> String {
 
 pub(crate) fn environment() -> String {
     format!("query($id: ID!) {{ environment(id: $id) {{ {ENVIRONMENT} allocations {{ {ALLOCATION} }} }} }}")
+}
+
+pub(crate) fn source_credentials() -> String {
+    format!("query($id: ID!) {{ app(id: $id) {{ {SOURCE_CREDENTIALS} }} }}")
 }
 
 pub(crate) fn variables() -> String {

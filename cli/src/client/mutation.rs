@@ -2,7 +2,7 @@
 //! payload is asked for the same, and its object for what `documents` says.
 
 use super::{
-    documents::{DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER, VARIABLES},
+    documents::{DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER, SOURCE_CREDENTIALS, VARIABLES},
     failure::{Failure, Refusal},
 };
 use serde_json::Value;
@@ -81,13 +81,20 @@ pub(crate) const VARIABLES_SET: Mutation =
 pub(crate) const VARIABLE_UNSET: Mutation =
     Mutation::of("environmentVariableUnset", "EnvironmentVariableUnsetInput", "environment", VARIABLES);
 
+pub(crate) const SOURCE_CREDENTIAL_SET: Mutation =
+    Mutation::of("appSourceCredentialSet", "AppSourceCredentialSetInput", "app", SOURCE_CREDENTIALS);
+pub(crate) const SOURCE_CREDENTIAL_REMOVE: Mutation =
+    Mutation::of("appSourceCredentialRemove", "AppSourceCredentialRemoveInput", "app", SOURCE_CREDENTIALS);
+
 pub(crate) const INVITATION_REVOKE: Mutation =
     Mutation::of("invitationRevoke", "InvitationRevokeInput", "workspace", "id slug name");
 pub(crate) const INVITATION_ACCEPT: Mutation =
     Mutation::of("invitationAccept", "InvitationAcceptInput", "workspace", "id slug name");
 
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 24] = [
+pub(crate) const ALL: [&Mutation; 26] = [
+    &SOURCE_CREDENTIAL_SET,
+    &SOURCE_CREDENTIAL_REMOVE,
     &INVITATION_REVOKE,
     &INVITATION_ACCEPT,
     &VARIABLES_SET,

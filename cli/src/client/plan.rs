@@ -2,9 +2,9 @@
 
 use super::{
     args::{
-        AppVerb, ArtifactVerb, CellVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind, EnvironmentVerb, HostVerb,
-        Hostname, How, InvitationVerb, MemberVerb, Named, Noun, OperationVerb, ProjectVerb, Reasoned, RegionVerb,
-        RouteVerb, TokenVerb, WorkspaceVerb,
+        AppVerb, ArtifactVerb, CellVerb, CredentialVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind,
+        EnvironmentVerb, HostVerb, Hostname, How, InvitationVerb, MemberVerb, Named, Noun, OfHost, OperationVerb,
+        ProjectVerb, Reasoned, RegionVerb, RouteVerb, TokenVerb, WorkspaceVerb,
     },
     deploy::DeployArgs,
     history_args::Past,
@@ -35,6 +35,10 @@ pub(super) enum Plan {
     Variables(String),
     /// A secret, from standard input or a file.
     Secret { environment: String, key: String, file: Option<PathBuf>, expected_set: Option<u64> },
+    /// An app's source credentials.
+    Credentials(String),
+    /// One of them, whose secret comes from standard input or a file.
+    Credential { input: Value, file: Option<PathBuf> },
     /// Packing only.
     Pack { folder: PathBuf, out: Option<PathBuf> },
     /// Packing, uploading, registering.
@@ -92,6 +96,7 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::App(verbs) => (app(verbs.verb), verbs.how),
         Noun::Environment(verbs) => (environment(verbs.verb), verbs.how),
         Noun::Env(verbs) => (env(verbs.verb), verbs.how),
+        Noun::Credential(verbs) => (credential(verbs.verb), verbs.how),
         Noun::Artifact(verbs) => match verbs.verb {
             ArtifactVerb::Pack { folder, out } => (Plan::Pack { folder, out }, verbs.how),
             ArtifactVerb::Push { folder, workspace } => (Plan::Push { folder, workspace }, verbs.how),
@@ -263,6 +268,19 @@ fn env(verb: EnvVerb) -> Plan {
     }
 }
 
+fn credential(verb: CredentialVerb) -> Plan {
+    let of = |OfHost { host, app, expected_version }: OfHost| json!({ "appId": app, "host": host, "expectedVersion": expected_version });
+    match verb {
+        CredentialVerb::Set { of: whose, username, file } => {
+            let mut input = of(whose);
+            input["username"] = json!(username);
+            Plan::Credential { input, file }
+        }
+        CredentialVerb::List { app } => Plan::Credentials(app),
+        CredentialVerb::Remove(whose) => Plan::Change(&mutation::SOURCE_CREDENTIAL_REMOVE, of(whose)),
+    }
+}
+
 fn deployment(verb: DeploymentVerb) -> Plan {
     match verb {
         DeploymentVerb::Create { app, digest, dir, environment } => match dir {
@@ -320,6 +338,13 @@ mod tests {
         assert!(matches!(self::plan("env set env_1 --secret TOKEN").0, Plan::Secret { file: None, .. }));
         assert!(Line::try_parse_from(["rhone", "env", "set", "env_1", "TOKEN=x", "--secret", "TOKEN"]).is_err());
         assert!(Line::try_parse_from(["rhone", "env", "set", "env_1"]).is_err());
+        let Plan::Credential { input, file: None } = self::plan("credential set git.example.com --app app_1").0 else {
+            panic!("a secret comes from standard input");
+        };
+        assert_eq!((&input["host"], &input["username"]), (&json!("git.example.com"), &json!("git")));
+        assert!(
+            Line::try_parse_from(["rhone", "credential", "set", "git.example.com", "s3cret", "--app", "a"]).is_err()
+        );
     }
 
     #[test]

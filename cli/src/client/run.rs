@@ -7,7 +7,10 @@ use super::{
     failure::Failure,
     follow::{self, follow},
     history, invitation, list, login, logs,
-    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
+    mutation::{
+        DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, SOURCE_CREDENTIAL_SET,
+        VARIABLES_SET,
+    },
     plan::{self, Plan},
     push, show, token,
 };
@@ -66,6 +69,11 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             asking.change(&VARIABLES_SET, input).await
         }
         Plan::Deployment(id) => asking.one(&documents::deployment(), &id, "deployment").await,
+        Plan::Credentials(app) => asking.one(&documents::source_credentials(), &app, "app").await,
+        Plan::Credential { mut input, file } => {
+            input["secret"] = json!(secret(file.as_deref())?);
+            asking.change(&SOURCE_CREDENTIAL_SET, input).await
+        }
         Plan::Operation(id) => asking.one(&documents::operation(), &id, "operation").await,
         Plan::Timeline { app, environment } => asking.timeline(&app, environment.as_deref()).await,
         Plan::Push { folder, workspace } => {

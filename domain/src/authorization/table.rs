@@ -61,6 +61,8 @@ pub const TABLE: &[Row] = &[
     own("allocation.report_stopped", &[Runner]),
     own("allocation.report_failed", &[Runner]),
     needs("app.create", &[Api], Grant::AppManage, Level::Project),
+    needs("app.set_source_credential", &[Api], Grant::VariablesManage, Level::Project),
+    needs("app.remove_source_credential", &[Api], Grant::VariablesManage, Level::Project),
     needs("artifact.create", &[Pipeline], Grant::Deploy, Level::Workspace),
     own("backend.take", &[Provider]),
     own("backend.release", &[Provider]),

@@ -14,6 +14,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("allocation.stopped", "allocation.report_stopped"),
     ("allocation.failed", "allocation.report_failed"),
     ("app.created", "app.create"),
+    ("app.source_credential_set", "app.set_source_credential"),
+    ("app.source_credential_removed", "app.remove_source_credential"),
     ("artifact.registered", "artifact.create"),
     ("backend.taken", "backend.take"),
     ("backend.released", "backend.release"),

@@ -194,6 +194,9 @@ fn an_address_and_a_host_have_a_longest_length() {
 #[test]
 fn a_refusal_says_its_rule_and_does_not_repeat_a_password() {
     let refused = SourceAddress::parse("https://me:hunter2@example.org/a", &OPEN).expect_err("it has a password");
-    assert_eq!(refused.rule(), "must not carry a user or a password: it would be on record for ever");
+    assert_eq!(
+        refused.rule(),
+        "must not carry a user or a password, which would be on record for ever; `rhone credential set HOST` keeps them"
+    );
     assert!(!refused.to_string().contains("hunter2") && !format!("{refused:?}").contains("hunter2"));
 }

@@ -22,12 +22,10 @@ fn changes(class: Class, command: &str) -> bool {
         Class::RouteOwnership => matches!(command, "route_owner.promote" | "route_owner.roll_back"),
         Class::AllocationHealth => command.starts_with("allocation.report_"),
         Class::OperationState => command.starts_with("operation."),
-        Class::VangoSession
-        | Class::PersistedSession
-        | Class::ProductData
-        | Class::BuildLogs
-        | Class::ProviderCredentials
-        | Class::RouteEvents => false,
+        Class::ProviderCredentials => command.ends_with("_source_credential"),
+        Class::VangoSession | Class::PersistedSession | Class::ProductData | Class::BuildLogs | Class::RouteEvents => {
+            false
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl File {
 }
 
 fn place() -> Place {
-    Place { workspace: ACME, app: SHOP, environment: PRODUCTION, name: "TOKEN".into(), set: EnvSet(1) }
+    Place { workspace: ACME, app: SHOP, environment: Some(PRODUCTION), name: "TOKEN".into(), set: EnvSet(1) }
 }
 
 fn hidden(text: &str) -> Hidden {
@@ -101,7 +101,8 @@ async fn a_value_opens_in_its_place_and_lies_there_encrypted() {
 fn elsewhere() -> Vec<(&'static str, Place)> {
     vec![
         ("app", Place { app: BLOG, ..place() }),
-        ("environment", Place { environment: PREVIEW, ..place() }),
+        ("environment", Place { environment: Some(PREVIEW), ..place() }),
+        ("environment, for the app's own", Place { environment: None, ..place() }),
         ("key", Place { name: "TOKENS".into(), ..place() }),
         ("set", Place { set: EnvSet(2), ..place() }),
     ]
@@ -135,13 +136,13 @@ async fn a_ciphertext_that_was_moved_does_not_open() {
 #[tokio::test]
 async fn a_vault_that_binds_a_ciphertext_to_less_is_caught() {
     let nothing: Binding = |_| Vec::new();
-    let without_set: Binding = |place| format!("{} {} {}", place.app, place.environment, place.name).into_bytes();
-    let without_name: Binding = |place| format!("{} {} {}", place.app, place.environment, place.set).into_bytes();
+    let without_set: Binding = |place| format!("{} {:?} {}", place.app, place.environment, place.name).into_bytes();
+    let without_name: Binding = |place| format!("{} {:?} {}", place.app, place.environment, place.set).into_bytes();
     let without_environment: Binding = |place| format!("{} {} {}", place.app, place.name, place.set).into_bytes();
-    assert_eq!(opens_elsewhere(Some(nothing)).await, ["environment", "key", "set"]);
+    assert_eq!(opens_elsewhere(Some(nothing)).await, ["environment", "environment, for the app's own", "key", "set"]);
     assert_eq!(opens_elsewhere(Some(without_set)).await, ["set"]);
     assert_eq!(opens_elsewhere(Some(without_name)).await, ["key"]);
-    assert_eq!(opens_elsewhere(Some(without_environment)).await, ["environment"]);
+    assert_eq!(opens_elsewhere(Some(without_environment)).await, ["environment", "environment, for the app's own"]);
 }
 
 #[tokio::test]

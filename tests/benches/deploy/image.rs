@@ -29,7 +29,7 @@ pub(crate) async fn measure(print: &Printer, tenant: &Tenant) {
     let mut samples = Vec::new();
     for number in 0..deploys() {
         let (room, version) = (tempfile::tempdir().expect("a folder"), format!("image-{number}"));
-        let digest = push(&images::counter(room.path(), &version), &name, &open, &log).await.expect("pushed");
+        let digest = push(&images::counter(room.path(), &version), &name, None, &open, &log).await.expect("pushed");
         let begun = Instant::now();
         let input = json!({ "environmentId": tenant.preview.id, "image": name, "imageDigest": digest.to_string(),
             "idempotencyKey": unique("image") });

@@ -15,11 +15,12 @@ impl Maker {
     pub(super) async fn pull(&self, name: &ImageName, digest: Digest) -> Result<(), Failure> {
         let reading = Reading::of(self);
         let pulled = self.pull_again(name.as_str(), digest, &reading.log).await;
-        if let Err(error) = &pulled {
-            reading.log.step(told(error)).await;
+        let pulled = pulled.map_err(|error| deploy::failed(error.code(), reading.log.hide(&told(&error))));
+        if let Err(failure) = &pulled {
+            reading.log.step(&failure.message).await;
         }
         reading.end().await;
-        let pulled = pulled.map_err(|error| deploy::failed(error.code(), told(&error)))?;
+        let pulled = pulled?;
         let unusable = |error: image::WriteError| deploy::failed("IMAGE_INVALID", told(&error));
         image::make_artifact(&self.output(), &pulled.image, None).map_err(unusable)
     }
@@ -29,7 +30,7 @@ impl Maker {
         fs::create_dir_all(&self.folder).await?;
         let once = || async {
             let _ = fs::remove_dir_all(self.output()).await;
-            image::pull(name, digest, &self.output(), limits, policy, log).await
+            image::pull((name, digest), self.sign_in.as_ref(), &self.output(), limits, policy, log).await
         };
         again(log, FETCHES, RegistryError::may_pass, once).await
     }

@@ -17,6 +17,7 @@ use rhone_domain::{
     logs::{LogOwner, LogStream},
     numbers::Fence,
     operation::{Evidence, Failure},
+    source_credential::SignIn,
     text::Commit,
 };
 use rhone_providers::{
@@ -59,10 +60,12 @@ pub(super) struct Maker {
     artifacts: ArtifactStore,
     logs: Writer,
     pub(super) folder: PathBuf,
+    pub(super) sign_in: Option<SignIn>,
 }
 
 impl Maker {
-    pub(super) fn new(drive: &Drive<'_>, deploy: &Deploy, builds: &Arc<Builds>) -> Self {
+    /// With the credential for the source's host, if the app holds one.
+    pub(super) fn new(drive: &Drive<'_>, deploy: &Deploy, builds: &Arc<Builds>, sign_in: Option<SignIn>) -> Self {
         let (operation, attempt) = (drive.requested.id, drive.fence.fence);
         let folder = builds::folder(builds, operation, attempt);
         let owner = LogOwner {
@@ -72,7 +75,7 @@ impl Maker {
         };
         let artifacts = drive.config.artifacts.clone();
         let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner);
-        Self { attempt, deploy: deploy.clone(), builds: builds.clone(), artifacts, logs, folder }
+        Self { attempt, deploy: deploy.clone(), builds: builds.clone(), artifacts, logs, folder, sign_in }
     }
 
     /// Fetches what the request names.
@@ -159,11 +162,12 @@ impl Maker {
         if let (Err(SourceError::ReferenceNotFound { .. }), Some(tag)) = (&fetched, second_reading(reference)) {
             fetched = self.fetch_one(repository.as_str(), tag, &reading.log).await;
         }
-        if let Err(error) = &fetched {
-            reading.log.step(told(error)).await;
+        let fetched = fetched.map_err(|error| deploy::failed(error.code(), reading.log.hide(&told(&error))));
+        if let Err(failure) = &fetched {
+            reading.log.step(&failure.message).await;
         }
         reading.end().await;
-        let fetched = fetched.map_err(|error| deploy::failed(error.code(), told(&error)))?;
+        let fetched = fetched?;
         Commit::parse("commit", &fetched.commit).map_err(|invalid| deploy::failed("NOT_A_COMMIT", invalid.to_string()))
     }
 
@@ -174,7 +178,7 @@ impl Maker {
         reference: Reference,
         log: &Log,
     ) -> Result<source::Fetched, SourceError> {
-        let source = Source { repository: repository.to_owned(), reference };
+        let source = Source { repository: repository.to_owned(), reference, sign_in: self.sign_in.clone() };
         let (limits, policy) = (&self.builds.source_limits, &self.builds.sources);
         let once = || async {
             let _ = fs::remove_dir_all(self.source()).await;
@@ -243,8 +247,9 @@ pub(super) async fn again<T, E: std::error::Error, F: Future<Output = Result<T, 
     for _ in 1..tries {
         match once().await {
             Err(error) if may_pass(&error) => {
-                tracing::info!(error = %told(&error), "a step of a deploy is tried again");
-                log.step(format!("{}; tried again in {} s", told(&error), pause.as_secs())).await;
+                let told = log.hide(&told(&error));
+                tracing::info!(error = %told, "a step of a deploy is tried again");
+                log.step(format!("{told}; tried again in {} s", pause.as_secs())).await;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 4).min(LONGEST);
             }
@@ -254,7 +259,7 @@ pub(super) async fn again<T, E: std::error::Error, F: Future<Output = Result<T, 
     once().await
 }
 
-/// A build's lines on their way to where they are kept.
+/// A build's lines on their way to where they are kept, without what its source is read with.
 pub(super) struct Reading {
     pub(super) log: Log,
     kept: task::JoinHandle<()>,
@@ -262,7 +267,8 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn of(maker: &Maker) -> Self {
-        let (log, lines) = Log::channel(LINES, Vec::new());
+        let masked = maker.sign_in.as_ref().map(SignIn::forms).unwrap_or_default();
+        let (log, lines) = Log::channel(LINES, masked);
         Self { log, kept: tokio::spawn(keep_lines(maker.logs.clone(), lines)) }
     }
 

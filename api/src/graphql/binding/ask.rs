@@ -132,6 +132,7 @@ impl<N: Noun> Ask<N> {
             return Ok(());
         };
         let environment::Created { workspace, app, id: environment, .. } = self.home.created;
+        let environment = Some(environment);
         let place = Place { workspace, app, environment, name: vault_name(binding), set: credential.generation };
         let mut transaction = begin(bench.ctx).await?;
         let vault = &bench.ctx.platform().vault;

@@ -6,6 +6,7 @@ use crate::graphql::user_error::UserError;
 use rhone_domain::{
     aggregate::Aggregate as _,
     allocation::Allocation,
+    app::App,
     envelope::StreamId,
     environment::Environment,
     ids::{AppId, EnvironmentId},
@@ -46,6 +47,7 @@ pub(super) async fn hold(bench: &Bench<'_>, expected: Option<Version>, mut judge
 /// In whose timeline the refusal stands besides the workspace's.
 async fn concerned(bench: &Bench<'_>, stream: &StreamId) -> Result<(Option<AppId>, Option<EnvironmentId>), No> {
     Ok(match stream.category() {
+        App::CATEGORY => (Some(AppId(stream.id())), None),
         Environment::CATEGORY | RouteOwner::CATEGORY => {
             let created = bench.load::<Environment>(stream.id()).await?.state.created;
             created.map_or((None, None), |created| (Some(created.app), Some(created.id)))

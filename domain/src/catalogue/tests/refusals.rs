@@ -4,7 +4,7 @@
 
 use crate::{
     aggregate::Rejection as Said,
-    allocation,
+    allocation, app,
     authorization::{Grant, Narrowing, Unauthorized},
     backend, claim, deployment, environment,
     environment::{Replicas, Residency},
@@ -15,6 +15,7 @@ use crate::{
     numbers::{EnvSet, Epoch, SleepGeneration},
     operation::{self, Stage},
     provider_binding, region_failover, route_owner, runtime_service_binding,
+    source_credential::SourceHost,
     story::{BERGEN, BLUE, BLUE_BYTES, FIRST, GREEN_BYTES, LYON, because, bindings::binding_id, slug},
     text::MigrationName,
     variables, workspace,
@@ -204,6 +205,17 @@ fn of_workspaces() -> Vec<Row> {
     [workspaces, everybody, claims].concat()
 }
 
+fn of_apps() -> Vec<Row> {
+    use app::Rejection as R;
+    let host = || SourceHost::parse("host", "git.example.com").expect("a host");
+    of!("app", R {
+        R::Exists => R::Exists,
+        R::NotFound => R::NotFound,
+        R::NoCredential { .. } => R::NoCredential { host: host() },
+        R::TooManyCredentials { .. } => R::TooManyCredentials { count: 51 },
+    })
+}
+
 fn of_variables() -> Vec<Row> {
     use variables::Rejection as R;
     let (expected, actual) = (EnvSet(3), EnvSet(4));
@@ -251,7 +263,7 @@ fn of_bindings() -> Vec<Row> {
 fn rows() -> Vec<Row> {
     let routes = [of_routes(), of_failovers()].concat();
     let nouns = [of_workspaces(), of_environments(), routes, of_operations(), of_what_runs()];
-    [nouns.concat(), of_hosts(), of_variables(), of_bindings()].concat()
+    [nouns.concat(), of_hosts(), of_apps(), of_variables(), of_bindings()].concat()
 }
 
 fn catalogue() -> String {

@@ -23,13 +23,14 @@ use crate::{
     personal::Sealed,
     project, refusal, region, route_owner,
     session_fate::Fate,
+    source_credential::{SourceCredential, SourceHost},
     story::{
         ACME, ALICE, BERGEN, BLUE, CELL_1, FIRST, GREEN, GREEN_BYTES, HOST_1, INVITATION, LYON, NORTH_EDGE, PRODUCTION,
         SECOND, SHOP, SITES, SUPPORT, THIRD, allocation, approval, at, because, created, declared, enabled, facts,
         generated, host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested,
         restored, slug, validated,
     },
-    text::Commit,
+    text::{Commit, Username},
     variables, workspace,
 };
 
@@ -37,13 +38,7 @@ use crate::{
 pub(super) fn samples() -> Vec<Encoded> {
     [
         written(allocations()),
-        written([app::Event::Created(app::Created {
-            id: SHOP,
-            workspace: ACME,
-            project: SITES,
-            slug: slug("shop"),
-            name: name("Shop"),
-        })]),
+        written(apps()),
         written([artifact::Event::Created(artifact::Created {
             id: ArtifactId::of(ACME, GREEN_BYTES),
             workspace: ACME,
@@ -124,6 +119,29 @@ fn allocations() -> [allocation::Event; 8] {
         allocation::Event::Draining { reason: "its standby is over".into(), deadline: Some(at(131)) },
         allocation::Event::Stopped { sessions_ended: 2 },
         allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::RunnerCrash) },
+    ]
+}
+
+fn apps() -> [app::Event; 3] {
+    let host = SourceHost::parse("host", "git.example.com").expect("a host");
+    let credential = SourceCredential {
+        host: host.clone(),
+        username: Username::parse("username", "deploy-bot").expect("a user"),
+        generation: EnvSet(2),
+        digest: GREEN_BYTES,
+        value: crate::ids::ValueId(uuid::Uuid::from_u128(0x5ec)),
+        at: at(1),
+    };
+    [
+        app::Event::Created(app::Created {
+            id: SHOP,
+            workspace: ACME,
+            project: SITES,
+            slug: slug("shop"),
+            name: name("Shop"),
+        }),
+        app::Event::SourceCredentialSet(credential),
+        app::Event::SourceCredentialRemoved { host, generation: EnvSet(2) },
     ]
 }
 
