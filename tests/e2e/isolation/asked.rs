@@ -109,7 +109,7 @@ fn place(schema: &Schema, (object, field): (&str, &Output), (argument, inner): (
     assert!(object == "Query" || !is_elsewhere(object), "{object}.{} takes an id and is asked for nowhere", field.name);
     let mut asked = field.clone();
     asked.arguments.retain(|one| one.name != argument.name && !one.optional);
-    asked.arguments.push(Field { name: argument.name.clone(), kind: "ID!".to_owned(), optional: false });
+    asked.arguments.push(Field { kind: "ID!".to_owned(), optional: false, ..argument.clone() });
     let text = question(schema, way, &asked);
     let (plain, marked) = match inner {
         Some(inner) => {
