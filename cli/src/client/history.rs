@@ -6,7 +6,7 @@ use super::{
     documents,
     failure::Failure,
     history_args::{ExplainArgs, HistoryArgs, LineKind, Past, SupportBundleArgs, TimelineArgs, TimelineFormat},
-    show,
+    list, show,
 };
 use crate::output::{self, line};
 use reqwest::{StatusCode, Url};
@@ -29,9 +29,7 @@ async fn timeline(connection: &Connection, asked: TimelineArgs) -> Result<(), Fa
     if named || asked.operation.is_some() || asked.correlation.is_some() {
         return export(connection, &asked).await;
     }
-    let variables = json!({ "first": 100, "after": null });
-    let data = connection.query(documents::WORKSPACES, variables).await?;
-    let own = data["workspaces"]["nodes"].as_array().cloned().unwrap_or_default();
+    let own = list::all(connection, &list::WORKSPACES, None).await?;
     if own.len() != 1 && asked.format != TimelineFormat::Text {
         // Two arrays, or two tables, are no document.
         let message = "--workspace or another place is needed, or --format text".to_owned();

@@ -79,24 +79,30 @@ impl Listing {
     }
 }
 
-/// All of it, page by page.
+/// Prints all of it.
 pub(super) async fn run(
     connection: &Connection,
     listing: &Listing,
     id: Option<&str>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let (document, mut after) = (listing.document(), None::<String>);
+    for node in all(connection, listing, id).await? {
+        if as_json { line(&node) } else { line(told(&node, listing.columns)) }
+    }
+    Ok(())
+}
+
+/// All of it, page by page.
+pub(super) async fn all(connection: &Connection, listing: &Listing, id: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let (document, mut found, mut after) = (listing.document(), Vec::new(), None::<String>);
     loop {
         let data = connection.query(&document, json!({ "id": id, "after": after })).await?;
         let page = listing.page(&data);
         let nodes = page["nodes"].as_array().ok_or_else(|| not_found(listing.of.unwrap_or(listing.field)))?;
-        for node in nodes {
-            if as_json { line(node) } else { line(told(node, listing.columns)) }
-        }
+        found.extend(nodes.iter().cloned());
         after = next(page);
         if after.is_none() {
-            return Ok(());
+            return Ok(found);
         }
     }
 }
