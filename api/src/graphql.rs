@@ -44,6 +44,7 @@ mod runtime_service_binding;
 mod scale;
 mod scale_readiness;
 mod session;
+mod streams;
 mod support;
 mod time;
 pub(crate) mod timeline;

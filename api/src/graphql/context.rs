@@ -68,7 +68,7 @@ pub(crate) fn session(platform: &Platform, principal: &Principal) -> Session {
 /// Fills one request's context.
 pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
     let session = session(platform, principal);
-    data.insert(Loaders::new(&session, &platform.subjects));
+    data.insert(Loaders::new(&session, platform));
     data.insert(session);
     data.insert(platform.clone());
 }

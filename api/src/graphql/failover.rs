@@ -3,7 +3,7 @@
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{Ask, door},
+    context::Ask as _,
     environment::Environment,
     gates::{AcknowledgementInput, acknowledgements},
     id,
@@ -25,7 +25,7 @@ use rhone_domain::{
     session_fate,
     text::Reason,
 };
-use rhone_eventstore::{Dispatcher, Inline, Log, ReadError};
+use rhone_eventstore::Loads;
 use rhone_projections::gate_facts::GateFacts;
 
 /// What a session gets. None ever moves to another allocation.
@@ -173,14 +173,11 @@ impl Change for Failover {
 }
 
 /// What the gates look at, of the deployment that owns the traffic.
-async fn facts_of<L: Log, I: Inline>(
-    door: &Dispatcher<L, I>,
-    environment: EnvironmentId,
-) -> Result<GateFacts, ReadError> {
-    let owner = door.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
+async fn facts_of<R: Loads>(from: &R, environment: EnvironmentId) -> Result<GateFacts, R::Error> {
+    let owner = from.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
     // Without an owner there is nothing to move, and that is refused before any gate is asked.
     let deployment = owner.state.owner.as_ref().map_or(DeploymentId(uuid::Uuid::nil()), |owner| owner.deployment);
-    GateFacts::load(door, environment, deployment).await
+    GateFacts::load(from, environment, deployment).await
 }
 
 /// The gates of a failover to this region, as they are judged now.
@@ -190,7 +187,7 @@ pub(crate) async fn plan(
     region: RegionId,
 ) -> Result<FailoverPlan, Fault> {
     let (platform, principal) = (ctx.platform(), ctx.principal());
-    let facts = facts_of(&door(platform, principal), environment).await.map_err(Fault::internal)?;
+    let facts = facts_of(ctx.loaders(), environment).await?;
     let owner = &facts.owner.state;
     let from = owner.place().map_or(region, |place| place.region);
     let sessions = fate(&facts.environment.state, &facts.services.state, from, region);

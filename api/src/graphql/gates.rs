@@ -2,7 +2,7 @@
 //! same folded streams and by the same rules as the operation. The trap: a preview with rules of its own.
 
 use super::{
-    context::{Ask, door},
+    context::Ask as _,
     id,
     listed::{Element, Listed},
     operation::Gate,
@@ -11,10 +11,12 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
+use futures_util::future::try_join_all;
 use rhone_domain::{
     database_impact, deploy_impact, gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
     operation::{Acknowledgement, Kind},
+    route_owner::RouteOwner,
     text::Reason,
     vango_state,
 };
@@ -156,8 +158,7 @@ impl RouteChangePlan {
         deployment: DeploymentId,
         kind: Kind,
     ) -> Result<Option<Self>, Fault> {
-        let door = door(ctx.platform(), ctx.principal());
-        let facts = GateFacts::load(&door, environment, deployment).await.map_err(Fault::internal)?;
+        let facts = GateFacts::load(ctx.loaders(), environment, deployment).await?;
         let wish = Wish::shown(kind, facts.environment.state.created.as_ref(), ctx.principal().actor);
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
@@ -184,16 +185,13 @@ impl RouteChangePlan {
 
     /// Of a rollback to every earlier owner, the one that took the traffic last first.
     pub(crate) async fn back(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Vec<Self>, Fault> {
-        let door = door(ctx.platform(), ctx.principal());
-        let route = door.load::<rhone_domain::route_owner::RouteOwner>(environment).await.map_err(Fault::internal)?;
-        let present = route.state.owner.as_ref().map(|owner| owner.deployment);
-        let mut earlier = route.state.taken.iter().filter(|(of, _)| Some(**of) != present).collect::<Vec<_>>();
+        let route = ctx.loaders().folded::<RouteOwner>(environment).await?;
+        let present = route.owner.as_ref().map(|owner| owner.deployment);
+        let mut earlier = route.taken.iter().filter(|(of, _)| Some(**of) != present).collect::<Vec<_>>();
         earlier.sort_by_key(|(_, epoch)| std::cmp::Reverse(**epoch));
-        let mut plans = Vec::new();
-        for (deployment, _) in earlier.into_iter().take(MOST_PLANS) {
-            plans.extend(Self::of(ctx, environment, *deployment, Kind::Rollback).await?);
-        }
-        Ok(plans)
+        let plan = |(deployment, _): (&DeploymentId, _)| Self::of(ctx, environment, *deployment, Kind::Rollback);
+        let plans = try_join_all(earlier.into_iter().take(MOST_PLANS).map(plan)).await?;
+        Ok(plans.into_iter().flatten().collect())
     }
 }
 

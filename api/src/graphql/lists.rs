@@ -2,16 +2,17 @@
 //! costs one statement, however many rows ask for it. Born with the request, like the loaders by id.
 
 use async_graphql::dataloader::Loader;
-use rhone_domain::{allocation::Allocation, numbers::Version, operation::Operation};
+use rhone_domain::{allocation::Allocation, ids::WorkspaceId, numbers::Version, operation::Operation};
 use rhone_eventstore::Position;
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
-        operations,
+        invitations, members, operations,
     },
     catalogue,
     deployments::{self, DeploymentRow},
     keyset::Keyset,
+    logs::{self, Chunk, ChunksPage},
     session::Session,
     timeline,
 };
@@ -57,6 +58,31 @@ pub(crate) struct LinesOf(pub(crate) Uuid);
 
 /// The most lines that are shown of one cause, and one more, which says that there are more.
 pub(crate) const MOST_OF_ONE: usize = 100;
+
+/// The line of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LineOf(pub(crate) Uuid);
+
+/// Everybody who belongs to a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Members;
+
+/// Everybody who is invited into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Invited;
+
+/// A workspace's members.
+pub(crate) type MembersPage = PageOf<Members>;
+/// A workspace's invitations.
+pub(crate) type InvitationsPage = PageOf<Invited>;
+
+/// A workspace's times of support.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SupportOf(pub(crate) WorkspaceId);
+
+/// The newest chunk of a workspace's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NewestChunk(pub(crate) WorkspaceId);
 
 /// Those who ask for the same page, together.
 type Groups<'a, F> = HashMap<(&'a F, Keyset<Uuid>), Vec<Uuid>>;
@@ -174,5 +200,82 @@ impl Loader<RunningIn> for Lists {
         let rows = operations::running_in(&mut transaction, &of).await.map_err(Arc::new)?;
         gathered(rows.into_iter().map(|(of, (row, _))| (RunningIn(of), row)), &mut found);
         Ok(found)
+    }
+}
+
+impl Loader<LineOf> for Lists {
+    type Value = timeline::Entry;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[LineOf]) -> Result<HashMap<LineOf, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let events: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = timeline::of_events(&mut transaction, &events).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|row| (LineOf(row.event), row)).collect())
+    }
+}
+
+impl Loader<MembersPage> for Lists {
+    type Value = Vec<members::Member>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[MembersPage]) -> Result<HashMap<MembersPage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), workspaces) in groups(keys) {
+            let rows = members::pages(&mut transaction, &workspaces, &keyset).await.map_err(Arc::new)?;
+            gathered(rows.into_iter().map(|(of, row)| (PageOf { of, filter: *filter, keyset }, row)), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<InvitationsPage> for Lists {
+    type Value = Vec<invitations::Invitation>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[InvitationsPage]) -> Result<HashMap<InvitationsPage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), workspaces) in groups(keys) {
+            let rows = invitations::pages(&mut transaction, &workspaces, &keyset).await.map_err(Arc::new)?;
+            let keyed = |row: invitations::Invitation| (PageOf { of: row.workspace.0, filter: *filter, keyset }, row);
+            gathered(rows.into_iter().map(keyed), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<SupportOf> for Lists {
+    type Value = Vec<members::Access>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[SupportOf]) -> Result<HashMap<SupportOf, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = members::support(&mut transaction, &of).await.map_err(Arc::new)?;
+        gathered(rows.into_iter().map(|(of, row)| (SupportOf(of), row)), &mut found);
+        Ok(found)
+    }
+}
+
+impl Loader<ChunksPage> for Lists {
+    type Value = Vec<Chunk>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[ChunksPage]) -> Result<HashMap<ChunksPage, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let pages = logs::pages(&mut transaction, keys).await.map_err(Arc::new)?;
+        Ok(keys.iter().copied().zip(pages).collect())
+    }
+}
+
+impl Loader<NewestChunk> for Lists {
+    type Value = i64;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[NewestChunk]) -> Result<HashMap<NewestChunk, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = logs::newest_of(&mut transaction, &of).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|(of, newest)| (NewestChunk(of), newest)).collect())
     }
 }

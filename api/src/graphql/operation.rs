@@ -4,7 +4,7 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::Pages,
-    context::{begin, belongs_to},
+    context::{Ask as _, belongs_to},
     deploy::DeployProgress,
     deployment::Deployment,
     environment::Environment,
@@ -24,7 +24,6 @@ use rhone_domain::{
     text::Reason,
 };
 use rhone_eventstore::Position;
-use rhone_projections::authority::operations;
 use serde::{Deserialize, Serialize};
 
 /// A durable mutation with stages.
@@ -166,8 +165,7 @@ impl Operation {
     }
 
     pub(crate) async fn find(ctx: &Context<'_>, id: OperationId, _: Option<Position>) -> Result<Option<Self>, Fault> {
-        let mut transaction = begin(ctx).await?;
-        let row = operations::by_id(&mut transaction, id).await.map_err(Fault::internal)?;
+        let row = ctx.loaders().operations.load_one(id.0).await.map_err(Fault::internal)?;
         Ok(row.and_then(Self::of))
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused, stream},
-    context::{Ask, door},
+    context::Ask as _,
     environment::Environment,
     id,
     operation::Gate,
@@ -185,8 +185,7 @@ impl From<&Enabled> for EnabledRegion {
 
 /// The gates of an enablement, as they are judged now.
 pub(crate) async fn readiness(ctx: &Context<'_>, wanted: Enablement) -> Result<RegionReadiness, Fault> {
-    let door = door(ctx.platform(), ctx.principal());
-    let facts = RegionFacts::load(&door, wanted).await.map_err(Fault::internal)?;
+    let facts = RegionFacts::load(ctx.loaders(), wanted).await?;
     let judged = region_enablement::judge(&facts.facts());
     let gates = judged.iter().map(|one| (&one.gate).into()).collect();
     Ok(RegionReadiness { allowed: gate::closed(&judged).is_none(), gates })

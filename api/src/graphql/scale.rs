@@ -3,7 +3,7 @@
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused, stream},
-    context::{Ask, door},
+    context::Ask as _,
     environment::Environment,
     id,
     operation::Gate,
@@ -80,8 +80,7 @@ impl ScaleMutation {
 /// The gates of a scale of this environment, as they are judged now.
 pub(crate) async fn plan(ctx: &Context<'_>, environment: EnvironmentId, number: i64) -> Result<ScalePlan, Fault> {
     let replicas = replicas("replicas", number)?;
-    let door = door(ctx.platform(), ctx.principal());
-    let facts = ScaleFacts::load(&door, environment).await.map_err(Fault::internal)?;
+    let facts = ScaleFacts::load(ctx.loaders(), environment).await?;
     let missing = || id::not_found::<EnvironmentId>("environmentId");
     let opened = facts.owner.state.lane().ok_or_else(missing)?;
     let wish = Wish { environment, replicas, expected: None };

@@ -6,6 +6,7 @@ use super::{
     context::{Ask, begin},
     id,
     invitation::Invitation,
+    lists::{InvitationsPage, Invited, Members, MembersPage, SupportOf},
     loaders::CatalogueKey,
     member::{Member, not_support},
     place::{claim_slug, name, page_of, slug},
@@ -29,13 +30,7 @@ use rhone_domain::{
     workspace,
 };
 use rhone_eventstore::Position;
-use rhone_projections::{
-    authority::{invitations, members},
-    catalogue,
-    catalogue::Catalogue,
-    projection,
-    timeline::Filter,
-};
+use rhone_projections::{catalogue, catalogue::Catalogue, projection, timeline::Filter};
 use uuid::Uuid;
 
 /// A tenant.
@@ -151,8 +146,8 @@ impl Workspace {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Member>> {
         let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let mut transaction = begin(ctx).await?;
-        let rows = members::page(&mut transaction, self.id, &wanted.keyset).await.map_err(Fault::internal)?;
+        let key = MembersPage { of: self.id.0, filter: Members, keyset: wanted.keyset };
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
         let rows = rows.into_iter().map(|member| (member.actor.to_string(), Member::from(member)));
         Ok(wanted.connection(rows.collect()))
     }
@@ -169,8 +164,8 @@ impl Workspace {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Invitation>> {
         let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let mut transaction = begin(ctx).await?;
-        let rows = invitations::page(&mut transaction, self.id, &wanted.keyset).await.map_err(Fault::internal)?;
+        let key = InvitationsPage { of: self.id.0, filter: Invited, keyset: wanted.keyset };
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
         let rows = rows.into_iter().map(|row| (row.id.0.to_string(), Invitation::from(row)));
         Ok(wanted.connection(rows.collect()))
     }
@@ -178,8 +173,7 @@ impl Workspace {
     /// When support may act, or might, for whom and why; the newest first, at most 100.
     #[graphql(complexity = "100 + 10 * child_complexity")]
     async fn support(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SupportAccess>> {
-        let mut transaction = begin(ctx).await?;
-        let rows = members::support(&mut transaction, self.id).await.map_err(Fault::internal)?;
+        let rows = ctx.loaders().lists.load_one(SupportOf(self.id)).await.map_err(Fault::internal)?.unwrap_or_default();
         Ok(rows.into_iter().map(SupportAccess::from).collect())
     }
 
