@@ -1,5 +1,6 @@
 //! The GraphQL schema. One noun, one file; a list without logic but for the builder.
 
+mod affordance;
 mod allocation;
 mod app;
 mod approval;

@@ -1,6 +1,7 @@
 //! Apps: what is hosted, whatever runs it at the moment.
 
 use super::{
+    affordance::Caller,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::{Ask as _, belongs_to},
@@ -90,6 +91,12 @@ impl App {
     /// The stream's version.
     async fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What the caller may do in its project, and so with it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::in_project(ctx, self.created.workspace, self.created.project).await?.grants())
     }
 
     /// Its environments; those of one kind if given.

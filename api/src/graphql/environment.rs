@@ -1,10 +1,13 @@
 //! Environments: traffic and policy lanes of an app.
 
+mod affordances;
 mod create;
 
+pub(crate) use affordances::EnvironmentAffordances;
 pub(crate) use create::EnvironmentMutation;
 
 use super::{
+    affordance::Caller,
     allocation::{Allocation, AllocationState},
     app::App,
     change::natural,
@@ -171,6 +174,18 @@ impl Environment {
     /// The stream's version.
     async fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What the caller may do in it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::in_environment(ctx, &self.created).await?.grants())
+    }
+
+    /// What the caller may do with it now; promotion, rollback, scale, failover and region each have a plan of their own.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<EnvironmentAffordances> {
+        Ok(EnvironmentAffordances::of(ctx, &self.created).await?)
     }
 
     /// Who owns its traffic. Never stale: it is written together with the change itself.

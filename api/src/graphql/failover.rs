@@ -2,6 +2,7 @@
 //! The trap: a failover that hides that sessions begin afresh; the request says what they get, and is refused if that is not so.
 
 use super::{
+    affordance::{self, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::Ask as _,
     environment::Environment,
@@ -45,8 +46,12 @@ pub(crate) enum SessionFate {
 pub(crate) struct FailoverPlan {
     /// To which region.
     region_id: ID,
-    /// Whether every gate is open but for what waits to be acknowledged.
+    /// Whether every gate is open but for what waits to be acknowledged, and the caller may ask for it.
     allowed: bool,
+    /// The code that it would be refused with; null if it is allowed.
+    code: Option<String>,
+    /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
+    missing_grant: Option<&'static str>,
     /// Why nothing can be asked for at all, if so.
     refused: Option<String>,
     /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
@@ -196,14 +201,25 @@ pub(crate) async fn plan(
     let judged = requested.as_ref().ok().and_then(|requested| facts.facts(requested)).map(|facts| gate::judge(&facts));
     let judged = judged.unwrap_or_default();
     let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
-    let closed = judged.iter().filter(|one| one.refusal.is_some() && !waits(one)).count();
+    let closed = judged.iter().filter(|one| !waits(one)).find_map(|one| one.refusal.as_ref());
+    let workspace = owner.lane().ok_or_else(|| id::not_found::<EnvironmentId>("id"))?.workspace;
+    let caller = Caller::about(ctx, workspace, Some(environment)).await?;
+    let may = caller.permit("operation.request_region_failover");
+    let refused = match (&may, &requested) {
+        (Err(why), _) => Some((why.code(), format!("{}: {why}", why.code()))),
+        (Ok(()), Err(no)) => Some((no.code(), format!("{}: {no}", no.code()))),
+        (Ok(()), Ok(_)) => None,
+    };
+    let code = refused.as_ref().map(|(code, _)| *code).or(closed.map(|refusal| refusal.code));
     Ok(FailoverPlan {
         region_id: id::show(region),
-        allowed: requested.is_ok() && closed == 0,
-        refused: requested.err().map(|rejection| format!("{}: {rejection}", rejection.code())),
+        allowed: code.is_none(),
+        code: code.map(ToOwned::to_owned),
+        missing_grant: may.as_ref().err().and_then(affordance::missing),
+        refused: refused.map(|(_, why)| why),
         route_epoch: owner.epoch.0,
         sessions: sessions.into(),
-        gates: judged.iter().map(|one| (&one.gate).into()).collect(),
+        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
         to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
     })
 }

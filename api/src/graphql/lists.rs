@@ -2,7 +2,9 @@
 //! costs one statement, however many rows ask for it. Born with the request, like the loaders by id.
 
 use async_graphql::dataloader::Loader;
-use rhone_domain::{allocation::Allocation, ids::WorkspaceId, numbers::Version, operation::Operation};
+use rhone_domain::{
+    allocation::Allocation, authorization::Membership, ids::WorkspaceId, numbers::Version, operation::Operation,
+};
 use rhone_eventstore::Position;
 use rhone_projections::{
     authority::{
@@ -75,6 +77,10 @@ pub(crate) struct Invited;
 pub(crate) type MembersPage = PageOf<Members>;
 /// A workspace's invitations.
 pub(crate) type InvitationsPage = PageOf<Invited>;
+
+/// What the caller is to a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnMembership(pub(crate) WorkspaceId);
 
 /// A workspace's times of support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -277,5 +283,16 @@ impl Loader<NewestChunk> for Lists {
         let of: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = logs::newest_of(&mut transaction, &of).await.map_err(Arc::new)?;
         Ok(rows.into_iter().map(|(of, newest)| (NewestChunk(of), newest)).collect())
+    }
+}
+
+impl Loader<OwnMembership> for Lists {
+    type Value = Membership;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, _: &[OwnMembership]) -> Result<HashMap<OwnMembership, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let own = members::of_actor(&mut transaction, self.0.actor()).await.map_err(Arc::new)?;
+        Ok(own.into_iter().map(|(of, member)| (OwnMembership(of), member.membership)).collect())
     }
 }

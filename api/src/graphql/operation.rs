@@ -2,6 +2,7 @@
 //! here never lags behind what happened.
 
 use super::{
+    affordance::{self, Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::Pages,
     context::{Ask as _, belongs_to},
@@ -284,6 +285,14 @@ impl Operation {
     /// Whether somebody asked for an early end, and why.
     async fn cancel_reason(&self) -> Option<String> {
         self.state.cancel.as_ref().map(ToString::to_string)
+    }
+
+    /// Whether the caller may cancel it now, and if not, why.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn cancellable(&self, ctx: &Context<'_>) -> async_graphql::Result<Affordance> {
+        let of = (self.requested.workspace, self.requested.work.environment());
+        let caller = Caller::about(ctx, of.0, of.1).await?;
+        Ok(caller.may_tell(&*self.state, Command::RequestCancel { reason: affordance::some_reason() }))
     }
 
     /// When it ends, one way or the other.

@@ -1,6 +1,7 @@
 //! Projects: groupings of apps within a workspace.
 
 use super::{
+    affordance::Caller,
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
@@ -62,6 +63,12 @@ impl Project {
     /// The stream's version.
     async fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What the caller may do in it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::in_project(ctx, self.created.workspace, self.created.id).await?.grants())
     }
 
     /// Its apps; those whose name or slug holds a text, whatever its case, if given.

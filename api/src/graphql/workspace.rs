@@ -1,6 +1,7 @@
 //! Workspaces: the tenants. Whoever creates one becomes its owner; who does not belong to it cannot tell that it exists.
 
 use super::{
+    affordance::Caller,
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
+    authorization::Scope,
     claim,
     ids::{CorrelationId, SubjectId, WorkspaceId},
     personal::Sealed,
@@ -119,6 +121,12 @@ impl Workspace {
     /// The stream's version.
     async fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What the caller may do in all of it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::within(ctx, self.id, Scope::default()).await?.grants())
     }
 
     /// Its projects.
