@@ -63,7 +63,9 @@ impl Deployment {
         id: DeploymentId,
         position: Option<Position>,
     ) -> Result<Option<Self>, Fault> {
-        wait_for(ctx, projection::key::<Deployments>(), position).await?;
+        if !wait_for(ctx, projection::key::<Deployments>(), position).await? {
+            return Ok(None);
+        }
         let row = ctx.loaders().deployments.load_one(id.0).await.map_err(Fault::internal)?;
         Ok(row.map(Self))
     }

@@ -13,13 +13,16 @@ use super::{
     change::natural,
     connection::{Pages, Rows},
     context::Ask,
+    deployment::Deployment,
     failover::{self, FailoverPlan},
+    filters::{DeploymentFilterInput, ListOrder, OperationFilterInput},
     gates::RouteChangePlan,
     history::{self, EnvironmentChange, EnvironmentField, Why},
-    id,
+    id, listing,
     lists::{AllocationsOf, RunningIn},
     logs::{self, LogFilter, LogLines},
     migration::{self, RecordedMigration},
+    operation::Operation,
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
@@ -43,7 +46,7 @@ use rhone_domain::{
     region_enablement::Enablement,
     wake::{self, Serving},
 };
-use rhone_projections::{authority::allocations::Ended, timeline::Filter};
+use rhone_projections::{authority::allocations::Ended, timeline::Filter, whose::Whose};
 
 noun! {
     /// A traffic and policy lane of an app; also the key of its route.
@@ -309,6 +312,40 @@ impl Environment {
         deployment_id: ID,
     ) -> async_graphql::Result<VariableDifference> {
         Ok(variables::difference(ctx, self.created.id, &deployment_id).await?)
+    }
+
+    /// Its operations, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<OperationFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Operation>> {
+        let (of, pages) = ((Whose::Environments, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::operations(ctx, of, None, filter, (order, pages)).await?)
+    }
+
+    /// Deployments that an operation here was about, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeploymentFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Deployment>> {
+        let (of, pages) = ((Whose::Environments, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::deployments(ctx, of, filter, (order, pages)).await?)
     }
 
     /// Every event that concerns it, in the log's order.

@@ -17,6 +17,7 @@ use rhone_projections::{
     logs::{self, Chunk, ChunksPage},
     session::Session,
     timeline,
+    whose::Whose,
 };
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 use uuid::Uuid;
@@ -37,10 +38,10 @@ pub(crate) struct OfKind(pub(crate) &'static str, pub(crate) catalogue::Filter);
 
 /// The things of the catalogue of one kind.
 pub(crate) type CataloguePage = PageOf<OfKind>;
-/// An app's deployments.
-pub(crate) type DeploymentsPage = PageOf<deployments::Filter>;
-/// An app's operations.
-pub(crate) type OperationsPage = PageOf<operations::Filter>;
+/// A place's deployments.
+pub(crate) type DeploymentsPage = PageOf<(Whose, deployments::Filter)>;
+/// A place's operations.
+pub(crate) type OperationsPage = PageOf<(Whose, operations::Filter)>;
 
 /// An environment's allocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,9 +130,11 @@ impl Loader<DeploymentsPage> for Lists {
 
     async fn load(&self, keys: &[DeploymentsPage]) -> Result<HashMap<DeploymentsPage, Self::Value>, Self::Error> {
         let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
-        for ((filter, keyset), apps) in groups(keys) {
-            let rows = deployments::pages(&mut transaction, &apps, filter, &keyset).await.map_err(Arc::new)?;
-            let keyed = |row: DeploymentRow| (PageOf { of: row.app.0, filter: filter.clone(), keyset }, row);
+        for ((filter, keyset), places) in groups(keys) {
+            let (whose, narrowed) = filter;
+            let rows = deployments::pages(&mut transaction, (*whose, &places), narrowed, &keyset).await;
+            let rows = rows.map_err(Arc::new)?;
+            let keyed = |(of, row)| (PageOf { of, filter: filter.clone(), keyset }, row);
             gathered(rows.into_iter().map(keyed), &mut found);
         }
         Ok(found)
@@ -144,8 +147,10 @@ impl Loader<OperationsPage> for Lists {
 
     async fn load(&self, keys: &[OperationsPage]) -> Result<HashMap<OperationsPage, Self::Value>, Self::Error> {
         let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
-        for ((filter, keyset), apps) in groups(keys) {
-            let rows = operations::pages(&mut transaction, &apps, filter, &keyset).await.map_err(Arc::new)?;
+        for ((filter, keyset), places) in groups(keys) {
+            let (whose, narrowed) = filter;
+            let rows = operations::pages(&mut transaction, (*whose, &places), narrowed, &keyset).await;
+            let rows = rows.map_err(Arc::new)?;
             let keyed = |(of, row)| (PageOf { of, filter: filter.clone(), keyset }, row);
             gathered(rows.into_iter().map(keyed), &mut found);
         }

@@ -5,12 +5,16 @@ use super::{
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
+    deployment::Deployment,
+    filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
     id,
     invitation::Invitation,
-    lists::{InvitationsPage, Invited, Members, MembersPage, SupportOf},
+    listing,
+    lists::{InvitationsPage, Invited, Members, MembersPage, OfKind, SupportOf},
     loaders::CatalogueKey,
     member::{Member, not_support},
-    place::{claim_slug, name, page_of, slug},
+    operation::Operation,
+    place::{claim_slug, name, slug, some_of},
     project::Project,
     support::SupportAccess,
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
@@ -32,7 +36,7 @@ use rhone_domain::{
     workspace,
 };
 use rhone_eventstore::Position;
-use rhone_projections::{catalogue, catalogue::Catalogue, projection, timeline::Filter};
+use rhone_projections::{catalogue, catalogue::Catalogue, projection, timeline::Filter, whose::Whose};
 use uuid::Uuid;
 
 /// A tenant.
@@ -73,7 +77,9 @@ impl Workspace {
         id: WorkspaceId,
         position: Option<Position>,
     ) -> Result<Option<Self>, Fault> {
-        super::context::wait_for(ctx, projection::key::<Catalogue>(), position).await?;
+        if !super::context::wait_for(ctx, projection::key::<Catalogue>(), position).await? {
+            return Ok(None);
+        }
         let row = ctx.loaders().catalogue.load_one(CatalogueKey(Self::KIND, id.0)).await.map_err(Fault::internal)?;
         row.as_ref().map(Self::of).transpose()
     }
@@ -129,18 +135,22 @@ impl Workspace {
         Ok(Caller::within(ctx, self.id, Scope::default()).await?.grants())
     }
 
-    /// Its projects.
+    /// Its projects; those whose name or slug holds a text, whatever its case, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
+        named: Option<String>,
+        #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Project>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Project::KIND, self.id, pages, Project::of).await?)
+        let filter = OfKind(Project::KIND, filters::named("named", named)?);
+        Ok(some_of(ctx, filter, self.id, (order, pages), Project::of).await?)
     }
 
     /// Who belongs to it. Never stale: it is written together with the change itself.
@@ -183,6 +193,40 @@ impl Workspace {
     async fn support(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SupportAccess>> {
         let rows = ctx.loaders().lists.load_one(SupportOf(self.id)).await.map_err(Fault::internal)?.unwrap_or_default();
         Ok(rows.into_iter().map(SupportAccess::from).collect())
+    }
+
+    /// Its operations, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<OperationFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Operation>> {
+        let (of, pages) = ((Whose::Workspaces, self.id.0), Pages { first, after, last, before });
+        Ok(listing::operations(ctx, of, None, filter, (order, pages)).await?)
+    }
+
+    /// The deployments of all of its apps, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeploymentFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Deployment>> {
+        let (of, pages) = ((Whose::Workspaces, self.id.0), Pages { first, after, last, before });
+        Ok(listing::deployments(ctx, of, filter, (order, pages)).await?)
     }
 
     /// Every event that concerns it, in the log's order.
