@@ -3,7 +3,12 @@
 
 use async_graphql::dataloader::Loader;
 use rhone_domain::{
-    allocation::Allocation, authorization::Membership, ids::WorkspaceId, numbers::Version, operation::Operation,
+    allocation::Allocation,
+    authorization::Membership,
+    edge_status::EdgeStatus,
+    ids::{RegionId, WorkspaceId},
+    numbers::Version,
+    operation::Operation,
 };
 use rhone_eventstore::Position;
 use rhone_projections::{
@@ -13,6 +18,7 @@ use rhone_projections::{
     },
     catalogue,
     deployments::{self, DeploymentRow},
+    edges,
     keyset::Keyset,
     logs::{self, Chunk, ChunksPage},
     session::Session,
@@ -86,6 +92,10 @@ pub(crate) struct OwnMembership(pub(crate) WorkspaceId);
 /// A workspace's times of support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SupportOf(pub(crate) WorkspaceId);
+
+/// The edges of a region that reported lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LiveEdges(pub(crate) RegionId);
 
 /// The newest chunk of a workspace's logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -299,5 +309,18 @@ impl Loader<OwnMembership> for Lists {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let own = members::of_actor(&mut transaction, self.0.actor()).await.map_err(Arc::new)?;
         Ok(own.into_iter().map(|(of, member)| (OwnMembership(of), member.membership)).collect())
+    }
+}
+
+impl Loader<LiveEdges> for Lists {
+    type Value = Vec<EdgeStatus>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[LiveEdges]) -> Result<HashMap<LiveEdges, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = edges::shown(&mut transaction, &of, 15.0).await.map_err(Arc::new)?;
+        gathered(rows.into_iter().map(|(of, row)| (LiveEdges(of), row)), &mut found);
+        Ok(found)
     }
 }

@@ -4,12 +4,12 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
-    context::{Ask as _, begin, door, platform_only},
+    context::{Ask as _, begin, platform_only},
     edge::Edge,
     filters::ListOrder,
     host::HostState,
     id,
-    lists::{CataloguePage, OfKind},
+    lists::{CataloguePage, LiveEdges, OfKind},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -20,7 +20,7 @@ use rhone_domain::{
     region,
     text::{Name, Slug},
 };
-use rhone_projections::{catalogue, edges};
+use rhone_projections::catalogue;
 use uuid::Uuid;
 
 /// Defines a noun of the catalogue: what it was created as, with its stream's version.
@@ -167,9 +167,8 @@ impl Region {
     /// The edges that reported within 15 seconds.
     #[graphql(complexity = "100 + child_complexity")]
     async fn live_edges(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Edge>> {
-        let mut transaction = begin(ctx).await?;
-        let live = edges::shown(&mut transaction, self.created.id, 15.0).await.map_err(Fault::internal)?;
-        Ok(live.into_iter().map(Edge).collect())
+        let live = ctx.loaders().lists.load_one(LiveEdges(self.created.id)).await.map_err(Fault::internal)?;
+        Ok(live.into_iter().flatten().map(Edge).collect())
     }
 }
 
@@ -257,8 +256,7 @@ impl Host {
 
 /// A host as its own stream says; it is short, and no read model is waited for.
 async fn now(ctx: &Context<'_>, id: HostId) -> Result<host::Host, Fault> {
-    let loaded = door(ctx.platform(), ctx.principal()).load::<host::Host>(id).await;
-    loaded.map(|loaded| loaded.state).map_err(Fault::internal)
+    ctx.loaders().folded(id).await
 }
 
 #[derive(Clone, Debug, InputObject)]
