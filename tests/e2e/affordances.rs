@@ -222,11 +222,8 @@ fn told(owner: &Owner, green: &str, waiting: &str) -> Vec<Told> {
 async fn offered(client: &Client, told: &Told) -> Value {
     let mut said = client.data(&format!("{{ {} }}", told.question.replace('$', SAID)), json!({})).await;
     while said.get("allowed").is_none() {
-        said = match said {
-            Value::Object(fields) => fields.into_iter().next().map(|(_, inner)| inner).unwrap_or_default(),
-            Value::Array(many) => many.into_iter().next().unwrap_or_default(),
-            other => panic!("{}: {other} tells nothing", told.question),
-        };
+        let inner = said.as_object().and_then(|fields| fields.values().next()).or_else(|| said.get(0));
+        said = inner.unwrap_or_else(|| panic!("{}: {said} tells nothing", told.question)).clone();
     }
     said
 }
