@@ -1,5 +1,6 @@
 //! The GraphQL schema. One noun, one file; a list without logic but for the builder.
 
+mod affordance;
 mod allocation;
 mod app;
 mod approval;
@@ -8,7 +9,7 @@ mod authorization;
 mod binding;
 mod change;
 mod connection;
-mod context;
+pub(crate) mod context;
 mod deploy;
 mod deployment;
 mod drain;
@@ -22,6 +23,7 @@ mod host;
 pub(crate) mod id;
 mod invitation;
 mod listed;
+mod listing;
 mod lists;
 mod live;
 mod loaders;
@@ -45,6 +47,7 @@ mod scale;
 mod scale_readiness;
 mod session;
 mod source_credential;
+mod streams;
 mod support;
 mod time;
 pub(crate) mod timeline;

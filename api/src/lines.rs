@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rhone_domain::logs::LogLine;
+use rhone_domain::{ids::WorkspaceId, logs::LogLine};
 use rhone_projections::{
     keyset::{Keyset, Towards},
-    logs::{self, Chunk, Filter, LinePosition},
+    logs::{Chunk, ChunksPage, Filter, LinePosition},
 };
 use rhone_providers::log_store::{LogStore, LogStoreError};
-use sqlx::PgConnection;
 
 use crate::fault::Fault;
 
@@ -85,16 +84,25 @@ pub(crate) async fn of_chunk(store: &LogStore, chunk: &Arc<Chunk>, asked: &Asked
     Ok((0..).zip(lines).filter(|(_, line)| asked.admits(line)).map(placed).collect())
 }
 
+/// Where chunks are looked up, by whoever asks.
+pub(crate) trait Index {
+    /// The newest chunk of a workspace.
+    async fn newest(&self, workspace: WorkspaceId) -> Result<Option<i64>, Fault>;
+
+    /// Some of them.
+    async fn chunks(&self, page: ChunksPage) -> Result<Vec<Chunk>, Fault>;
+}
+
 /// A page of lines along the order in which they were kept.
 pub(crate) async fn page(
-    connection: &mut PgConnection,
+    index: &impl Index,
     store: &LogStore,
     asked: &Asked,
     keyset: Keyset<LinePosition>,
 ) -> Result<Found, Fault> {
     // Before anything is read: what is kept meanwhile is behind it.
     let newest = match asked.filter.workspace {
-        Some(workspace) => logs::newest_of(connection, workspace).await.map_err(Fault::internal)?,
+        Some(workspace) => index.newest(workspace).await?,
         None => None,
     };
     let newest = newest.map_or(LinePosition::default(), LinePosition::behind);
@@ -103,8 +111,8 @@ pub(crate) async fn page(
     let backward = keyset.towards == Towards::Older;
     let mut from = keyset.from.or(backward.then_some(newest)).map(|at| at.chunk);
     for _ in 0..MOST_CHUNKS / usize::from(AT_ONCE) {
-        let chunks = logs::page(connection, &asked.filter, from, keyset.towards, AT_ONCE).await;
-        let chunks = chunks.map_err(Fault::internal)?;
+        let page = ChunksPage { filter: asked.filter, from, towards: keyset.towards, most: AT_ONCE };
+        let chunks = index.chunks(page).await?;
         let last = chunks.len() < usize::from(AT_ONCE);
         for chunk in chunks.into_iter().map(Arc::new) {
             let lines = of_chunk(store, &chunk, asked).await?;

@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use rhone_domain::{aggregate::Aggregate, envelope::StreamId, numbers::Version};
 use serde_json::Value;
-use std::{any::Any, sync::Arc};
+use std::{any::Any, future::Future, sync::Arc};
 use uuid::Uuid;
 
 /// The authority rows that are written in the append's own transaction (ADR 0003).
@@ -64,6 +64,27 @@ impl AsOf {
             Self::Time(time) => event.recorded_at <= time,
             Self::Position(position) => event.position <= position,
         }
+    }
+}
+
+/// Whoever folds aggregates: the door, for what is acted on, one stream at a time; or who only shows them and reads the streams
+/// of many in one statement. What is judged is loaded through it, so that what is shown is judged by the same code.
+pub trait Loads: Sync {
+    /// Why nothing could be read.
+    type Error: Send;
+
+    /// An aggregate as it is now; its default at version 0 if there is none.
+    fn load<A: Aggregate>(
+        &self,
+        id: impl Into<Uuid> + Send,
+    ) -> impl Future<Output = Result<Loaded<A>, Self::Error>> + Send;
+}
+
+impl<L: Log, I: Inline> Loads for Dispatcher<L, I> {
+    type Error = ReadError;
+
+    async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, ReadError> {
+        self.load_at(id, AsOf::Latest).await
     }
 }
 

@@ -17,7 +17,7 @@ pub mod vault;
 pub mod verify;
 
 pub use clock::Clock;
-pub use dispatcher::{AsOf, Committed, Dispatcher, Inline, NoInline, Wake};
+pub use dispatcher::{AsOf, Committed, Dispatcher, Inline, Loads, NoInline, Wake};
 pub use log::{
     Append, AppendError, Appended, FenceCheck, Idempotency, Log, NewEvent, ReadError, Recorded, StreamWrite,
 };

@@ -19,11 +19,13 @@ use rhone_domain::{
     numbers::EnvSet,
 };
 use sha2::Sha256;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use std::collections::HashMap;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Where a value belongs; its ciphertext opens nowhere else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The tenant.
     pub workspace: WorkspaceId,
@@ -158,15 +160,35 @@ impl Vault {
         value: ValueId,
         place: &Place,
     ) -> Result<Hidden, VaultError> {
-        let row = sqlx::query(
-            "SELECT v.nonce, v.ciphertext, v.generation, k.kek, k.wrapped FROM vault.values v
-             JOIN vault.app_keys k USING (workspace, app, purpose, generation) WHERE v.value = $1 AND v.workspace = $2",
+        let mut opened = self.open_many(connection, &[(value, place)]).await?;
+        opened.pop().ok_or_else(|| missing(place))
+    }
+
+    /// Values in clear, each if it is the one that belongs there: one statement for all of them.
+    pub async fn open_many(
+        &self,
+        connection: &mut PgConnection,
+        wanted: &[(ValueId, &Place)],
+    ) -> Result<Vec<Hidden>, VaultError> {
+        let rows = sqlx::query(
+            "SELECT v.value, v.workspace, v.nonce, v.ciphertext, v.generation, k.kek, k.wrapped FROM vault.values v
+             JOIN vault.app_keys k USING (workspace, app, purpose, generation) WHERE v.value = ANY($1)",
         )
-        .bind(value.0)
-        .bind(place.workspace.0)
-        .fetch_optional(connection)
+        .bind(wanted.iter().map(|(value, _)| value.0).collect::<Vec<_>>())
+        .fetch_all(connection)
         .await?;
-        let row = row.ok_or_else(|| VaultError::Missing { name: place.name.clone(), set: place.set })?;
+        let mut kept = HashMap::<(Uuid, Uuid), &PgRow>::with_capacity(rows.len());
+        for row in &rows {
+            kept.insert((row.try_get("value")?, row.try_get("workspace")?), row);
+        }
+        let opened = wanted.iter().map(|(value, place)| {
+            let row = kept.get(&(value.0, place.workspace.0)).ok_or_else(|| missing(place))?;
+            self.decrypted(row, place)
+        });
+        opened.collect()
+    }
+
+    fn decrypted(&self, row: &PgRow, place: &Place) -> Result<Hidden, VaultError> {
         let (kek, wrapped): (String, Vec<u8>) = (row.try_get("kek")?, row.try_get("wrapped")?);
         let generation = row.try_get("generation")?;
         let wrapping = wrapping(&kek, (place.workspace, place.app), Purpose::Data, generation);
@@ -277,6 +299,10 @@ impl Digester {
         mac.update(&message);
         Digest(mac.finalize().into_bytes().into())
     }
+}
+
+fn missing(place: &Place) -> VaultError {
+    VaultError::Missing { name: place.name.clone(), set: place.set }
 }
 
 /// The right binding.

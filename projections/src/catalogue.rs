@@ -195,17 +195,32 @@ pub struct Filter {
     pub purpose: Option<String>,
 }
 
+/// Whether a thing's name or slug holds this text.
+fn named(parameter: &str) -> String {
+    format!(
+        "({parameter}::text IS NULL OR strpos(lower(body->>'name'), lower({parameter})) > 0
+            OR strpos(body->>'slug', lower({parameter})) > 0)"
+    )
+}
+
 /// The things of one kind that belong to nothing, in order of creation.
-pub async fn page(connection: &mut PgConnection, kind: &str, keyset: &Keyset<Uuid>) -> Result<Vec<Entry>, sqlx::Error> {
-    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+pub async fn page(
+    connection: &mut PgConnection,
+    kind: &str,
+    filter: &Filter,
+    keyset: &Keyset<Uuid>,
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let (operator, order, named) = (keyset.towards.operator(), keyset.towards.order(), named("$4"));
     let query = format!(
         "SELECT id, kind, version, body, created_at FROM catalogue.entries
-         WHERE kind = $1 AND parent IS NULL AND ($2::uuid IS NULL OR id {operator} $2) ORDER BY id {order} LIMIT $3"
+         WHERE kind = $1 AND parent IS NULL AND ($2::uuid IS NULL OR id {operator} $2) AND {named}
+         ORDER BY id {order} LIMIT $3"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
         .bind(kind)
         .bind(keyset.from)
         .bind(keyset.most)
+        .bind(&filter.named)
         .fetch_all(connection)
         .await?
         .iter()
@@ -221,12 +236,12 @@ pub async fn pages(
     filter: &Filter,
     keyset: &Keyset<Uuid>,
 ) -> Result<Vec<(Uuid, Entry)>, sqlx::Error> {
-    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    let (operator, order, named) = (keyset.towards.operator(), keyset.towards.order(), named("$5"));
     let query = format!(
         "SELECT of.parent, e.* FROM unnest($2::uuid[]) AS of(parent) CROSS JOIN LATERAL (
              SELECT id, kind, version, body, created_at FROM catalogue.entries
              WHERE kind = $1 AND parent = of.parent AND ($3::uuid IS NULL OR id {operator} $3)
-               AND ($5::text IS NULL OR strpos(lower(body->>'name'), lower($5)) > 0 OR strpos(body->>'slug', lower($5)) > 0)
+               AND {named}
                AND ($6::text IS NULL OR body->>'kind' = $6)
              ORDER BY id {order} LIMIT $4) e
          ORDER BY of.parent, e.id {order}"

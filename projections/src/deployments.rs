@@ -4,6 +4,7 @@ use crate::{
     keyset::Keyset,
     projection::{ApplyError, Projection},
     rows,
+    whose::{Whose, apps_of},
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -142,27 +143,42 @@ pub struct Filter {
     pub before: Option<DateTime<Utc>>,
 }
 
-/// A page of the deployments of each of these apps, in order of creation.
+/// A page of the deployments of each of these places, with the place, in order of creation; an environment's are those that
+/// an operation there was about.
 pub async fn pages(
     connection: &mut PgConnection,
-    apps: &[Uuid],
+    (whose, places): (Whose, &[Uuid]),
     filter: &Filter,
     keyset: &Keyset<Uuid>,
-) -> Result<Vec<DeploymentRow>, sqlx::Error> {
+) -> Result<Vec<(Uuid, DeploymentRow)>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
-    let query = format!(
-        "SELECT d.* FROM unnest($1::uuid[]) AS of(app) CROSS JOIN LATERAL (
-             SELECT {COLUMNS} FROM deployments.deployments
-             WHERE app = of.app AND ($2::uuid IS NULL OR id {operator} $2)
+    let page = |of: &str| {
+        format!(
+            "SELECT {COLUMNS} FROM deployments.deployments
+             WHERE {of} AND ($2::uuid IS NULL OR id {operator} $2)
                AND ($4::text IS NULL OR $4 = CASE WHEN failed IS NOT NULL THEN 'failed'
                    WHEN validated IS NOT NULL THEN 'validated' ELSE 'created' END)
                AND ($5::text IS NULL OR created->>'digest' = $5)
                AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
-             ORDER BY id {order} LIMIT $3) d
-         ORDER BY d.app, d.id {order}"
+             ORDER BY id {order} LIMIT $3"
+        )
+    };
+    let page = match (whose, apps_of(whose)) {
+        (_, Some(apps)) => format!(
+            "SELECT one.* FROM {apps} CROSS JOIN LATERAL ({}) one ORDER BY one.id {order} LIMIT $3",
+            page("app = a.id")
+        ),
+        (Whose::Environments, None) => {
+            page("id IN (SELECT deployment FROM authority.operations WHERE environment = of.id)")
+        }
+        (_, None) => page("app = of.id"),
+    };
+    let query = format!(
+        "SELECT of.id AS place, d.* FROM unnest($1::uuid[]) AS of (id) CROSS JOIN LATERAL ({page}) d
+         ORDER BY of.id, d.id {order}"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(apps)
+        .bind(places)
         .bind(keyset.from)
         .bind(keyset.most)
         .bind(filter.status)
@@ -172,7 +188,7 @@ pub async fn pages(
         .fetch_all(connection)
         .await?
         .iter()
-        .map(read)
+        .map(|row| Ok((row.try_get("place")?, read(row)?)))
         .collect()
 }
 

@@ -2,6 +2,7 @@
 
 use rhone_domain::{edge_status::EdgeStatus, ids::RegionId};
 use sqlx::{PgConnection, PgPool, Row as _, types::Json};
+use uuid::Uuid;
 
 /// Takes a report in; the newest replaces the one before.
 pub async fn record(pool: &PgPool, status: &EdgeStatus) -> Result<(), sqlx::Error> {
@@ -37,18 +38,21 @@ pub async fn live(
     .collect()
 }
 
-/// The same as any user may see it: without what it says of tenants.
+/// The same of each of these regions, with the region, as any user may see it: without what it says of tenants.
 pub async fn shown(
     connection: &mut PgConnection,
-    region: RegionId,
+    regions: &[RegionId],
     seconds: f64,
-) -> Result<Vec<EdgeStatus>, sqlx::Error> {
-    let rows: Vec<Json<EdgeStatus>> = sqlx::query_scalar("SELECT status.live_edges($1, $2)")
-        .bind(region.0)
-        .bind(seconds)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|Json(status)| status).collect())
+) -> Result<Vec<(RegionId, EdgeStatus)>, sqlx::Error> {
+    let rows: Vec<(Uuid, Json<EdgeStatus>)> = sqlx::query_as(
+        "SELECT asked.id, live.body FROM unnest($1::uuid[]) AS asked (id)
+         CROSS JOIN LATERAL status.live_edges(asked.id, $2) AS live (body)",
+    )
+    .bind(regions.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(seconds)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(region, Json(status))| (RegionId(region), status)).collect())
 }
 
 /// How many edges of a region reported within `seconds`, though not within `live` seconds.

@@ -1,30 +1,27 @@
-//! Many aggregates of one kind, each folded from its stream as a session's actor may see it: one statement for all of them. The
-//! trap avoided: a list whose every row reads a stream of its own.
+//! Many streams at once, as a session's actor may see them: one statement for all of them, whatever is folded from each. The trap
+//! avoided: a list whose every row reads streams of its own.
 
-use rhone_domain::{aggregate::Aggregate, envelope::StreamId};
+use rhone_domain::envelope::StreamId;
 use rhone_eventstore::{
-    Loaded, ReadError, Recorded,
-    dispatcher::fold,
+    ReadError, Recorded,
     postgres::{EVENT_COLUMNS, event_from_row},
 };
 use sqlx::PgConnection;
 use std::collections::HashMap;
-use uuid::Uuid;
 
-/// Those of these ids that have any event.
-pub async fn many<A: Aggregate>(
+/// The events of those of these streams that have any, each in its order.
+pub async fn streams(
     connection: &mut PgConnection,
-    ids: &[Uuid],
-) -> Result<HashMap<Uuid, Loaded<A>>, ReadError> {
-    let streams: Vec<_> = ids.iter().map(|id| StreamId::new(A::CATEGORY, *id).to_string()).collect();
+    streams: &[StreamId],
+) -> Result<HashMap<StreamId, Vec<Recorded>>, ReadError> {
+    let names: Vec<_> = streams.iter().map(ToString::to_string).collect();
     let query =
         format!("SELECT {EVENT_COLUMNS} FROM log.events WHERE stream = ANY($1) ORDER BY events.stream, events.version");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(streams).fetch_all(connection).await;
-    let events = rows.map_err(ReadError::Unavailable)?.iter().map(event_from_row).collect::<Result<Vec<_>, _>>()?;
-    let same = |one: &Recorded, other: &Recorded| one.envelope.stream == other.envelope.stream;
-    let folded = events.chunk_by(same).map(|events| {
-        let stream = events[0].envelope.stream.clone();
-        Ok((stream.id(), fold(stream, events)?))
-    });
-    folded.collect()
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(names).fetch_all(connection).await;
+    let mut found = HashMap::<StreamId, Vec<Recorded>>::with_capacity(streams.len());
+    for row in rows.map_err(ReadError::Unavailable)? {
+        let event = event_from_row(&row)?;
+        found.entry(event.envelope.stream.clone()).or_default().push(event);
+    }
+    Ok(found)
 }

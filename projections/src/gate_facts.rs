@@ -18,7 +18,8 @@ use rhone_domain::{
     runtime_service_binding::RuntimeServices,
     variables::Variables,
 };
-use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
+use rhone_eventstore::{Loaded, Loads, Unit};
+use std::future::Future;
 
 /// The streams that gates look at.
 #[derive(Clone, Debug)]
@@ -45,39 +46,42 @@ pub struct GateFacts {
 
 impl GateFacts {
     /// As the log has them now.
-    pub async fn load<L: Log, I: Inline>(
-        door: &Dispatcher<L, I>,
+    pub async fn load<R: Loads>(
+        from: &R,
         environment: EnvironmentId,
         deployment: DeploymentId,
-    ) -> Result<Self, ReadError> {
-        let deployment = door.load::<Deployment>(deployment).await?;
-        Self::of(door, environment, deployment).await
+    ) -> Result<Self, R::Error> {
+        Self::with(from, environment, from.load::<Deployment>(deployment)).await
     }
 
     /// With a deployment that was loaded before, or is only about to be appended.
-    pub async fn of<L: Log, I: Inline>(
-        door: &Dispatcher<L, I>,
+    pub async fn of<R: Loads>(
+        from: &R,
         environment: EnvironmentId,
         deployment: Loaded<Deployment>,
-    ) -> Result<Self, ReadError> {
-        let (owner, settings, migrations, variables) = tokio::try_join!(
-            door.load::<RouteOwner>(environment),
-            door.load::<Environment>(environment),
-            door.load::<Migrations>(environment),
-            door.load::<Variables>(environment)
+    ) -> Result<Self, R::Error> {
+        Self::with(from, environment, async { Ok(deployment) }).await
+    }
+
+    /// What does not depend on anything is read at once, and then the bytes: two rounds, however many streams.
+    async fn with<R: Loads>(
+        from: &R,
+        environment: EnvironmentId,
+        deployment: impl Future<Output = Result<Loaded<Deployment>, R::Error>> + Send,
+    ) -> Result<Self, R::Error> {
+        let (deployment, owner, settings, migrations, variables, providers, services) = tokio::try_join!(
+            deployment,
+            from.load::<RouteOwner>(environment),
+            from.load::<Environment>(environment),
+            from.load::<Migrations>(environment),
+            from.load::<Variables>(environment),
+            from.load::<ProviderBindings>(environment),
+            from.load::<RuntimeServices>(environment)
         )?;
-        let next = match &deployment.state.created {
-            Some(created) => Some(door.load::<Artifact>(created.artifact).await?),
-            None => None,
-        };
-        let present = match (&owner.state.owner, owner.state.lane()) {
-            (Some(present), Some(lane)) => {
-                Some(door.load::<Artifact>(ArtifactId::of(lane.workspace, present.artifact)).await?)
-            }
-            _ => None,
-        };
-        let (providers, services) =
-            tokio::try_join!(door.load::<ProviderBindings>(environment), door.load::<RuntimeServices>(environment))?;
+        let next = deployment.state.created.as_ref().map(|created| created.artifact);
+        let present = owner.state.owner.as_ref().zip(owner.state.lane());
+        let present = present.map(|(present, lane)| ArtifactId::of(lane.workspace, present.artifact));
+        let (next, present) = tokio::try_join!(artifact(from, next), artifact(from, present))?;
         Ok(Self { owner, deployment, variables, environment: settings, migrations, next, present, providers, services })
     }
 
@@ -117,6 +121,13 @@ impl GateFacts {
         for artifact in [&self.next, &self.present].into_iter().flatten() {
             unit.assert(artifact);
         }
+    }
+}
+
+async fn artifact<R: Loads>(from: &R, id: Option<ArtifactId>) -> Result<Option<Loaded<Artifact>>, R::Error> {
+    match id {
+        Some(id) => Ok(Some(from.load::<Artifact>(id).await?)),
+        None => Ok(None),
     }
 }
 

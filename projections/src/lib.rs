@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod deployments;
 pub mod timeline;
 pub mod uploads;
+pub mod whose;
 
 pub mod contents;
 pub mod drain_facts;

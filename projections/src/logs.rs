@@ -167,7 +167,7 @@ impl FromStr for LinePosition {
 }
 
 /// Which chunks: those for which all of it holds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Of this workspace; the reader's own eyes decide besides.
     pub workspace: Option<WorkspaceId>,
@@ -239,28 +239,65 @@ impl Filter {
     }
 }
 
-/// At most `most` chunks along the order in which they were kept, from a chunk on, itself included.
-pub async fn page(
-    connection: &mut PgConnection,
-    filter: &Filter,
-    from: Option<i64>,
-    towards: Towards,
-    most: u16,
-) -> Result<Vec<Chunk>, sqlx::Error> {
-    let (operator, order) = (towards.operator(), towards.order());
-    let mut query = QueryBuilder::new(format!("SELECT {COLUMNS} FROM diagnostics.log_chunks c WHERE true"));
-    if let Some(from) = from {
-        query.push(format!(" AND c.pos {operator}= ")).push_bind(from);
-    }
-    filter.narrow(&mut query);
-    query.push(format!(" ORDER BY c.pos {order} LIMIT ")).push_bind(i64::from(most));
-    query.build().fetch_all(connection).await?.iter().map(chunk).collect()
+/// Chunks along the order in which they were kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChunksPage {
+    /// Which.
+    pub filter: Filter,
+    /// From this one on, itself included.
+    pub from: Option<i64>,
+    /// Which way.
+    pub towards: Towards,
+    /// The most.
+    pub most: u16,
 }
 
-/// The newest chunk that these eyes see of a workspace.
-pub async fn newest_of(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<Option<i64>, sqlx::Error> {
-    let newest = sqlx::query_scalar("SELECT max(pos) FROM diagnostics.log_chunks WHERE workspace = $1");
-    newest.bind(workspace.0).fetch_one(connection).await
+/// One page for each that is asked for, in one statement: each part of it finds its own index.
+pub async fn pages(connection: &mut PgConnection, asked: &[ChunksPage]) -> Result<Vec<Vec<Chunk>>, sqlx::Error> {
+    let mut query = QueryBuilder::new("");
+    for (nth, page) in asked.iter().enumerate() {
+        let (operator, order) = (page.towards.operator(), page.towards.order());
+        query.push(if nth == 0 { "(" } else { " UNION ALL (" });
+        query.push(format!("SELECT {nth}::bigint AS nth, {COLUMNS} FROM diagnostics.log_chunks c WHERE true"));
+        if let Some(from) = page.from {
+            query.push(format!(" AND c.pos {operator}= ")).push_bind(from);
+        }
+        page.filter.narrow(&mut query);
+        query.push(format!(" ORDER BY c.pos {order} LIMIT ")).push_bind(i64::from(page.most)).push(")");
+    }
+    let mut pages: Vec<Vec<Chunk>> = asked.iter().map(|_| Vec::new()).collect();
+    if asked.is_empty() {
+        return Ok(pages);
+    }
+    for row in query.build().fetch_all(connection).await? {
+        let nth: i64 = row.try_get("nth")?;
+        let page = usize::try_from(nth).ok().and_then(|nth| pages.get_mut(nth));
+        page.ok_or(sqlx::Error::RowNotFound)?.push(chunk(&row)?);
+    }
+    // What a union answers has no order.
+    for (page, asked) in pages.iter_mut().zip(asked) {
+        page.sort_by_key(|chunk| chunk.pos);
+        if asked.towards == Towards::Older {
+            page.reverse();
+        }
+    }
+    Ok(pages)
+}
+
+/// The newest chunk that these eyes see of each of these workspaces; those without any are left out.
+pub async fn newest_of(
+    connection: &mut PgConnection,
+    workspaces: &[WorkspaceId],
+) -> Result<Vec<(WorkspaceId, i64)>, sqlx::Error> {
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+        "SELECT asked.id, n.pos FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT max(pos) AS pos FROM diagnostics.log_chunks WHERE workspace = asked.id
+         ) n WHERE n.pos IS NOT NULL",
+    )
+    .bind(workspaces.iter().map(|id| id.0).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(of, pos)| (WorkspaceId(of), pos)).collect())
 }
 
 /// What was heard in one look.

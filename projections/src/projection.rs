@@ -66,13 +66,31 @@ pub async fn position(connection: &mut PgConnection, key: Key<'_>) -> Result<Opt
     text.parse().map(Some).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Waits, for a bounded time, until a projection has taken in a position; false when it did not.
-pub async fn reached(pool: &PgPool, key: Key<'_>, target: Position, most: Duration) -> Result<bool, sqlx::Error> {
+/// Whether the live forms of all of these have come so far.
+async fn have_come(connection: &mut PgConnection, keys: &[Key<'_>], target: Position) -> Result<bool, sqlx::Error> {
+    let positions: Vec<String> = sqlx::query_scalar(
+        "SELECT era || '-' || tx::text || '-' || pos FROM log.checkpoints
+         WHERE (projection, version) IN (SELECT * FROM unnest($1::text[], $2::integer[]))",
+    )
+    .bind(keys.iter().map(|key| key.projection).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.version).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut come = 0;
+    for text in &positions {
+        let position: Position = text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        come += usize::from(position >= target);
+    }
+    Ok(come == keys.len())
+}
+
+/// Waits, for a bounded time, until all of these projections have taken in a position; false when they did not.
+pub async fn reached(pool: &PgPool, keys: &[Key<'_>], target: Position, most: Duration) -> Result<bool, sqlx::Error> {
     let wait = async {
         let mut pause = Duration::from_millis(2);
         loop {
             let mut connection = pool.acquire().await?;
-            if position(&mut connection, key).await?.is_some_and(|position| position >= target) {
+            if have_come(&mut connection, keys, target).await? {
                 return Ok(());
             }
             drop(connection);

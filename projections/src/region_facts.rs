@@ -15,7 +15,7 @@ use rhone_domain::{
     runtime_service_binding::RuntimeServices,
     variables::Variables,
 };
-use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
+use rhone_eventstore::{Loaded, Loads, Unit};
 
 /// The streams that those gates look at.
 #[derive(Clone, Debug)]
@@ -44,22 +44,29 @@ pub struct RegionFacts {
 
 impl RegionFacts {
     /// As the log has them now.
-    pub async fn load<L: Log, I: Inline>(door: &Dispatcher<L, I>, wanted: Enablement) -> Result<Self, ReadError> {
+    pub async fn load<R: Loads>(from: &R, wanted: Enablement) -> Result<Self, R::Error> {
         let id = wanted.environment;
-        let (owner, environment) = tokio::try_join!(door.load::<RouteOwner>(id), door.load::<Environment>(id))?;
+        let (owner, environment, providers, services, variables, region, cell) = tokio::try_join!(
+            from.load::<RouteOwner>(id),
+            from.load::<Environment>(id),
+            from.load::<ProviderBindings>(id),
+            from.load::<RuntimeServices>(id),
+            from.load::<Variables>(id),
+            from.load::<Region>(wanted.region),
+            from.load::<Cell>(wanted.cell)
+        )?;
         let of = owner.state.owner.as_ref();
         let nobody = DeploymentId(uuid::Uuid::nil());
-        let deployment = door.load::<Deployment>(of.map_or(nobody, |owner| owner.deployment)).await?;
-        let artifact = match (owner.state.lane(), of) {
-            (Some(lane), Some(of)) => Some(door.load::<Artifact>(ArtifactId::of(lane.workspace, of.artifact)).await?),
-            _ => None,
+        let deployment = from.load::<Deployment>(of.map_or(nobody, |owner| owner.deployment));
+        let artifact = async {
+            match (owner.state.lane(), of) {
+                (Some(lane), Some(of)) => {
+                    Ok(Some(from.load::<Artifact>(ArtifactId::of(lane.workspace, of.artifact)).await?))
+                }
+                _ => Ok(None),
+            }
         };
-        let (providers, services, variables) = tokio::try_join!(
-            door.load::<ProviderBindings>(id),
-            door.load::<RuntimeServices>(id),
-            door.load::<Variables>(id)
-        )?;
-        let (region, cell) = tokio::try_join!(door.load::<Region>(wanted.region), door.load::<Cell>(wanted.cell))?;
+        let (deployment, artifact) = tokio::try_join!(deployment, artifact)?;
         Ok(Self { wanted, environment, owner, deployment, artifact, providers, services, variables, region, cell })
     }
 

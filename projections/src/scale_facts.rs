@@ -11,7 +11,7 @@ use rhone_domain::{
     runtime_service_binding::RuntimeServices,
     scale::{Facts, Scale},
 };
-use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
+use rhone_eventstore::{Loaded, Loads, Unit};
 
 /// The streams that those gates look at.
 #[derive(Clone, Debug)]
@@ -30,18 +30,20 @@ pub struct ScaleFacts {
 
 impl ScaleFacts {
     /// As the log has them now.
-    pub async fn load<L: Log, I: Inline>(door: &Dispatcher<L, I>, id: EnvironmentId) -> Result<Self, ReadError> {
-        let owner = door.load::<RouteOwner>(id).await?;
-        let environment = door.load::<Environment>(id).await?;
+    pub async fn load<R: Loads>(from: &R, id: EnvironmentId) -> Result<Self, R::Error> {
+        let (owner, environment, services) = tokio::try_join!(
+            from.load::<RouteOwner>(id),
+            from.load::<Environment>(id),
+            from.load::<RuntimeServices>(id)
+        )?;
         let needs = match (owner.state.lane(), &owner.state.owner) {
             (Some(lane), Some(of)) => {
                 let bytes = ArtifactId::of(lane.workspace, of.artifact);
-                let artifact = door.load::<Artifact>(bytes).await?;
+                let artifact = from.load::<Artifact>(bytes).await?;
                 artifact.state.created.map(|created| created.facts.needs).unwrap_or_default()
             }
             _ => Needs::default(),
         };
-        let services = door.load::<RuntimeServices>(id).await?;
         let region = owner.state.place().map(|place| place.region);
         let standings = region.map(|region| services.state.standings(region)).unwrap_or_default();
         Ok(Self { environment, owner, needs, services, standings })

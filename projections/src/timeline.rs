@@ -5,7 +5,7 @@
 mod query;
 mod subject;
 
-pub use query::{Filter, by_correlations, of_event, page, pages};
+pub use query::{Filter, by_correlations, of_event, of_events, page, pages};
 pub use rhone_domain::history::redacted;
 pub(crate) use subject::{lasts, names};
 

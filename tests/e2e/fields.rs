@@ -73,6 +73,8 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
         "RouteChangeImpact" => {
             (Tenants, "environment(id: \"environmentId\") { promotion(deploymentId: \"deploymentId\") { impact $ } }")
         }
+        "EnvironmentAffordances" => (Tenants, "environment(id: \"environmentId\") { affordances $ }"),
+        "Affordance" => (Tenants, "environment(id: \"environmentId\") { affordances { freeze $ } }"),
         "FailoverPlan" => (Tenants, "environment(id: \"environmentId\") { failover(regionId: \"regionId\") $ }"),
         "RegionReadiness" => (
             Tenants,

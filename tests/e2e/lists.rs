@@ -57,6 +57,44 @@ async fn lists_are_narrowed_by_what_is_asked_and_the_newest_comes_first() {
     oldest.reverse();
     assert_eq!(oldest, operations);
     what_an_environment_has(&owner.tenant).await;
+    every_place_has_what_its_apps_have(&owner.tenant, &newest).await;
+}
+
+/// The same rows under the same filters, from wherever one looks.
+async fn every_place_has_what_its_apps_have(tenant: &Tenant, newest: &[String]) {
+    let (client, app) = (&tenant.client, tenant.app.as_str());
+    let listed = async |place: &str, id: &str, list: &str| {
+        let query = format!("query($id: ID!) {{ {place}(id: $id) {{ list: {list} {{ nodes {{ id }} }} }} }}");
+        let data = client.data(&query, json!({ "id": id })).await;
+        let nodes = data[place]["list"]["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().map(|node| text(&node["id"])).collect::<Vec<_>>()
+    };
+    for list in [
+        "operations",
+        "operations(order: OLDEST_FIRST, first: 2)",
+        "operations(filter: { kind: PROMOTION, ended: true })",
+        "deployments",
+        "deployments(last: 2)",
+        "deployments(filter: { status: FAILED })",
+    ] {
+        let of_app = ids(client, app, list).await;
+        assert_eq!(listed("workspace", &tenant.workspace, list).await, of_app, "{list}");
+        assert_eq!(listed("project", &tenant.project, list).await, of_app, "{list}");
+    }
+    let preview = tenant.preview.id.as_str();
+    let there = ids(client, app, &format!("operations(environmentId: \"{preview}\")")).await;
+    assert!(!there.is_empty());
+    assert_eq!(listed("environment", preview, "operations").await, there);
+    assert_eq!(listed("environment", preview, "deployments").await, newest[newest.len() - 1..]);
+    assert!(listed("environment", &tenant.production.id, "deployments").await.is_empty());
+    let shop = "projects(named: \"SHO\", order: NEWEST_FIRST)";
+    assert_eq!(listed("workspace", &tenant.workspace, shop).await, std::slice::from_ref(&tenant.project));
+    assert!(listed("workspace", &tenant.workspace, "projects(named: \"nothing\")").await.is_empty());
+    for (asked, found) in [("named: \"tenant\"", 1), ("named: \"nothing\"", 0), ("order: NEWEST_FIRST", 1)] {
+        let data = client.data(&format!("{{ workspaces({asked}) {{ nodes {{ id }} }} }}"), json!({})).await;
+        assert!(data["workspaces"]["nodes"].as_array().is_some_and(|all| all.len() >= found), "{asked}: {data}");
+        assert!(found > 0 || data["workspaces"]["nodes"] == json!([]), "{asked}: {data}");
+    }
 }
 
 async fn what_an_environment_has(tenant: &Tenant) {

@@ -1,6 +1,7 @@
 //! The whole platform, driven from outside: the story of an artifact that becomes traffic, and everything that tries to make
 //! it lie. One binary, so that it links once and most tests share one platform.
 
+mod affordances;
 mod architecture;
 mod audit;
 mod backup;

@@ -86,7 +86,7 @@ fn asks(mutation: &str) -> Asks {
 
 /// Who tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+pub(crate) enum Who {
     Owner,
     Admin,
     Member,
@@ -201,14 +201,14 @@ async fn support_acts_for_a_member_under_both_names_until_it_is_ended() {
     assert_eq!(verdict(&answer, "viewer"), Verdict::Unauthenticated, "{answer:#}");
 }
 
-async fn table(client: &Client) -> Vec<Value> {
+pub(crate) async fn table(client: &Client) -> Vec<Value> {
     let query = "{ authorizationTable { command grants own level roles } }";
     let table = client.data(query, json!({})).await["authorizationTable"].clone();
     table.as_array().expect("the table is a list").clone()
 }
 
 /// Somebody for each part.
-async fn callers(platform: &Platform, owner: &Owner, table: &[Value]) -> Vec<(Who, Client)> {
+pub(crate) async fn callers(platform: &Platform, owner: &Owner, table: &[Value]) -> Vec<(Who, Client)> {
     let (admin, member) = (added(platform, owner, "ADMIN").await, added(platform, owner, "MEMBER").await);
     let custom = added(platform, owner, "MEMBER").await;
     let mut grants: Vec<&str> = table.iter().flat_map(|row| words(&row["grants"])).collect();

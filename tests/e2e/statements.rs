@@ -12,10 +12,13 @@ use rhone_tests::{
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const MANY: usize = 50;
+const MANY: usize = 12;
+
+/// So many statements more are let pass: a batch may be cut in two. A statement for each row would be 11 of them.
+const MORE: usize = 5;
 
 /// What a console asks for, and where its rows are.
-const QUESTIONS: [(&str, &str, &str); 13] = [
+const QUESTIONS: &[(&str, &str, &str)] = &[
     ("workspaces", "workspaces(first: $n) { nodes { id slug name version } }", "/workspaces/nodes"),
     (
         "projects with their apps",
@@ -80,6 +83,114 @@ const QUESTIONS: [(&str, &str, &str); 13] = [
         "/project/apps/nodes",
     ),
     (
+        "environments with what a promotion to them would come to",
+        "app(id: $app) { environments(first: $n) { nodes { id promotion(deploymentId: $deployment) { allowed code gates { kind state } \
+         variables { currentSet } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with what a rollback of them would come to",
+        "app(id: $app) { environments(first: $n) { nodes { id rollbackPlan { allowed deploymentId } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "deployments with what their promotion would come to",
+        "app(id: $app) { deployments(first: $n) { nodes { id promotion(environmentId: $environment) { allowed gates { kind } } } } }",
+        "/app/deployments/nodes",
+    ),
+    (
+        "deployments with what a rollback to them would come to",
+        "app(id: $app) { deployments(first: $n) { nodes { id rollbackPlan(environmentId: $environment) { allowed gates { kind } } } } }",
+        "/app/deployments/nodes",
+    ),
+    (
+        "environments with the gates of their scale",
+        "app(id: $app) { environments(first: $n) { nodes { id scalePlan(replicas: 2) { allowed gates { kind } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with what of them may be many",
+        "app(id: $app) { environments(first: $n) { nodes { id scaleReadiness(replicas: 2) { allowed } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with the gates of a failover and of a region",
+        "app(id: $app) { environments(first: $n) { nodes { id failover(regionId: $region) { allowed } \
+         regionReadiness(regionId: $region, cellId: $cell) { allowed } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with their variables, values and sets",
+        "app(id: $app) { environments(first: $n) { nodes { id variables { key value } variableSets { set keys } \
+         variableDifference(deploymentId: $deployment) { currentSet } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with what the caller may do",
+        "app(id: $app) { environments(first: $n) { nodes { id viewerGrants affordances { freeze { allowed } wake { code } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with their operations and deployments",
+        "app(id: $app) { environments(first: $n) { nodes { id operations(first: 2) { nodes { id cancellable { allowed } } } \
+         deployments(first: 2) { nodes { id } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with their logs",
+        "app(id: $app) { environments(first: $n) { nodes { id logs(first: 1) { nodes { text } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "deployments with their logs",
+        "app(id: $app) { deployments(first: $n) { nodes { id logs(first: 1) { nodes { text } } } } }",
+        "/app/deployments/nodes",
+    ),
+    (
+        "operations with everything",
+        "app(id: $app) { operations(first: $n) { nodes { id cancellable { allowed code } environment { slug routeOwner { epoch } } \
+         deployment { id } logs(first: 1) { nodes { text } } } } }",
+        "/app/operations/nodes",
+    ),
+    (
+        "a workspace's operations",
+        "workspace(id: $workspace) { operations(first: $n) { nodes { id environment { slug } } } }",
+        "/workspace/operations/nodes",
+    ),
+    (
+        "a workspace's deployments",
+        "workspace(id: $workspace) { deployments(first: $n) { nodes { id app { slug } } } }",
+        "/workspace/deployments/nodes",
+    ),
+    (
+        "projects with their operations and deployments",
+        "workspace(id: $workspace) { projects(first: $n) { nodes { id viewerGrants operations(first: 1) { nodes { id } } \
+         deployments(first: 1) { nodes { id } } } } }",
+        "/workspace/projects/nodes",
+    ),
+    (
+        "environments with why they are there",
+        "app(id: $app) { environments(first: $n) { nodes { id why(field: EXISTENCE) { value command causes { summary } operation { id } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with what changed",
+        "app(id: $app) { environments(first: $n) { nodes { id \
+         changes(from: \"2026-01-01T00:00:00Z\", to: \"2100-01-01T00:00:00Z\") { field operation { id } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "workspaces with their people",
+        "workspaces(first: $n) { nodes { id viewerGrants members(first: 2) { nodes { actor } } invitations(first: 2) { nodes { id } } \
+         support { id } } }",
+        "/workspaces/nodes",
+    ),
+    (
+        "workspaces with their lists",
+        "workspaces(first: $n) { nodes { id operations(first: 1) { nodes { id } } deployments(first: 1) { nodes { id } } } }",
+        "/workspaces/nodes",
+    ),
+    (
         "timeline",
         "app(id: $app) { timeline(first: $n) { nodes { position type summary actor payload } } }",
         "/app/timeline/nodes",
@@ -93,8 +204,9 @@ async fn no_row_costs_a_statement_of_its_own() {
     let ids = many_of_everything(&platform, &client).await;
     let log = counted_by_postgres(&platform, "rhone_api").await;
     let mut wrong = Vec::new();
-    for (name, question, rows) in QUESTIONS {
-        let used = ["workspace", "project", "app"].into_iter().filter(|name| question.contains(&format!("${name}")));
+    for &(name, question, rows) in QUESTIONS {
+        let names = ["workspace", "project", "app", "environment", "deployment", "region", "cell"];
+        let used = names.into_iter().filter(|name| question.contains(&format!("${name}")));
         let declared = used.map(|name| format!(", ${name}: ID!"));
         let query = format!("query($n: Int!{}) {{ {question} }}", declared.collect::<String>());
         let mut counts = Vec::new();
@@ -105,7 +217,7 @@ async fn no_row_costs_a_statement_of_its_own() {
             counts.push(fewest(&client, &log, &query, &variables, (rows, n)).await);
         }
         eprintln!("statements: {name}: {} for 1 row, {} for {MANY}", counts[0].len(), counts[1].len());
-        if counts[1].len() > counts[0].len() + MANY / 2 || counts[0].is_empty() {
+        if counts[1].len() > counts[0].len() + MORE || counts[0].is_empty() {
             wrong.push(format!("{name}: {:#?}", counts[1]));
         }
     }
@@ -127,7 +239,7 @@ async fn no_row_costs_a_statement_of_its_own() {
 }
 
 /// The statements of one question. What is gathered is gathered for a millisecond: on a busy machine a batch may be cut in two,
-/// and that is no growth, so the best of five counts, and a few more are let pass: a statement for each row would be 49.
+/// and that is no growth, so the best of five counts.
 async fn fewest(client: &Client, log: &Log, query: &str, variables: &Value, (rows, n): (&str, usize)) -> Vec<String> {
     let mut fewest: Option<Vec<String>> = None;
     for _ in 0..5 {
@@ -142,14 +254,19 @@ async fn fewest(client: &Client, log: &Log, query: &str, variables: &Value, (row
     fewest.expect("it was asked")
 }
 
-/// Fifty of each: workspaces, projects, apps, environments (each with an operation), deployments.
+/// A dozen of each: workspaces, projects, apps, environments (each with an operation), deployments.
 async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
     let ids = platform.report().ids;
+    let (region, cell) = (format!("reg_{}", ids.region.simple()), format!("cell_{}", ids.cell.simple()));
     let mut workspace = String::new();
     for _ in 0..MANY {
         let slug = unique("w");
         let input = json!({ "slug": slug, "name": "W", "contactEmail": format!("{slug}@example.org") });
         workspace = text(&client.done("workspaceCreate", "workspace { id }", input).await["workspace"]["id"]);
+        let input = json!({ "workspaceId": workspace, "role": "MEMBER" });
+        client.done("memberInvite", "__typename", input).await;
+        let input = json!({ "workspaceId": workspace, "reason": "a test", "seconds": 600 });
+        client.done("supportAccessGrant", "__typename", input).await;
     }
     let (mut project, mut app) = (String::new(), String::new());
     for _ in 0..MANY {
@@ -161,10 +278,14 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
         app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
     }
     let digest = artifacts::push(client, &workspace, Version::Blue).await;
+    let mut environment = String::new();
     for _ in 0..MANY {
-        let input = json!({ "appId": app, "slug": unique("e"), "kind": "PREVIEW",
-            "regionId": format!("reg_{}", ids.region.simple()), "cellId": format!("cell_{}", ids.cell.simple()) });
+        let input = json!({ "appId": app, "slug": unique("e"), "kind": "PREVIEW", "regionId": region, "cellId": cell });
         let made = client.done("environmentCreate", "environment { id }", input).await;
+        environment = text(&made["environment"]["id"]);
+        let input = json!({ "environmentId": environment,
+            "variables": [{ "key": "GREETING", "value": "hello", "kind": "PLAIN" }, { "key": "SECRET", "value": "hidden" }] });
+        client.done("environmentVariablesSet", "__typename", input).await;
         // Where no probe may reach, so that nothing ever comes of it.
         let url = "postgres://user:password@169.254.169.254/shop";
         let input = json!({ "environmentId": made["environment"]["id"], "resource": "DATABASE", "vendor": "POSTGRES",
@@ -173,15 +294,16 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
         let input = json!({ "appId": app, "artifactDigest": digest });
         client.done("deploymentCreate", "__typename", input).await;
     }
-    let ids = json!({ "workspace": workspace, "project": project, "app": app });
     let query = "query($app: ID!) { app(id: $app) { deployments(first: 100) { nodes { id } } operations(first: 100, filter: { ended: true }) { nodes { id } } } }";
     let all = async || {
         let data = client.data(query, json!({ "app": app })).await;
         let count = |list: &str| data["app"][list]["nodes"].as_array().map_or(0, Vec::len);
-        (count("deployments") >= MANY && count("operations") >= MANY).then_some(())
+        let all = count("deployments") >= MANY && count("operations") >= MANY;
+        all.then(|| text(&data["app"]["deployments"]["nodes"][0]["id"]))
     };
-    until("everything can be read, and every operation has ended", PATIENCE * 2, all).await;
-    ids
+    let deployment = until("everything can be read, and every operation has ended", PATIENCE * 2, all).await;
+    json!({ "workspace": workspace, "project": project, "app": app, "environment": environment, "deployment": deployment,
+        "region": region, "cell": cell })
 }
 
 /// From now on PostgreSQL writes down every statement of this role; the API is started anew, so that every connection does.

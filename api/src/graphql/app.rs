@@ -1,6 +1,7 @@
 //! Apps: what is hosted, whatever runs it at the moment.
 
 use super::{
+    affordance::Caller,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::{Ask as _, belongs_to},
@@ -8,8 +9,8 @@ use super::{
     environment::{Environment, EnvironmentKind},
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
     history::{self, Replay},
-    id,
-    lists::{DeploymentsPage, OfKind, OperationsPage},
+    id, listing,
+    lists::OfKind,
     logs::{self, LogFilter, LogLines},
     operation::Operation,
     place::{claim_slug, name, noun, slug, some_of},
@@ -18,7 +19,7 @@ use super::{
     time::{self, Time},
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
-use crate::{fault::Fault, page};
+use crate::page;
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -30,8 +31,7 @@ use rhone_domain::{
     project,
     text::{Name, Slug},
 };
-use rhone_projections::timeline::Filter;
-use uuid::Uuid;
+use rhone_projections::{timeline::Filter, whose::Whose};
 
 noun! {
     /// A hosted application.
@@ -99,6 +99,12 @@ impl App {
         Ok(source_credential::of_app(ctx, self.created.id).await?)
     }
 
+    /// What the caller may do in its project, and so with it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::in_project(ctx, self.created.workspace, self.created.project).await?.grants())
+    }
+
     /// Its environments; those of one kind if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn environments(
@@ -112,7 +118,7 @@ impl App {
     ) -> async_graphql::Result<Rows<Environment>> {
         let pages = Pages { first, after, last, before };
         let filter = OfKind(Environment::KIND, filters::of_kind(kind));
-        Ok(some_of(ctx, filter, self.created.id, pages, Environment::of).await?)
+        Ok(some_of(ctx, filter, self.created.id, (ListOrder::OldestFirst, pages), Environment::of).await?)
     }
 
     /// Its deployments, the newest first unless said otherwise.
@@ -128,12 +134,8 @@ impl App {
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Deployment>> {
-        let filter = filter.unwrap_or_default().read()?;
-        let wanted = Pages { first, after, last, before }.ordered::<Uuid>(order)?;
-        let key = DeploymentsPage { of: self.created.id.0, filter, keyset: wanted.keyset };
-        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
-        let rows = rows.into_iter().map(|row| (row.id.to_string(), Deployment(row)));
-        Ok(wanted.connection(rows.collect()))
+        let (of, pages) = ((Whose::Apps, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::deployments(ctx, of, filter, (order, pages)).await?)
     }
 
     /// Its operations, the newest first unless said otherwise; those of one environment if given.
@@ -151,12 +153,8 @@ impl App {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Operation>> {
         let environment = environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?;
-        let filter = filter.unwrap_or_default().read(environment);
-        let wanted = Pages { first, after, last, before }.ordered::<Uuid>(order)?;
-        let key = OperationsPage { of: self.created.id.0, filter, keyset: wanted.keyset };
-        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
-        let rows = rows.into_iter().filter_map(Operation::keyed);
-        Ok(wanted.connection(rows.collect()))
+        let (of, pages) = ((Whose::Apps, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::operations(ctx, of, environment, filter, (order, pages)).await?)
     }
 
     /// Every event that concerns it, in the log's order.

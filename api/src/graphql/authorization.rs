@@ -2,18 +2,18 @@
 //! grey before it is pressed; what counts is judged again with the command.
 
 use super::{
-    context::{Ask, authority_of, begin, belongs_to, door},
+    affordance::Caller,
+    context::{Ask as _, belongs_to},
     id,
 };
 use crate::fault::Fault;
 use async_graphql::{Context, ID, SimpleObject};
 use rhone_domain::{
-    authorization::{Grant, Level, Need, Row, Scope, TABLE, grants_of},
+    authorization::{Grant, Need, Row, Scope, TABLE, grants_of},
     environment::Environment,
     ids::{EnvironmentId, ProjectId, WorkspaceId},
     workspace::Role,
 };
-use rhone_projections::authority::members;
 
 /// A row of the table: a command, who may issue it, and what a caller needs for it.
 #[derive(Clone, Debug, SimpleObject)]
@@ -72,15 +72,10 @@ pub(crate) async fn grants(
         Scope { project: project.map(|id| id::read::<ProjectId>("projectId", id)).transpose()?, environment: None };
     if let Some(environment) = environment {
         let id = id::read::<EnvironmentId>("environmentId", environment)?;
-        let loaded = door(ctx.platform(), ctx.principal()).load::<Environment>(id).await.map_err(Fault::internal)?;
-        let created = loaded.state.created.filter(|created| created.workspace == workspace);
+        let loaded = ctx.loaders().folded::<Environment>(id).await?;
+        let created = loaded.created.filter(|created| created.workspace == workspace);
         let created = created.ok_or_else(|| id::not_found::<EnvironmentId>("environmentId"))?;
         scope = Scope { project: Some(created.project), environment: Some((id, created.kind)) };
     }
-    let mut transaction = begin(ctx).await?;
-    let own = members::of_actor(&mut transaction, ctx.principal().eyes()).await.map_err(Fault::internal)?;
-    let membership = own.get(&workspace).map(|member| member.membership.clone());
-    let authority = authority_of(ctx.principal(), workspace, membership);
-    let held = |grant: &&Grant| authority.holds(**grant, Level::Environment, scope);
-    Ok(Grant::ALL.iter().filter(held).map(|grant| grant.as_str()).collect())
+    Ok(Caller::within(ctx, workspace, scope).await?.grants())
 }

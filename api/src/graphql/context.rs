@@ -19,7 +19,10 @@ use rhone_eventstore::{
     Bell, Clock, Cursor, CursorError, Dispatcher, LogIncarnation, PgLog, Position, Wake, checkpoint::Key,
     subjects::Subjects, vault::Vault,
 };
-use rhone_projections::{authority::members, inline::AuthorityRows, projection, session::Session};
+use rhone_projections::{
+    authority::members, catalogue::Catalogue, deployments::Deployments, inline::AuthorityRows, projection,
+    session::Session, timeline::Timeline,
+};
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::{PgPool, PgTransaction};
 use std::{sync::Arc, time::Duration};
@@ -68,7 +71,7 @@ pub(crate) fn session(platform: &Platform, principal: &Principal) -> Session {
 /// Fills one request's context.
 pub fn request_context(platform: &Arc<Platform>, principal: &Principal, _: &RequestInfo, data: &mut Data) {
     let session = session(platform, principal);
-    data.insert(Loaders::new(&session, &platform.subjects));
+    data.insert(Loaders::new(&session, platform));
     data.insert(session);
     data.insert(platform.clone());
 }
@@ -173,13 +176,39 @@ pub(crate) async fn platform_only(ctx: &Context<'_>) -> Result<(), Fault> {
     }
 }
 
-/// Waits, for a short bounded time, until the read models have taken in a position.
-pub(crate) async fn wait_for(ctx: &Context<'_>, projection: Key<'_>, position: Option<Position>) -> Result<(), Fault> {
-    if let Some(position) = position {
-        let most = Duration::from_secs(2);
-        projection::reached(&ctx.platform().pool, projection, position, most).await.map_err(Fault::internal)?;
+/// How long a question waits for the read models.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits, for a short bounded time, until a read model has taken in a position; false if it is late.
+pub(crate) async fn wait_for(
+    ctx: &Context<'_>,
+    projection: Key<'_>,
+    position: Option<Position>,
+) -> Result<bool, Fault> {
+    let Some(position) = position else { return Ok(true) };
+    projection::reached(&ctx.platform().pool, &[projection], position, PATIENCE).await.map_err(Fault::internal)
+}
+
+/// Waits, for a short bounded time, until everything that a question can lead to has taken in the position that it names. What
+/// has not come so far by then is not shown as if it had.
+pub(crate) async fn at_least(ctx: &Context<'_>, text: Option<&str>) -> Result<(), Fault> {
+    match position(ctx, "atLeastPosition", text)? {
+        Some(position) => reached(&ctx.platform().pool, position).await,
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The same of a position that was read.
+pub(crate) async fn reached(pool: &PgPool, position: Position) -> Result<(), Fault> {
+    let keys = [projection::key::<Catalogue>(), projection::key::<Deployments>(), projection::key::<Timeline>()];
+    if projection::reached(pool, &keys, position, PATIENCE).await.map_err(Fault::internal)? {
+        return Ok(());
+    }
+    let seconds = PATIENCE.as_secs();
+    let message = format!("atLeastPosition: not reached within {seconds} seconds; ask again, or without it");
+    let mut fault = Fault::new(Code::Conflict, message);
+    (fault.field, fault.rule) = (Some("atLeastPosition".into()), Some("NOT_REACHED".into()));
+    Err(fault)
 }
 
 /// A position a client hands in; one from another life of the log is answered with a resync.

@@ -6,7 +6,7 @@ use super::{
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     connection::Pages,
-    context::{Ask, begin, belongs_to, wait_for},
+    context::{Ask, belongs_to, wait_for},
     gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
     listed::Listed,
@@ -31,7 +31,6 @@ use rhone_domain::{
 };
 use rhone_eventstore::{Loaded, Position, Unit};
 use rhone_projections::{
-    authority::route_owners,
     deployments::{DeploymentRow, Deployments},
     projection,
 };
@@ -64,18 +63,18 @@ impl Deployment {
         id: DeploymentId,
         position: Option<Position>,
     ) -> Result<Option<Self>, Fault> {
-        wait_for(ctx, projection::key::<Deployments>(), position).await?;
+        if !wait_for(ctx, projection::key::<Deployments>(), position).await? {
+            return Ok(None);
+        }
         let row = ctx.loaders().deployments.load_one(id.0).await.map_err(Fault::internal)?;
         Ok(row.map(Self))
     }
 
     async fn plan(&self, ctx: &Context<'_>, environment: &ID, kind: Kind) -> Result<RouteChangePlan, Fault> {
         let environment = id::read::<EnvironmentId>("environmentId", environment)?;
-        let mut transaction = begin(ctx).await?;
-        let row = route_owners::by_environment(&mut transaction, environment).await.map_err(Fault::internal)?;
+        let row = ctx.loaders().route_owners.load_one(environment).await.map_err(Fault::internal)?;
         let missing = || id::not_found::<EnvironmentId>("environmentId");
         row.filter(|(owner, _)| owner.lane().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
-        drop(transaction);
         RouteChangePlan::of(ctx, environment, self.0.id, kind).await?.ok_or_else(missing)
     }
 }

@@ -1,22 +1,28 @@
 //! Environments: traffic and policy lanes of an app.
 
+mod affordances;
 mod create;
 
+pub(crate) use affordances::EnvironmentAffordances;
 pub(crate) use create::EnvironmentMutation;
 
 use super::{
+    affordance::Caller,
     allocation::{Allocation, AllocationState},
     app::App,
     change::natural,
     connection::{Pages, Rows},
     context::Ask,
+    deployment::Deployment,
     failover::{self, FailoverPlan},
+    filters::{DeploymentFilterInput, ListOrder, OperationFilterInput},
     gates::RouteChangePlan,
     history::{self, EnvironmentChange, EnvironmentField, Why},
-    id,
+    id, listing,
     lists::{AllocationsOf, RunningIn},
     logs::{self, LogFilter, LogLines},
     migration::{self, RecordedMigration},
+    operation::Operation,
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
@@ -40,7 +46,7 @@ use rhone_domain::{
     region_enablement::Enablement,
     wake::{self, Serving},
 };
-use rhone_projections::{authority::allocations::Ended, timeline::Filter};
+use rhone_projections::{authority::allocations::Ended, timeline::Filter, whose::Whose};
 
 noun! {
     /// A traffic and policy lane of an app; also the key of its route.
@@ -173,6 +179,18 @@ impl Environment {
         self.version
     }
 
+    /// What the caller may do in it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::in_environment(ctx, &self.created).await?.grants())
+    }
+
+    /// What the caller may do with it now; promotion, rollback, scale, failover and region each have a plan of their own.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<EnvironmentAffordances> {
+        Ok(EnvironmentAffordances::of(ctx, &self.created).await?)
+    }
+
     /// Who owns its traffic. Never stale: it is written together with the change itself.
     async fn route_owner(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<RouteOwner>> {
         Ok(RouteOwner::find(ctx, self.created.id, None).await?)
@@ -294,6 +312,40 @@ impl Environment {
         deployment_id: ID,
     ) -> async_graphql::Result<VariableDifference> {
         Ok(variables::difference(ctx, self.created.id, &deployment_id).await?)
+    }
+
+    /// Its operations, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<OperationFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Operation>> {
+        let (of, pages) = ((Whose::Environments, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::operations(ctx, of, None, filter, (order, pages)).await?)
+    }
+
+    /// Deployments that an operation here was about, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeploymentFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Deployment>> {
+        let (of, pages) = ((Whose::Environments, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::deployments(ctx, of, filter, (order, pages)).await?)
     }
 
     /// Every event that concerns it, in the log's order.

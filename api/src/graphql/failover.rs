@@ -2,8 +2,9 @@
 //! The trap: a failover that hides that sessions begin afresh; the request says what they get, and is refused if that is not so.
 
 use super::{
+    affordance::{self, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{Ask, door},
+    context::Ask as _,
     environment::Environment,
     gates::{AcknowledgementInput, acknowledgements},
     id,
@@ -25,7 +26,7 @@ use rhone_domain::{
     session_fate,
     text::Reason,
 };
-use rhone_eventstore::{Dispatcher, Inline, Log, ReadError};
+use rhone_eventstore::Loads;
 use rhone_projections::gate_facts::GateFacts;
 
 /// What a session gets. None ever moves to another allocation.
@@ -45,8 +46,12 @@ pub(crate) enum SessionFate {
 pub(crate) struct FailoverPlan {
     /// To which region.
     region_id: ID,
-    /// Whether every gate is open but for what waits to be acknowledged.
+    /// Whether every gate is open but for what waits to be acknowledged, and the caller may ask for it.
     allowed: bool,
+    /// The code that it would be refused with; null if it is allowed.
+    code: Option<String>,
+    /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
+    missing_grant: Option<&'static str>,
     /// Why nothing can be asked for at all, if so.
     refused: Option<String>,
     /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
@@ -173,14 +178,11 @@ impl Change for Failover {
 }
 
 /// What the gates look at, of the deployment that owns the traffic.
-async fn facts_of<L: Log, I: Inline>(
-    door: &Dispatcher<L, I>,
-    environment: EnvironmentId,
-) -> Result<GateFacts, ReadError> {
-    let owner = door.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
+async fn facts_of<R: Loads>(from: &R, environment: EnvironmentId) -> Result<GateFacts, R::Error> {
+    let owner = from.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
     // Without an owner there is nothing to move, and that is refused before any gate is asked.
     let deployment = owner.state.owner.as_ref().map_or(DeploymentId(uuid::Uuid::nil()), |owner| owner.deployment);
-    GateFacts::load(door, environment, deployment).await
+    GateFacts::load(from, environment, deployment).await
 }
 
 /// The gates of a failover to this region, as they are judged now.
@@ -190,7 +192,7 @@ pub(crate) async fn plan(
     region: RegionId,
 ) -> Result<FailoverPlan, Fault> {
     let (platform, principal) = (ctx.platform(), ctx.principal());
-    let facts = facts_of(&door(platform, principal), environment).await.map_err(Fault::internal)?;
+    let facts = facts_of(ctx.loaders(), environment).await?;
     let owner = &facts.owner.state;
     let from = owner.place().map_or(region, |place| place.region);
     let sessions = fate(&facts.environment.state, &facts.services.state, from, region);
@@ -199,14 +201,25 @@ pub(crate) async fn plan(
     let judged = requested.as_ref().ok().and_then(|requested| facts.facts(requested)).map(|facts| gate::judge(&facts));
     let judged = judged.unwrap_or_default();
     let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
-    let closed = judged.iter().filter(|one| one.refusal.is_some() && !waits(one)).count();
+    let closed = judged.iter().filter(|one| !waits(one)).find_map(|one| one.refusal.as_ref());
+    let workspace = owner.lane().ok_or_else(|| id::not_found::<EnvironmentId>("id"))?.workspace;
+    let caller = Caller::about(ctx, workspace, Some(environment)).await?;
+    let may = caller.permit("operation.request_region_failover");
+    let refused = match (&may, &requested) {
+        (Err(why), _) => Some((why.code(), format!("{}: {why}", why.code()))),
+        (Ok(()), Err(no)) => Some((no.code(), format!("{}: {no}", no.code()))),
+        (Ok(()), Ok(_)) => None,
+    };
+    let code = refused.as_ref().map(|(code, _)| *code).or(closed.map(|refusal| refusal.code));
     Ok(FailoverPlan {
         region_id: id::show(region),
-        allowed: requested.is_ok() && closed == 0,
-        refused: requested.err().map(|rejection| format!("{}: {rejection}", rejection.code())),
+        allowed: code.is_none(),
+        code: code.map(ToOwned::to_owned),
+        missing_grant: may.as_ref().err().and_then(affordance::missing),
+        refused: refused.map(|(_, why)| why),
         route_epoch: owner.epoch.0,
         sessions: sessions.into(),
-        gates: judged.iter().map(|one| (&one.gate).into()).collect(),
+        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
         to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
     })
 }

@@ -2,7 +2,8 @@
 //! same folded streams and by the same rules as the operation. The trap: a preview with rules of its own.
 
 use super::{
-    context::{Ask, door},
+    affordance::{self, Caller},
+    context::Ask as _,
     id,
     listed::{Element, Listed},
     operation::Gate,
@@ -11,10 +12,13 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
+use futures_util::future::try_join_all;
 use rhone_domain::{
+    aggregate::{Command as _, Rejection},
     database_impact, deploy_impact, gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
-    operation::{Acknowledgement, Kind},
+    operation::{self, Acknowledgement, Kind},
+    route_owner::RouteOwner,
     text::Reason,
     vango_state,
 };
@@ -136,8 +140,12 @@ pub(crate) struct RouteChangePlan {
     deployment_id: ID,
     /// Exactly which bytes.
     artifact_digest: String,
-    /// Whether every gate is open.
+    /// Whether every gate is open, and the caller may ask for it.
     allowed: bool,
+    /// The code that it would be refused with; null if it is allowed.
+    code: Option<String>,
+    /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
+    missing_grant: Option<&'static str>,
     /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
     route_epoch: u64,
     gates: Vec<Gate>,
@@ -156,8 +164,7 @@ impl RouteChangePlan {
         deployment: DeploymentId,
         kind: Kind,
     ) -> Result<Option<Self>, Fault> {
-        let door = door(ctx.platform(), ctx.principal());
-        let facts = GateFacts::load(&door, environment, deployment).await.map_err(Fault::internal)?;
+        let facts = GateFacts::load(ctx.loaders(), environment, deployment).await?;
         let wish = Wish::shown(kind, facts.environment.state.created.as_ref(), ctx.principal().actor);
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
@@ -165,6 +172,11 @@ impl RouteChangePlan {
         let same_app = state.created.as_ref().zip(owner.lane()).is_some_and(|(c, o)| c.app == o.app);
         let Some(seen) = facts.facts(&requested).filter(|_| same_app) else { return Ok(None) };
         let judged = gate::judge(&seen);
+        let request = operation::Command::Request(requested.clone());
+        let caller = Caller::about(ctx, requested.workspace, Some(environment)).await?;
+        let may = caller.permit(request.name());
+        let refused = may.as_ref().err().map(Rejection::code);
+        let code = refused.or(gate::closed(&judged).map(|refusal| refusal.code));
         let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
         let sessions = match owner.owner {
             Some(_) => deploy_impact::Sessions::Active,
@@ -173,9 +185,11 @@ impl RouteChangePlan {
         Ok(Some(Self {
             deployment_id: id::show(deployment),
             artifact_digest: seen.change.artifact.to_string(),
-            allowed: gate::closed(&judged).is_none(),
+            allowed: code.is_none(),
+            code: code.map(ToOwned::to_owned),
+            missing_grant: may.as_ref().err().and_then(affordance::missing),
             route_epoch: owner.epoch.0,
-            gates: judged.iter().map(|one| (&one.gate).into()).collect(),
+            gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
             to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
             impact: gate::impact(&seen, sessions).into(),
             variables: VariableDifference::of(&facts.variables.state, owner, deployment),
@@ -184,16 +198,13 @@ impl RouteChangePlan {
 
     /// Of a rollback to every earlier owner, the one that took the traffic last first.
     pub(crate) async fn back(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Vec<Self>, Fault> {
-        let door = door(ctx.platform(), ctx.principal());
-        let route = door.load::<rhone_domain::route_owner::RouteOwner>(environment).await.map_err(Fault::internal)?;
-        let present = route.state.owner.as_ref().map(|owner| owner.deployment);
-        let mut earlier = route.state.taken.iter().filter(|(of, _)| Some(**of) != present).collect::<Vec<_>>();
+        let route = ctx.loaders().folded::<RouteOwner>(environment).await?;
+        let present = route.owner.as_ref().map(|owner| owner.deployment);
+        let mut earlier = route.taken.iter().filter(|(of, _)| Some(**of) != present).collect::<Vec<_>>();
         earlier.sort_by_key(|(_, epoch)| std::cmp::Reverse(**epoch));
-        let mut plans = Vec::new();
-        for (deployment, _) in earlier.into_iter().take(MOST_PLANS) {
-            plans.extend(Self::of(ctx, environment, *deployment, Kind::Rollback).await?);
-        }
-        Ok(plans)
+        let plan = |(deployment, _): (&DeploymentId, _)| Self::of(ctx, environment, *deployment, Kind::Rollback);
+        let plans = try_join_all(earlier.into_iter().take(MOST_PLANS).map(plan)).await?;
+        Ok(plans.into_iter().flatten().collect())
     }
 }
 

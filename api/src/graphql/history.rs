@@ -16,14 +16,14 @@ pub(crate) use why::{Why, of_environment, of_stream};
 
 use crate::{
     fault::{Code, Fault},
-    graphql::{context::begin, timeline::streams_of},
+    graphql::{context::Ask as _, streams::OwnStream, timeline::streams_of},
 };
 use async_graphql::{Context, ID, Json, SimpleObject};
 use rhone_domain::{envelope::StreamId, history};
 use rhone_eventstore::Recorded;
-use rhone_projections::history::{HistoryError, MOST, streams};
+use rhone_projections::history::{HistoryError, MOST};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A place of a state that is not what it was.
 #[derive(Clone, Debug, SimpleObject)]
@@ -53,10 +53,10 @@ pub(crate) fn stream_of(id: &ID) -> Result<StreamId, Fault> {
     Ok(streams.swap_remove(0))
 }
 
-/// Streams as the caller may see them.
+/// Streams as the caller may see them, gathered over the request.
 pub(crate) async fn read(ctx: &Context<'_>, wanted: &[StreamId]) -> Result<BTreeMap<StreamId, Vec<Recorded>>, Fault> {
-    let mut transaction = begin(ctx).await?;
-    streams(&mut transaction, wanted).await.map_err(fault)
+    let found = ctx.loaders().streams.load_many(wanted.iter().cloned().map(OwnStream)).await.map_err(fault)?;
+    Ok(found.into_iter().map(|(OwnStream(stream), events)| (stream, Arc::unwrap_or_clone(events))).collect())
 }
 
 /// One stream, which must be there.
@@ -75,8 +75,9 @@ pub(crate) fn absent(field: &'static str) -> Fault {
     fault
 }
 
-pub(crate) fn fault(error: HistoryError) -> Fault {
-    match error {
+pub(crate) fn fault(error: impl Into<Arc<HistoryError>>) -> Fault {
+    let error = error.into();
+    match &*error {
         HistoryError::TooMany(_) => Fault::too_complex(format!("must be about at most {MOST} events")),
         HistoryError::Category(_) => Fault::bad_input("stream", "must be of a category that there is"),
         HistoryError::Database(_)

@@ -2,18 +2,28 @@
 //! costs one statement, however many rows ask for it. Born with the request, like the loaders by id.
 
 use async_graphql::dataloader::Loader;
-use rhone_domain::{allocation::Allocation, numbers::Version, operation::Operation};
+use rhone_domain::{
+    allocation::Allocation,
+    authorization::Membership,
+    edge_status::EdgeStatus,
+    ids::{RegionId, WorkspaceId},
+    numbers::Version,
+    operation::Operation,
+};
 use rhone_eventstore::Position;
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
-        operations,
+        invitations, members, operations,
     },
     catalogue,
     deployments::{self, DeploymentRow},
+    edges,
     keyset::Keyset,
+    logs::{self, Chunk, ChunksPage},
     session::Session,
     timeline,
+    whose::Whose,
 };
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 use uuid::Uuid;
@@ -34,10 +44,10 @@ pub(crate) struct OfKind(pub(crate) &'static str, pub(crate) catalogue::Filter);
 
 /// The things of the catalogue of one kind.
 pub(crate) type CataloguePage = PageOf<OfKind>;
-/// An app's deployments.
-pub(crate) type DeploymentsPage = PageOf<deployments::Filter>;
-/// An app's operations.
-pub(crate) type OperationsPage = PageOf<operations::Filter>;
+/// A place's deployments.
+pub(crate) type DeploymentsPage = PageOf<(Whose, deployments::Filter)>;
+/// A place's operations.
+pub(crate) type OperationsPage = PageOf<(Whose, operations::Filter)>;
 
 /// An environment's allocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +67,39 @@ pub(crate) struct LinesOf(pub(crate) Uuid);
 
 /// The most lines that are shown of one cause, and one more, which says that there are more.
 pub(crate) const MOST_OF_ONE: usize = 100;
+
+/// The line of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LineOf(pub(crate) Uuid);
+
+/// Everybody who belongs to a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Members;
+
+/// Everybody who is invited into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Invited;
+
+/// A workspace's members.
+pub(crate) type MembersPage = PageOf<Members>;
+/// A workspace's invitations.
+pub(crate) type InvitationsPage = PageOf<Invited>;
+
+/// What the caller is to a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnMembership(pub(crate) WorkspaceId);
+
+/// A workspace's times of support.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SupportOf(pub(crate) WorkspaceId);
+
+/// The edges of a region that reported lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LiveEdges(pub(crate) RegionId);
+
+/// The newest chunk of a workspace's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NewestChunk(pub(crate) WorkspaceId);
 
 /// Those who ask for the same page, together.
 type Groups<'a, F> = HashMap<(&'a F, Keyset<Uuid>), Vec<Uuid>>;
@@ -97,9 +140,11 @@ impl Loader<DeploymentsPage> for Lists {
 
     async fn load(&self, keys: &[DeploymentsPage]) -> Result<HashMap<DeploymentsPage, Self::Value>, Self::Error> {
         let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
-        for ((filter, keyset), apps) in groups(keys) {
-            let rows = deployments::pages(&mut transaction, &apps, filter, &keyset).await.map_err(Arc::new)?;
-            let keyed = |row: DeploymentRow| (PageOf { of: row.app.0, filter: filter.clone(), keyset }, row);
+        for ((filter, keyset), places) in groups(keys) {
+            let (whose, narrowed) = filter;
+            let rows = deployments::pages(&mut transaction, (*whose, &places), narrowed, &keyset).await;
+            let rows = rows.map_err(Arc::new)?;
+            let keyed = |(of, row)| (PageOf { of, filter: filter.clone(), keyset }, row);
             gathered(rows.into_iter().map(keyed), &mut found);
         }
         Ok(found)
@@ -112,8 +157,10 @@ impl Loader<OperationsPage> for Lists {
 
     async fn load(&self, keys: &[OperationsPage]) -> Result<HashMap<OperationsPage, Self::Value>, Self::Error> {
         let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
-        for ((filter, keyset), apps) in groups(keys) {
-            let rows = operations::pages(&mut transaction, &apps, filter, &keyset).await.map_err(Arc::new)?;
+        for ((filter, keyset), places) in groups(keys) {
+            let (whose, narrowed) = filter;
+            let rows = operations::pages(&mut transaction, (*whose, &places), narrowed, &keyset).await;
+            let rows = rows.map_err(Arc::new)?;
             let keyed = |(of, row)| (PageOf { of, filter: filter.clone(), keyset }, row);
             gathered(rows.into_iter().map(keyed), &mut found);
         }
@@ -173,6 +220,107 @@ impl Loader<RunningIn> for Lists {
         let of: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = operations::running_in(&mut transaction, &of).await.map_err(Arc::new)?;
         gathered(rows.into_iter().map(|(of, (row, _))| (RunningIn(of), row)), &mut found);
+        Ok(found)
+    }
+}
+
+impl Loader<LineOf> for Lists {
+    type Value = timeline::Entry;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[LineOf]) -> Result<HashMap<LineOf, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let events: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = timeline::of_events(&mut transaction, &events).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|row| (LineOf(row.event), row)).collect())
+    }
+}
+
+impl Loader<MembersPage> for Lists {
+    type Value = Vec<members::Member>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[MembersPage]) -> Result<HashMap<MembersPage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), workspaces) in groups(keys) {
+            let rows = members::pages(&mut transaction, &workspaces, &keyset).await.map_err(Arc::new)?;
+            gathered(rows.into_iter().map(|(of, row)| (PageOf { of, filter: *filter, keyset }, row)), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<InvitationsPage> for Lists {
+    type Value = Vec<invitations::Invitation>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[InvitationsPage]) -> Result<HashMap<InvitationsPage, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        for ((filter, keyset), workspaces) in groups(keys) {
+            let rows = invitations::pages(&mut transaction, &workspaces, &keyset).await.map_err(Arc::new)?;
+            let keyed = |row: invitations::Invitation| (PageOf { of: row.workspace.0, filter: *filter, keyset }, row);
+            gathered(rows.into_iter().map(keyed), &mut found);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<SupportOf> for Lists {
+    type Value = Vec<members::Access>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[SupportOf]) -> Result<HashMap<SupportOf, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = members::support(&mut transaction, &of).await.map_err(Arc::new)?;
+        gathered(rows.into_iter().map(|(of, row)| (SupportOf(of), row)), &mut found);
+        Ok(found)
+    }
+}
+
+impl Loader<ChunksPage> for Lists {
+    type Value = Vec<Chunk>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[ChunksPage]) -> Result<HashMap<ChunksPage, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let pages = logs::pages(&mut transaction, keys).await.map_err(Arc::new)?;
+        Ok(keys.iter().copied().zip(pages).collect())
+    }
+}
+
+impl Loader<NewestChunk> for Lists {
+    type Value = i64;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[NewestChunk]) -> Result<HashMap<NewestChunk, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = logs::newest_of(&mut transaction, &of).await.map_err(Arc::new)?;
+        Ok(rows.into_iter().map(|(of, newest)| (NewestChunk(of), newest)).collect())
+    }
+}
+
+impl Loader<OwnMembership> for Lists {
+    type Value = Membership;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, _: &[OwnMembership]) -> Result<HashMap<OwnMembership, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let own = members::of_actor(&mut transaction, self.0.actor()).await.map_err(Arc::new)?;
+        Ok(own.into_iter().map(|(of, member)| (OwnMembership(of), member.membership)).collect())
+    }
+}
+
+impl Loader<LiveEdges> for Lists {
+    type Value = Vec<EdgeStatus>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[LiveEdges]) -> Result<HashMap<LiveEdges, Self::Value>, Self::Error> {
+        let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = edges::shown(&mut transaction, &of, 15.0).await.map_err(Arc::new)?;
+        gathered(rows.into_iter().map(|(of, row)| (LiveEdges(of), row)), &mut found);
         Ok(found)
     }
 }

@@ -1,7 +1,7 @@
 //! Rows by id, gathered over one request so that a list of n things costs one statement and not n. Born with the request,
 //! because a loader that outlives it would show one tenant's rows to another.
 
-use super::lists::Lists;
+use super::{context::Platform, lists::Lists, streams::Streams, variables::Values};
 use crate::fault::Fault;
 use async_graphql::dataloader::{DataLoader, Loader};
 use rhone_domain::{
@@ -9,17 +9,16 @@ use rhone_domain::{
     route_owner::RouteOwner,
 };
 use rhone_eventstore::{
-    ReadError,
+    Loads as _,
     subjects::{SubjectError, Subjects},
 };
 use rhone_projections::{
     authority::{operations, route_owners},
     catalogue,
     deployments::{self, DeploymentRow},
-    folded,
     session::Session,
 };
-use std::{collections::HashMap, fmt, hash, marker::PhantomData, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
 /// The loaders of one request.
@@ -28,21 +27,23 @@ pub(crate) struct Loaders {
     pub(crate) deployments: DataLoader<DeploymentRows>,
     pub(crate) route_owners: DataLoader<RouteOwnerRows>,
     pub(crate) lists: DataLoader<Lists>,
-    folded: DataLoader<FoldedRows>,
+    pub(crate) streams: DataLoader<Streams>,
+    pub(crate) values: DataLoader<Values>,
     pub(crate) operations: DataLoader<OperationRows>,
     sealed: DataLoader<SealedFields>,
 }
 
 impl Loaders {
-    pub(crate) fn new(session: &Session, subjects: &Subjects) -> Self {
+    pub(crate) fn new(session: &Session, platform: &Platform) -> Self {
         Self {
             catalogue: DataLoader::new(CatalogueRows(session.clone()), tokio::spawn),
             deployments: DataLoader::new(DeploymentRows(session.clone()), tokio::spawn),
             route_owners: DataLoader::new(RouteOwnerRows(session.clone()), tokio::spawn),
             lists: DataLoader::new(Lists(session.clone()), tokio::spawn),
-            folded: DataLoader::new(FoldedRows(session.clone()), tokio::spawn),
+            streams: DataLoader::new(Streams(session.clone()), tokio::spawn),
+            values: DataLoader::new(Values(session.clone(), platform.vault.clone()), tokio::spawn),
             operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
-            sealed: DataLoader::new(SealedFields(subjects.clone()), tokio::spawn),
+            sealed: DataLoader::new(SealedFields(platform.subjects.clone()), tokio::spawn),
         }
     }
 
@@ -54,17 +55,12 @@ impl Loaders {
 
     /// An aggregate as the caller may see it; its default if there is none.
     pub(crate) async fn folded<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<A, Fault> {
-        Ok(self.loaded(id).await?.0)
+        Ok(self.load::<A>(id.into()).await?.state)
     }
 
     /// The version of an aggregate's stream as the caller may see it; 0 if there is none.
     pub(crate) async fn version<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<Version, Fault> {
-        Ok(self.loaded::<A>(id).await?.1)
-    }
-
-    async fn loaded<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<(A, Version), Fault> {
-        let found = self.folded.load_one(FoldedKey::<A>(id.into(), PhantomData)).await;
-        Ok(found.map_err(Fault::internal)?.unwrap_or_default())
+        Ok(self.load::<A>(id.into()).await?.version)
     }
 }
 
@@ -148,48 +144,5 @@ impl Loader<Sealed> for SealedFields {
     async fn load(&self, fields: &[Sealed]) -> Result<HashMap<Sealed, Opened>, Arc<SubjectError>> {
         let opened = self.0.open_many(fields).await.map_err(Arc::new)?;
         Ok(fields.iter().cloned().zip(opened.into_iter().map(|one| one.map_err(Arc::new))).collect())
-    }
-}
-
-pub(crate) struct FoldedRows(Session);
-
-/// Which aggregate, of which kind.
-pub(crate) struct FoldedKey<A>(Uuid, PhantomData<fn() -> A>);
-
-impl<A> Clone for FoldedKey<A> {
-    fn clone(&self) -> Self {
-        Self(self.0, PhantomData)
-    }
-}
-
-impl<A> PartialEq for FoldedKey<A> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl<A> Eq for FoldedKey<A> {}
-
-impl<A> hash::Hash for FoldedKey<A> {
-    fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
-impl<A> fmt::Debug for FoldedKey<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl<A: Aggregate> Loader<FoldedKey<A>> for FoldedRows {
-    type Value = (A, Version);
-    type Error = Arc<ReadError>;
-
-    async fn load(&self, keys: &[FoldedKey<A>]) -> Result<HashMap<FoldedKey<A>, (A, Version)>, Arc<ReadError>> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let mut transaction = self.0.begin().await.map_err(|error| Arc::new(ReadError::Unavailable(error)))?;
-        let found = folded::many::<A>(&mut transaction, &ids).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|(id, loaded)| (FoldedKey(id, PhantomData), (loaded.state, loaded.version))).collect())
     }
 }

@@ -3,9 +3,11 @@
 
 use super::{
     connection::{Cursor, Pages},
-    context::{Ask, begin, belongs_to},
+    context::{Ask, belongs_to},
     id,
+    lists::NewestChunk,
     live::{CaughtUp, Resync, workspace_id},
+    loaders::Loaders,
 };
 use crate::{
     fault::Fault,
@@ -26,7 +28,10 @@ use rhone_domain::{
     logs as domain,
 };
 use rhone_eventstore::LogIncarnation;
-use rhone_projections::{keyset::Towards, logs::LinePosition};
+use rhone_projections::{
+    keyset::Towards,
+    logs::{Chunk, ChunksPage, LinePosition},
+};
 
 pub(crate) use rhone_projections::logs::Filter;
 
@@ -181,6 +186,17 @@ pub(crate) struct LogsLooked {
 /// A page of lines.
 pub(crate) type LogLines = Connection<Cursor, LogLine, LogsLooked, EmptyFields>;
 
+/// Gathered over the request: logs within a list cost no statement of their own.
+impl lines::Index for Loaders {
+    async fn newest(&self, workspace: WorkspaceId) -> Result<Option<i64>, Fault> {
+        self.lists.load_one(NewestChunk(workspace)).await.map_err(Fault::internal)
+    }
+
+    async fn chunks(&self, page: ChunksPage) -> Result<Vec<Chunk>, Fault> {
+        Ok(self.lists.load_one(page).await.map_err(Fault::internal)?.unwrap_or_default())
+    }
+}
+
 /// Lines in the order in which they were kept.
 pub(crate) async fn of(
     ctx: &Context<'_>,
@@ -197,10 +213,8 @@ pub(crate) async fn of(
     let Pages { first, after, last, before } = pages;
     let (after, before) = (plain("after", after)?, plain("before", before)?);
     let wanted = Pages { first, after, last, before }.wanted::<LinePosition>()?;
-    let mut transaction = begin(ctx).await?;
     let store = ctx.platform().artifacts.logs();
-    let found = lines::page(&mut transaction, &store, &asked, wanted.keyset).await?;
-    drop(transaction);
+    let found = lines::page(ctx.loaders(), &store, &asked, wanted.keyset).await?;
     let forward = wanted.keyset.towards == Towards::Newer;
     let rows = found.lines.into_iter().map(|line| (logs::cursor(incarnation, line.position), LogLine(line)));
     let page = wanted.connection(rows.collect());

@@ -2,9 +2,10 @@
 //! here never lags behind what happened.
 
 use super::{
+    affordance::{self, Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::Pages,
-    context::{begin, belongs_to},
+    context::{Ask as _, belongs_to},
     deploy::DeployProgress,
     deployment::Deployment,
     environment::Environment,
@@ -24,7 +25,6 @@ use rhone_domain::{
     text::Reason,
 };
 use rhone_eventstore::Position;
-use rhone_projections::authority::operations;
 use serde::{Deserialize, Serialize};
 
 /// A durable mutation with stages.
@@ -166,8 +166,7 @@ impl Operation {
     }
 
     pub(crate) async fn find(ctx: &Context<'_>, id: OperationId, _: Option<Position>) -> Result<Option<Self>, Fault> {
-        let mut transaction = begin(ctx).await?;
-        let row = operations::by_id(&mut transaction, id).await.map_err(Fault::internal)?;
+        let row = ctx.loaders().operations.load_one(id.0).await.map_err(Fault::internal)?;
         Ok(row.and_then(Self::of))
     }
 }
@@ -286,6 +285,14 @@ impl Operation {
     /// Whether somebody asked for an early end, and why.
     async fn cancel_reason(&self) -> Option<String> {
         self.state.cancel.as_ref().map(ToString::to_string)
+    }
+
+    /// Whether the caller may cancel it now, and if not, why.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn cancellable(&self, ctx: &Context<'_>) -> async_graphql::Result<Affordance> {
+        let of = (self.requested.workspace, self.requested.work.environment());
+        let caller = Caller::about(ctx, of.0, of.1).await?;
+        Ok(caller.may_tell(&*self.state, Command::RequestCancel { reason: affordance::some_reason() }))
     }
 
     /// When it ends, one way or the other.

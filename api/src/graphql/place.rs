@@ -4,11 +4,12 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
-    context::{Ask as _, begin, door, platform_only},
+    context::{Ask as _, begin, platform_only},
     edge::Edge,
+    filters::ListOrder,
     host::HostState,
     id,
-    lists::{CataloguePage, OfKind},
+    lists::{CataloguePage, LiveEdges, OfKind},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -19,7 +20,7 @@ use rhone_domain::{
     region,
     text::{Name, Slug},
 };
-use rhone_projections::{catalogue, edges};
+use rhone_projections::catalogue;
 use uuid::Uuid;
 
 /// Defines a noun of the catalogue: what it was created as, with its stream's version.
@@ -42,7 +43,7 @@ macro_rules! noun {
                 Ok(Self { created, version: entry.version, created_at: entry.created_at })
             }
 
-            /// The one with this id, if the caller may see it; after the read models have taken in `position`.
+            /// The one with this id, if the caller may see it; none if the read models are too late with `position`.
             pub(crate) async fn find(
                 ctx: &async_graphql::Context<'_>,
                 id: $id,
@@ -50,7 +51,9 @@ macro_rules! noun {
             ) -> Result<Option<Self>, $crate::fault::Fault> {
                 use $crate::graphql::context::Ask as _;
                 let key = rhone_projections::projection::key::<rhone_projections::catalogue::Catalogue>();
-                $crate::graphql::context::wait_for(ctx, key, position).await?;
+                if !$crate::graphql::context::wait_for(ctx, key, position).await? {
+                    return Ok(None);
+                }
                 let row = ctx.loaders().catalogue.load_one($crate::graphql::loaders::CatalogueKey(Self::KIND, id.0)).await;
                 row.map_err($crate::fault::Fault::internal)?.as_ref().map(Self::of).transpose()
             }
@@ -85,13 +88,13 @@ noun! {
 /// The things of one kind that belong to nothing, a page of them.
 pub(crate) async fn roots<T: async_graphql::OutputType>(
     ctx: &Context<'_>,
-    kind: &'static str,
-    pages: Pages,
+    filter: OfKind,
+    (order, pages): (ListOrder, Pages),
     of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
 ) -> Result<Rows<T>, Fault> {
-    let wanted = pages.wanted::<Uuid>()?;
+    let wanted = pages.ordered::<Uuid>(order)?;
     let mut transaction = begin(ctx).await?;
-    let rows = catalogue::page(&mut transaction, kind, &wanted.keyset).await.map_err(Fault::internal)?;
+    let rows = catalogue::page(&mut transaction, filter.0, &filter.1, &wanted.keyset).await.map_err(Fault::internal)?;
     drop(transaction);
     let rows = rows.iter().map(|row| Ok((row.id.to_string(), of(row)?))).collect::<Result<Vec<_>, Fault>>()?;
     Ok(wanted.connection(rows))
@@ -105,7 +108,7 @@ pub(crate) async fn page_of<T: async_graphql::OutputType>(
     pages: Pages,
     of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
 ) -> Result<Rows<T>, Fault> {
-    some_of(ctx, OfKind(kind, catalogue::Filter::default()), parent, pages, of).await
+    some_of(ctx, OfKind(kind, catalogue::Filter::default()), parent, (ListOrder::OldestFirst, pages), of).await
 }
 
 /// The same, of those that a filter lets through.
@@ -113,10 +116,10 @@ pub(crate) async fn some_of<T: async_graphql::OutputType>(
     ctx: &Context<'_>,
     filter: OfKind,
     parent: impl Into<Uuid>,
-    pages: Pages,
+    (order, pages): (ListOrder, Pages),
     of: impl Fn(&catalogue::Entry) -> Result<T, Fault>,
 ) -> Result<Rows<T>, Fault> {
-    let wanted = pages.wanted::<Uuid>()?;
+    let wanted = pages.ordered::<Uuid>(order)?;
     let key = CataloguePage { of: parent.into(), filter, keyset: wanted.keyset };
     let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
     let rows = rows.iter().map(|row| Ok((row.id.to_string(), of(row)?))).collect::<Result<Vec<_>, Fault>>()?;
@@ -164,9 +167,8 @@ impl Region {
     /// The edges that reported within 15 seconds.
     #[graphql(complexity = "100 + child_complexity")]
     async fn live_edges(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Edge>> {
-        let mut transaction = begin(ctx).await?;
-        let live = edges::shown(&mut transaction, self.created.id, 15.0).await.map_err(Fault::internal)?;
-        Ok(live.into_iter().map(Edge).collect())
+        let live = ctx.loaders().lists.load_one(LiveEdges(self.created.id)).await.map_err(Fault::internal)?;
+        Ok(live.into_iter().flatten().map(Edge).collect())
     }
 }
 
@@ -254,8 +256,7 @@ impl Host {
 
 /// A host as its own stream says; it is short, and no read model is waited for.
 async fn now(ctx: &Context<'_>, id: HostId) -> Result<host::Host, Fault> {
-    let loaded = door(ctx.platform(), ctx.principal()).load::<host::Host>(id).await;
-    loaded.map(|loaded| loaded.state).map_err(Fault::internal)
+    ctx.loaders().folded(id).await
 }
 
 #[derive(Clone, Debug, InputObject)]

@@ -2,6 +2,7 @@
 //! that the workers carry on; asking for a wake that is on its way already is answered by that very operation.
 
 use super::{
+    affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::belongs_to,
     environment::Environment,
@@ -10,11 +11,13 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     environment::{self, SleepPolicy},
     ids::{CorrelationId, EnvironmentId, OperationId},
-    operation::{self, Operation},
+    operation::{self, Operation, Requested},
+    route_owner::{Rejection, RouteOwner},
     sleep,
     text::Reason,
     wake::{self, Ask, Lifecycle},
@@ -110,9 +113,48 @@ impl PostureMutation {
 
 /// Which posture is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum To {
+pub(crate) enum To {
     Sleep,
     Wake,
+}
+
+impl To {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Wake => "operation.request_wake",
+            Self::Sleep => "operation.request_sleep",
+        }
+    }
+
+    fn requested(
+        self,
+        id: OperationId,
+        environment: EnvironmentId,
+        owner: &RouteOwner,
+        reason: Option<Reason>,
+        now: DateTime<Utc>,
+    ) -> Result<Requested, Rejection> {
+        match (self, &owner.asleep) {
+            (Self::Wake, Some(asleep)) => {
+                let (epoch, sleep_generation) = (owner.epoch, asleep.generation);
+                wake::request(owner, Ask { environment, epoch, sleep_generation }, reason, now)
+            }
+            (Self::Wake, None) => Err(Rejection::NotAsleep),
+            (Self::Sleep, _) => sleep::request(id, owner, None, reason, now),
+        }
+    }
+
+    /// Whether it may be asked for now.
+    pub(crate) fn shown(
+        self,
+        caller: &Caller,
+        of: EnvironmentId,
+        owner: &RouteOwner,
+        now: DateTime<Utc>,
+    ) -> Affordance {
+        let requested = || self.requested(OperationId(of.0), of, owner, None, now).map(drop);
+        caller.may_if(self.command(), requested)
+    }
 }
 
 async fn turn(ctx: &Context<'_>, input: EnvironmentPostureInput, to: To) -> Result<super::change::Answer, Fault> {
@@ -146,20 +188,8 @@ impl Change for Turn {
         let reason = Some(self.reason.clone());
         let mut unit = bench.unit(Writer::Api, opened.workspace, CorrelationId(bench.new_id()));
         bench.about(&mut unit, self.environment).await?;
-        let asked = match self.to {
-            To::Wake => "operation.request_wake",
-            To::Sleep => "operation.request_sleep",
-        };
-        permit(&unit, asked, &owner.stream).map_err(concerning)?;
-        let now = unit.now();
-        let requested = match (self.to, &owner.state.asleep) {
-            (To::Wake, Some(asleep)) => {
-                let (epoch, sleep_generation) = (owner.state.epoch, asleep.generation);
-                wake::request(&owner.state, Ask { environment: self.environment, epoch, sleep_generation }, reason, now)
-            }
-            (To::Wake, None) => Err(rhone_domain::route_owner::Rejection::NotAsleep),
-            (To::Sleep, _) => sleep::request(bench.new_id::<OperationId>(), &owner.state, None, reason, now),
-        };
+        permit(&unit, self.to.command(), &owner.stream).map_err(concerning)?;
+        let requested = self.to.requested(bench.new_id(), self.environment, &owner.state, reason, unit.now());
         let requested =
             requested.map_err(|rejection| concerning(refused(&rejection, owner.stream.clone(), opened.workspace)))?;
         let id = requested.id;

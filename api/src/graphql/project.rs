@@ -1,12 +1,16 @@
 //! Projects: groupings of apps within a workspace.
 
 use super::{
+    affordance::Caller,
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::belongs_to,
-    filters, id,
+    deployment::Deployment,
+    filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
+    id, listing,
     lists::OfKind,
+    operation::Operation,
     place::{claim_slug, name, noun, slug, some_of},
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
     workspace::Workspace,
@@ -22,7 +26,7 @@ use rhone_domain::{
     project,
     text::{Name, Slug},
 };
-use rhone_projections::timeline::Filter;
+use rhone_projections::{timeline::Filter, whose::Whose};
 
 noun! {
     /// A grouping of apps.
@@ -64,12 +68,20 @@ impl Project {
         self.version
     }
 
+    /// What the caller may do in it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::in_project(ctx, self.created.workspace, self.created.id).await?.grants())
+    }
+
     /// Its apps; those whose name or slug holds a text, whatever its case, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn apps(
         &self,
         ctx: &Context<'_>,
         named: Option<String>,
+        #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -77,7 +89,41 @@ impl Project {
     ) -> async_graphql::Result<Rows<App>> {
         let pages = Pages { first, after, last, before };
         let filter = OfKind(App::KIND, filters::named("named", named)?);
-        Ok(some_of(ctx, filter, self.created.id, pages, App::of).await?)
+        Ok(some_of(ctx, filter, self.created.id, (order, pages), App::of).await?)
+    }
+
+    /// The operations of all of its apps, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<OperationFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Operation>> {
+        let (of, pages) = ((Whose::Projects, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::operations(ctx, of, None, filter, (order, pages)).await?)
+    }
+
+    /// The deployments of all of its apps, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeploymentFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Deployment>> {
+        let (of, pages) = ((Whose::Projects, self.created.id.0), Pages { first, after, last, before });
+        Ok(listing::deployments(ctx, of, filter, (order, pages)).await?)
     }
 
     /// Every event that concerns it, in the log's order.

@@ -6,12 +6,14 @@ use super::{
     artifact::Artifact,
     authorization::{self, AuthorizationRow},
     connection::{Pages, Rows},
-    context::{Ask, position},
+    context::{Ask, at_least},
     deployment::Deployment,
     environment::Environment,
+    filters::{self, ListOrder},
     history::{self, MomentInput, Replay, SupportBundle, Why},
     id,
     invitation::Invitation,
+    lists::OfKind,
     operation::Operation,
     place::{Cell, Host, Region, roots},
     project::Project,
@@ -27,6 +29,7 @@ use super::{
 };
 use crate::{fault::Fault, page, rate::Standing};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
+use rhone_projections::catalogue;
 
 /// Anything with an id.
 #[derive(Clone, Debug, Interface)]
@@ -107,8 +110,8 @@ pub struct Query;
 macro_rules! by_id {
     ($ctx:ident, $id:ident, $at:ident, $noun:ident) => {{
         let id = id::read("id", &$id)?;
-        let at = position($ctx, "atLeastPosition", $at.as_deref())?;
-        Ok($noun::find($ctx, id, at).await?)
+        at_least($ctx, $at.as_deref()).await?;
+        Ok($noun::find($ctx, id, None).await?)
     }};
 }
 
@@ -149,7 +152,13 @@ impl Query {
     }
 
     /// Anything by its id.
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Node>> {
+        at_least(ctx, at_least_position.as_deref()).await?;
         let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
         Ok(match prefix {
             "alc" => Allocation::find(ctx, id::read("id", &id)?).await?.map(Node::Allocation),
@@ -230,9 +239,14 @@ impl Query {
         by_id!(ctx, id, at_least_position, Artifact)
     }
 
-    /// Never stale: an operation is written together with each of its stages.
-    async fn operation(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Operation>> {
-        Ok(Operation::find(ctx, id::read("id", &id)?, None).await?)
+    /// Never stale: an operation is written together with each of its stages. What it leads to may be.
+    async fn operation(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        at_least_position: Option<String>,
+    ) -> async_graphql::Result<Option<Operation>> {
+        by_id!(ctx, id, at_least_position, Operation)
     }
 
     /// What led to what: the tree of causes that an event or an operation belongs to.
@@ -244,7 +258,7 @@ impl Query {
         operation_id: Option<ID>,
         at_least_position: Option<String>,
     ) -> async_graphql::Result<CausationTree> {
-        timeline::reached(ctx, at_least_position.as_deref()).await?;
+        at_least(ctx, at_least_position.as_deref()).await?;
         Ok(timeline::causation_tree(ctx, event_id.as_deref(), operation_id.as_ref()).await?)
     }
 
@@ -286,18 +300,24 @@ impl Query {
         Ok(history::support_bundle(ctx, &correlation, at_least_position.as_deref()).await?)
     }
 
-    /// The caller's workspaces.
+    /// The caller's workspaces; those whose name or slug holds a text, whatever its case, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn workspaces(
         &self,
         ctx: &Context<'_>,
+        named: Option<String>,
+        #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
+        at_least_position: Option<String>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Workspace>> {
+        at_least(ctx, at_least_position.as_deref()).await?;
         let pages = Pages { first, after, last, before };
-        Ok(roots(ctx, Workspace::KIND, pages, Workspace::of).await?)
+        let filter = OfKind(Workspace::KIND, filters::named("named", named)?);
+        Ok(roots(ctx, filter, (order, pages), Workspace::of).await?)
     }
 
     /// Every region.
@@ -305,12 +325,15 @@ impl Query {
     async fn regions(
         &self,
         ctx: &Context<'_>,
+        at_least_position: Option<String>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Region>> {
+        at_least(ctx, at_least_position.as_deref()).await?;
         let pages = Pages { first, after, last, before };
-        Ok(roots(ctx, Region::KIND, pages, Region::of).await?)
+        let filter = OfKind(Region::KIND, catalogue::Filter::default());
+        Ok(roots(ctx, filter, (ListOrder::OldestFirst, pages), Region::of).await?)
     }
 }

@@ -3,8 +3,9 @@
 //! where the data is comes from a person.
 
 use super::{
+    affordance::{self, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused, stream},
-    context::{Ask, door},
+    context::Ask as _,
     environment::Environment,
     id,
     operation::Gate,
@@ -14,6 +15,7 @@ use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use rhone_domain::{
     actor::Writer,
+    aggregate::Rejection,
     environment::{self, Enabled, Residency},
     gate,
     ids::{CellId, CorrelationId, EnvironmentId, OperationId, RegionId},
@@ -55,8 +57,12 @@ pub(crate) struct EnabledRegion {
 /// Whether a region is fit for an environment now.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct RegionReadiness {
-    /// Whether every gate is open; the exact bytes are proven by the enablement itself.
+    /// Whether every gate is open, and the caller may ask for it; the exact bytes are proven by the enablement itself.
     allowed: bool,
+    /// The code that it would be refused with; null if it is allowed.
+    code: Option<String>,
+    /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
+    missing_grant: Option<&'static str>,
     gates: Vec<Gate>,
 }
 
@@ -185,11 +191,18 @@ impl From<&Enabled> for EnabledRegion {
 
 /// The gates of an enablement, as they are judged now.
 pub(crate) async fn readiness(ctx: &Context<'_>, wanted: Enablement) -> Result<RegionReadiness, Fault> {
-    let door = door(ctx.platform(), ctx.principal());
-    let facts = RegionFacts::load(&door, wanted).await.map_err(Fault::internal)?;
+    let facts = RegionFacts::load(ctx.loaders(), wanted).await?;
     let judged = region_enablement::judge(&facts.facts());
-    let gates = judged.iter().map(|one| (&one.gate).into()).collect();
-    Ok(RegionReadiness { allowed: gate::closed(&judged).is_none(), gates })
+    let missing = || id::not_found::<EnvironmentId>("id");
+    let of = facts.environment.state.created.as_ref().ok_or_else(missing)?;
+    let may = Caller::in_environment(ctx, of).await?.permit("operation.request_region_enablement");
+    let code = may.as_ref().err().map(Rejection::code).or(gate::closed(&judged).map(|refusal| refusal.code));
+    Ok(RegionReadiness {
+        allowed: code.is_none(),
+        code: code.map(ToOwned::to_owned),
+        missing_grant: may.as_ref().err().and_then(affordance::missing),
+        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
+    })
 }
 
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 //! carry on. The trap: a number that is changed beside the gates; there is no other way to it.
 
 use super::{
+    affordance::{self, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused, stream},
-    context::{Ask, door},
+    context::Ask as _,
     environment::Environment,
     id,
     operation::Gate,
@@ -14,6 +15,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
+    aggregate::Rejection,
     environment::{self, Replicas},
     gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
@@ -29,8 +31,12 @@ const DEADLINE: TimeDelta = TimeDelta::seconds(120);
 /// Whether an environment could be scaled to a number now.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct ScalePlan {
-    /// Whether every gate is open.
+    /// Whether every gate is open, and the caller may ask for it.
     allowed: bool,
+    /// The code that it would be refused with; null if it is allowed.
+    code: Option<String>,
+    /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
+    missing_grant: Option<&'static str>,
     /// The number that is wanted now.
     replicas: u64,
     gates: Vec<Gate>,
@@ -80,16 +86,19 @@ impl ScaleMutation {
 /// The gates of a scale of this environment, as they are judged now.
 pub(crate) async fn plan(ctx: &Context<'_>, environment: EnvironmentId, number: i64) -> Result<ScalePlan, Fault> {
     let replicas = replicas("replicas", number)?;
-    let door = door(ctx.platform(), ctx.principal());
-    let facts = ScaleFacts::load(&door, environment).await.map_err(Fault::internal)?;
+    let facts = ScaleFacts::load(ctx.loaders(), environment).await?;
     let missing = || id::not_found::<EnvironmentId>("environmentId");
     let opened = facts.owner.state.lane().ok_or_else(missing)?;
     let wish = Wish { environment, replicas, expected: None };
     let judged = judge(&facts.facts(&wish.scale(&opened, &facts)));
+    let may = Caller::about(ctx, opened.workspace, Some(environment)).await?.permit("operation.request_scale");
+    let code = may.as_ref().err().map(Rejection::code).or(gate::closed(&judged).map(|refusal| refusal.code));
     Ok(ScalePlan {
-        allowed: gate::closed(&judged).is_none(),
+        allowed: code.is_none(),
+        code: code.map(ToOwned::to_owned),
+        missing_grant: may.as_ref().err().and_then(affordance::missing),
         replicas: facts.environment.state.replicas.0.into(),
-        gates: judged.iter().map(|one| (&one.gate).into()).collect(),
+        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
     })
 }
 

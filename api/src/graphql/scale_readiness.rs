@@ -2,7 +2,7 @@
 //! before the button is pressed. The trap avoided: an answer made of what was declared.
 
 use super::{
-    context::{Ask, door},
+    context::Ask as _,
     id,
     runtime_service_binding::{RuntimeService, RuntimeServiceBackend},
 };
@@ -17,6 +17,7 @@ use rhone_domain::{
     runtime_service_binding::RuntimeServices,
     scale_readiness::{Readiness, judge},
 };
+use rhone_eventstore::Loads as _;
 
 /// The decision, with exactly what is missing.
 #[derive(Clone, Debug, SimpleObject)]
@@ -50,20 +51,21 @@ pub(crate) async fn of_environment(
     environment: EnvironmentId,
     replicas: u64,
 ) -> Result<ScaleReadiness, Fault> {
-    let door = door(ctx.platform(), ctx.principal());
-    let settings = door.load::<environment::Environment>(environment).await.map_err(Fault::internal)?;
+    let loaders = ctx.loaders();
+    let (settings, owner, services) = tokio::try_join!(
+        loaders.load::<environment::Environment>(environment),
+        loaders.load::<RouteOwner>(environment),
+        loaders.load::<RuntimeServices>(environment)
+    )?;
     let missing = || id::not_found::<EnvironmentId>("id");
     let created = settings.state.created.ok_or_else(missing)?;
-    let owner = door.load::<RouteOwner>(environment).await.map_err(Fault::internal)?;
     let needed = match owner.state.owner.as_ref() {
         None => Needed::new(),
         Some(owner) => {
-            let artifact = ArtifactId::of(created.workspace, owner.artifact);
-            let artifact = door.load::<Artifact>(artifact).await.map_err(Fault::internal)?;
+            let artifact = loaders.load::<Artifact>(ArtifactId::of(created.workspace, owner.artifact)).await?;
             artifact.state.created.map(|created| created.facts.needs.services).unwrap_or_default()
         }
     };
-    let services = door.load::<RuntimeServices>(environment).await.map_err(Fault::internal)?;
     let region = owner.state.place().map_or(created.region, |place| place.region);
     Ok(match judge(replicas, &needed, &services.state.standings(region)) {
         Readiness::Allowed(present) => {

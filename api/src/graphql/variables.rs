@@ -6,7 +6,7 @@ mod hidden_text;
 mod read;
 
 pub(crate) use hidden_text::HiddenText;
-pub(crate) use read::{Variable, VariableDifference, VariableSet, difference, sets, variables};
+pub(crate) use read::{Values, Variable, VariableDifference, VariableSet, difference, sets, variables};
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, natural, payload, refused},
@@ -26,7 +26,7 @@ use rhone_domain::{
     numbers::EnvSet,
     variables::{self, Key, Kind, Lane, Variables, Wanted},
 };
-use rhone_eventstore::vault::{Place, VaultError};
+use rhone_eventstore::vault::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who may read a value back.
@@ -253,8 +253,4 @@ async fn wishes(
 
 fn key(field: &str, text: &str) -> Result<Key, Fault> {
     Key::parse(field, text).map_err(|invalid| Fault::bad_input(invalid.field, invalid.rule))
-}
-
-fn unopened(error: VaultError) -> Fault {
-    Fault::internal(error)
 }

@@ -1,14 +1,20 @@
 //! Workspaces: the tenants. Whoever creates one becomes its owner; who does not belong to it cannot tell that it exists.
 
 use super::{
+    affordance::Caller,
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
+    deployment::Deployment,
+    filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
     id,
     invitation::Invitation,
+    listing,
+    lists::{InvitationsPage, Invited, Members, MembersPage, OfKind, SupportOf},
     loaders::CatalogueKey,
     member::{Member, not_support},
-    place::{claim_slug, name, page_of, slug},
+    operation::Operation,
+    place::{claim_slug, name, slug, some_of},
     project::Project,
     support::SupportAccess,
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
@@ -22,6 +28,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
+    authorization::Scope,
     claim,
     ids::{CorrelationId, SubjectId, WorkspaceId},
     personal::Sealed,
@@ -29,13 +36,7 @@ use rhone_domain::{
     workspace,
 };
 use rhone_eventstore::Position;
-use rhone_projections::{
-    authority::{invitations, members},
-    catalogue,
-    catalogue::Catalogue,
-    projection,
-    timeline::Filter,
-};
+use rhone_projections::{catalogue, catalogue::Catalogue, projection, timeline::Filter, whose::Whose};
 use uuid::Uuid;
 
 /// A tenant.
@@ -76,7 +77,9 @@ impl Workspace {
         id: WorkspaceId,
         position: Option<Position>,
     ) -> Result<Option<Self>, Fault> {
-        super::context::wait_for(ctx, projection::key::<Catalogue>(), position).await?;
+        if !super::context::wait_for(ctx, projection::key::<Catalogue>(), position).await? {
+            return Ok(None);
+        }
         let row = ctx.loaders().catalogue.load_one(CatalogueKey(Self::KIND, id.0)).await.map_err(Fault::internal)?;
         row.as_ref().map(Self::of).transpose()
     }
@@ -126,18 +129,28 @@ impl Workspace {
         self.version
     }
 
-    /// Its projects.
+    /// What the caller may do in all of it: words of `authorizationTable`.
+    #[graphql(complexity = 20)]
+    async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
+        Ok(Caller::within(ctx, self.id, Scope::default()).await?.grants())
+    }
+
+    /// Its projects; those whose name or slug holds a text, whatever its case, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
+        named: Option<String>,
+        #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Project>> {
         let pages = Pages { first, after, last, before };
-        Ok(page_of(ctx, Project::KIND, self.id, pages, Project::of).await?)
+        let filter = OfKind(Project::KIND, filters::named("named", named)?);
+        Ok(some_of(ctx, filter, self.id, (order, pages), Project::of).await?)
     }
 
     /// Who belongs to it. Never stale: it is written together with the change itself.
@@ -151,8 +164,8 @@ impl Workspace {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Member>> {
         let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let mut transaction = begin(ctx).await?;
-        let rows = members::page(&mut transaction, self.id, &wanted.keyset).await.map_err(Fault::internal)?;
+        let key = MembersPage { of: self.id.0, filter: Members, keyset: wanted.keyset };
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
         let rows = rows.into_iter().map(|member| (member.actor.to_string(), Member::from(member)));
         Ok(wanted.connection(rows.collect()))
     }
@@ -169,8 +182,8 @@ impl Workspace {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Invitation>> {
         let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let mut transaction = begin(ctx).await?;
-        let rows = invitations::page(&mut transaction, self.id, &wanted.keyset).await.map_err(Fault::internal)?;
+        let key = InvitationsPage { of: self.id.0, filter: Invited, keyset: wanted.keyset };
+        let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
         let rows = rows.into_iter().map(|row| (row.id.0.to_string(), Invitation::from(row)));
         Ok(wanted.connection(rows.collect()))
     }
@@ -178,9 +191,42 @@ impl Workspace {
     /// When support may act, or might, for whom and why; the newest first, at most 100.
     #[graphql(complexity = "100 + 10 * child_complexity")]
     async fn support(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SupportAccess>> {
-        let mut transaction = begin(ctx).await?;
-        let rows = members::support(&mut transaction, self.id).await.map_err(Fault::internal)?;
+        let rows = ctx.loaders().lists.load_one(SupportOf(self.id)).await.map_err(Fault::internal)?.unwrap_or_default();
         Ok(rows.into_iter().map(SupportAccess::from).collect())
+    }
+
+    /// Its operations, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn operations(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<OperationFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Operation>> {
+        let (of, pages) = ((Whose::Workspaces, self.id.0), Pages { first, after, last, before });
+        Ok(listing::operations(ctx, of, None, filter, (order, pages)).await?)
+    }
+
+    /// The deployments of all of its apps, the newest first unless said otherwise.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<DeploymentFilterInput>,
+        #[graphql(default)] order: ListOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Deployment>> {
+        let (of, pages) = ((Whose::Workspaces, self.id.0), Pages { first, after, last, before });
+        Ok(listing::deployments(ctx, of, filter, (order, pages)).await?)
     }
 
     /// Every event that concerns it, in the log's order.

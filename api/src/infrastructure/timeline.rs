@@ -13,6 +13,7 @@ use crate::{
     authenticate::Authenticator as _,
     fault::Fault,
     graphql::{
+        context::reached,
         id,
         timeline::{TimelineFilter, TimelineKind},
     },
@@ -33,12 +34,11 @@ use rhone_eventstore::{Cursor, LogIncarnation, Position};
 use rhone_projections::{
     catalogue,
     keyset::{Keyset, Towards},
-    projection,
     session::Session,
-    timeline::{self, Entry, Filter, Timeline},
+    timeline::{self, Entry, Filter},
 };
 use serde::Deserialize;
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 use table::{Form, Line};
 
 /// Lines that are read at once.
@@ -84,8 +84,7 @@ pub(super) async fn export(
     let reader = Reader { infrastructure, principal, session, filter, form };
     let first = within(async {
         if let Some(target) = target {
-            let key = projection::key::<Timeline>();
-            projection::reached(reader.session.pool(), key, target, Duration::from_secs(2)).await?;
+            reached(reader.session.pool(), target).await?;
         }
         reader.is_seen().await?;
         reader.page(None).await

@@ -5,7 +5,16 @@ use std::fmt::Write as _;
 
 const HEAD: &str = "# The API, field by field\n\n\
     Generated from [schema.graphql](../api/schema.graphql) by `UPDATE=1 cargo test -p rhone-api --test contract`; \
-    do not edit. How fields are retired: [deprecation.md](deprecation.md).\n";
+    do not edit. How fields are retired: [deprecation.md](deprecation.md).\n\n\
+    **Now, at least, and then.** What was just written is read by handing the payload's `position` to a query as \
+    `atLeastPosition`: everything that the query can lead to is awaited, for at most two seconds; what has not come so far by \
+    then is not shown, and the answer is `CONFLICT` with the rule `NOT_REACHED`. A position of another life of the log is \
+    `CONFLICT` with the rule `RESYNC`. Objects are shown as they are now and take no `asOf`: the past is asked of \
+    `replay(stream, at)`, of an app's `replay(at)`, of `why(at)` and of an environment's `changes(from, to)`, at a version, a \
+    time or a position.\n\n\
+    **What the caller may do** is told before it is tried: plans (`promotion`, `rollbackPlan`, `scalePlan`, `failover`, \
+    `regionReadiness`) and affordances (`cancellable`, `affordances`) say `allowed`, and if not, the `code` that the mutation \
+    would be refused with and the `missingGrant`; `viewerGrants` says what is held in a place.\n";
 
 /// The whole of it.
 pub(crate) fn of(model: &Model) -> String {

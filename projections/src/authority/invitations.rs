@@ -29,18 +29,21 @@ pub struct Invitation {
     pub until: DateTime<Utc>,
 }
 
-/// Those of a workspace, in the order in which they were made.
-pub async fn page(
+/// Those of each of these workspaces, in the order in which they were made.
+pub async fn pages(
     connection: &mut PgConnection,
-    workspace: WorkspaceId,
+    workspaces: &[Uuid],
     keyset: &Keyset<Uuid>,
 ) -> Result<Vec<Invitation>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
     let query = format!(
-        "SELECT invitation, workspace, role, invited_by, since, until FROM authority.invitations
-         WHERE workspace = $1 AND ($2::uuid IS NULL OR invitation {operator} $2) ORDER BY invitation {order} LIMIT $3"
+        "SELECT i.* FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT invitation, workspace, role, invited_by, since, until FROM authority.invitations
+             WHERE workspace = asked.id AND ($2::uuid IS NULL OR invitation {operator} $2)
+             ORDER BY invitation {order} LIMIT $3
+         ) i ORDER BY i.invitation {order}"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(workspace.0).bind(keyset.from).bind(keyset.most);
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(workspaces).bind(keyset.from).bind(keyset.most);
     rows.fetch_all(connection).await?.iter().map(read).collect()
 }
 

@@ -57,19 +57,21 @@ pub async fn of_actor(
     rows.iter().map(|row| Ok((WorkspaceId(row.try_get("workspace")?), read(row)?))).collect()
 }
 
-/// The members of a workspace, in the order of their ids.
-pub async fn page(
+/// The members of each of these workspaces, in the order of their ids.
+pub async fn pages(
     connection: &mut PgConnection,
-    workspace: WorkspaceId,
+    workspaces: &[Uuid],
     keyset: &Keyset<Uuid>,
-) -> Result<Vec<Member>, sqlx::Error> {
+) -> Result<Vec<(Uuid, Member)>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
     let query = format!(
-        "SELECT actor, role, projects, environments, version FROM authority.members
-         WHERE workspace = $1 AND ($2::uuid IS NULL OR actor {operator} $2) ORDER BY actor {order} LIMIT $3"
+        "SELECT m.* FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT workspace, actor, role, projects, environments, version FROM authority.members
+             WHERE workspace = asked.id AND ($2::uuid IS NULL OR actor {operator} $2) ORDER BY actor {order} LIMIT $3
+         ) m ORDER BY m.actor {order}"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(workspace.0).bind(keyset.from).bind(keyset.most);
-    rows.fetch_all(connection).await?.iter().map(read).collect()
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(workspaces).bind(keyset.from).bind(keyset.most);
+    rows.fetch_all(connection).await?.iter().map(|row| Ok((row.try_get("workspace")?, read(row)?))).collect()
 }
 
 fn read(row: &PgRow) -> Result<Member, sqlx::Error> {
@@ -100,13 +102,20 @@ pub struct Access {
     pub ended: bool,
 }
 
-/// The times of support in a workspace, the newest first.
-pub async fn support(connection: &mut PgConnection, workspace: WorkspaceId) -> Result<Vec<Access>, sqlx::Error> {
+/// The times of support in each of these workspaces, the newest first, at most 100.
+pub async fn support(
+    connection: &mut PgConnection,
+    workspaces: &[WorkspaceId],
+) -> Result<Vec<(WorkspaceId, Access)>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT access, on_behalf_of, reason, until, ended FROM authority.support WHERE workspace = $1
-         ORDER BY access DESC LIMIT 100",
-    );
-    rows.bind(workspace.0).fetch_all(connection).await?.iter().map(access_of).collect()
+        "SELECT s.* FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT workspace, access, on_behalf_of, reason, until, ended FROM authority.support
+             WHERE workspace = asked.id ORDER BY access DESC LIMIT 100
+         ) s ORDER BY s.access DESC",
+    )
+    .bind(workspaces.iter().map(|id| id.0).collect::<Vec<_>>());
+    let of = |row: &PgRow| Ok((WorkspaceId(row.try_get("workspace")?), access_of(row)?));
+    rows.fetch_all(connection).await?.iter().map(of).collect()
 }
 
 /// One time of support.

@@ -1,6 +1,9 @@
 //! Operations as they stand, written inline: what workers claim and what everybody is told.
 
-use crate::keyset::Keyset;
+use crate::{
+    keyset::Keyset,
+    whose::{Whose, apps_of},
+};
 use rhone_domain::{
     ids::{BindingId, EnvironmentId, OperationId},
     numbers::{Fence, Version},
@@ -84,25 +87,39 @@ pub struct Filter {
     pub ended: Option<bool>,
 }
 
-/// A page of the operations of each of these apps, with the app, in order of creation.
+/// A page of the operations of each of these places, with the place, in order of creation.
 pub async fn pages(
     connection: &mut PgConnection,
-    apps: &[Uuid],
+    (whose, places): (Whose, &[Uuid]),
     filter: &Filter,
     keyset: &Keyset<Uuid>,
 ) -> Result<Vec<(Uuid, (Operation, Version))>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
-    let query = format!(
-        "SELECT of.app, o.* FROM unnest($1::uuid[]) AS of(app) CROSS JOIN LATERAL (
-             SELECT operation, body, version FROM authority.operations
-             WHERE app = of.app AND ($2::uuid IS NULL OR operation {operator} $2)
+    let page = |of: &str| {
+        format!(
+            "SELECT operation, body, version FROM authority.operations
+             WHERE {of} AND ($2::uuid IS NULL OR operation {operator} $2)
                AND ($4::uuid IS NULL OR environment = $4) AND ($5::text IS NULL OR kind = $5)
                AND ($6::text IS NULL OR stage = $6) AND ($7::boolean IS NULL OR ended = $7)
-             ORDER BY operation {order} LIMIT $3) o
-         ORDER BY of.app, o.operation {order}"
+             ORDER BY operation {order} LIMIT $3"
+        )
+    };
+    let page = match whose {
+        Whose::Workspaces => page("workspace = of.id"),
+        Whose::Apps => page("app = of.id"),
+        Whose::Environments => page("environment = of.id"),
+        Whose::Projects => format!(
+            "SELECT one.* FROM {} CROSS JOIN LATERAL ({}) one ORDER BY one.operation {order} LIMIT $3",
+            apps_of(whose).unwrap_or_default(),
+            page("app = a.id")
+        ),
+    };
+    let query = format!(
+        "SELECT of.id AS place, o.* FROM unnest($1::uuid[]) AS of (id) CROSS JOIN LATERAL ({page}) o
+         ORDER BY of.id, o.operation {order}"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(apps)
+        .bind(places)
         .bind(keyset.from)
         .bind(keyset.most)
         .bind(filter.environment.map(|id| id.0))
@@ -112,7 +129,7 @@ pub async fn pages(
         .fetch_all(connection)
         .await?
         .iter()
-        .map(|row| Ok((row.try_get("app")?, read(row)?)))
+        .map(|row| Ok((row.try_get("place")?, read(row)?)))
         .collect()
 }
 

@@ -153,11 +153,16 @@ pub async fn by_correlations(
     rows.iter().map(read).collect()
 }
 
+/// Lines by their events.
+pub async fn of_events(connection: &mut PgConnection, events: &[Uuid]) -> Result<Vec<Entry>, sqlx::Error> {
+    let query = format!("SELECT {COLUMNS} FROM timeline.entries WHERE event = ANY($1)");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(events).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
+}
+
 /// One line by its event.
 pub async fn of_event(connection: &mut PgConnection, event: Uuid) -> Result<Option<Entry>, sqlx::Error> {
-    let query = format!("SELECT {COLUMNS} FROM timeline.entries WHERE event = $1");
-    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(event).fetch_optional(connection).await?;
-    row.as_ref().map(read).transpose()
+    Ok(of_events(connection, &[event]).await?.pop())
 }
 
 fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {

@@ -54,7 +54,7 @@ async fn rebuilt_equals_live_while_writes_go_on_and_the_live_one_goes_on_afterwa
     writer.await.expect("the writer ends");
     let (last, rounds) = (world.project().await, written.load(Ordering::SeqCst));
     for projection in [key::<Catalogue>(), key::<Timeline>()] {
-        assert!(reached(&world.projector, projection, last, LONG).await.expect("asks"), "{projection:?} goes on");
+        assert!(reached(&world.projector, &[projection], last, LONG).await.expect("asks"), "{projection:?} goes on");
     }
     assert_eq!(database.number("SELECT count(*) FROM catalogue.entries").await, rounds + 1);
     assert_eq!(database.number("SELECT count(*) FROM timeline.entries").await, 3 * rounds + 1);
@@ -73,9 +73,9 @@ async fn what_was_created_and_judged_apart_is_rebuilt_alike() {
     let follower = world.follow::<Deployments>("worker");
     let mut release = world.release().await;
     let created = world.write(&mut release.loaded, [release.create]).await;
-    assert!(reached(&world.projector, key::<Deployments>(), created, LONG).await.expect("asks"));
+    assert!(reached(&world.projector, &[key::<Deployments>()], created, LONG).await.expect("asks"));
     let judged = world.write(&mut release.loaded, [release.validate]).await;
-    assert!(reached(&world.projector, key::<Deployments>(), judged, LONG).await.expect("asks"));
+    assert!(reached(&world.projector, &[key::<Deployments>()], judged, LONG).await.expect("asks"));
     let rebuilt = rebuild::<Deployments>(&mut database.admin().await, &world.projector, "rebuild").await;
     assert_eq!(rebuilt.expect("the same rows").tables, [("deployments".to_owned(), 1)]);
     follower.abort();
@@ -95,7 +95,7 @@ async fn a_tampered_row_is_found_and_both_are_kept() {
     let follower = world.follow::<Catalogue>("worker");
     world.project().await;
     let last = world.project().await;
-    assert!(reached(&world.projector, key::<Catalogue>(), last, LONG).await.expect("asks"));
+    assert!(reached(&world.projector, &[key::<Catalogue>()], last, LONG).await.expect("asks"));
     database
         .run("UPDATE catalogue.entries SET version = 2 WHERE id = (SELECT max(id::text)::uuid FROM catalogue.entries)")
         .await;
@@ -105,7 +105,7 @@ async fn a_tampered_row_is_found_and_both_are_kept() {
     assert_eq!(database.number("SELECT count(*) FROM catalogue.entries WHERE version = 2").await, 1);
     assert_eq!(database.number("SELECT count(*) FROM catalogue_next.entries WHERE version = 1").await, 2);
     let last = world.project().await;
-    assert!(reached(&world.projector, key::<Catalogue>(), last, LONG).await.expect("asks"), "the live one goes on");
+    assert!(reached(&world.projector, &[key::<Catalogue>()], last, LONG).await.expect("asks"), "the live one goes on");
     follower.abort();
 }
 

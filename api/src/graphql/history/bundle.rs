@@ -5,8 +5,8 @@ use super::{absent, fault};
 use crate::{
     fault::Fault,
     graphql::{
-        context::begin,
-        timeline::{reached, uuid},
+        context::{self, begin},
+        timeline::uuid,
     },
 };
 use async_graphql::{Context, Json, SimpleObject};
@@ -32,7 +32,7 @@ pub(crate) async fn support_bundle(
     at_least: Option<&str>,
 ) -> Result<SupportBundle, Fault> {
     let id = uuid("correlation", correlation)?;
-    reached(ctx, at_least).await?;
+    context::at_least(ctx, at_least).await?;
     let mut transaction = begin(ctx).await?;
     let bundle = history::bundle(&mut transaction, id).await.map_err(fault)?.ok_or_else(|| absent("correlation"))?;
     let bundle = serde_json::to_value(bundle).map_err(Fault::internal)?;

@@ -6,8 +6,8 @@ use crate::{
     fault::Fault,
     graphql::{
         connection::{Pages, Rows},
-        context::begin,
-        timeline::{TimelineEntry, reached},
+        context::{self, begin},
+        timeline::TimelineEntry,
     },
     page,
 };
@@ -177,7 +177,7 @@ pub(crate) async fn replay(
     at_least: Option<&str>,
 ) -> Result<Replay, Fault> {
     let as_of = moment::as_of(ctx, "at", at)?;
-    reached(ctx, at_least).await?;
+    context::at_least(ctx, at_least).await?;
     let found = replays(ctx, std::slice::from_ref(stream), as_of).await?;
     found.into_iter().next().filter(|replay| replay.version > 0).ok_or_else(|| absent("stream"))
 }

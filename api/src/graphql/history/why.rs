@@ -4,7 +4,7 @@
 use super::{absent, changes, changes::EnvironmentField, fault, read_one};
 use crate::{
     fault::Fault,
-    graphql::{context::begin, operation::Operation, timeline::TimelineEntry},
+    graphql::{context::Ask as _, lists::LineOf, operation::Operation, timeline::TimelineEntry},
 };
 use async_graphql::{ComplexObject, Context, Json, SimpleObject};
 use rhone_domain::{
@@ -64,9 +64,8 @@ impl Why {
     async fn causes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<TimelineEntry>> {
         let mut causes: Vec<TimelineEntry> = Vec::new();
         let mut next = self.entry.as_ref().and_then(|entry| entry.0.causation);
-        let mut transaction = begin(ctx).await?;
         while let Some(cause) = next.filter(|_| causes.len() < FURTHEST) {
-            let found = timeline::of_event(&mut transaction, cause).await.map_err(Fault::internal)?;
+            let found = ctx.loaders().lists.load_one(LineOf(cause)).await.map_err(Fault::internal)?;
             let seen = causes.iter().any(|entry| entry.0.event == cause);
             next = found.as_ref().filter(|_| !seen).and_then(|entry| entry.causation);
             causes.extend(found.filter(|_| !seen).map(TimelineEntry));

@@ -6,17 +6,14 @@ use crate::{
     fault::Fault,
     graphql::{
         connection::{Pages, Rows},
-        context::{Ask as _, position, shown, wait_for},
+        context::{Ask as _, at_least, position, shown},
         lists::{LinesOf, LinesPage, MOST_OF_ONE},
         operation::Operation,
     },
 };
 use async_graphql::{Context, Object};
 use rhone_eventstore::Position;
-use rhone_projections::{
-    projection,
-    timeline::{self, Filter},
-};
+use rhone_projections::timeline::{self, Filter};
 
 /// What is asked of a list.
 pub(crate) struct Wanted {
@@ -25,15 +22,9 @@ pub(crate) struct Wanted {
     pub(crate) pages: Pages,
 }
 
-/// Waits, for a short bounded time, until the timeline has come this far.
-pub(crate) async fn reached(ctx: &Context<'_>, at_least: Option<&str>) -> Result<(), Fault> {
-    let target = position(ctx, "atLeastPosition", at_least)?;
-    wait_for(ctx, projection::key::<timeline::Timeline>(), target).await
-}
-
 /// Gathered over the request: a timeline within a list costs no statement of its own.
 async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Paged, Vec<timeline::Entry>), Fault> {
-    reached(ctx, wanted.at_least_position.as_deref()).await?;
+    at_least(ctx, wanted.at_least_position.as_deref()).await?;
     let plain = |field, cursor: Option<String>| {
         position(ctx, field, cursor.as_deref()).map(|position| position.map(|position| position.to_string()))
     };

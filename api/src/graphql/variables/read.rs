@@ -1,22 +1,23 @@
 //! What may be known of an environment's variables: keys, kinds, digests, when; values only of plain ones. Read from the folded
 //! stream, so never stale. The trap avoided: a secret's value in an answer, for whoever asks nicely.
 
-use super::{VariableKind, place, unopened};
+use super::{VariableKind, place};
 use crate::{
     fault::Fault,
-    graphql::{
-        context::{Ask, begin, door},
-        id,
-    },
+    graphql::{context::Ask as _, id},
 };
-use async_graphql::{Context, ID, SimpleObject};
+use async_graphql::{Context, ID, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
-    ids::{DeploymentId, EnvironmentId},
+    hidden::Hidden,
+    ids::{DeploymentId, EnvironmentId, ValueId},
     numbers::EnvSet,
     route_owner::RouteOwner,
     variables::{self, Entry, Key, Kind, Variables, pinned},
 };
+use rhone_eventstore::vault::{Place, Vault, VaultError};
+use rhone_projections::session::Session;
+use std::{collections::HashMap, sync::Arc};
 
 /// One variable of a set.
 #[derive(Clone, Debug, SimpleObject)]
@@ -70,9 +71,27 @@ pub(crate) struct VariableDifference {
     changed: Vec<VariableChange>,
 }
 
+/// Plain values, gathered over one request.
+pub(crate) struct Values(pub(crate) Session, pub(crate) Vault);
+
+/// Which value, and where it belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kept(ValueId, Place);
+
+impl Loader<Kept> for Values {
+    type Value = Arc<Hidden>;
+    type Error = Arc<VaultError>;
+
+    async fn load(&self, wanted: &[Kept]) -> Result<HashMap<Kept, Arc<Hidden>>, Arc<VaultError>> {
+        let mut transaction = self.0.begin().await.map_err(|error| Arc::new(error.into()))?;
+        let places: Vec<_> = wanted.iter().map(|Kept(value, place)| (*value, place)).collect();
+        let opened = self.1.open_many(&mut transaction, &places).await.map_err(Arc::new)?;
+        Ok(wanted.iter().cloned().zip(opened.into_iter().map(Arc::new)).collect())
+    }
+}
+
 async fn folded(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Variables, Fault> {
-    let loaded = door(ctx.platform(), ctx.principal()).load::<Variables>(environment).await;
-    Ok(loaded.map_err(Fault::internal)?.state)
+    ctx.loaders().folded(environment).await
 }
 
 /// The variables of one set; the newest one when none is named.
@@ -87,12 +106,11 @@ pub(crate) async fn variables(
     let mut shown: Vec<Variable> = held.iter().map(|(key, entry)| shown(&state, key, *entry)).collect();
     if ctx.look_ahead().field("value").exists() {
         let Some(lane) = state.lane else { return Ok(shown) };
-        let mut transaction = begin(ctx).await?;
-        for (variable, (key, entry)) in shown.iter_mut().zip(&held).filter(|(_, (_, entry))| entry.kind == Kind::Plain)
-        {
-            let place = place(lane, key, entry.sealed_in);
-            let value = ctx.platform().vault.open(&mut transaction, entry.value, &place).await.map_err(unopened)?;
-            variable.value = Some(value.expose().to_owned());
+        let kept = |(key, entry): (&Key, &Entry)| Kept(entry.value, place(lane, key, entry.sealed_in));
+        let plain = held.iter().filter(|(_, entry)| entry.kind == Kind::Plain).map(kept);
+        let opened = ctx.loaders().values.load_many(plain).await.map_err(Fault::internal)?;
+        for (variable, of) in shown.iter_mut().zip(&held) {
+            variable.value = opened.get(&kept(of)).map(|value| value.expose().to_owned());
         }
     }
     Ok(shown)
@@ -132,8 +150,8 @@ pub(crate) async fn difference(
 ) -> Result<VariableDifference, Fault> {
     let deployment: DeploymentId = id::read("deploymentId", deployment)?;
     let state = folded(ctx, environment).await?;
-    let owner = door(ctx.platform(), ctx.principal()).load::<RouteOwner>(environment).await;
-    Ok(VariableDifference::of(&state, &owner.map_err(Fault::internal)?.state, deployment))
+    let owner = ctx.loaders().folded::<RouteOwner>(environment).await?;
+    Ok(VariableDifference::of(&state, &owner, deployment))
 }
 
 impl VariableDifference {

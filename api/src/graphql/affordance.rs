@@ -1,0 +1,133 @@
+//! What the caller may do with a thing now, told before the button is pressed: by the caller's grants there and by the rules that
+//! the mutation itself goes by, with the code that it would be refused with. What counts is judged again with the mutation. The
+//! trap avoided: a button that is offered to somebody who is then told GRANT_MISSING.
+
+use super::{
+    context::{Ask as _, authority_of},
+    lists::OwnMembership,
+    operation::Gate,
+    user_error::UserError,
+};
+use crate::fault::Fault;
+use async_graphql::{Context, SimpleObject};
+use rhone_domain::{
+    actor::Writer,
+    aggregate::{Aggregate, Command as _, Rejection},
+    authorization::{Authority, Grant, Level, Scope, Unauthorized},
+    environment,
+    ids::{EnvironmentId, ProjectId, WorkspaceId},
+    operation::Verdict,
+    text::Reason,
+};
+
+/// Whether the caller may do something now.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct Affordance {
+    /// Whether the mutation would be accepted.
+    allowed: bool,
+    /// The code that it would be refused with; null if it is allowed.
+    code: Option<String>,
+    /// Why it would be, in words.
+    reason: Option<String>,
+    /// The grant that the caller lacks there, if that is why.
+    missing_grant: Option<&'static str>,
+}
+
+/// The caller in one place: what they may do there.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    authority: Authority,
+    scope: Scope,
+}
+
+impl Caller {
+    /// Who asks, in a workspace; gathered over the request.
+    pub(crate) async fn within(ctx: &Context<'_>, workspace: WorkspaceId, scope: Scope) -> Result<Self, Fault> {
+        let own = ctx.loaders().lists.load_one(OwnMembership(workspace)).await.map_err(Fault::internal)?;
+        Ok(Self { authority: authority_of(ctx.principal(), workspace, own), scope })
+    }
+
+    /// In a project.
+    pub(crate) async fn in_project(ctx: &Context<'_>, of: WorkspaceId, project: ProjectId) -> Result<Self, Fault> {
+        Self::within(ctx, of, Scope { project: Some(project), environment: None }).await
+    }
+
+    /// In an environment.
+    pub(crate) async fn in_environment(ctx: &Context<'_>, of: &environment::Created) -> Result<Self, Fault> {
+        let scope = Scope { project: Some(of.project), environment: Some((of.id, of.kind)) };
+        Self::within(ctx, of.workspace, scope).await
+    }
+
+    /// In an environment of which no more than the id is known.
+    pub(crate) async fn about(ctx: &Context<'_>, of: WorkspaceId, id: Option<EnvironmentId>) -> Result<Self, Fault> {
+        let Some(id) = id else { return Self::within(ctx, of, Scope::default()).await };
+        match ctx.loaders().folded::<environment::Environment>(id).await?.created {
+            Some(created) => Self::in_environment(ctx, &created).await,
+            None => Self::within(ctx, of, Scope::default()).await,
+        }
+    }
+
+    /// The grants that are held there.
+    pub(crate) fn grants(&self) -> Vec<&'static str> {
+        let held = |grant: &&Grant| self.authority.holds(**grant, Level::Environment, self.scope);
+        Grant::ALL.iter().filter(held).map(|grant| grant.as_str()).collect()
+    }
+
+    /// Whether a command may be issued there, whatever else a rule may say.
+    pub(crate) fn permit(&self, command: &'static str) -> Result<(), Unauthorized> {
+        self.authority.permit(command, Writer::Api, self.scope)
+    }
+
+    /// The same, shown.
+    pub(crate) fn may(&self, command: &'static str) -> Affordance {
+        self.may_if(command, || Ok::<_, Unauthorized>(()))
+    }
+
+    /// The same, and then by a rule.
+    pub(crate) fn may_if<R: Rejection>(
+        &self,
+        command: &'static str,
+        rule: impl FnOnce() -> Result<(), R>,
+    ) -> Affordance {
+        match self.permit(command) {
+            Err(why) => Affordance { missing_grant: missing(&why), ..Affordance::refused(&why) },
+            Ok(()) => match rule() {
+                Err(no) => Affordance::refused(&no),
+                Ok(()) => Affordance { allowed: true, code: None, reason: None, missing_grant: None },
+            },
+        }
+    }
+
+    /// Whether the noun itself takes a command.
+    pub(crate) fn may_tell<A: Aggregate>(&self, noun: &A, command: A::Command) -> Affordance {
+        self.may_if(command.name(), || noun.decide(command).map(drop))
+    }
+}
+
+impl Affordance {
+    fn refused(rejection: &impl Rejection) -> Self {
+        let UserError { code, message, .. } = UserError::from(rejection);
+        Self { allowed: false, code: Some(code), reason: Some(message), missing_grant: None }
+    }
+}
+
+/// What stands for the reason that the caller would give; no rule looks at its words.
+pub(crate) fn some_reason() -> Reason {
+    Reason::parse("reason", "as it would be").expect("it is short and plain")
+}
+
+/// The grant that is missing, if that is why.
+pub(crate) fn missing(why: &Unauthorized) -> Option<&'static str> {
+    match why {
+        Unauthorized::GrantMissing { grant, .. } => Some(grant.as_str()),
+        Unauthorized::WrongWriter { .. } | Unauthorized::TokenNarrowed { .. } => None,
+    }
+}
+
+/// What a plan says of the caller: nothing where nothing is in the way; else a closed gate before all others.
+pub(crate) fn gate(may: &Result<(), Unauthorized>) -> Option<Gate> {
+    let why = may.as_ref().err()?;
+    let held = why.expected_and_actual().map(|(_, held)| held).unwrap_or_default();
+    let (kind, state) = ("caller".to_owned(), Verdict::Fail.to_string());
+    Some(Gate { kind, state, reason: format!("{}: {why}", why.code()), evidence: held })
+}

@@ -1,0 +1,58 @@
+//! What the caller may do with an environment besides changing its owner, number or region: those have plans of their own.
+
+use crate::{
+    fault::Fault,
+    graphql::{
+        affordance::{Affordance, Caller, some_reason},
+        context::Ask as _,
+        posture::To,
+    },
+};
+use async_graphql::{Context, SimpleObject};
+use rhone_domain::{environment::Created, route_owner::Command};
+
+/// What the caller may do with an environment now, each by the name of its mutation. Where a rule looks at what is given, only
+/// the caller's grant and the environment's own state are judged.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct EnvironmentAffordances {
+    /// `environmentFreeze`
+    freeze: Affordance,
+    /// `environmentUnfreeze`
+    unfreeze: Affordance,
+    /// `environmentPinRelease`
+    pin_release: Affordance,
+    /// `environmentSleep`
+    sleep: Affordance,
+    /// `environmentWake`
+    wake: Affordance,
+    /// `environmentSleepPolicySet`
+    sleep_policy_set: Affordance,
+    /// `environmentPolicySet`
+    policy_set: Affordance,
+    /// `environmentResidencySet`
+    residency_set: Affordance,
+    /// `environmentVariablesSet`
+    variables_set: Affordance,
+}
+
+impl EnvironmentAffordances {
+    /// By the route as it is written together with its changes: never stale.
+    pub(crate) async fn of(ctx: &Context<'_>, environment: &Created) -> Result<Self, Fault> {
+        let loaders = ctx.loaders();
+        let (caller, owner) = futures_util::try_join!(Caller::in_environment(ctx, environment), async {
+            loaders.route_owners.load_one(environment.id).await.map_err(Fault::internal)
+        })?;
+        let (owner, now) = (owner.map(|(owner, _)| owner).unwrap_or_default(), ctx.platform().clock.now());
+        Ok(Self {
+            freeze: caller.may_tell(&owner, Command::Freeze { reason: some_reason() }),
+            unfreeze: caller.may_tell(&owner, Command::Unfreeze { reason: some_reason() }),
+            pin_release: caller.may_tell(&owner, Command::ReleasePin { reason: some_reason() }),
+            sleep: To::Sleep.shown(&caller, environment.id, &owner, now),
+            wake: To::Wake.shown(&caller, environment.id, &owner, now),
+            sleep_policy_set: caller.may("environment.set_sleep_policy"),
+            policy_set: caller.may("environment.set_policy"),
+            residency_set: caller.may("environment.set_residency"),
+            variables_set: caller.may("variables.change"),
+        })
+    }
+}
