@@ -13,7 +13,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _, postgres::PgRow, type
 use uuid::Uuid;
 
 /// The columns that [`read`] reads.
-const COLUMNS: &str = "era, tx::text AS tx, pos, event, stream, version, event_type, schema_version, actor, actor_kind, \
+pub(super) const COLUMNS: &str = "era, tx::text AS tx, pos, event, stream, version, event_type, schema_version, actor, actor_kind, \
     on_behalf_of, writer, correlation, causation, traceparent, reason, summary, payload, occurred_at, recorded_at";
 
 /// Which lines: those for which all of it holds.
@@ -160,7 +160,7 @@ pub async fn of_event(connection: &mut PgConnection, event: Uuid) -> Result<Opti
     row.as_ref().map(read).transpose()
 }
 
-fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {
+pub(super) fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {
     let Json(payload) = row.try_get("payload")?;
     let tx: String = row.try_get("tx")?;
     let (era, pos): (i32, i64) = (row.try_get("era")?, row.try_get("pos")?);
