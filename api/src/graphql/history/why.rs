@@ -4,7 +4,12 @@
 use super::{absent, changes, changes::EnvironmentField, fault, read_one};
 use crate::{
     fault::Fault,
-    graphql::{context::begin, operation::Operation, timeline::TimelineEntry},
+    graphql::{
+        context::begin,
+        operation::Operation,
+        timeline::TimelineEntry,
+        who::{self, Requester},
+    },
 };
 use async_graphql::{ComplexObject, Context, Json, SimpleObject};
 use rhone_domain::{
@@ -18,6 +23,7 @@ use rhone_projections::{
     timeline,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Why a field is what it is.
 #[derive(Clone, Debug, SimpleObject)]
@@ -46,9 +52,17 @@ impl Why {
         rhone_domain::history::command_of(&entry.event_type, &entry.payload)
     }
 
-    /// Who gave it.
+    /// Who wrote it: a worker where it carried on what somebody had asked for.
     async fn actor(&self) -> Option<String> {
         self.entry.as_ref().map(|entry| entry.0.actor.to_string())
+    }
+
+    /// Who is behind it: the nearest person up its causes; null where Rhone did it by itself.
+    async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Requester>> {
+        match &self.entry {
+            Some(entry) => Ok(who::behind(ctx, entry.0.event).await?),
+            None => Ok(None),
+        }
     }
 
     /// The operation that it belongs to, if it belongs to one.
@@ -62,14 +76,14 @@ impl Why {
     /// What led to it, the nearest cause first.
     #[graphql(complexity = "50 + 5 * child_complexity")]
     async fn causes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<TimelineEntry>> {
-        let mut causes: Vec<TimelineEntry> = Vec::new();
-        let mut next = self.entry.as_ref().and_then(|entry| entry.0.causation);
+        let Some(first) = self.entry.as_ref().and_then(|entry| entry.0.causation) else { return Ok(Vec::new()) };
         let mut transaction = begin(ctx).await?;
-        while let Some(cause) = next.filter(|_| causes.len() < FURTHEST) {
-            let found = timeline::of_event(&mut transaction, cause).await.map_err(Fault::internal)?;
-            let seen = causes.iter().any(|entry| entry.0.event == cause);
-            next = found.as_ref().filter(|_| !seen).and_then(|entry| entry.causation);
-            causes.extend(found.filter(|_| !seen).map(TimelineEntry));
+        let above = timeline::above(&mut transaction, &[first]).await.map_err(Fault::internal)?;
+        let mut above: BTreeMap<_, _> = above.into_iter().map(|entry| (entry.event, entry)).collect();
+        let (mut causes, mut next) = (Vec::new(), Some(first));
+        while let Some(entry) = next.and_then(|cause| above.remove(&cause)).filter(|_| causes.len() < FURTHEST) {
+            next = entry.causation;
+            causes.push(TimelineEntry(entry));
         }
         Ok(causes)
     }
@@ -125,6 +139,10 @@ pub(super) fn of_events(stream: &StreamId, events: &[Recorded], path: &str, as_o
         return Err(absent("stream"));
     }
     let (stream, path) = (stream.to_string(), path.to_owned());
+    if found.is_none() && walk.state().pointer(path.as_str()).is_none() {
+        let rule = format!("`{path}` is no place in the state of {stream}, and was none before");
+        return Err(Fault::bad_input("path", rule));
+    }
     let Some((before, after, event)) = found else {
         return Ok(Why { stream, path, value: None, before: None, entry: None });
     };
