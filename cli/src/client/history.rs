@@ -10,8 +10,10 @@ use super::{
 };
 use crate::output::{self, line};
 use reqwest::{StatusCode, Url};
+use rhone_eventstore::Cursor;
 use serde_json::{Value, json};
 use std::{fs, io::Write as _};
+use uuid::Uuid;
 
 /// Asks, and writes the answer.
 pub(super) async fn run(connection: &Connection, past: Past) -> Result<(), Failure> {
@@ -129,12 +131,20 @@ fn explained(data: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let mut told =
         vec![format!("{} {} is {}", text(&operation["kind"]), text(&operation["id"]), text(&operation["stage"]))];
-    if let Some(request) = nodes.iter().map(|node| &node["entry"]).find(|entry| entry["type"] == "operation.requested")
-    {
+    let entries = || nodes.iter().map(|node| &node["entry"]);
+    let own = operation["id"].as_str().and_then(|id| id.strip_prefix("op_")).and_then(|id| Uuid::try_parse(id).ok());
+    let own = own.map(|id| format!("operation:{id}"));
+    let is_request = |entry: &&Value| entry["type"] == "operation.requested" && entry["stream"].as_str() == own.as_deref();
+    if let Some(request) = entries().find(is_request) {
         let why = request["reason"].as_str().map(|reason| format!(", because {reason}")).unwrap_or_default();
-        let (kind, actor, at) = (text(&request["actorKind"]), text(&request["actor"]), text(&request["occurredAt"]));
+        let (kind, at) = (text(&request["actorKind"]), text(&request["occurredAt"]));
+        let actor = named(request);
         told.push(format!("command   {} by {kind} {actor} at {at}{why}", text(&request["command"])));
     }
+    told.push(match &operation["requestedBy"] {
+        Value::Null => "person    none: Rhone did it by itself".to_owned(),
+        person => format!("person    {} {}", text(&person["actorKind"]), named(person)),
+    });
     let given =
         operation["epoch"].as_u64().map(|epoch| format!("; it gave the route epoch {epoch}")).unwrap_or_default();
     let expected = operation["expectedRouteEpoch"].as_u64();
@@ -149,6 +159,10 @@ fn explained(data: &Value) -> Vec<String> {
             text(&failure["actual"]),
         ),
     });
+    if !operation["failure"].is_null() {
+        let failed = entries().filter(|entry| entry["type"] == "allocation.failed");
+        told.extend(failed.map(|entry| format!("cause     {} [{}]", text(&entry["summary"]), text(&entry["stream"]))));
+    }
     told.extend(list(&operation["gates"]).iter().map(|gate| {
         let (state, kind) = (text(&gate["state"]), text(&gate["kind"]));
         format!("gate      {state} {kind}: {} [{}]", text(&gate["reason"]), text(&gate["evidence"]))
@@ -163,6 +177,12 @@ fn explained(data: &Value) -> Vec<String> {
         format!("event     {}{late}{}", "  ".repeat(depth), show::told(&node["entry"]))
     }));
     told
+}
+
+/// An actor, with what it is called where that is known.
+fn named(of: &Value) -> String {
+    let actor = of["actor"].as_str().unwrap_or("-");
+    of["actorName"].as_str().map_or_else(|| actor.to_owned(), |name| format!("{name} ({actor})"))
 }
 
 async fn history(connection: &Connection, asked: &HistoryArgs) -> Result<(), Failure> {
@@ -272,15 +292,20 @@ fn changed(change: &Value) -> String {
     format!("{path}: {} -> {}", shown(&change["before"]), shown(&change["after"]))
 }
 
-/// A version or a time; none means now.
+/// A version, a time or a position of the log; none means now.
 fn moment(text: Option<&str>) -> Result<Value, Failure> {
     let Some(text) = text else { return Ok(Value::Null) };
     if let Ok(version) = text.parse::<u32>() {
         return Ok(json!({ "version": version }));
     }
+    if text.parse::<Cursor>().is_ok() {
+        return Ok(json!({ "position": text }));
+    }
     match chrono::DateTime::parse_from_rfc3339(text) {
         Ok(_) => Ok(json!({ "time": text })),
-        Err(_) => Err(usage(format!("`{text}` is neither a version nor a time such as 2026-11-20T12:00:00Z"))),
+        Err(_) => Err(usage(format!(
+            "`{text}` is neither a version, nor a time such as 2026-11-20T12:00:00Z, nor a position of the log"
+        ))),
     }
 }
 
@@ -315,10 +340,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_a_version_or_a_time() {
+    fn a_moment_is_a_version_a_time_or_a_position() {
         assert_eq!(moment(Some("7")).expect("a version"), json!({ "version": 7 }));
         assert_eq!(moment(None).expect("now"), Value::Null);
         assert_eq!(moment(Some("2026-11-20T12:00:00Z")).expect("a time")["time"], "2026-11-20T12:00:00Z");
+        let position = "7712345678901234567~1-1091-40";
+        assert_eq!(moment(Some(position)).expect("a position"), json!({ "position": position }));
+        assert_eq!(moment(Some("~1-1091-40")).expect_err("of no log").exit_code(), 2);
         assert_eq!(moment(Some("yesterday")).expect_err("neither").exit_code(), 2);
     }
 
@@ -348,28 +376,38 @@ mod tests {
         let entry = |kind: &str, summary: &str, line: &str| {
             json!({ "type": kind, "summary": summary, "actorKind": "user", "actor": "ada",
             "occurredAt": "2026-11-20T12:34:56.789Z", "reason": "ready", "command": "operation.request_promotion", "kind": line,
-            "stream": "operation:1", "version": 1, "correlation": "c" })
+            "stream": "operation:00000000-0000-0000-0000-000000000001", "version": 1, "correlation": "c" })
         };
+        let mut another = entry("operation.requested", "A deploy was asked for.", "EVENT");
+        another["stream"] = json!("operation:00000000-0000-0000-0000-000000000002");
+        another["command"] = json!("operation.request_deploy");
+        let id = "op_00000000000000000000000000000001";
         let told = explained(&json!({
-            "operation": { "id": "op_1", "kind": "PROMOTION", "stage": "FAILED", "expectedRouteEpoch": 1, "epoch": null,
+            "operation": { "id": id, "requestedBy": { "actor": "0193", "actorKind": "user", "actorName": "ada" }, "kind": "PROMOTION", "stage": "FAILED", "expectedRouteEpoch": 1, "epoch": null,
                 "failure": { "code": "STALE_EPOCH", "message": "moved on", "expected": "1", "actual": "2" },
                 "gates": [{ "kind": "artifact", "state": "pass", "reason": "validated", "evidence": "sha256:1" }],
                 "edges": [{ "edge": "e1", "appliedSeq": 9, "digest": "sha256:2" }] },
             "causationTree": { "nodes": [
+                { "depth": 0, "entry": another },
                 { "depth": 0, "entry": entry("operation.requested", "A promotion was asked for.", "EVENT") },
+                { "depth": 1, "entry": entry("allocation.failed", "The allocation failed: exit 3.", "EVENT") },
                 { "depth": 1, "entry": entry("operation.late_report_recorded", "Too late.", "LATE_EVIDENCE") } ] },
         }));
         for (line, parts) in told.iter().zip([
-            vec!["PROMOTION op_1 is FAILED"],
+            vec!["PROMOTION op_", "is FAILED"],
             vec!["command", "operation.request_promotion by user ada", "because ready"],
+            vec!["person    user ada (0193)"],
             vec!["decision", "STALE_EPOCH: moved on (expected 1, actual 2)"],
+            vec!["cause     The allocation failed: exit 3. [operation:"],
             vec!["gate", "pass artifact: validated [sha256:1]"],
             vec!["edge", "e1 had applied 9 and answered with sha256:2"],
+            vec!["event     12:34", "A deploy was asked for."],
             vec!["event     12:34", "A promotion was asked for."],
+            vec!["event       12:34", "The allocation failed"],
             vec!["event       LATE, without effect: ", "Too late."],
         ]) {
             assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} in {line}");
         }
-        assert_eq!(told.len(), 7);
+        assert_eq!(told.len(), 11);
     }
 }
