@@ -11,6 +11,7 @@ mod deploys;
 mod dist;
 mod edges;
 mod engine;
+mod explain;
 mod failover;
 mod feed;
 mod fields;

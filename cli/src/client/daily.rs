@@ -236,7 +236,9 @@ mod tests {
         let told = failed_line(&json!({ "id": "op_1", "kind": "PROMOTION", "endedAt": "2026-11-27T12:00:00Z",
             "requestedBy": { "actor": "0193", "actorName": "alice" }, "environment": { "id": "env_1" }, "deployment": { "id": "dep_1" },
             "failure": { "code": "ALLOCATION_FAILED", "message": "its app ended by itself: exit 3" } }));
-        for word in ["op_1", "promotion", "env_1", "for alice", "at 2026", "ALLOCATION_FAILED: its app ended by itself: exit 3"] {
+        for word in
+            ["op_1", "promotion", "env_1", "for alice", "at 2026", "ALLOCATION_FAILED: its app ended by itself: exit 3"]
+        {
             assert!(told.contains(word), "{word}: {told}");
         }
         assert!(!told.contains('\n'), "{told}");

@@ -11,8 +11,7 @@ pub(crate) const OPERATION: &str = "id kind stage ended requestedBy { actor acto
      deadline version";
 
 /// Of a deployment.
-pub(crate) const DEPLOYMENT: &str =
-    "id artifactDigest status checks failureReason source { repository commit } createdAt \
+pub(crate) const DEPLOYMENT: &str = "id artifactDigest status checks failureReason source { repository commit } createdAt \
      createdBy { actor actorKind actorName } version";
 
 /// Of a route owner.
@@ -29,8 +28,7 @@ pub(crate) const ENVIRONMENT: &str = "id slug kind drainSeconds standbySeconds c
 pub(crate) const VARIABLES: &str = "id variables { key kind digest set updatedAt value }";
 
 /// Of an allocation.
-pub(crate) const ALLOCATION: &str =
-    "id state artifactDigest verifiedDigest hostId regionId cellId restarts lastExit failureCause failureReason \
+pub(crate) const ALLOCATION: &str = "id state artifactDigest verifiedDigest hostId regionId cellId restarts lastExit failureCause failureReason \
      deployment { id }";
 
 /// Of a line of a timeline.

@@ -157,9 +157,9 @@ impl Failure {
             Self::Ended { operation, printed: None, .. } => {
                 Some(format!("rhone explain {operation} says what led to it"))
             }
-            Self::Ended { operation, printed: Some(printed), .. } => {
-                Some(format!("rhone explain {operation} says what led to it, and rhone logs {printed} what was printed"))
-            }
+            Self::Ended { operation, printed: Some(printed), .. } => Some(format!(
+                "rhone explain {operation} says what led to it, and rhone logs {printed} what was printed"
+            )),
             Self::TimedOut { operation } => Some(format!("rhone operation watch {operation}")),
         }
     }
@@ -187,7 +187,9 @@ fn refused_next(code: &str) -> &'static str {
         "FROZEN" => "`rhone environment unfreeze` lets promotions through again",
         "PINNED" => "`rhone environment pin-release` ends the hold of the rollback",
         "QUARANTINED" => "`rhone environment quarantine-lift` lets these bytes come back",
-        "NEEDS_ACKNOWLEDGEMENT" => "take it upon yourself: `rhone promote` or `rhone rollback` with --acknowledge GATE=REASON",
+        "NEEDS_ACKNOWLEDGEMENT" => {
+            "take it upon yourself: `rhone promote` or `rhone rollback` with --acknowledge GATE=REASON"
+        }
         "APPROVAL_MISSING" => "ask somebody else of the workspace to approve it",
         "NAME_TAKEN" => "choose another name",
         _ => "mend what the rule names; --dry-run shows whether it is enough",
@@ -231,7 +233,13 @@ mod tests {
             Failure::Local { doing: String::new(), source: source() }.next(),
             Failure::Unexpected(String::new()).next(),
             Failure::Refused(refusal("PINNED")).next(),
-            Failure::Ended { operation: "op_1".into(), stage: String::new(), printed: None, refusal: refusal("NO_LIVE_EDGE") }.next(),
+            Failure::Ended {
+                operation: "op_1".into(),
+                stage: String::new(),
+                printed: None,
+                refusal: refusal("NO_LIVE_EDGE"),
+            }
+            .next(),
             Failure::TimedOut { operation: "op_1".into() }.next(),
         ];
         assert!(said.iter().all(Option::is_some), "{said:?}");

@@ -134,7 +134,8 @@ fn explained(data: &Value) -> Vec<String> {
     let entries = || nodes.iter().map(|node| &node["entry"]);
     let own = operation["id"].as_str().and_then(|id| id.strip_prefix("op_")).and_then(|id| Uuid::try_parse(id).ok());
     let own = own.map(|id| format!("operation:{id}"));
-    let is_request = |entry: &&Value| entry["type"] == "operation.requested" && entry["stream"].as_str() == own.as_deref();
+    let is_request =
+        |entry: &&Value| entry["type"] == "operation.requested" && entry["stream"].as_str() == own.as_deref();
     if let Some(request) = entries().find(is_request) {
         let why = request["reason"].as_str().map(|reason| format!(", because {reason}")).unwrap_or_default();
         let (kind, at) = (text(&request["actorKind"]), text(&request["occurredAt"]));

@@ -50,7 +50,8 @@ impl Cause {
     /// What `word` meant in version 1 of `allocation.failed`, which had one word for an app and a gate that kept ending; only
     /// of the app it was said that it was not ready in time.
     pub(super) fn since_version_2<'a>(word: &'a str, reason: &str) -> &'a str {
-        let of_app = word == Self::RunnerCrash.as_str() && reason.starts_with(IMPATIENT) && !reason.ends_with(GATE_LOST);
+        let of_app =
+            word == Self::RunnerCrash.as_str() && reason.starts_with(IMPATIENT) && !reason.ends_with(GATE_LOST);
         if of_app { Self::AppExited.as_str() } else { word }
     }
 

@@ -27,7 +27,7 @@ pub async fn of_cause(
     let (mut asked, mut next) = (BTreeSet::new(), vec![correlation]);
     while !next.is_empty() && found.len() <= most {
         keep(&mut found, by_correlations(connection, &next, limit).await?);
-        asked.append(&mut next.into_iter().collect());
+        asked.extend(std::mem::take(&mut next));
         let begun = found.values().filter(|entry| BEGINNINGS.contains(&entry.event_type.as_str())).filter_map(noun);
         next = begun.filter(|id| !asked.contains(id)).collect();
     }
