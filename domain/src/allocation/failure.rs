@@ -1,7 +1,7 @@
 //! Why allocations failed, told to whoever waited for them: an operation that ends because of it says so in its own failure.
 //! Trap: a sentence that sends people to another one.
 
-use super::{Allocation, State};
+use super::{Allocation, Cause, State};
 use crate::operation::Failure;
 
 /// As much of a runner's sentence as an operation's failure repeats.
@@ -18,7 +18,7 @@ pub fn last_failure<'a>(allocations: impl IntoIterator<Item = &'a Allocation>) -
 pub fn because<'a>(mut failure: Failure, allocations: impl IntoIterator<Item = &'a Allocation>) -> Failure {
     if let Some(last) = last_failure(allocations) {
         failure.message = format!("{}; the last of them, because {}", failure.message, last.why_failed());
-        failure.actual = failure.actual.or_else(|| Some(last.cause.map_or("failed", super::Cause::as_str).to_owned()));
+        failure.actual = failure.actual.or_else(|| Some(last.cause.map_or("failed", Cause::as_str).to_owned()));
         failure.expected = failure.expected.or_else(|| Some(State::Ready.to_string()));
     }
     failure
@@ -27,7 +27,7 @@ pub fn because<'a>(mut failure: Failure, allocations: impl IntoIterator<Item = &
 impl Allocation {
     /// Why it will not run: the cause, and what its runner said.
     pub fn why_failed(&self) -> String {
-        let cause = self.cause.map(|cause| cause.told());
+        let cause = self.cause.map(Cause::told);
         let said = self.reason.as_ref().map(|reason| reason.chars().take(LONGEST).collect::<String>());
         match (cause, said) {
             (Some(cause), Some(said)) => format!("{cause}: {said}"),
@@ -44,7 +44,7 @@ mod tests {
     //! Which one is told of, and how.
     use super::*;
     use crate::{
-        allocation::{Cause, Event},
+        allocation::Event,
         numbers::Epoch,
         story::{self, GREEN},
     };

@@ -250,16 +250,16 @@ fn nothing_in_a_bundle_is_changed_unnoticed() {
     let mut none = made.clone();
     none.edges.clear();
     assert!(matches!(none.replay(), Err(BundleRefused::Edges { .. })));
-    let changes: [fn(&mut Bundle); 4] = [
+    let hands: [fn(&mut Bundle); 4] = [
         |bundle| bundle.refused[0].payload["reason"] = json!("another"),
         |bundle| bundle.refused.clear(),
         |bundle| bundle.streams[0].events[0].actor = Uuid::from_u128(9),
         |bundle| bundle.streams[0].events[1].summary = "another".into(),
     ];
-    for change in changes {
-        let mut changed = made.clone();
-        change(&mut changed);
-        assert!(matches!(changed.replay(), Err(BundleRefused::Changed { .. })));
+    for touch in hands {
+        let mut another = made.clone();
+        touch(&mut another);
+        assert!(matches!(another.replay(), Err(BundleRefused::Changed { .. })));
     }
     let bare = Bundle { digest: None, ..made.clone() };
     assert!(matches!(bare.replay(), Err(BundleRefused::DigestMissing)));

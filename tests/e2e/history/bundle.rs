@@ -144,16 +144,16 @@ pub(super) async fn a_bundle_replays_elsewhere_to_the_same_state(platform: &Plat
     }
 
     // What the edges answered is the operation's own evidence, and everything else stands under the bundle's digest.
-    let changes: [(&str, fn(&mut Value)); 2] = [
+    let hands: [(&str, fn(&mut Value)); 2] = [
         ("the edges are not those", |bundle| {
             bundle["edges"][0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)))
         }),
         ("the bundle's digest is", |bundle| bundle["streams"][0]["events"][0]["summary"] = json!("Nothing happened.")),
     ];
-    for (complaint, change) in changes {
-        let mut changed = bundle.clone();
-        change(&mut changed);
-        std::fs::write(&path, changed.to_string()).expect("it is written");
+    for (complaint, touch) in hands {
+        let mut another = bundle.clone();
+        touch(&mut another);
+        std::fs::write(&path, another.to_string()).expect("it is written");
         let output = program::rhone(elsewhere.path(), &["replay", "--from", name]).await;
         let said = program::text(&output.stderr);
         assert!(!output.status.success() && said.contains(complaint), "{complaint}: {said}");
