@@ -54,6 +54,7 @@ pub(crate) mod timeline;
 mod token;
 mod user_error;
 mod variables;
+mod who;
 mod workspace;
 
 pub(crate) use context::session;

@@ -7,6 +7,7 @@ mod daily;
 pub mod deploy;
 pub(crate) mod documents;
 mod dotenv;
+mod explain;
 mod failure;
 mod follow;
 mod gates;

@@ -12,13 +12,16 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{fmt, str::FromStr};
 
 mod cause;
+mod failure;
 mod machine;
 mod planned;
 
-pub use cause::{Cause, OUT_OF_MEMORY};
+pub use cause::{Cause, GATE_LOST, OUT_OF_MEMORY, impatience};
+pub use failure::{because, last_failure};
 pub use machine::TRANSITIONS;
 pub use planned::{Placement, Planned};
 
@@ -68,6 +71,12 @@ pub struct Allocation {
     /// Why it will not run.
     #[serde(default)]
     pub cause: Option<Cause>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How its process ended before it was started again the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
 }
 
 /// What may be asked.
@@ -181,9 +190,24 @@ impl aggregate::Event for Event {
         ("allocation.restarted", 1),
         ("allocation.draining", 1),
         ("allocation.stopped", 1),
-        ("allocation.failed", 1),
+        // Since 2 an app that ends by itself has a word of its own.
+        ("allocation.failed", 2),
     ];
+
+    fn upcast(event_type: &str, from: u16, mut data: Value) -> Value {
+        if (event_type, from) == ("allocation.failed", 1) {
+            let said = |name: &str| data[name].as_str().unwrap_or_default();
+            let cause = Cause::since_version_2(said("cause"), said("reason")).to_owned();
+            if data["cause"].is_string() {
+                data["cause"] = cause.into();
+            }
+        }
+        data
+    }
 }
+
+/// What orders an allocation about: what its runner reports afterwards was led to by the latest of them.
+pub const ORDERS: [&str; 2] = ["allocation.planned", "allocation.draining"];
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -285,7 +309,10 @@ impl Aggregate for Allocation {
                 self.verified = Some(*digest);
                 self.address = Some(address.clone());
             }
-            Event::Restarted { restarts, .. } => self.restarts = *restarts,
+            Event::Restarted { restarts, exit } => {
+                self.restarts = *restarts;
+                self.last_exit = Some(exit.clone());
+            }
             Event::Draining { deadline, .. } => {
                 self.state = Some(State::Draining);
                 self.drain_deadline = *deadline;
@@ -295,9 +322,10 @@ impl Aggregate for Allocation {
                 self.state = Some(State::Stopped);
                 self.sessions_ended = *sessions_ended;
             }
-            Event::Failed { cause, .. } => {
+            Event::Failed { reason, cause } => {
                 self.state = Some(State::Failed);
                 self.cause = *cause;
+                self.reason = Some(reason.clone());
             }
         }
     }

@@ -7,7 +7,7 @@ mod ask;
 pub use ask::Ask;
 
 use crate::{
-    allocation::{Allocation, Placement, Planned, State},
+    allocation::{Allocation, Placement, Planned, State, because},
     deployment::Validated,
     edge_status::EdgeStatus,
     environment::Replicas,
@@ -112,7 +112,7 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
             let mut failure = failure(world, "ALLOCATION_NOT_READY", words);
             failure.expected = Some(format!("{wanted} ready"));
             failure.actual = Some(format!("{ready} ready"));
-            return Step::Fail(failure);
+            return Step::Fail(because(failure, failed_for(&here, change)));
         }
         (false, true) => {}
     }
@@ -120,8 +120,10 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
     if ready + on_their_way.iter().sum::<usize>() >= wanted {
         return Step::Wait("an allocation is on its way");
     }
-    if state(State::Failed).filter(|failed| planned_for(failed, change)).count() >= FAILED_ALLOCATIONS {
-        return overdue(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
+    let failed = failed_for(&here, change);
+    if failed.len() >= FAILED_ALLOCATIONS {
+        let failure = failure(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
+        return Step::Fail(because(failure, failed));
     }
     match (scheduling::place(world.hosts, &here), world.facts.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
@@ -132,6 +134,11 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
         }
         _ => Step::Wait("no host of the cell has reported lately"),
     }
+}
+
+/// Those that failed for this change.
+fn failed_for<'a>(here: &'a [Allocation], change: &RouteChange) -> Vec<&'a Allocation> {
+    here.iter().filter(|one| one.state == Some(State::Failed) && planned_for(one, change)).collect()
 }
 
 /// Whether it was planned for a change decided on the same epoch; what failed in an earlier life says nothing about this one.

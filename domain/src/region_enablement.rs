@@ -3,7 +3,7 @@
 //! Traps: a region that counts because a host is there; a proof that is taken for one of the owner's allocations.
 
 use crate::{
-    allocation::{self, Allocation, Cause, Placement, Planned, State},
+    allocation::{self, Allocation, Cause, Placement, Planned, State, because},
     deployment::Deployment,
     environment::{self, DataTopology, Enabled},
     feed::Owner,
@@ -127,7 +127,8 @@ fn replicate(world: &World<'_>, requested: &Requested) -> Step {
     if failed.len() >= FAILED_ALLOCATIONS {
         let refused = failed.iter().any(|one| one.cause == Some(Cause::ArtifactRefused));
         let (code, what) = if refused { ("ARTIFACT_ABSENT", "come to") } else { ("ALLOCATION_FAILED", "run in") };
-        return fail(code, &format!("the owner's exact bytes do not {what} the region"), None);
+        let failure = failure(code, &format!("the owner's exact bytes do not {what} the region"), None);
+        return Step::Fail(because(failure, failed.into_iter().copied()));
     }
     if world.now >= requested.deadline {
         return overdue(world, Stage::ReplicatingArtifacts);
@@ -199,8 +200,12 @@ fn overdue(world: &World<'_>, stage: Stage) -> Step {
 }
 
 fn fail(code: &str, message: &str, numbers: Option<(String, String)>) -> Step {
+    Step::Fail(failure(code, message, numbers))
+}
+
+fn failure(code: &str, message: &str, numbers: Option<(String, String)>) -> Failure {
     let (expected, actual) = numbers.unzip();
-    Step::Fail(Failure { code: code.to_owned(), message: message.to_owned(), expected, actual, route_changed: false })
+    Failure { code: code.to_owned(), message: message.to_owned(), expected, actual, route_changed: false }
 }
 
 #[cfg(test)]

@@ -243,7 +243,7 @@ pub(crate) fn ready(deployment: DeploymentId) -> allocation::Event {
 }
 
 pub(crate) fn crashed() -> allocation::Event {
-    allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::RunnerCrash) }
+    allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::AppExited) }
 }
 
 /// What ALICE asks for: 60 seconds for GREEN's promotion, or to go back to BLUE.

@@ -10,7 +10,7 @@ pub use replay::{BadContract, IDEMPOTENCY_KEY, ReplayContract, is_key};
 pub use request::{Answer, Ask, Class, Lifecycle, Replay, classify};
 
 use crate::{
-    allocation::{Allocation, Placement, Planned, State},
+    allocation::{Allocation, Placement, Planned, State, because},
     deployment::Deployment,
     digest::Digest,
     environment::DrainPolicy,
@@ -213,7 +213,7 @@ pub fn is_hot(wake: &Wake, one: &Allocation) -> bool {
 
 fn plan(world: &World<'_>, requested: &Requested) -> Step {
     let Some(number) = world.attempts.iter().position(|attempt| attempt.planned.is_none()) else {
-        return fail("ALLOCATION_FAILED", "the owner's allocations failed");
+        return Step::Fail(because(failure("ALLOCATION_FAILED", "the owner's allocations failed"), world.attempts));
     };
     let (Some(lane), Some(of)) = (world.owner.lane(), &world.owner.owner) else {
         return fail("NO_OWNER", "nobody owns the route");
@@ -236,8 +236,12 @@ fn refused(rejection: &Rejection) -> Failure {
 }
 
 fn fail(code: &str, message: &str) -> Step {
+    Step::Fail(failure(code, message))
+}
+
+fn failure(code: &str, message: &str) -> Failure {
     let (code, message) = (code.to_owned(), message.to_owned());
-    Step::Fail(Failure { code, message, expected: None, actual: None, route_changed: false })
+    Failure { code, message, expected: None, actual: None, route_changed: false }
 }
 
 /// Where an environment is between sleeping and serving: by its route, the wake that is on its way, if any, and whether

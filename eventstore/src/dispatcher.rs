@@ -135,6 +135,19 @@ impl<L: Log, I: Inline> Dispatcher<L, I> {
         self.load_at(id, AsOf::Latest).await
     }
 
+    /// An aggregate as it is now, and the last of its events that is of one of these types.
+    pub async fn load_with<A: Aggregate>(
+        &self,
+        id: impl Into<Uuid> + Send,
+        types: &[&str],
+    ) -> Result<(Loaded<A>, Option<Recorded>), ReadError> {
+        let stream = StreamId::new(A::CATEGORY, id);
+        let mut recorded = self.log.read_stream(&stream, Version(0)).await?;
+        let loaded = fold(stream, &recorded)?;
+        let last = recorded.iter().rposition(|event| types.contains(&event.envelope.event_type.as_str()));
+        Ok((loaded, last.map(|index| recorded.swap_remove(index))))
+    }
+
     /// An aggregate as it was.
     pub async fn load_at<A: Aggregate>(&self, id: impl Into<Uuid> + Send, as_of: AsOf) -> Result<Loaded<A>, ReadError> {
         let stream = StreamId::new(A::CATEGORY, id);

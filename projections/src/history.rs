@@ -8,7 +8,7 @@ use rhone_domain::{
     aggregate::{Aggregate as _, Unreadable},
     digest::Digest,
     envelope::StreamId,
-    history::{Bundle, BundleEvent, BundleRefused, BundledStream, FORMAT, Walk, emptied, state_hash},
+    history::{Bundle, BundleEvent, BundleRefused, BundledStream, Walk, emptied, state_hash},
     ids::{AppId, CorrelationId},
     numbers::Version,
     refusal::{self, Refusals},
@@ -145,9 +145,14 @@ pub async fn streams_of_app(
     Ok(parsed.collect::<Result<_, _>>()?)
 }
 
-/// All that one cause brought about, and the streams that it touched up to there; none where nothing has this cause.
+/// All that one cause brought about, what led to it, and the streams that all of that touched up to there; none where nothing
+/// has this cause.
 pub async fn bundle(connection: &mut PgConnection, correlation: Uuid) -> Result<Option<Bundle>, HistoryError> {
-    let entries = timeline::by_correlations(connection, &[correlation], MOST + 1).await?;
+    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+    let entries = timeline::of_cause(connection, correlation, most).await?;
+    if entries.len() > most {
+        return Err(HistoryError::TooMany(MOST));
+    }
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(None) };
     let mut versions = BTreeMap::<StreamId, u64>::new();
     for entry in &entries {
@@ -168,19 +173,7 @@ pub async fn bundle(connection: &mut PgConnection, correlation: Uuid) -> Result<
     let mut refused: Vec<Recorded> =
         streams(connection, &refusals).await?.into_values().flatten().filter(between).collect();
     refused.sort_by_key(|event| event.position);
-    let (format, correlation) = (FORMAT.to_owned(), CorrelationId(correlation));
-    let mut bundle = Bundle {
-        format,
-        correlation,
-        streams: bundled,
-        refused: refused.iter().map(told).collect(),
-        edges: Vec::new(),
-    };
-    let operation = StreamId::new("operation", correlation.0);
-    let state = bundle.replay()?.into_iter().find(|replayed| replayed.stream == operation).map(|found| found.state);
-    let edges = state.and_then(|state| state.pointer("/evidence/edges").and_then(Value::as_array).cloned());
-    bundle.edges = edges.unwrap_or_default();
-    Ok(Some(bundle))
+    Ok(Some(Bundle::new(CorrelationId(correlation), bundled, refused.iter().map(told).collect())?))
 }
 
 fn told(event: &Recorded) -> BundleEvent {

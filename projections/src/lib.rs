@@ -21,6 +21,8 @@ pub mod hosts_seen;
 pub mod keyset;
 pub mod live;
 pub mod logs;
+pub mod origins;
+pub mod people;
 pub mod projection;
 pub mod rebuild;
 pub mod region_facts;

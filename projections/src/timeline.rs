@@ -2,10 +2,12 @@
 //! personal field is shown as sealed. Which project, app and environment an event concerns is known from the streams' first
 //! events (`subject`); what a console asks of it stands in `query`, and each question has its index here.
 
+mod causes;
 mod query;
 mod subject;
 
-pub use query::{Filter, by_correlations, of_event, of_events, page, pages};
+pub use causes::{above, of_cause};
+pub use query::{Filter, by_correlations, of_event, page, pages};
 pub use rhone_domain::history::redacted;
 pub(crate) use subject::{lasts, names};
 

@@ -21,6 +21,12 @@ impl HostProcess {
         started(&stat).map(|started| Self { pid, started })
     }
 
+    /// A child of ours that nobody has waited for yet: it has its pid even when it has ended already.
+    pub(crate) fn unreaped(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        begun(&stat).map(|(_, started)| Self { pid, started })
+    }
+
     /// This process.
     pub(crate) fn current() -> io::Result<Self> {
         Self::now_at(std::process::id()).ok_or_else(|| io::Error::other("/proc/self/stat does not say when we started"))
@@ -66,11 +72,13 @@ pub(crate) fn kill_all_with(variable: &str) {
 
 /// Field 22 of `stat`, unless the process is dead. The name in brackets may hold spaces and brackets: count from its end.
 fn started(stat: &str) -> Option<u64> {
+    begun(stat).filter(|(state, _)| !matches!(*state, "Z" | "X" | "x")).map(|(_, started)| started)
+}
+
+/// The state, and when it was started.
+fn begun(stat: &str) -> Option<(&str, u64)> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    match fields.next()? {
-        "Z" | "X" | "x" => None,
-        _ => fields.nth(18)?.parse().ok(),
-    }
+    Some((fields.next()?, fields.nth(18)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -86,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_zombie_is_not_alive() {
-        assert_eq!(started("7 (a) Z 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0"), None);
+        let zombie = "7 (a) Z 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
+        assert_eq!((started(zombie), begun(zombie)), (None, Some(("Z", 4711))));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     tally::count,
 };
 use rhone_domain::{
-    allocation::Cause,
+    allocation::{Cause, impatience},
     host_protocol::{Desired, Goal, Seen},
     ids::AllocationId,
 };
@@ -154,14 +154,22 @@ impl Keeper {
                 self.ready(order, restarts)?;
             }
             if self.record.phase != Phase::Ready && Instant::now() >= until {
-                let reason = format!(
-                    "not ready after {} ms: {} was not answered with 2xx; restarts {restarts}, last end: {exit}",
-                    order.ready_timeout_ms, order.health_path
-                );
-                return Ok(Lost::Patience(reason, Cause::of_impatience(restarts, last_exit.as_deref())));
+                let last = last_exit.as_deref();
+                let reason = impatience(order.ready_timeout_ms, &order.health_path, restarts, last);
+                self.restarted_in_vain(order, restarts, exit)?;
+                return Ok(Lost::Patience(reason, Cause::of_impatience(last)));
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Restarts of what was never ready are told once, at its end: each one by itself would be news of nothing.
+    fn restarted_in_vain(&mut self, order: &Desired, restarts: u64, exit: String) -> Result<(), Error> {
+        if restarts <= self.record.restarts {
+            return Ok(());
+        }
+        self.record.restarts = restarts;
+        self.enter(order, self.record.phase.clone(), Seen::Restarted { restarts, exit })
     }
 
     async fn is_well(&self, order: &Desired) -> bool {

@@ -115,8 +115,9 @@ async fn every_exit_code_is_the_one_of_the_table() {
     ended(5, "next: look at `rhone environment show`", &stale).await;
     ended(6, "next: rhone operation watch", &["operation", "watch", &blue.operation, "--timeout", "0"]).await;
     desk.ends(0, &["environment", "freeze", environment, "--reason", "an audit"]).await;
+    // The same refusal by another word: the same code, and the same way out.
     let words = ["promote", deployment, "--environment", environment, "--yes"];
-    ended(4, "the gate route_policy is shut", &words).await;
+    ended(4, "rhone environment unfreeze", &words).await;
     let words = ["deployment", "promote", deployment, "--environment", environment];
     ended(4, "rhone environment unfreeze", &words).await;
 

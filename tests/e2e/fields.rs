@@ -41,6 +41,7 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
         "DeploymentSource" => (Tenants, "deployment(id: \"deploymentId\") { source $ }"),
         "Artifact" => (Tenants, "deployment(id: \"deploymentId\") { artifact $ }"),
         "Operation" => (Tenants, "operation(id: \"operationId\") $"),
+        "Requester" => (Tenants, "operation(id: \"operationId\") { requestedBy $ }"),
         "OperationFailure" => (Tenants, "operation(id: \"operationId\") { failure $ }"),
         "DeployProgress" => (Tenants, "operation(id: \"operationId\") { deploy $ }"),
         "FetchedSource" => (Tenants, "operation(id: \"operationId\") { deploy { fetched $ } }"),

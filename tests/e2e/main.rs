@@ -13,6 +13,7 @@ mod deploys;
 mod dist;
 mod edges;
 mod engine;
+mod explain;
 mod failover;
 mod feed;
 mod fields;

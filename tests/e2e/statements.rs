@@ -67,13 +67,15 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "deployments",
-        "app(id: $app) { deployments(first: $n, filter: { status: VALIDATED }) { nodes { id status app { slug } artifact { digest size } } } }",
+        "app(id: $app) { deployments(first: $n, filter: { status: VALIDATED }) { nodes { id status app { slug } artifact { digest size } \
+         createdBy { actor actorName } } } }",
         "/app/deployments/nodes",
     ),
     (
         "operations",
         "app(id: $app) { operations(first: $n) { nodes { id kind stage environment { slug kind app { slug } } \
-         deployment { id artifact { digest } } gates { kind state } failure { code } } } }",
+         deployment { id artifact { digest } } gates { kind state } failure { code } createdAt endedAt \
+         requestedBy { actor actorName } } } }",
         "/app/operations/nodes",
     ),
     (
@@ -192,7 +194,8 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "timeline",
-        "app(id: $app) { timeline(first: $n) { nodes { position type summary actor payload } } }",
+        "app(id: $app) { timeline(first: $n) { nodes { position type summary actor actorName payload \
+         requestedBy { actor actorName } } } }",
         "/app/timeline/nodes",
     ),
 ];

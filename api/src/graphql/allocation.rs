@@ -129,7 +129,17 @@ impl Allocation {
         self.state.sessions_ended
     }
 
-    /// Why it failed, as a word such as `out_of_memory`.
+    /// Why it failed, as its runner said it in words.
+    async fn failure_reason(&self) -> Option<&str> {
+        self.state.reason.as_deref()
+    }
+
+    /// How its process ended before it was started again the last time, such as `exit 3`.
+    async fn last_exit(&self) -> Option<&str> {
+        self.state.last_exit.as_deref()
+    }
+
+    /// Why it failed, as a word such as `app_exited` or `out_of_memory`.
     async fn failure_cause(&self) -> Option<&'static str> {
         self.state.cause.map(allocation::Cause::as_str)
     }

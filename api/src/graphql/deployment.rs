@@ -13,6 +13,7 @@ use super::{
     logs::{self, LogFilter, LogLines},
     route_change::{MoveRoute, Wish},
     route_owner::reason,
+    who::{self, Requester},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
@@ -146,6 +147,11 @@ impl Deployment {
 
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// Who is behind it, also where a deploy made it on their behalf.
+    async fn created_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Requester>> {
+        Ok(who::behind_the_first(ctx, StreamId::new(deployment::Deployment::CATEGORY, self.0.id)).await?)
     }
 
     /// The stream's version.

@@ -25,7 +25,7 @@ use rhone_projections::{
     timeline,
     whose::Whose,
 };
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{collections::HashMap, hash::Hash, iter, sync::Arc};
 use uuid::Uuid;
 
 pub(crate) struct Lists(pub(crate) Session);
@@ -68,9 +68,12 @@ pub(crate) struct LinesOf(pub(crate) Uuid);
 /// The most lines that are shown of one cause, and one more, which says that there are more.
 pub(crate) const MOST_OF_ONE: usize = 100;
 
-/// The line of one event.
+/// The line of an event, and what led to it, the nearest cause first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LineOf(pub(crate) Uuid);
+pub(crate) struct CausesOf(pub(crate) Uuid);
+
+/// No chain of causes is shown further.
+const FURTHEST: usize = 50;
 
 /// Everybody who belongs to a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,15 +227,18 @@ impl Loader<RunningIn> for Lists {
     }
 }
 
-impl Loader<LineOf> for Lists {
-    type Value = timeline::Entry;
+impl Loader<CausesOf> for Lists {
+    type Value = Vec<timeline::Entry>;
     type Error = Arc<sqlx::Error>;
 
-    async fn load(&self, keys: &[LineOf]) -> Result<HashMap<LineOf, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[CausesOf]) -> Result<HashMap<CausesOf, Self::Value>, Self::Error> {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let events: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let rows = timeline::of_events(&mut transaction, &events).await.map_err(Arc::new)?;
-        Ok(rows.into_iter().map(|row| (LineOf(row.event), row)).collect())
+        let above = timeline::above(&mut transaction, &events).await.map_err(Arc::new)?;
+        let above: HashMap<_, _> = above.into_iter().map(|entry| (entry.event, entry)).collect();
+        let next = |entry: &&timeline::Entry| entry.causation.and_then(|cause| above.get(&cause));
+        let chain = |key: &CausesOf| iter::successors(above.get(&key.0), next).take(FURTHEST).cloned().collect();
+        Ok(keys.iter().map(|key| (*key, chain(key))).collect())
     }
 }
 

@@ -16,6 +16,8 @@ use rhone_projections::{
     authority::{operations, route_owners},
     catalogue,
     deployments::{self, DeploymentRow},
+    origins::{self, Beginning, Origin},
+    people,
     session::Session,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -30,6 +32,8 @@ pub(crate) struct Loaders {
     pub(crate) streams: DataLoader<Streams>,
     pub(crate) values: DataLoader<Values>,
     pub(crate) operations: DataLoader<OperationRows>,
+    pub(crate) names: DataLoader<Names>,
+    pub(crate) origins: DataLoader<Origins>,
     sealed: DataLoader<SealedFields>,
 }
 
@@ -43,6 +47,8 @@ impl Loaders {
             streams: DataLoader::new(Streams(session.clone()), tokio::spawn),
             values: DataLoader::new(Values(session.clone(), platform.vault.clone()), tokio::spawn),
             operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
+            names: DataLoader::new(Names(session.clone()), tokio::spawn),
+            origins: DataLoader::new(Origins(session.clone()), tokio::spawn),
             sealed: DataLoader::new(SealedFields(platform.subjects.clone()), tokio::spawn),
         }
     }
@@ -129,6 +135,42 @@ impl Loader<Uuid> for OperationRows {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let rows = operations::by_ids(&mut transaction, ids).await.map_err(Arc::new)?;
         Ok(rows.into_iter().filter_map(|row| Some((row.0.requested.as_ref()?.id.0, row))).collect())
+    }
+}
+
+/// What actors are called.
+pub(crate) struct Names(Session);
+
+impl Loader<Uuid> for Names {
+    type Value = String;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, actors: &[Uuid]) -> Result<HashMap<Uuid, String>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        people::names(&mut transaction, actors).await.map_err(Arc::new)
+    }
+}
+
+/// Who is behind events, and how streams began.
+pub(crate) struct Origins(Session);
+
+impl Loader<Uuid> for Origins {
+    type Value = Origin;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, events: &[Uuid]) -> Result<HashMap<Uuid, Origin>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        origins::of_events(&mut transaction, events).await.map_err(Arc::new)
+    }
+}
+
+impl Loader<String> for Origins {
+    type Value = Beginning;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, streams: &[String]) -> Result<HashMap<String, Beginning>, Arc<sqlx::Error>> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        origins::of_streams(&mut transaction, streams).await.map_err(Arc::new)
     }
 }
 

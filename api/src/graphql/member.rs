@@ -3,11 +3,11 @@
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     context::belongs_to,
-    id,
+    id, who,
     workspace::Workspace,
 };
 use crate::fault::{Code, Fault};
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use rhone_domain::{
     actor::Writer,
     aggregate::Command as _,
@@ -35,6 +35,7 @@ pub(crate) enum MemberRole {
 
 /// Who belongs to a workspace.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct Member {
     /// As `viewer` says it.
     actor: String,
@@ -42,6 +43,16 @@ pub(crate) struct Member {
     role: MemberRole,
     /// Beside the role, in single projects and environments.
     custom_grants: Vec<CustomGrants>,
+    #[graphql(skip)]
+    id: Uuid,
+}
+
+#[ComplexObject]
+impl Member {
+    /// The login, or else what their token is called; null where neither is known.
+    async fn actor_name(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        Ok(who::name(ctx, self.id).await?)
+    }
 }
 
 /// What a member may do in one place beside what the role allows.
@@ -73,6 +84,7 @@ impl From<members::Member> for Member {
             actor: member.actor.to_string(),
             role: of.role.into(),
             custom_grants: projects.chain(environments).collect(),
+            id: member.actor.0,
         }
     }
 }

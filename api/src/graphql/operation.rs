@@ -13,12 +13,15 @@ use super::{
     id,
     logs::{self, LogFilter, LogLines},
     route_owner::reason,
+    who::{self, Requester},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
+    aggregate::Aggregate as _,
+    envelope::StreamId,
     ids::OperationId,
     numbers::Version,
     operation::{self, Command, EdgeProof, Requested, Work},
@@ -169,6 +172,10 @@ impl Operation {
         let row = ctx.loaders().operations.load_one(id.0).await.map_err(Fault::internal)?;
         Ok(row.and_then(Self::of))
     }
+
+    fn stream(&self) -> StreamId {
+        StreamId::new(operation::Operation::CATEGORY, self.requested.id)
+    }
 }
 
 #[Object]
@@ -208,6 +215,25 @@ impl Operation {
     /// Whether nothing follows.
     async fn ended(&self) -> bool {
         self.state.stage.is_some_and(operation::Stage::is_final)
+    }
+
+    /// Who asked for it: the nearest person up its causes, also where another operation asked for it on their behalf; null
+    /// where Rhone did by itself, as for an idle environment's sleep.
+    async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Requester>> {
+        Ok(who::behind_the_first(ctx, self.stream()).await?)
+    }
+
+    /// When it was accepted.
+    async fn created_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        Ok(who::beginning(ctx, self.stream()).await?.map(|began| began.at))
+    }
+
+    /// When it ended; null until then.
+    async fn ended_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        if !self.state.stage.is_some_and(operation::Stage::is_final) {
+            return Ok(None);
+        }
+        Ok(who::beginning(ctx, self.stream()).await?.and_then(|began| began.moved_at))
     }
 
     async fn environment(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Environment>> {

@@ -11,12 +11,14 @@ pub(crate) use tree::{CausationTree, causation_tree};
 use super::{
     context::{Ask as _, shown},
     operation::Operation,
+    who::{self, Requester},
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_projections::timeline;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// One event, told.
 #[derive(Clone, Debug)]
@@ -78,9 +80,15 @@ impl TimelineEntry {
         Some(LateEvidence { attempt: payload.get("attempt")?.as_u64()?, report })
     }
 
+    /// The operation whose own line it is, which another may have asked for; or else the one that brought it about.
+    pub(crate) fn belongs_to(&self) -> Uuid {
+        let own = self.0.stream.strip_prefix("operation:").and_then(|id| Uuid::try_parse(id).ok());
+        own.unwrap_or(self.0.correlation)
+    }
+
     /// The operation that it belongs to.
     pub(crate) async fn of_operation(&self, ctx: &Context<'_>) -> Result<Option<Operation>, Fault> {
-        let found = ctx.loaders().operations.load_one(self.0.correlation).await.map_err(Fault::internal)?;
+        let found = ctx.loaders().operations.load_one(self.belongs_to()).await.map_err(Fault::internal)?;
         Ok(found.and_then(Operation::of))
     }
 }
@@ -118,6 +126,16 @@ impl TimelineEntry {
     /// Who.
     async fn actor(&self) -> String {
         self.0.actor.to_string()
+    }
+
+    /// What the actor is called: the login, or else what the token is called; null where neither is known.
+    async fn actor_name(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        Ok(who::name(ctx, self.0.actor).await?)
+    }
+
+    /// Who is behind it: the nearest person up its causes, who may be its actor; null where Rhone did it by itself.
+    async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Requester>> {
+        Ok(who::behind(ctx, self.0.event).await?)
     }
 
     /// user, token, worker, runner or support.

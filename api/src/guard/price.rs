@@ -16,9 +16,11 @@ const fn price(base: usize, times: usize) -> Price {
 /// Of every field that has none of its own.
 const PLAIN: Price = price(1, 1);
 
-const DEAR: [(&str, Price); 26] = [
+const DEAR: [(&str, Price); 29] = [
+    ("affordances", price(20, 1)),
     ("allocations", price(100, 25)),
     ("authorizationTable", price(50, 1)),
+    ("cancellable", price(20, 1)),
     ("causationTree", price(100, 25)),
     ("causes", price(50, 5)),
     ("changes", price(100, 10)),
@@ -42,6 +44,7 @@ const DEAR: [(&str, Price); 26] = [
     ("variableDifference", price(100, 1)),
     ("variableSets", price(100, 25)),
     ("variables", price(100, 25)),
+    ("viewerGrants", price(20, 1)),
     ("why", price(100, 1)),
 ];
 

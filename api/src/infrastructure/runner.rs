@@ -14,12 +14,12 @@ use axum::{
 use rhone_domain::{
     actor::Writer,
     aggregate::Rejection as _,
-    allocation::{Allocation, Command, Planned},
+    allocation::{Allocation, Command, ORDERS, Planned},
     authorization::Authority,
     host_protocol::{DesiredSet, Report, Reports, Seen},
     ids::{AllocationId, CorrelationId, HostId},
 };
-use rhone_eventstore::{AppendError, Context, Loaded, ReadError};
+use rhone_eventstore::{AppendError, Context, ReadError, Recorded};
 use rhone_projections::{authority::allocations, hosts_seen};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -147,11 +147,12 @@ async fn take(
     let Some(command) = command(report.seen) else { return Ok(Outcome::Accepted { allocation }) };
     let door = infrastructure.door();
     for _ in 0..ATTEMPTS {
-        let mut loaded = door.load::<Allocation>(allocation).await.map_err(|error| unread(&error))?;
+        let (mut loaded, order) =
+            door.load_with::<Allocation>(allocation, &ORDERS).await.map_err(|error| unread(&error))?;
         let Some(planned) = loaded.state.planned.clone().filter(|planned| planned.host == host) else {
             return refused(NOT_FOUND);
         };
-        let mut unit = door.unit(context(principal, &planned, &loaded));
+        let mut unit = door.unit(context(principal, &planned, order.as_ref()));
         if let Err(rejection) = unit.decide(&mut loaded, command.clone()) {
             tracing::warn!(allocation.id = %allocation, %rejection, "a runner's report was refused");
             return refused(rejection.code());
@@ -174,14 +175,17 @@ fn unread(error: &ReadError) -> Refusal {
     Refusal::unavailable("reading an allocation", error)
 }
 
-fn context(principal: &Principal, planned: &Planned, loaded: &Loaded<Allocation>) -> Context {
+/// What a runner reports was led to by the order it follows, and belongs to whatever gave that: the promotion, scaling or wake
+/// that planned the allocation, the drain that lets it go, or the scheduler by itself.
+fn context(principal: &Principal, planned: &Planned, order: Option<&Recorded>) -> Context {
+    let order = order.map(|order| &order.envelope);
     Context {
         actor: principal.as_actor(),
         writer: Writer::Runner,
         authority: Authority::itself(),
         workspace: planned.workspace,
-        correlation: CorrelationId(planned.id.0),
-        causation: loaded.last_event,
+        correlation: order.map_or(CorrelationId(planned.id.0), |order| order.correlation),
+        causation: order.map(|order| order.event_id),
         idempotency_key: None,
         traceparent: None,
         region: Some(planned.region),

@@ -34,12 +34,18 @@ use rhone_eventstore::{Cursor, LogIncarnation, Position};
 use rhone_projections::{
     catalogue,
     keyset::{Keyset, Towards},
+    people,
     session::Session,
     timeline::{self, Entry, Filter},
 };
 use serde::Deserialize;
-use std::{io, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    sync::Arc,
+};
 use table::{Form, Line};
+use uuid::Uuid;
 
 /// Lines that are read at once.
 const PAGE: i64 = 500;
@@ -180,13 +186,16 @@ impl Reader {
         Ok(())
     }
 
-    async fn page(&self, from: Option<Position>) -> Result<Vec<Entry>, Refusal> {
+    async fn page(&self, from: Option<Position>) -> Result<Page, Refusal> {
         let mut transaction = self.session.begin().await?;
         let keyset = Keyset { from, towards: Towards::Newer, most: PAGE };
-        Ok(timeline::page(&mut transaction, &self.filter, &keyset).await?)
+        let entries = timeline::page(&mut transaction, &self.filter, &keyset).await?;
+        let actors: BTreeSet<Uuid> = entries.iter().map(|entry| entry.actor).collect();
+        let names = people::names(&mut transaction, &Vec::from_iter(actors)).await?;
+        Ok(Page { entries, names })
     }
 
-    async fn next(&self, from: Position) -> Result<Vec<Entry>, Refusal> {
+    async fn next(&self, from: Position) -> Result<Page, Refusal> {
         within(async {
             self.infrastructure.tokens.still_valid(&self.principal).await?;
             self.page(Some(from)).await
@@ -194,32 +203,41 @@ impl Reader {
         .await
     }
 
-    fn written(&self, entries: &[Entry], is_first: bool, is_last: bool) -> Bytes {
+    fn written(&self, page: &Page, is_first: bool, is_last: bool) -> Bytes {
         let incarnation = self.infrastructure.incarnation;
-        let lines = entries.iter().map(|entry| Line::of(entry, incarnation));
+        let name = |entry: &Entry| page.names.get(&entry.actor).cloned();
+        let lines = page.entries.iter().map(|entry| Line::of(entry, name(entry), incarnation));
         self.form.written(lines, is_first, is_last).into()
     }
+}
+
+/// Lines, and what their actors are called.
+#[derive(Default)]
+struct Page {
+    entries: Vec<Entry>,
+    names: HashMap<Uuid, String>,
 }
 
 /// Where a stream of pages stands.
 struct Standing {
     reader: Reader,
-    entries: Vec<Entry>,
+    page: Page,
     is_first: bool,
 }
 
-fn pages(reader: Reader, first: Vec<Entry>) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
-    let standing = Standing { reader, entries: first, is_first: true };
+fn pages(reader: Reader, first: Page) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    let standing = Standing { reader, page: first, is_first: true };
     stream::try_unfold(Some(standing), |standing| async move {
-        let Some(Standing { reader, entries, is_first }) = standing else { return Ok(None) };
-        let last = entries.last().map(|entry| entry.position);
-        let is_full = i64::try_from(entries.len()).is_ok_and(|lines| lines == PAGE);
+        let Some(Standing { reader, page, is_first }) = standing else { return Ok(None) };
+        let last = page.entries.last().map(|entry| entry.position);
+        let is_full = i64::try_from(page.entries.len()).is_ok_and(|lines| lines == PAGE);
         let after = match last.filter(|_| is_full) {
             Some(last) => reader.next(last).await.map_err(|refusal| io::Error::other(refusal.message))?,
-            None => Vec::new(),
+            None => Page::default(),
         };
-        let bytes = reader.written(&entries, is_first, after.is_empty());
-        let next = (!after.is_empty()).then_some(Standing { reader, entries: after, is_first: false });
+        let is_last = after.entries.is_empty();
+        let bytes = reader.written(&page, is_first, is_last);
+        let next = (!is_last).then_some(Standing { reader, page: after, is_first: false });
         Ok(Some((bytes, next)))
     })
 }

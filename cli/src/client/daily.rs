@@ -126,7 +126,26 @@ async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> 
     for operation in nodes(&app["operations"]) {
         line(operation_line(&operation));
     }
+    if let Some(failed) = nodes(&app["failed"]).first() {
+        line(failed_line(failed));
+    }
     Ok(())
+}
+
+/// What failed last, and why.
+fn failed_line(operation: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let (id, failure, by) = (text(&operation["id"]), &operation["failure"], &operation["requestedBy"]);
+    let by = by["actorName"].as_str().or(by["actor"].as_str()).map(|by| format!(" for {by}")).unwrap_or_default();
+    format!(
+        "failed last  {id}  {:<18} {}  {}{by} at {}: {}: {}",
+        text(&operation["kind"]).to_lowercase(),
+        text(&operation["environment"]["id"]),
+        text(&operation["deployment"]["id"]),
+        text(&operation["endedAt"]),
+        text(&failure["code"]),
+        text(&failure["message"]),
+    )
 }
 
 fn environment_line(environment: &Value) -> String {
@@ -210,6 +229,19 @@ mod tests {
         let nobody = environment_line(&json!({ "id": "env_1", "slug": "x", "kind": "PREVIEW", "routeOwner": {
             "epoch": 0, "deploymentId": null, "hosts": [], "frozen": true, "pin": null } }));
         assert!(nobody.contains("epoch 0    -") && nobody.ends_with("frozen"), "{nobody}");
+    }
+
+    #[test]
+    fn what_failed_last_is_one_line_with_its_cause() {
+        let told = failed_line(&json!({ "id": "op_1", "kind": "PROMOTION", "endedAt": "2026-11-27T12:00:00Z",
+            "requestedBy": { "actor": "0193", "actorName": "alice" }, "environment": { "id": "env_1" }, "deployment": { "id": "dep_1" },
+            "failure": { "code": "ALLOCATION_FAILED", "message": "its app ended by itself: exit 3" } }));
+        for word in
+            ["op_1", "promotion", "env_1", "for alice", "at 2026", "ALLOCATION_FAILED: its app ended by itself: exit 3"]
+        {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        assert!(!told.contains('\n'), "{told}");
     }
 
     #[test]

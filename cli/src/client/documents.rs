@@ -2,7 +2,8 @@
 //! tenant; lists are asked for in pages.
 
 /// Of an operation.
-pub(crate) const OPERATION: &str = "id kind stage ended environment { id } deployment { id } artifactDigest reason \
+pub(crate) const OPERATION: &str = "id kind stage ended requestedBy { actor actorKind actorName } createdAt endedAt \
+     environment { id } deployment { id } artifactDigest reason \
      expectedRouteEpoch epoch gates { kind state reason evidence } healthyDigest \
      edges { edge appliedSeq allocationId digest } \
      deploy { deploymentId repository reference image fetched { commit attempt tookMs } \
@@ -10,8 +11,8 @@ pub(crate) const OPERATION: &str = "id kind stage ended environment { id } deplo
      deadline version";
 
 /// Of a deployment.
-pub(crate) const DEPLOYMENT: &str =
-    "id artifactDigest status checks failureReason source { repository commit } createdAt version";
+pub(crate) const DEPLOYMENT: &str = "id artifactDigest status checks failureReason source { repository commit } createdAt \
+     createdBy { actor actorKind actorName } version";
 
 /// Of a route owner.
 pub(crate) const ROUTE_OWNER: &str = "epoch revision version deploymentId artifactDigest operationId since hosts frozen \
@@ -30,11 +31,11 @@ pub(crate) const SOURCE_CREDENTIALS: &str = "id version sourceCredentials { host
 pub(crate) const VARIABLES: &str = "id variables { key kind digest set updatedAt value }";
 
 /// Of an allocation.
-pub(crate) const ALLOCATION: &str =
-    "id state artifactDigest verifiedDigest hostId regionId cellId restarts deployment { id }";
+pub(crate) const ALLOCATION: &str = "id state artifactDigest verifiedDigest hostId regionId cellId restarts lastExit failureCause failureReason \
+     deployment { id }";
 
 /// Of a line of a timeline.
-const TIMELINE: &str = "position eventId stream version type schemaVersion actor actorKind onBehalfOf writer correlation \
+const TIMELINE: &str = "position eventId stream version type schemaVersion actor actorName actorKind onBehalfOf writer correlation \
      causation traceId reason summary payload occurredAt recordedAt";
 
 pub(crate) const APP: &str = "query($id: ID!) { app(id: $id) { id slug name createdAt version \
@@ -67,8 +68,8 @@ pub(crate) fn explain() -> String {
 pub(crate) fn why() -> String {
     format!(
         "query($stream: ID!, $path: String!, $at: MomentInput) {{ why(stream: $stream, path: $path, at: $at) {{ \
-         stream path value before command actor entry {{ {TIMELINE} }} operation {{ id kind stage reason }} \
-         causes {{ eventId type summary actor occurredAt }} }} }}"
+         stream path value before command actor requestedBy {{ actor actorKind actorName }} entry {{ {TIMELINE} }} \
+         operation {{ id kind stage reason }} causes {{ eventId type summary actor actorName occurredAt }} }} }}"
     )
 }
 
@@ -120,7 +121,8 @@ pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug
 pub(crate) const STATUS: &str = "query($id: ID!) { app(id: $id) { id slug environments(first: 20) { nodes { id slug kind \
      routeOwner { epoch deploymentId artifactDigest since hosts frozen pin { reason } } } } \
      operations(filter: { ended: false }, first: 50) { nodes { id kind stage ended environment { id } deployment { id } \
-     failure { code message } } } } }";
+     failure { code message } } } failed: operations(filter: { stage: FAILED }, first: 1) { nodes { id kind endedAt \
+     requestedBy { actor actorName } environment { id } deployment { id } failure { code message } } } } }";
 
 pub(crate) const OPERATIONS: &str = "query($id: ID!, $environment: ID, $filter: OperationFilterInput, $first: Int) { \
      app(id: $id) { operations(environmentId: $environment, filter: $filter, first: $first) { nodes { \
@@ -143,7 +145,7 @@ pub(crate) fn timeline() -> String {
 }
 
 pub(crate) const MEMBERS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
-     members(first: $first, after: $after) { nodes { actor role } pageInfo { hasNextPage endCursor } } } }";
+     members(first: $first, after: $after) { nodes { actor actorName role } pageInfo { hasNextPage endCursor } } } }";
 pub(crate) const INVITATIONS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
      invitations(first: $first, after: $after) { nodes { id role invitedBy createdAt expiresAt } \
      pageInfo { hasNextPage endCursor } } } }";

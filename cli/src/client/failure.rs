@@ -52,6 +52,8 @@ pub enum Failure {
         operation: String,
         /// Where it ended.
         stage: String,
+        /// Where its app or its build printed: the words of `rhone logs`.
+        printed: Option<String>,
         /// Why.
         refusal: Box<Refusal>,
     },
@@ -102,6 +104,12 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
 impl Failure {
     /// Something on our side of the wire.
     pub(crate) fn local(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -146,7 +154,12 @@ impl Failure {
             Self::Unexpected(_) => Some("see whether RHONE_URL names an API of this version (rhone whoami)".into()),
             Self::Fault { code, .. } => fault_next(code).map(str::to_owned),
             Self::Refused(refusal) => Some(refused_next(&refusal.code).to_owned()),
-            Self::Ended { operation, .. } => Some(format!("rhone explain {operation} says what led to it")),
+            Self::Ended { operation, printed: None, .. } => {
+                Some(format!("rhone explain {operation} says what led to it"))
+            }
+            Self::Ended { operation, printed: Some(printed), .. } => Some(format!(
+                "rhone explain {operation} says what led to it, and rhone logs {printed} what was printed"
+            )),
             Self::TimedOut { operation } => Some(format!("rhone operation watch {operation}")),
         }
     }
@@ -174,6 +187,9 @@ fn refused_next(code: &str) -> &'static str {
         "FROZEN" => "`rhone environment unfreeze` lets promotions through again",
         "PINNED" => "`rhone environment pin-release` ends the hold of the rollback",
         "QUARANTINED" => "`rhone environment quarantine-lift` lets these bytes come back",
+        "NEEDS_ACKNOWLEDGEMENT" => {
+            "take it upon yourself: `rhone promote` or `rhone rollback` with --acknowledge GATE=REASON"
+        }
         "APPROVAL_MISSING" => "ask somebody else of the workspace to approve it",
         "NAME_TAKEN" => "choose another name",
         _ => "mend what the rule names; --dry-run shows whether it is enough",
@@ -217,7 +233,13 @@ mod tests {
             Failure::Local { doing: String::new(), source: source() }.next(),
             Failure::Unexpected(String::new()).next(),
             Failure::Refused(refusal("PINNED")).next(),
-            Failure::Ended { operation: "op_1".into(), stage: String::new(), refusal: refusal("NO_LIVE_EDGE") }.next(),
+            Failure::Ended {
+                operation: "op_1".into(),
+                stage: String::new(),
+                printed: None,
+                refusal: refusal("NO_LIVE_EDGE"),
+            }
+            .next(),
             Failure::TimedOut { operation: "op_1".into() }.next(),
         ];
         assert!(said.iter().all(Option::is_some), "{said:?}");

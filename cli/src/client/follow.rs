@@ -77,10 +77,19 @@ pub(crate) fn well(operation: Value) -> Result<Value, Failure> {
             };
             let refusal = Box::new(refusal);
             let id = operation["id"].as_str().unwrap_or_default().to_owned();
-            Err(Failure::Ended { operation: id, stage: stage.unwrap_or("UNKNOWN").to_owned(), refusal })
+            let (stage, printed) = (stage.unwrap_or("UNKNOWN").to_owned(), printed(&operation, &id));
+            Err(Failure::Ended { operation: id, stage, printed, refusal })
         }
         Some(_) => Ok(operation),
     }
+}
+
+/// Where to read what was printed: a build's lines are its operation's, an app's its environment's.
+fn printed(operation: &Value, id: &str) -> Option<String> {
+    if operation["kind"] == "DEPLOY" {
+        return Some(format!("--operation {id}"));
+    }
+    operation["environment"]["id"].as_str().map(|environment| format!("--environment {environment}"))
 }
 
 /// The operation as it is now.
@@ -200,6 +209,13 @@ mod tests {
         let stale =
             json!({ "id": "op_1", "stage": "FAILED", "failure": { "code": "STALE_EPOCH", "message": "moved on" } });
         assert_eq!(well(stale).expect_err("it failed").exit_code(), 5);
+        let failed = json!({ "id": "op_1", "kind": "PROMOTION", "stage": "FAILED", "environment": { "id": "env_1" },
+            "failure": { "code": "ALLOCATION_FAILED", "message": "its app ended by itself" } });
+        let next = well(failed).expect_err("it failed").next().expect("a next step");
+        assert!(next.contains("rhone explain op_1") && next.contains("rhone logs --environment env_1"), "{next}");
+        let built = json!({ "id": "op_2", "kind": "DEPLOY", "stage": "FAILED", "environment": { "id": "env_1" } });
+        let next = well(built).expect_err("it failed").next().expect("a next step");
+        assert!(next.contains("rhone logs --operation op_2"), "{next}");
         let cancelled = json!({ "id": "op_1", "stage": "CANCELLED", "failure": null, "cancelReason": "wrong button" });
         assert!(well(cancelled).expect_err("it was cancelled").to_string().contains("wrong button"));
     }

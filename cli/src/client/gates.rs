@@ -79,31 +79,39 @@ async fn act(
     mut input: Value,
     (plan, ground): (&Value, &Ground),
 ) -> Result<(), Failure> {
-    may(plan, ground)?;
-    if !asking.how.dry_run && !ground.yes {
-        agreed()?;
-    }
     let taken = ground.acknowledgements.iter().map(|(gate, reason)| json!({ "gate": gate, "reason": reason }));
     input["acknowledgements"] = taken.collect();
     input["expectedRouteEpoch"] = plan["routeEpoch"].clone();
+    match may(plan, ground) {
+        // What waits for somebody is said here; what is shut is the rule's own to say, with its own code.
+        Err(shut) if shut.code == SHUT => return Err(asking.refused(mutation, input).await?.unwrap_or(shut.into())),
+        Err(waiting) => return Err(waiting.into()),
+        Ok(()) => {}
+    }
+    if !asking.how.dry_run && !ground.yes {
+        agreed()?;
+    }
     asking.change(mutation, input).await
 }
 
+/// The code of a gate that was shut when it was shown, and that no rule shuts any more.
+const SHUT: &str = "GATE_SHUT";
+
 /// Whether every gate is open, but for those that wait for somebody and were taken upon oneself.
-fn may(plan: &Value, ground: &Ground) -> Result<(), Failure> {
+fn may(plan: &Value, ground: &Ground) -> Result<(), Refusal> {
     let waiting = |kind: &Value| plan["toAcknowledge"].as_array().is_some_and(|all| all.contains(kind));
     let taken = |kind: &Value| ground.acknowledgements.iter().any(|(gate, _)| kind == gate);
     let shut = |gate: &&Value| gate["state"] == "fail" && !(waiting(&gate["kind"]) && taken(&gate["kind"]));
     let Some(gate) = gates(plan).iter().find(shut) else { return Ok(()) };
     let kind = gate["kind"].as_str().unwrap_or_default();
     let reason = gate["reason"].as_str().unwrap_or_default();
-    let way = if waiting(&gate["kind"]) {
-        format!("; take it upon yourself with --acknowledge {kind}=REASON")
+    let (code, way) = if waiting(&gate["kind"]) {
+        ("NEEDS_ACKNOWLEDGEMENT", format!("; take it upon yourself with --acknowledge {kind}=REASON"))
     } else {
-        String::new()
+        (SHUT, String::new())
     };
     let message = format!("the gate {kind} is shut: {reason}{way}");
-    Err(Failure::Refused(Box::new(Refusal { code: "GATE_SHUT".into(), message, ..Refusal::default() })))
+    Err(Refusal { code: code.into(), message, ..Refusal::default() })
 }
 
 /// Whether somebody at a terminal says yes.
@@ -141,13 +149,14 @@ mod tests {
     #[test]
     fn a_shut_gate_refuses_and_says_what_opens_it() {
         let refused = may(&plan(), &taking(&[])).expect_err("it is shut");
-        assert_eq!(refused.exit_code(), 4);
+        assert_eq!((refused.code.as_str(), Failure::from(refused.clone()).exit_code()), ("NEEDS_ACKNOWLEDGEMENT", 4));
         assert!(refused.to_string().contains("--acknowledge vango_state=REASON"), "{refused}");
         may(&plan(), &taking(&["vango_state"])).expect("it was taken upon oneself");
         let mut shut = plan();
         shut["gates"][0]["state"] = json!("fail");
         let refused = may(&shut, &taking(&["artifact", "vango_state"])).expect_err("nobody may take that upon himself");
         assert!(refused.to_string().contains("artifact"), "{refused}");
+        assert_eq!(refused.code, SHUT, "the API is asked for the rule's own");
     }
 
     #[test]

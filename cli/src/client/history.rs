@@ -3,13 +3,14 @@
 
 use super::{
     connection::Connection,
-    documents,
+    documents, explain,
     failure::Failure,
-    history_args::{ExplainArgs, HistoryArgs, LineKind, Past, SupportBundleArgs, TimelineArgs, TimelineFormat},
+    history_args::{HistoryArgs, LineKind, Past, SupportBundleArgs, TimelineArgs, TimelineFormat},
     list, show,
 };
 use crate::output::{self, line};
 use reqwest::{StatusCode, Url};
+use rhone_eventstore::Cursor;
 use serde_json::{Value, json};
 use std::{fs, io::Write as _};
 
@@ -17,7 +18,7 @@ use std::{fs, io::Write as _};
 pub(super) async fn run(connection: &Connection, past: Past) -> Result<(), Failure> {
     match past {
         Past::Timeline(asked) => timeline(connection, asked).await,
-        Past::Explain(asked) => explain(connection, &asked).await,
+        Past::Explain(asked) => explain::run(connection, &asked).await,
         Past::History(asked) => history(connection, &asked).await,
         Past::SupportBundle(asked) => support_bundle(connection, &asked).await,
     }
@@ -105,62 +106,6 @@ fn refused(status: StatusCode, bytes: &[u8]) -> Failure {
         Some(code) if code == "UNAUTHENTICATED" => Failure::Unauthenticated(message),
         code => Failure::Fault { code: code.unwrap_or_else(|| "HTTP".into()), message },
     }
-}
-
-async fn explain(connection: &Connection, asked: &ExplainArgs) -> Result<(), Failure> {
-    let data = connection.query(&documents::explain(), json!({ "id": asked.operation })).await?;
-    if data["operation"].is_null() {
-        return Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such operation".into() });
-    }
-    if asked.json {
-        line(&data);
-    } else {
-        explained(&data).iter().for_each(line);
-    }
-    Ok(())
-}
-
-/// An operation, for people.
-fn explained(data: &Value) -> Vec<String> {
-    let operation = &data["operation"];
-    let nodes = list(&data["causationTree"]["nodes"]);
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let mut told =
-        vec![format!("{} {} is {}", text(&operation["kind"]), text(&operation["id"]), text(&operation["stage"]))];
-    if let Some(request) = nodes.iter().map(|node| &node["entry"]).find(|entry| entry["type"] == "operation.requested")
-    {
-        let why = request["reason"].as_str().map(|reason| format!(", because {reason}")).unwrap_or_default();
-        let (kind, actor, at) = (text(&request["actorKind"]), text(&request["actor"]), text(&request["occurredAt"]));
-        told.push(format!("command   {} by {kind} {actor} at {at}{why}", text(&request["command"])));
-    }
-    let given =
-        operation["epoch"].as_u64().map(|epoch| format!("; it gave the route epoch {epoch}")).unwrap_or_default();
-    let expected = operation["expectedRouteEpoch"].as_u64();
-    told.push(match (&operation["failure"], expected) {
-        (Value::Null, Some(expected)) => format!("decision  accepted at epoch {expected}{given}"),
-        (Value::Null, None) => "decision  accepted".to_owned(),
-        (failure, _) => format!(
-            "decision  failed, {}: {} (expected {}, actual {}){given}",
-            text(&failure["code"]),
-            text(&failure["message"]),
-            text(&failure["expected"]),
-            text(&failure["actual"]),
-        ),
-    });
-    told.extend(list(&operation["gates"]).iter().map(|gate| {
-        let (state, kind) = (text(&gate["state"]), text(&gate["kind"]));
-        format!("gate      {state} {kind}: {} [{}]", text(&gate["reason"]), text(&gate["evidence"]))
-    }));
-    told.extend(list(&operation["edges"]).iter().map(|edge| {
-        let seq = &edge["appliedSeq"];
-        format!("edge      {} had applied {seq} and answered with {}", text(&edge["edge"]), text(&edge["digest"]))
-    }));
-    told.extend(nodes.iter().map(|node| {
-        let depth = usize::try_from(node["depth"].as_u64().unwrap_or_default()).unwrap_or_default();
-        let late = if node["entry"]["kind"] == "LATE_EVIDENCE" { "LATE, without effect: " } else { "" };
-        format!("event     {}{late}{}", "  ".repeat(depth), show::told(&node["entry"]))
-    }));
-    told
 }
 
 async fn history(connection: &Connection, asked: &HistoryArgs) -> Result<(), Failure> {
@@ -270,15 +215,20 @@ fn changed(change: &Value) -> String {
     format!("{path}: {} -> {}", shown(&change["before"]), shown(&change["after"]))
 }
 
-/// A version or a time; none means now.
+/// A version, a time or a position of the log; none means now.
 fn moment(text: Option<&str>) -> Result<Value, Failure> {
     let Some(text) = text else { return Ok(Value::Null) };
     if let Ok(version) = text.parse::<u32>() {
         return Ok(json!({ "version": version }));
     }
+    if text.parse::<Cursor>().is_ok() {
+        return Ok(json!({ "position": text }));
+    }
     match chrono::DateTime::parse_from_rfc3339(text) {
         Ok(_) => Ok(json!({ "time": text })),
-        Err(_) => Err(usage(format!("`{text}` is neither a version nor a time such as 2026-11-20T12:00:00Z"))),
+        Err(_) => Err(usage(format!(
+            "`{text}` is neither a version, nor a time such as 2026-11-20T12:00:00Z, nor a position of the log"
+        ))),
     }
 }
 
@@ -303,7 +253,7 @@ async fn support_bundle(connection: &Connection, asked: &SupportBundleArgs) -> R
     Ok(())
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -313,10 +263,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_a_version_or_a_time() {
+    fn a_moment_is_a_version_a_time_or_a_position() {
         assert_eq!(moment(Some("7")).expect("a version"), json!({ "version": 7 }));
         assert_eq!(moment(None).expect("now"), Value::Null);
         assert_eq!(moment(Some("2026-11-20T12:00:00Z")).expect("a time")["time"], "2026-11-20T12:00:00Z");
+        let position = "7712345678901234567.1.1~1-1091-40";
+        assert_eq!(moment(Some(position)).expect("a position"), json!({ "position": position }));
+        assert_eq!(moment(Some("~1-1091-40")).expect_err("of no log").exit_code(), 2);
         assert_eq!(moment(Some("yesterday")).expect_err("neither").exit_code(), 2);
     }
 
@@ -339,35 +292,5 @@ mod tests {
             "since=2026-11-20T12:00:00+01:00",
         ];
         assert_eq!(said, expected);
-    }
-
-    #[test]
-    fn an_explanation_says_command_decision_gates_edges_and_events() {
-        let entry = |kind: &str, summary: &str, line: &str| {
-            json!({ "type": kind, "summary": summary, "actorKind": "user", "actor": "ada",
-            "occurredAt": "2026-11-20T12:34:56.789Z", "reason": "ready", "command": "operation.request_promotion", "kind": line,
-            "stream": "operation:1", "version": 1, "correlation": "c" })
-        };
-        let told = explained(&json!({
-            "operation": { "id": "op_1", "kind": "PROMOTION", "stage": "FAILED", "expectedRouteEpoch": 1, "epoch": null,
-                "failure": { "code": "STALE_EPOCH", "message": "moved on", "expected": "1", "actual": "2" },
-                "gates": [{ "kind": "artifact", "state": "pass", "reason": "validated", "evidence": "sha256:1" }],
-                "edges": [{ "edge": "e1", "appliedSeq": 9, "digest": "sha256:2" }] },
-            "causationTree": { "nodes": [
-                { "depth": 0, "entry": entry("operation.requested", "A promotion was asked for.", "EVENT") },
-                { "depth": 1, "entry": entry("operation.late_report_recorded", "Too late.", "LATE_EVIDENCE") } ] },
-        }));
-        for (line, parts) in told.iter().zip([
-            vec!["PROMOTION op_1 is FAILED"],
-            vec!["command", "operation.request_promotion by user ada", "because ready"],
-            vec!["decision", "STALE_EPOCH: moved on (expected 1, actual 2)"],
-            vec!["gate", "pass artifact: validated [sha256:1]"],
-            vec!["edge", "e1 had applied 9 and answered with sha256:2"],
-            vec!["event     12:34", "A promotion was asked for."],
-            vec!["event       LATE, without effect: ", "Too late."],
-        ]) {
-            assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} in {line}");
-        }
-        assert_eq!(told.len(), 7);
     }
 }

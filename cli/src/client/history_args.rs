@@ -88,10 +88,10 @@ pub struct HistoryArgs {
     /// Event by event: what each changed, and what was refused in between.
     #[arg(long)]
     pub step: bool,
-    /// A version or a time (RFC 3339); without one, now.
+    /// A version, a time (RFC 3339) or a position of the log; without one, now.
     #[arg(long)]
     pub at: Option<String>,
-    /// Two versions or times: print what changed in between.
+    /// Two versions, times or positions: print what changed in between.
     #[arg(long, num_args = 2, value_names = ["FROM", "TO"], conflicts_with_all = ["at", "step"])]
     pub diff: Option<Vec<String>>,
     /// Why this place in its state, a JSON pointer such as /owner/deployment, is what it is.

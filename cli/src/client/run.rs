@@ -177,6 +177,16 @@ impl Asking<'_> {
         Ok(())
     }
 
+    /// What a rule says against it, without doing anything.
+    pub(super) async fn refused(&self, mutation: &Mutation, mut input: Value) -> Result<Option<Failure>, Failure> {
+        input["dryRun"] = json!(true);
+        let payload = self.connection.mutate(mutation, input).await?;
+        if self.how.json && payload.refusal().is_some() {
+            show::data(payload.whole(), true);
+        }
+        Ok(payload.refusal().map(Failure::from))
+    }
+
     /// The payload; a refusal too, before it becomes the exit code.
     fn shown(&self, payload: &Payload) -> Result<(), Failure> {
         if self.how.json || payload.refusal().is_none() {

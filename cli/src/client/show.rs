@@ -38,15 +38,15 @@ pub(super) fn word(value: &Value) -> String {
 pub(crate) fn told(entry: &Value) -> String {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let short = |name: &str| text(name).chars().take(13).collect::<String>();
+    let actor = entry["actorName"].as_str().map_or_else(|| short("actor"), str::to_owned);
     // Some sentences say it already.
     let why = entry["reason"].as_str().filter(|reason| !text("summary").contains(reason));
     let why = why.map(|reason| format!(" Why: {reason}.")).unwrap_or_default();
     let cause = entry["causation"].as_str().map(|_| format!(", after {}", short("causation"))).unwrap_or_default();
     format!(
-        "{}  {:<8} {}  {:<28} {}{why} [{}@{}, part of {}{cause}]",
+        "{}  {:<8} {actor:<13}  {:<28} {}{why} [{}@{}, part of {}{cause}]",
         text("occurredAt").get(11..23).unwrap_or_default(),
         text("actorKind"),
-        short("actor"),
         text("type"),
         text("summary"),
         text("stream"),
@@ -87,5 +87,7 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+        let named = told(&json!({ "actor": "01234567-89ab-cdef", "actorName": "alice", "actorKind": "user" }));
+        assert!(named.contains("user     alice ") && !named.contains("01234567"), "{named}");
     }
 }

@@ -55,6 +55,12 @@ fn reread_as(category: &str, stored: &Encoded) -> Result<Encoded, Unreadable> {
     reread(stored)
 }
 
+/// The samples of a category, in order.
+pub(crate) fn samples_of(category: &str) -> Vec<Encoded> {
+    let of = |sample: &Encoded| sample.event_type.split_once('.').is_some_and(|(noun, _)| noun == category);
+    samples().into_iter().filter(of).collect()
+}
+
 /// Every state that the samples of a category lead through, in order.
 pub(crate) fn every_state() -> Vec<(&'static str, Value)> {
     let samples: BTreeMap<_, _> = samples().into_iter().map(|sample| (sample.event_type.clone(), sample)).collect();

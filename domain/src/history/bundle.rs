@@ -1,6 +1,7 @@
 //! A support bundle: all that one cause brought about, and the streams it touched up to there, so that whoever gets it folds
-//! them to the same states without our database. Sealed personal fields are emptied and idempotency keys left out. Trap: a
-//! redaction that the fold cannot read any more; a sealed field keeps its form.
+//! them to the same states without our database. Sealed personal fields are emptied and idempotency keys left out. Its own
+//! digest is over all of it: against damage and a careless hand, not against a forger, who could make another one. Traps: a
+//! redaction that the fold cannot read any more, so that a sealed field keeps its form; and a part that no state covers.
 
 use super::{Walk, state_hash};
 use crate::{
@@ -17,7 +18,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// What every bundle of this form begins with.
-pub const FORMAT: &str = "rhone.support_bundle.v1";
+pub const FORMAT: &str = "rhone.support_bundle.v2";
+/// What those of the first form begin with, which have no digest of their own. They are still read.
+const FIRST: &str = "rhone.support_bundle.v1";
 
 /// The bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,9 @@ pub struct Bundle {
     pub refused: Vec<BundleEvent>,
     /// What answered through each edge, as the operation has it on record.
     pub edges: Vec<Value>,
+    /// SHA-256 of all the rest, as JSON without blanks and with the keys of each object in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// A stream, from its first event to the last one of the cause.
@@ -121,6 +127,23 @@ pub enum BundleRefused {
         /// As folded here.
         found: Digest,
     },
+    /// What is said of the edges is not what the operation has on record.
+    #[error("the edges are not those that {operation} has on record")]
+    Edges {
+        /// Which operation.
+        operation: StreamId,
+    },
+    /// Something in it is not what was exported.
+    #[error("the bundle's digest is {found}, and {wanted} was exported")]
+    Changed {
+        /// As exported.
+        wanted: Digest,
+        /// As it is.
+        found: Digest,
+    },
+    /// Without its digest nobody can say whether it is whole.
+    #[error("the bundle's digest is missing")]
+    DigestMissing,
 }
 
 /// A state that a bundle's stream folds to.
@@ -175,14 +198,58 @@ impl BundleEvent {
 }
 
 impl Bundle {
+    /// A bundle of these streams; what the edges answered is read off the operation.
+    pub fn new(
+        correlation: CorrelationId,
+        streams: Vec<BundledStream>,
+        refused: Vec<BundleEvent>,
+    ) -> Result<Self, BundleRefused> {
+        let edges = edges(correlation, &proven(&streams)?);
+        let mut made = Self { format: FORMAT.to_owned(), correlation, streams, refused, edges, digest: None };
+        made.digest = Some(made.own_digest());
+        Ok(made)
+    }
+
     /// Reads a bundle back and folds every stream of it with the rules of this program; refused unless each state is the one
-    /// that was exported.
+    /// that was exported, and everything else is as well.
     pub fn replay(&self) -> Result<Vec<Replayed>, BundleRefused> {
-        if self.format != FORMAT {
+        if self.format != FORMAT && self.format != FIRST {
             return Err(BundleRefused::Format(self.format.clone()));
         }
-        self.streams.iter().map(BundledStream::proven).collect()
+        let replayed = proven(&self.streams)?;
+        if self.edges != edges(self.correlation, &replayed) {
+            return Err(BundleRefused::Edges { operation: operation(self.correlation) });
+        }
+        match (self.digest, self.own_digest()) {
+            (None, _) if self.format == FIRST => Ok(replayed),
+            (None, _) => Err(BundleRefused::DigestMissing),
+            (Some(wanted), found) if wanted == found => Ok(replayed),
+            (Some(wanted), found) => Err(BundleRefused::Changed { wanted, found }),
+        }
     }
+
+    fn own_digest(&self) -> Digest {
+        let mut all = serde_json::to_value(self).expect("every key of a bundle is a text");
+        if let Some(fields) = all.as_object_mut() {
+            fields.remove("digest");
+        }
+        Digest::of(&[all.to_string().as_bytes()])
+    }
+}
+
+fn proven(streams: &[BundledStream]) -> Result<Vec<Replayed>, BundleRefused> {
+    streams.iter().map(BundledStream::proven).collect()
+}
+
+fn operation(correlation: CorrelationId) -> StreamId {
+    StreamId::new("operation", correlation.0)
+}
+
+/// What answered through each edge, by the operation's own state.
+fn edges(correlation: CorrelationId, replayed: &[Replayed]) -> Vec<Value> {
+    let stream = operation(correlation);
+    let state = replayed.iter().find(|replayed| replayed.stream == stream).map(|found| &found.state);
+    state.and_then(|state| state.pointer("/evidence/edges")?.as_array().cloned()).unwrap_or_default()
 }
 
 impl BundledStream {

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     aggregate::encode,
     canonical::Payload,
+    ids::CorrelationId,
     personal::Sealed,
     route_owner,
     story::{ACME, ALICE, BLUE, GREEN_BYTES, PRODUCTION, at, because, host, name, opened, owner, slug},
@@ -203,8 +204,7 @@ fn told(stream: &StreamId, events: &[Encoded]) -> Vec<BundleEvent> {
 }
 
 fn bundle(streams: Vec<BundledStream>) -> Bundle {
-    let correlation = crate::ids::CorrelationId(Uuid::from_u128(1));
-    Bundle { format: FORMAT.into(), correlation, streams, refused: vec![], edges: vec![] }
+    Bundle::new(CorrelationId(Uuid::from_u128(1)), streams, vec![]).expect("it folds")
 }
 
 #[test]
@@ -224,8 +224,53 @@ fn a_bundle_read_elsewhere_folds_to_the_same_state_and_a_changed_one_is_refused(
     shorter.streams[0].events.remove(1);
     assert!(matches!(shorter.replay(), Err(BundleRefused::Order { wanted: Version(2), found: Version(3), .. })));
     let mut newer = read.clone();
-    newer.format = "rhone.support_bundle.v2".into();
+    newer.format = "rhone.support_bundle.v3".into();
     assert!(matches!(newer.replay(), Err(BundleRefused::Format(_))));
+}
+
+/// An operation that ended well through one edge, and something that was refused meanwhile.
+fn proven_by_an_edge() -> Bundle {
+    let id = Uuid::from_u128(7);
+    let stream = StreamId::new("operation", id);
+    let mut events = crate::catalogue::tests::samples_of("operation");
+    events.retain(|event| ["operation.requested", "operation.stage_entered"].contains(&event.event_type.as_str()));
+    let told = told(&stream, &events);
+    let refused = told[..1].to_vec();
+    let streams = vec![BundledStream::new(stream, told).expect("it folds")];
+    Bundle::new(CorrelationId(id), streams, refused).expect("it folds")
+}
+
+#[test]
+fn nothing_in_a_bundle_is_changed_unnoticed() {
+    let made = proven_by_an_edge();
+    assert!(!made.edges.is_empty() && made.replay().is_ok(), "{:?}", made.edges);
+    let mut edges = made.clone();
+    edges.edges[0]["digest"] = json!(crate::story::BLUE_BYTES);
+    assert!(matches!(edges.replay(), Err(BundleRefused::Edges { .. })));
+    let mut none = made.clone();
+    none.edges.clear();
+    assert!(matches!(none.replay(), Err(BundleRefused::Edges { .. })));
+    let hands: [fn(&mut Bundle); 4] = [
+        |bundle| bundle.refused[0].payload["reason"] = json!("another"),
+        |bundle| bundle.refused.clear(),
+        |bundle| bundle.streams[0].events[0].actor = Uuid::from_u128(9),
+        |bundle| bundle.streams[0].events[1].summary = "another".into(),
+    ];
+    for touch in hands {
+        let mut another = made.clone();
+        touch(&mut another);
+        assert!(matches!(another.replay(), Err(BundleRefused::Changed { .. })));
+    }
+    let bare = Bundle { digest: None, ..made.clone() };
+    assert!(matches!(bare.replay(), Err(BundleRefused::DigestMissing)));
+}
+
+#[test]
+fn a_bundle_of_the_first_form_is_still_read_and_its_edges_are_the_operations_own() {
+    let mut first = Bundle { format: "rhone.support_bundle.v1".into(), digest: None, ..proven_by_an_edge() };
+    assert!(first.replay().is_ok());
+    first.edges[0]["digest"] = json!(crate::story::BLUE_BYTES);
+    assert!(matches!(first.replay(), Err(BundleRefused::Edges { .. })));
 }
 
 #[test]

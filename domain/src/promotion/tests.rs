@@ -221,6 +221,22 @@ fn an_allocation_that_failed_is_tried_once_more() {
 }
 
 #[test]
+fn a_promotion_whose_allocations_failed_says_why_the_last_one_did() {
+    let failed = at_policy_check().with(|g| g.allocations = vec![started(&[crashed()]), started(&[crashed()])]);
+    let Step::Fail(failure) = failed.next() else { panic!("{:?}", failed.next()) };
+    let why = "the deployment's allocations failed; the last of them, because its app ended by itself: exit 1";
+    assert_eq!((failure.message.as_str(), failure.actual.as_deref()), (why, Some("app_exited")));
+    let late = at_policy_check().with(|g| {
+        g.allocations = vec![started(&[crashed()])];
+        g.now = at(60);
+    });
+    let Step::Fail(failure) = late.next() else { panic!("{:?}", late.next()) };
+    assert_eq!(failure.code, "ALLOCATION_NOT_READY");
+    assert!(failure.message.ends_with("because its app ended by itself: exit 1"), "{}", failure.message);
+    assert_eq!((failure.expected.as_deref(), failure.actual.as_deref()), (Some("1 ready"), Some("0 ready")));
+}
+
+#[test]
 fn allocations_that_failed_under_an_earlier_epoch_do_not_count() {
     let old = |n| allocated(planned(allocation(n), BLUE, Epoch(0)), &[crashed()]);
     let back = rollback().with(|g| {

@@ -13,7 +13,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _, postgres::PgRow, type
 use uuid::Uuid;
 
 /// The columns that [`read`] reads.
-const COLUMNS: &str = "era, tx::text AS tx, pos, event, stream, version, event_type, schema_version, actor, actor_kind, \
+pub(super) const COLUMNS: &str = "era, tx::text AS tx, pos, event, stream, version, event_type, schema_version, actor, actor_kind, \
     on_behalf_of, writer, correlation, causation, traceparent, reason, summary, payload, occurred_at, recorded_at";
 
 /// Which lines: those for which all of it holds.
@@ -153,19 +153,14 @@ pub async fn by_correlations(
     rows.iter().map(read).collect()
 }
 
-/// Lines by their events.
-pub async fn of_events(connection: &mut PgConnection, events: &[Uuid]) -> Result<Vec<Entry>, sqlx::Error> {
-    let query = format!("SELECT {COLUMNS} FROM timeline.entries WHERE event = ANY($1)");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(events).fetch_all(connection).await?;
-    rows.iter().map(read).collect()
-}
-
 /// One line by its event.
 pub async fn of_event(connection: &mut PgConnection, event: Uuid) -> Result<Option<Entry>, sqlx::Error> {
-    Ok(of_events(connection, &[event]).await?.pop())
+    let query = format!("SELECT {COLUMNS} FROM timeline.entries WHERE event = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(event).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
 }
 
-fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {
+pub(super) fn read(row: &PgRow) -> Result<Entry, sqlx::Error> {
     let Json(payload) = row.try_get("payload")?;
     let tx: String = row.try_get("tx")?;
     let (era, pos): (i32, i64) = (row.try_get("era")?, row.try_get("pos")?);

@@ -75,7 +75,8 @@ impl Process {
         let mut outputs = JoinSet::new();
         child.stdout.take().map(|output| outputs.spawn(log.clone().keep(LogStream::Stdout, output)));
         child.stderr.take().map(|output| outputs.spawn(log.clone().keep(LogStream::Stderr, output)));
-        let process = child.id().and_then(HostProcess::now_at).ok_or_else(|| io::Error::other("it ended at once"))?;
+        // One that has ended by now is told of like any other: with its own end, and with its last words.
+        let process = child.id().and_then(HostProcess::unreaped).ok_or_else(|| io::Error::other("it ended at once"))?;
         Ok(Self { child, outputs, running: Running { port, process, members: Members::Group } })
     }
 

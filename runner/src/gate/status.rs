@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     host_process::{HostProcess, kill_all_with},
 };
-use rhone_domain::ids::AllocationId;
+use rhone_domain::{allocation::GATE_LOST, ids::AllocationId};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl StatusFile {
         }
         let gate = HostProcess::current().map_err(Error::system("reading its own start time"))?;
         let last_exit = match &before {
-            Some(GateStatus { app: Some(_), .. }) => Some("gate lost".to_owned()),
+            Some(GateStatus { app: Some(_), .. }) => Some(GATE_LOST.to_owned()),
             Some(GateStatus { app: None, last_exit, .. }) => last_exit.clone(),
             None => None,
         };

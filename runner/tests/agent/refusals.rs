@@ -2,6 +2,7 @@
 
 use crate::rig::{Rig, app_after, artifact, get, kill, until, who};
 use rhone_domain::{
+    allocation::Cause,
     digest::Digest,
     host_protocol::{Desired, Goal, Seen},
     numbers::Generation,
@@ -66,6 +67,33 @@ async fn an_app_that_is_never_well_fails_in_time_and_is_ended() {
     assert!(failure(&rig, &order).await.contains("/nowhere"));
     let address = rig.file(order.allocation, "record.json").expect("a record")["address"].as_str().map(str::to_owned);
     assert!(who(&address.expect("it had one"), order.allocation).await.is_none(), "its gate lives");
+}
+
+/// A tar with one script, and its digest.
+fn script(text: &str) -> (Digest, Vec<u8>) {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o755);
+    header.set_size(text.len() as u64);
+    builder.append_data(&mut header, "app", text.as_bytes()).expect("an entry");
+    let bytes = builder.into_inner().expect("an archive");
+    (Digest::of(&[&bytes]), bytes)
+}
+
+#[tokio::test]
+async fn an_app_that_ends_by_itself_fails_with_its_own_end_and_not_as_a_crash_of_the_runner() {
+    let rig = Rig::start().await;
+    let mut order = rig.desired("blue");
+    let (digest, bytes) = script("#!/bin/sh\necho no database; exit 3\n");
+    rig.control.store(digest, bytes);
+    (order.artifact, order.command, order.ready_timeout_ms) = (digest, vec!["./app".to_owned()], 2_000);
+    rig.control.order(&order);
+    let seen = rig.saw_last(order.allocation, "failed", |seen| matches!(seen, Seen::Failed { .. })).await;
+    let [.., Seen::Restarted { restarts, exit }, Seen::Failed { reason, cause }] = seen.as_slice() else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((exit.as_str(), *cause), ("exit 3", Some(Cause::AppExited)), "{reason}");
+    assert!(*restarts > 0 && reason.ends_with(&format!("restarts {restarts}, last end: exit 3")), "{reason}");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ pub(super) async fn what_changed_in_production(done: &Done) {
 
 /// "Why is this field what it is": field, event, command, actor, operation.
 pub(super) async fn why_a_field_is_what_it_is(done: &Done) {
-    let why = "value before command actor entry { type version } operation { id } causes { type actor actorKind }";
+    let why = "value before command actor requestedBy { actor } entry { type version } operation { id } causes { type actor actorKind }";
     let query = format!(
         "query($id: ID!, $digest: String, $route: ID!, $variables: ID!) {{ environment(id: $id) {{ \
          owner: why(field: ROUTE_OWNER) {{ {why} }} left: why(field: QUARANTINE, key: $digest) {{ {why} }} \
@@ -80,6 +80,8 @@ pub(super) async fn why_a_field_is_what_it_is(done: &Done) {
     assert_eq!(owner["operation"]["id"], done.operations[2].as_str());
     let root = list(&owner["causes"]).last().expect("something led to it");
     assert_eq!((&root["type"], &root["actor"]), (&json!("operation.requested"), &json!(done.actor)), "{owner:#}");
+    assert_eq!(owner["requestedBy"]["actor"], json!(done.actor), "the person, not the worker");
+    assert_ne!(owner["actor"], json!(done.actor));
     let left = &data["environment"]["left"];
     assert_eq!((&left["value"], &left["command"]), (&json!(WHY), &json!("route_owner.roll_back")));
     assert_eq!(data["environment"]["region"]["entry"], Value::Null, "nothing ever moved it");

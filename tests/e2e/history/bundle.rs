@@ -97,6 +97,15 @@ pub(super) async fn the_command_line_tells_the_same(platform: &Platform, done: &
     assert!(differs.contains("/epoch: 1 -> 3"), "{differs}");
     let why = said(platform, &["history", &route, "--why", "/pin/reason"]).await;
     assert!(why.contains("route_owner.roll_back") && why.contains(WHY), "{why}");
+    for words in [
+        vec!["promote", &done.green.id, "--environment", &tenant.production.id, "--yes"],
+        vec!["deployment", "promote", &done.green.id, "--environment", &tenant.production.id],
+    ] {
+        let output = platform.rhone(&words).await;
+        let refused = program::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{words:?}: {refused}");
+        assert!(refused.contains("PINNED") && refused.contains("pin-release"), "{words:?}: {refused}");
+    }
     let app = said(platform, &["history", &tenant.app, "--at", &done.before]).await;
     assert!(app.contains(&format!("{route} at version 3")), "{app}");
     for at in ["3", "9"] {
@@ -134,6 +143,21 @@ pub(super) async fn a_bundle_replays_elsewhere_to_the_same_state(platform: &Plat
         assert!(replayed.lines().any(|one| one == line), "{line} in {replayed}");
     }
 
+    // What the edges answered is the operation's own evidence, and everything else stands under the bundle's digest.
+    let hands: [(&str, fn(&mut Value)); 2] = [
+        ("the edges are not those", |bundle| {
+            bundle["edges"][0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)))
+        }),
+        ("the bundle's digest is", |bundle| bundle["streams"][0]["events"][0]["summary"] = json!("Nothing happened.")),
+    ];
+    for (complaint, touch) in hands {
+        let mut another = bundle.clone();
+        touch(&mut another);
+        std::fs::write(&path, another.to_string()).expect("it is written");
+        let output = program::rhone(elsewhere.path(), &["replay", "--from", name]).await;
+        let said = program::text(&output.stderr);
+        assert!(!output.status.success() && said.contains(complaint), "{complaint}: {said}");
+    }
     let tampered = String::from_utf8(bytes).expect("text").replace(WHY, "another reason");
     std::fs::write(&path, tampered).expect("it is written");
     let output = program::rhone(elsewhere.path(), &["replay", "--from", name]).await;

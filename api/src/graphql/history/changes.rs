@@ -4,7 +4,11 @@
 use super::{fault, read};
 use crate::{
     fault::Fault,
-    graphql::{operation::Operation, timeline::TimelineEntry},
+    graphql::{
+        operation::Operation,
+        timeline::TimelineEntry,
+        who::{self, Requester},
+    },
 };
 use async_graphql::{ComplexObject, Context, Enum, Json, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -82,6 +86,11 @@ pub(crate) struct EnvironmentChange {
 
 #[ComplexObject]
 impl EnvironmentChange {
+    /// Who is behind it: the nearest person up its causes; null where Rhone did it by itself.
+    async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Requester>> {
+        Ok(who::behind(ctx, self.entry.0.event).await?)
+    }
+
     /// The operation that it belongs to, if it belongs to one.
     async fn operation(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Operation>> {
         Ok(self.entry.of_operation(ctx).await?)

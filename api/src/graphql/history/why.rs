@@ -4,7 +4,13 @@
 use super::{absent, changes, changes::EnvironmentField, fault, read_one};
 use crate::{
     fault::Fault,
-    graphql::{context::Ask as _, lists::LineOf, operation::Operation, timeline::TimelineEntry},
+    graphql::{
+        context::Ask as _,
+        lists::CausesOf,
+        operation::Operation,
+        timeline::TimelineEntry,
+        who::{self, Requester},
+    },
 };
 use async_graphql::{ComplexObject, Context, Json, SimpleObject};
 use rhone_domain::{
@@ -35,9 +41,6 @@ pub(crate) struct Why {
     entry: Option<TimelineEntry>,
 }
 
-/// No chain of causes is followed further.
-const FURTHEST: usize = 50;
-
 #[ComplexObject]
 impl Why {
     /// The command that the event answers.
@@ -46,9 +49,17 @@ impl Why {
         rhone_domain::history::command_of(&entry.event_type, &entry.payload)
     }
 
-    /// Who gave it.
+    /// Who wrote it: a worker where it carried on what somebody had asked for.
     async fn actor(&self) -> Option<String> {
         self.entry.as_ref().map(|entry| entry.0.actor.to_string())
+    }
+
+    /// Who is behind it: the nearest person up its causes; null where Rhone did it by itself.
+    async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Requester>> {
+        match &self.entry {
+            Some(entry) => Ok(who::behind(ctx, entry.0.event).await?),
+            None => Ok(None),
+        }
     }
 
     /// The operation that it belongs to, if it belongs to one.
@@ -62,15 +73,9 @@ impl Why {
     /// What led to it, the nearest cause first.
     #[graphql(complexity = "50 + 5 * child_complexity")]
     async fn causes(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<TimelineEntry>> {
-        let mut causes: Vec<TimelineEntry> = Vec::new();
-        let mut next = self.entry.as_ref().and_then(|entry| entry.0.causation);
-        while let Some(cause) = next.filter(|_| causes.len() < FURTHEST) {
-            let found = ctx.loaders().lists.load_one(LineOf(cause)).await.map_err(Fault::internal)?;
-            let seen = causes.iter().any(|entry| entry.0.event == cause);
-            next = found.as_ref().filter(|_| !seen).and_then(|entry| entry.causation);
-            causes.extend(found.filter(|_| !seen).map(TimelineEntry));
-        }
-        Ok(causes)
+        let Some(first) = self.entry.as_ref().and_then(|entry| entry.0.causation) else { return Ok(Vec::new()) };
+        let causes = ctx.loaders().lists.load_one(CausesOf(first)).await.map_err(Fault::internal)?;
+        Ok(causes.unwrap_or_default().into_iter().map(TimelineEntry).collect())
     }
 }
 
@@ -124,6 +129,10 @@ pub(super) fn of_events(stream: &StreamId, events: &[Recorded], path: &str, as_o
         return Err(absent("stream"));
     }
     let (stream, path) = (stream.to_string(), path.to_owned());
+    if found.is_none() && walk.state().pointer(path.as_str()).is_none() {
+        let rule = format!("`{path}` is no place in the state of {stream}, and was none before");
+        return Err(Fault::bad_input("path", rule));
+    }
     let Some((before, after, event)) = found else {
         return Ok(Why { stream, path, value: None, before: None, entry: None });
     };

@@ -94,14 +94,15 @@ pub(crate) async fn operations(
     let mut filter = asked.within(&base)?;
     filter.types = vec![REQUESTED.to_owned()];
     let (paged, rows) = page(ctx, &filter, wanted).await?;
-    let causes = rows.iter().map(|row| LinesOf(row.correlation));
+    let rows: Vec<_> = rows.into_iter().map(TimelineEntry).collect();
+    let causes = rows.iter().map(|row| LinesOf(row.belongs_to()));
     let mut of = ctx.loaders().lists.load_many(causes).await.map_err(Fault::internal)?;
-    let line = |row: timeline::Entry| {
-        let mut events = of.remove(&LinesOf(row.correlation)).unwrap_or_default();
+    let line = |request: TimelineEntry| {
+        let mut events = of.remove(&LinesOf(request.belongs_to())).unwrap_or_default();
         let more_events = events.len() > MOST_OF_ONE;
         events.truncate(MOST_OF_ONE);
         let events = events.into_iter().map(TimelineEntry).collect();
-        (shown(ctx, row.position), OperationLine { request: TimelineEntry(row), events, more_events })
+        (shown(ctx, request.0.position), OperationLine { request, events, more_events })
     };
     Ok(paged.connection(rows.into_iter().map(line).collect()))
 }

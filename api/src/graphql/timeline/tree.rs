@@ -1,5 +1,6 @@
 //! What led to what: the lines of one cause as a tree, told from its roots down. Flat, with a depth on each line, because a
-//! query names no depth that nobody knows.
+//! query names no depth that nobody knows. What led to it, up to the person, and what it set going stand in it, whatever their
+//! correlation.
 
 use super::{TimelineEntry, filter::uuid};
 use crate::{
@@ -9,10 +10,9 @@ use crate::{
 use async_graphql::{Context, ID, SimpleObject};
 use rhone_domain::{history::tree, ids::OperationId};
 use rhone_projections::timeline;
-use uuid::Uuid;
 
 /// The most lines of one tree.
-const MOST: i64 = 1_000;
+const MOST: usize = 1_000;
 
 /// A line of the tree.
 #[derive(Clone, Debug, SimpleObject)]
@@ -27,7 +27,7 @@ pub(crate) struct CausationNode {
 /// What led to what.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct CausationTree {
-    /// All of it has this one.
+    /// What was asked for has this one; what led to it, and what it set going, may have another.
     correlation: String,
     /// Each line is followed by all that it led to.
     nodes: Vec<CausationNode>,
@@ -53,18 +53,20 @@ pub(crate) async fn causation_tree(
             return Err(Fault::bad_input("eventId", "either it or operationId must be given, and not both"));
         }
     };
-    let mut transaction = begin(ctx).await?;
-    let correlations: Vec<Uuid> = correlation.into_iter().collect();
-    let mut entries =
-        timeline::by_correlations(&mut transaction, &correlations, MOST + 1).await.map_err(Fault::internal)?;
+    let mut entries = match correlation {
+        Some(correlation) => {
+            let mut transaction = begin(ctx).await?;
+            timeline::of_cause(&mut transaction, correlation, MOST).await.map_err(Fault::internal)?
+        }
+        None => Vec::new(),
+    };
     let (Some(correlation), false) = (correlation, entries.is_empty()) else {
         let mut fault = Fault::new(Code::NotFound, format!("{field}: there is no such thing"));
         fault.field = Some(field.into());
         return Err(fault);
     };
-    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
-    let truncated = entries.len() > most;
-    entries.truncate(most);
+    let truncated = entries.len() > MOST;
+    entries.truncate(MOST);
     let causes: Vec<_> = entries.iter().map(|entry| (entry.event, entry.causation)).collect();
     let node = |line: rhone_domain::history::Line| {
         let entry = entries[line.index].clone();

@@ -29,6 +29,7 @@ pub(super) struct Line {
     stream: String,
     version: i64,
     actor: String,
+    actor_name: Option<String>,
     actor_kind: String,
     on_behalf_of: Option<String>,
     writer: String,
@@ -47,7 +48,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn of(entry: &Entry, incarnation: LogIncarnation) -> Self {
+    pub(super) fn of(entry: &Entry, actor_name: Option<String>, incarnation: LogIncarnation) -> Self {
         let told = TimelineEntry(entry.clone());
         let (refused, late) = (told.refused(), told.late());
         Self {
@@ -60,6 +61,7 @@ impl Line {
             stream: entry.stream.clone(),
             version: entry.version,
             actor: entry.actor.to_string(),
+            actor_name,
             actor_kind: entry.actor_kind.clone(),
             on_behalf_of: entry.on_behalf_of.map(|id| id.to_string()),
             writer: entry.writer.clone(),
@@ -106,11 +108,12 @@ impl Line {
             or(&self.actual),
             or(&self.late_report),
             self.payload.to_string(),
+            or(&self.actor_name),
         ]
     }
 }
 
-const HEAD: [&str; 24] = [
+const HEAD: [&str; 25] = [
     "position",
     "eventId",
     "occurredAt",
@@ -135,6 +138,7 @@ const HEAD: [&str; 24] = [
     "actual",
     "lateReport",
     "payload",
+    "actorName",
 ];
 
 impl Form {
@@ -223,7 +227,7 @@ mod tests {
             occurred_at: DateTime::UNIX_EPOCH,
             recorded_at: DateTime::UNIX_EPOCH,
         };
-        Line::of(&entry, LogIncarnation { system: 7, timeline: 1, era: 1 })
+        Line::of(&entry, Some("=alice".into()), LogIncarnation { system: 7, timeline: 1, era: 1 })
     }
 
     #[test]
@@ -239,6 +243,7 @@ mod tests {
         for (record, reason) in records.iter().zip(reasons) {
             assert_eq!(&record[at("reason")], format!("'{reason}"));
             assert_eq!((&record[at("expected")], &record[at("actual")]), ("'-1", "2"));
+            assert_eq!(&record[at("actorName")], "'=alice", "a name is no formula either");
             assert_eq!(&record[at("summary")], "Refused, with a \"quote\"\nand a line.");
         }
         assert_eq!(harmless("a plain reason - with = signs"), "a plain reason - with = signs");

@@ -118,7 +118,7 @@ fn allocations() -> [allocation::Event; 8] {
         allocation::Event::Restarted { restarts: 1, exit: "signal 9".into() },
         allocation::Event::Draining { reason: "its standby is over".into(), deadline: Some(at(131)) },
         allocation::Event::Stopped { sessions_ended: 2 },
-        allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::RunnerCrash) },
+        allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::AppExited) },
     ]
 }
 

@@ -47,10 +47,14 @@ fn explained(failure: Option<&Failure>) -> Option<(&str, Option<&str>, Option<&s
     Some((failure.code.as_str(), failure.expected.as_deref(), failure.actual.as_deref(), failure.route_changed))
 }
 
-/// A failure that left the route alone; one that waited for allocations says how many there were.
+/// A failure that left the route alone; one that waited for allocations says how many there were, or how the last one ended.
 fn before_the_route(code: &str) -> (&str, Option<&str>, Option<&str>, bool) {
-    let ready = |count| (code == "ALLOCATION_NOT_READY").then_some(count);
-    (code, ready("1 ready"), ready("0 ready"), false)
+    let (expected, actual) = match code {
+        "ALLOCATION_NOT_READY" => (Some("1 ready"), Some("0 ready")),
+        "ALLOCATION_FAILED" => (Some("ready"), Some("failed")),
+        _ => (None, None),
+    };
+    (code, expected, actual, false)
 }
 
 #[test]
