@@ -48,7 +48,7 @@ fn expanding() -> Vec<(&'static str, String)> {
     let gates = "a#: workspaces(first: 10) { nodes { projects(first: 10) { nodes { apps(first: 10) { nodes {
         deployments(first: 10) { nodes { rollbackPlan { allowed } } } } } } } } } ";
     let types = "interfaces { possibleTypes { ";
-    let typed = "{ __schema { types { ...A } } } fragment A on __Type { interfaces { possibleTypes { ...B } } }
+    let by_fragments = "{ __schema { types { ...A } } } fragment A on __Type { interfaces { possibleTypes { ...B } } }
         fragment B on __Type { interfaces { possibleTypes { ...C } } }
         fragment C on __Type { interfaces { possibleTypes { name } } }"
         .to_owned();
@@ -74,7 +74,7 @@ fn expanding() -> Vec<(&'static str, String)> {
             format!("{{ {} }}", many("a#: __schema { types { fields { args { name } } } } ", 30)),
         ),
         ("types of types", format!("{{ __schema {{ types {{ {}name {} }} }} }}", types.repeat(5), "} } ".repeat(5))),
-        ("types of types by fragments", typed),
+        ("types of types by fragments", by_fragments),
     ]
 }
 

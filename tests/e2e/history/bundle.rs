@@ -144,15 +144,13 @@ pub(super) async fn a_bundle_replays_elsewhere_to_the_same_state(platform: &Plat
     }
 
     // What the edges answered is the operation's own evidence, and everything else stands under the bundle's digest.
-    let hands: [(&str, fn(&mut Value)); 2] = [
-        ("the edges are not those", |bundle| {
-            bundle["edges"][0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)))
-        }),
-        ("the bundle's digest is", |bundle| bundle["streams"][0]["events"][0]["summary"] = json!("Nothing happened.")),
-    ];
-    for (complaint, touch) in hands {
+    let zeros = json!(format!("sha256:{}", "0".repeat(64)));
+    for (complaint, place, lie) in [
+        ("the edges are not those", "/edges/0/digest", zeros),
+        ("the bundle's digest is", "/streams/0/events/0/summary", json!("Nothing happened.")),
+    ] {
         let mut another = bundle.clone();
-        touch(&mut another);
+        *another.pointer_mut(place).expect("the bundle has it") = lie;
         std::fs::write(&path, another.to_string()).expect("it is written");
         let output = program::rhone(elsewhere.path(), &["replay", "--from", name]).await;
         let said = program::text(&output.stderr);
