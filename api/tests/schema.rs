@@ -69,6 +69,7 @@ async fn what_the_resolvers_call_dear_has_a_price_in_the_guard() {
     let schema = graphql::builder(Exposure::Development).extension(declared.clone()).finish();
     assert!(schema.execute("{ __typename }").await.is_ok());
     let declared = declared.0.lock().expect("one test").clone();
-    let priced: BTreeSet<String> = dear().chain(CHEAP).map(str::to_owned).collect();
+    let priced = dear().chain(CHEAP).filter(|name| !name.starts_with("__"));
+    let priced: BTreeSet<String> = priced.map(str::to_owned).collect();
     assert_eq!(declared, priced, "left: by the resolvers, right: in the guard or cheap");
 }

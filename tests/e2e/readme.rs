@@ -22,7 +22,7 @@ region=$(rhone region list | head -n 1 | cut -d' ' -f1)
 rhone cell list --region $region | grep "^cell_"
 rhone host list --cell $(rhone cell list --region $region | head -n 1 | cut -d' ' -f1) | grep "^host_"
 token=$(rhone token create --name found --read-only | id tokenId)
-rhone token list | grep "^$token  rhone_.*  found  "
+rhone token list | grep "^$token  .*  found  "
 rhone token list | wc -l
 rhone token revoke $token
 if rhone project list --workspace ws_00000000000000000000000000000000; then exit 1; fi

@@ -16,14 +16,15 @@ const fn price(base: usize, times: usize) -> Price {
 /// Of every field that has none of its own.
 const PLAIN: Price = price(1, 1);
 
-const DEAR: [(&str, Price); 29] = [
+const DEAR: [(&str, Price); 30] = [
+    ("__schema", price(500, 1)),
     ("affordances", price(20, 1)),
     ("allocations", price(100, 25)),
     ("authorizationTable", price(50, 1)),
     ("cancellable", price(20, 1)),
-    ("causationTree", price(100, 25)),
+    ("causationTree", price(100, 4)),
     ("causes", price(50, 5)),
-    ("changes", price(100, 10)),
+    ("changes", price(20, 4)),
     ("difference", price(20, 10)),
     ("failover", price(50, 1)),
     ("lifecycle", price(100, 1)),

@@ -10,11 +10,23 @@ use super::{
 use crate::output::line;
 use serde_json::{Value, json};
 
+/// What has the list.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    /// The API itself.
+    Root,
+    /// Whoever asks.
+    Viewer,
+    /// A thing that is asked for by this field.
+    Field(&'static str),
+    /// A thing of this type, which is asked for as any node.
+    Node(&'static str),
+}
+
 /// What is listed, of what, and which fields people are shown.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// What has the list, if it is a thing with an id.
-    of: Option<&'static str>,
+    of: Of,
     field: &'static str,
     /// As they are asked for.
     node: &'static str,
@@ -23,35 +35,39 @@ pub(super) struct Listing {
 }
 
 pub(super) static REGIONS: Listing =
-    Listing { of: None, field: "regions", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
+    Listing { of: Of::Root, field: "regions", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
 pub(super) static CELLS: Listing =
-    Listing { of: Some("region"), field: "cells", node: "id slug", columns: &["/id", "/slug"] };
+    Listing { of: Of::Node("Region"), field: "cells", node: "id slug", columns: &["/id", "/slug"] };
 pub(super) static HOSTS: Listing =
-    Listing { of: Some("cell"), field: "hosts", node: "id slug state", columns: &["/id", "/slug", "/state"] };
+    Listing { of: Of::Node("Cell"), field: "hosts", node: "id slug state", columns: &["/id", "/slug", "/state"] };
 pub(super) static WORKSPACES: Listing =
-    Listing { of: None, field: "workspaces", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
+    Listing { of: Of::Root, field: "workspaces", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
 pub(super) static PROJECTS: Listing = Listing {
-    of: Some("workspace"),
+    of: Of::Field("workspace"),
     field: "projects",
     node: "id slug name createdAt",
     columns: &["/id", "/slug", "/name"],
 };
-pub(super) static APPS: Listing =
-    Listing { of: Some("project"), field: "apps", node: "id slug name createdAt", columns: &["/id", "/slug", "/name"] };
+pub(super) static APPS: Listing = Listing {
+    of: Of::Field("project"),
+    field: "apps",
+    node: "id slug name createdAt",
+    columns: &["/id", "/slug", "/name"],
+};
 pub(super) static ENVIRONMENTS: Listing = Listing {
-    of: Some("app"),
+    of: Of::Field("app"),
     field: "environments",
     node: "id slug kind createdAt routeOwner { epoch deploymentId artifactDigest hosts frozen }",
     columns: &["/id", "/slug", "/kind", "/routeOwner/deploymentId"],
 };
 pub(super) static DEPLOYMENTS: Listing = Listing {
-    of: Some("app"),
+    of: Of::Field("app"),
     field: "deployments",
     node: "id status artifactDigest createdAt failureReason source { repository commit }",
     columns: &["/id", "/status", "/createdAt", "/artifactDigest", "/source/commit"],
 };
 pub(super) static TOKENS: Listing = Listing {
-    of: None,
+    of: Of::Viewer,
     field: "tokens",
     node: "tokenId name hint workspaceId grants createdAt expiresAt lastUsedAt rotatedAt revokedAt current",
     columns: &["/tokenId", "/hint", "/name", "/workspaceId", "/grants", "/expiresAt", "/lastUsedAt", "/revokedAt"],
@@ -63,18 +79,29 @@ impl Listing {
         let page =
             format!("{field}(first: 100, after: $after) {{ nodes {{ {node} }} pageInfo {{ hasNextPage endCursor }} }}");
         match of {
-            Some(of) => format!("query($id: ID!, $after: String) {{ {of}(id: $id) {{ {page} }} }}"),
-            // A caller's own.
-            None if *field == "tokens" => format!("query($after: String) {{ viewer {{ {page} }} }}"),
-            None => format!("query($after: String) {{ {page} }}"),
+            Of::Root => format!("query($after: String) {{ {page} }}"),
+            Of::Viewer => format!("query($after: String) {{ viewer {{ {page} }} }}"),
+            Of::Field(of) => format!("query($id: ID!, $after: String) {{ {of}(id: $id) {{ {page} }} }}"),
+            Of::Node(of) => {
+                format!("query($id: ID!, $after: String) {{ node(id: $id) {{ ... on {of} {{ {page} }} }} }}")
+            }
         }
     }
 
     fn page<'a>(&self, data: &'a Value) -> &'a Value {
         match self.of {
-            Some(of) => &data[of][self.field],
-            None if self.field == "tokens" => &data["viewer"][self.field],
-            None => &data[self.field],
+            Of::Root => &data[self.field],
+            Of::Viewer => &data["viewer"][self.field],
+            Of::Field(of) => &data[of][self.field],
+            Of::Node(_) => &data["node"][self.field],
+        }
+    }
+
+    /// For whoever names one that is not there.
+    fn owner(&self) -> String {
+        match self.of {
+            Of::Root | Of::Viewer => self.field.to_owned(),
+            Of::Field(of) | Of::Node(of) => of.to_lowercase(),
         }
     }
 }
@@ -98,7 +125,7 @@ pub(super) async fn all(connection: &Connection, listing: &Listing, id: Option<&
     loop {
         let data = connection.query(&document, json!({ "id": id, "after": after })).await?;
         let page = listing.page(&data);
-        let nodes = page["nodes"].as_array().ok_or_else(|| not_found(listing.of.unwrap_or(listing.field)))?;
+        let nodes = page["nodes"].as_array().ok_or_else(|| not_found(&listing.owner()))?;
         found.extend(nodes.iter().cloned());
         after = next(page);
         if after.is_none() {

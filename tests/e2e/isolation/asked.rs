@@ -23,7 +23,7 @@ struct Place {
 }
 
 /// Where one's own id is answered like an unknown one, and why.
-const SAME: [(&str, &str); 11] = [
+const SAME: [(&str, &str); 14] = [
     ("Allocation.logs(filter.operationId)", "what runs was built by no operation"),
     ("App.logs(filter.operationId)", "nothing was built here"),
     ("Deployment.logs(filter.operationId)", "nothing was built here"),
@@ -33,6 +33,9 @@ const SAME: [(&str, &str); 11] = [
     ("Operation.logs(filter.deploymentId)", "nothing was built here"),
     ("Operation.logs(filter.allocationId)", "nothing was built here"),
     ("App.deployments(filter.artifactDigest)", "what is one's own alone is not deployed"),
+    ("Environment.deployments(filter.artifactDigest)", "what is one's own alone is not deployed"),
+    ("Project.deployments(filter.artifactDigest)", "what is one's own alone is not deployed"),
+    ("Workspace.deployments(filter.artifactDigest)", "what is one's own alone is not deployed"),
     ("Environment.variableDifference(deploymentId)", "nothing was ever set here"),
     ("Viewer.grants(projectId)", "an owner has the same in every project"),
 ];
