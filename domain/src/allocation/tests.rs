@@ -4,10 +4,11 @@ mod model;
 
 use super::*;
 use crate::{
-    aggregate::{fold, given},
+    aggregate::{self, fold, given},
     numbers::{EnvSet, Epoch},
     story::{ADDRESS, BLUE_BYTES, GREEN, GREEN_BYTES, allocation, at, planned, ready},
 };
+use serde_json::json;
 
 fn order() -> Planned {
     planned(allocation(1), GREEN, Epoch(1))
@@ -207,4 +208,22 @@ fn every_way_to_fail_has_a_word() {
         all.push(failed);
         assert_eq!(fold::<Allocation>(&all).cause, Some(*cause));
     }
+}
+
+#[test]
+fn the_failures_of_version_1_say_today_whose_end_it_was() {
+    let read = |event_type: &str, from: u16, cause: &str, reason: &str| {
+        <Event as aggregate::Event>::upcast(event_type, from, json!({ "cause": cause, "reason": reason }))["cause"]
+            .clone()
+    };
+    let impatient = "not ready after 30000 ms: refused; restarts 8, last end: exit 3";
+    assert_eq!(read("allocation.failed", 1, "runner_crash", impatient), "app_exited");
+    assert_eq!(
+        read("allocation.failed", 1, "runner_crash", "not ready after 1 ms: last end: gate lost"),
+        "runner_crash"
+    );
+    assert_eq!(read("allocation.failed", 1, "runner_crash", "the gate kept ending"), "runner_crash");
+    assert_eq!(read("allocation.failed", 1, "not_ready", impatient), "not_ready");
+    assert_eq!(read("allocation.failed", 2, "runner_crash", impatient), "runner_crash", "of today it is as it says");
+    assert_eq!(read("allocation.stopped", 1, "runner_crash", impatient), "runner_crash", "and others never said it");
 }

@@ -226,6 +226,7 @@ fn a_bundle_read_elsewhere_folds_to_the_same_state_and_a_changed_one_is_refused(
     let mut newer = read.clone();
     newer.format = "rhone.support_bundle.v3".into();
     assert!(matches!(newer.replay(), Err(BundleRefused::Format(_))));
+    assert!(made.edges.is_empty(), "no operation proves anything of an edge: {:?}", made.edges);
 }
 
 /// An operation that ended well through one edge, and something that was refused meanwhile.

@@ -85,3 +85,8 @@ fn a_line_for_git_carries_everything_escaped_and_every_form_is_known() {
     assert_eq!(alice.forms(), ["p/w %:ä".to_owned(), "p%2Fw%20%25%3A%C3%A4".to_owned(), basic]);
     assert!(!format!("{alice:?}").contains("p/w"), "{alice:?}");
 }
+
+#[test]
+fn the_vault_keeps_each_hosts_credential_by_its_own_name() {
+    assert_eq!(vault_name(&host("git.example.com:8443")), "source:git.example.com:8443");
+}

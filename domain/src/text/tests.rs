@@ -133,7 +133,8 @@ fn what_is_admitted_is_kept_as_it_was_written() {
 #[test]
 fn each_length_is_admitted_to_its_last_character_and_no_further() {
     type Parse = fn(&str) -> bool;
-    let cases: [(&str, usize, Parse); 6] = [
+    let cases: [(&str, usize, Parse); 7] = [
+        ("username", 255, |text| Username::parse("x", text).is_ok()),
         ("name", 100, |text| Name::parse("x", text).is_ok()),
         ("reason", 500, |text| Reason::parse("x", text).is_ok()),
         ("repository", 500, |text| Repository::parse("x", text).is_ok()),
@@ -147,4 +148,14 @@ fn each_length_is_admitted_to_its_last_character_and_no_further() {
     }
     let host = |last| Hostname::parse("x", &[63, 63, 63, last].map(|length| "a".repeat(length)).join("."));
     assert!(host(61).is_ok() && host(62).is_err(), "a DNS name has 253 characters at most");
+}
+
+#[test]
+fn a_username_can_be_told_from_the_secret_behind_its_colon() {
+    for good in ["robot", "robot@acme", "x-access-token", "a+b.c~!"] {
+        assert!(Username::parse("x", good).is_ok(), "{good}");
+    }
+    for bad in ["a:b", ":", "a b", "a\tb", "ä", "a\u{7f}"] {
+        assert!(Username::parse("x", bad).is_err(), "{bad:?}");
+    }
 }
