@@ -4,7 +4,7 @@
 SET ROLE rhone_owner;
 
 CREATE FUNCTION identity.names(p_actors uuid[]) RETURNS TABLE (actor uuid, name text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT asked.actor, coalesce(u.login, first.name)
     FROM (SELECT DISTINCT unnest(p_actors) AS actor) asked
     LEFT JOIN identity.users u ON u.actor = asked.actor

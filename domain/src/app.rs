@@ -34,8 +34,10 @@ pub struct App {
     /// What it was created as; none before it exists.
     pub created: Option<Created>,
     /// With what its sources are read: at most one credential for each host.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub source_credentials: BTreeMap<SourceHost, SourceCredential>,
     /// The newest generation of each host's credential, of a removed one too: no ciphertext is ever bound to a number twice.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub generations: BTreeMap<SourceHost, EnvSet>,
 }
 

@@ -6,6 +6,7 @@ use crate::{
     digest::Digest,
     hidden::Hidden,
     ids::ValueId,
+    logs::SHORTEST_SECRET,
     numbers::EnvSet,
     source_address::{Allowed, Remote, Scheme, SourceAddress, SourcePolicy},
     text::{ImageName, InvalidText, Username},
@@ -117,8 +118,9 @@ pub fn vault_name(host: &SourceHost) -> String {
 /// Takes the secret of `field` if a server can be shown it.
 pub fn secret(field: &str, secret: Hidden) -> Result<Hidden, InvalidText> {
     let text = secret.expose();
-    let fits = (1..=SECRET_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
-    let rule = format!("1 to {SECRET_BYTES} bytes on one line, without control characters");
+    // A shorter one could not be masked in a log without telling more than it hides.
+    let fits = (SHORTEST_SECRET..=SECRET_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+    let rule = format!("{SHORTEST_SECRET} to {SECRET_BYTES} bytes on one line, without control characters");
     if fits { Ok(secret) } else { Err(InvalidText::new(field, &rule)) }
 }
 

@@ -1,6 +1,7 @@
 //! The vault: values of variables and credentials under AES-256-GCM with a data key per app, which is wrapped under a
-//! key-encryption key that never enters the database. Writer of schema `vault`: the API, and the administrator who rotates keys. The trap avoided: a
-//! ciphertext moved to another tenant, app, environment, key or set; each is authenticated with all five.
+//! key-encryption key that never enters the database. Writer of schema `vault`: the API, and the administrator who rotates
+//! keys. The trap avoided: a ciphertext moved to another tenant, app, environment, key or set; each is authenticated with all
+//! of them that it has, for a credential of a source has no environment.
 
 mod cipher;
 mod keyring;

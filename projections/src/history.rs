@@ -1,6 +1,6 @@
-//! The past as the log has it: whole streams, read with the eyes of whoever asks, and folded to a moment. No table of its
-//! own. Trap: regions and cells are everybody's to read in the log; here a stream is only shown to who belongs to its workspace, by a
-//! condition of the statement besides row-level security.
+//! The past as the log has it: whole streams, read with the eyes of whoever asks, and folded to a moment. No table of its own.
+//! Trap: regions and cells are everybody's to read in the log; here a stream is only shown to who belongs to its workspace, by
+//! a condition of the statement besides row-level security.
 
 use crate::{keyset::Keyset, timeline};
 use chrono::{DateTime, Utc};

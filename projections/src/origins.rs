@@ -2,6 +2,7 @@
 //! somebody asked for. Read from the log itself, so that it never lags behind. The trap avoided: a question for each line; all
 //! that are asked for together are one statement.
 
+use crate::timeline::FURTHEST;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use std::collections::HashMap;
@@ -28,9 +29,6 @@ pub struct Beginning {
     /// When an operation entered the stage at which it stands.
     pub moved_at: Option<DateTime<Utc>>,
 }
-
-/// How far causes are followed.
-const FURTHEST: i32 = 50;
 
 /// Who is behind each of these events; what nobody outside of Rhone is behind is missing.
 pub async fn of_events(connection: &mut PgConnection, events: &[Uuid]) -> Result<HashMap<Uuid, Origin>, sqlx::Error> {

@@ -6,7 +6,7 @@ mod causes;
 mod query;
 mod subject;
 
-pub use causes::{above, of_cause};
+pub use causes::{FURTHEST, above, of_cause};
 pub use query::{Filter, by_correlations, of_event, page, pages};
 pub use rhone_domain::history::redacted;
 pub(crate) use subject::{lasts, names};

@@ -101,7 +101,7 @@ async fn a_private_repository_is_deployed_with_the_apps_credential_while_it_hold
     refused(&of_repository(&tenant, &private).await, "SIGN_IN_NEEDED", &host);
     let stale = tenant.client.refused("appSourceCredentialRemove", "__typename", remove).await;
     assert_eq!(stale["code"], "NOT_FOUND", "a rule of the noun goes before: {stale}");
-    let set_again = json!({ "appId": tenant.app, "host": host, "username": "alice", "secret": "x", "expectedVersion": held["version"] });
+    let set_again = json!({ "appId": tenant.app, "host": host, "username": "alice", "secret": "another", "expectedVersion": held["version"] });
     let stale = tenant.client.refused("appSourceCredentialSet", "__typename", set_again).await;
     assert_eq!(stale["code"], "STALE_VERSION", "{stale}");
     timeline_tells(&tenant, &host).await;

@@ -95,6 +95,7 @@ impl App {
     }
 
     /// With what its sources are read where not everybody may, by host; never the secrets.
+    #[graphql(complexity = "20 + 5 * child_complexity")]
     async fn source_credentials(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<SourceCredential>> {
         Ok(source_credential::of_app(ctx, self.created.id).await?)
     }

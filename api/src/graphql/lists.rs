@@ -72,9 +72,6 @@ pub(crate) const MOST_OF_ONE: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CausesOf(pub(crate) Uuid);
 
-/// No chain of causes is shown further.
-const FURTHEST: usize = 50;
-
 /// Everybody who belongs to a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Members;
@@ -237,7 +234,8 @@ impl Loader<CausesOf> for Lists {
         let above = timeline::above(&mut transaction, &events).await.map_err(Arc::new)?;
         let above: HashMap<_, _> = above.into_iter().map(|entry| (entry.event, entry)).collect();
         let next = |entry: &&timeline::Entry| entry.causation.and_then(|cause| above.get(&cause));
-        let chain = |key: &CausesOf| iter::successors(above.get(&key.0), next).take(FURTHEST).cloned().collect();
+        let furthest = usize::try_from(timeline::FURTHEST).unwrap_or_default();
+        let chain = |key: &CausesOf| iter::successors(above.get(&key.0), next).take(furthest).cloned().collect();
         Ok(keys.iter().map(|key| (*key, chain(key))).collect())
     }
 }

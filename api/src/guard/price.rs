@@ -13,10 +13,13 @@ const fn price(base: usize, times: usize) -> Price {
     Price { base, times }
 }
 
+/// What `atLeastPosition` costs besides, wherever it is said: each waits for the read models by itself.
+pub(super) const AWAITS: usize = 100;
+
 /// Of every field that has none of its own.
 const PLAIN: Price = price(1, 1);
 
-const DEAR: [(&str, Price); 30] = [
+const DEAR: [(&str, Price); 31] = [
     ("__schema", price(500, 1)),
     ("affordances", price(20, 1)),
     ("allocations", price(100, 25)),
@@ -40,6 +43,7 @@ const DEAR: [(&str, Price); 30] = [
     ("runtimeServiceBindings", price(50, 10)),
     ("scalePlan", price(50, 1)),
     ("scaleReadiness", price(50, 1)),
+    ("sourceCredentials", price(20, 5)),
     ("support", price(100, 10)),
     ("supportBundle", price(200, 1)),
     ("variableDifference", price(100, 1)),

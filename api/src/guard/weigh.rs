@@ -144,7 +144,9 @@ impl<'a> Scale<'a> {
         } else {
             self.selections(&field.selection_set, level + 1, introspects)?
         };
-        let cost = inner.cost(self.rows(field)).saturating_mul(price.times).saturating_add(price.base);
+        let awaits = if field.get_argument("atLeastPosition").is_some() { price::AWAITS } else { 0 };
+        let base = price.base.saturating_add(awaits);
+        let cost = inner.cost(self.rows(field)).saturating_mul(price.times).saturating_add(base);
         let of_page = matches!(name, "edges" | "nodes");
         Ok(Part {
             expanded: inner.expanded.saturating_add(1),

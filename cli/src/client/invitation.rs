@@ -61,7 +61,7 @@ pub(super) async fn list(connection: &Connection, workspace: &str, json: bool) -
 fn told(node: &Value) -> String {
     let word = |name: &str| node[name].as_str().unwrap_or_default();
     match node["actor"].as_str() {
-        Some(actor) => format!("{actor}  {}", word("role").to_lowercase()),
+        Some(actor) => format!("{actor}  {}  {}", word("role").to_lowercase(), word("actorName")).trim_end().to_owned(),
         None => format!("{}  {}, invited until {}", word("id"), word("role").to_lowercase(), word("expiresAt")),
     }
 }

@@ -57,20 +57,23 @@ async fn of_operation(connection: &mut PgConnection, id: Uuid, limit: i64) -> Re
     rows.fetch_all(connection).await?.iter().map(read).collect()
 }
 
+/// No chain of causes is followed further.
+pub const FURTHEST: i32 = 50;
+
 /// These events, and what led to each of them.
 pub async fn above(connection: &mut PgConnection, events: &[Uuid]) -> Result<Vec<Entry>, sqlx::Error> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
     let query = format!(
-        "WITH RECURSIVE above (cause) AS (
-             SELECT unnest($1::uuid[])
+        "WITH RECURSIVE above (cause, depth) AS (
+             SELECT unnest($1::uuid[]), 1
              UNION
-             SELECT e.causation FROM above JOIN timeline.entries e ON e.event = above.cause
-             WHERE e.causation IS NOT NULL
+             SELECT e.causation, above.depth + 1 FROM above JOIN timeline.entries e ON e.event = above.cause
+             WHERE e.causation IS NOT NULL AND above.depth < $2
          )
          SELECT {COLUMNS} FROM timeline.entries WHERE event IN (SELECT cause FROM above)"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(events).fetch_all(connection).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(events).bind(FURTHEST).fetch_all(connection).await?;
     rows.iter().map(read).collect()
 }
