@@ -18,9 +18,10 @@ rhone environment list --app $app | grep "^$env  production  PRODUCTION  $one$"
 rhone deployment list --app $app | grep "^$one  " && rhone deployment list --app $app | grep "^$two  "
 rhone deployment show $two | grep "^id: $two$"
 rhone region list | grep "^reg_"
-region=$(rhone region list | head -n 1 | cut -d' ' -f1)
+region=$(rhone region list | grep "  local  " | cut -d' ' -f1)
 rhone cell list --region $region | grep "^cell_"
-rhone host list --cell $(rhone cell list --region $region | head -n 1 | cut -d' ' -f1) | grep "^host_"
+cell=$(rhone cell list --region $region | grep "  cell-1$" | cut -d' ' -f1)
+rhone host list --cell $cell | grep "^host_"
 token=$(rhone token create --name found --read-only | id tokenId)
 rhone token list | grep "^$token  .*  found  "
 rhone token list | wc -l
