@@ -9,7 +9,7 @@ use super::{
     link::Link,
     mutation::VARIABLES_SET,
     run::{Asking, not_found},
-    show,
+    show::{self, text},
 };
 use crate::{Report, Stage, data::Data, output::line, private_file};
 use reqwest::Url;
@@ -134,7 +134,6 @@ async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> 
 
 /// What failed last, and why.
 fn failed_line(operation: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let (id, failure, by) = (text(&operation["id"]), &operation["failure"], &operation["requestedBy"]);
     let by = by["actorName"].as_str().or(by["actor"].as_str()).map(|by| format!(" for {by}")).unwrap_or_default();
     format!(
@@ -150,7 +149,6 @@ fn failed_line(operation: &Value) -> String {
 
 fn environment_line(environment: &Value) -> String {
     let owner = &environment["routeOwner"];
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let hosts: Vec<String> = owner["hosts"].as_array().into_iter().flatten().map(text).collect();
     let held = match (owner["frozen"] == true, owner["pin"]["reason"].as_str()) {
         (true, _) => "  frozen".to_owned(),
@@ -185,7 +183,6 @@ async fn operations(asking: &Asking<'_>, words: OperationsArgs) -> Result<(), Fa
 }
 
 fn operation_line(node: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let failure = node["failure"]["code"].as_str().map(|code| format!("  {code}")).unwrap_or_default();
     format!(
         "{}  {:<18} {:<16} {}  {}{failure}",

@@ -1,7 +1,14 @@
 //! `rhone explain`: an operation for people, with its command, the person behind it, the decision, the cause of a bad end, and
 //! all that led to what. The trap avoided: the request of another operation taken for this one's, where one asked for another.
 
-use super::{connection::Connection, documents, failure::Failure, history::list, history_args::ExplainArgs, show};
+use super::{
+    connection::Connection,
+    documents,
+    failure::Failure,
+    history::list,
+    history_args::ExplainArgs,
+    show::{self, text},
+};
 use crate::output::line;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,7 +31,6 @@ pub(super) async fn run(connection: &Connection, asked: &ExplainArgs) -> Result<
 fn explained(data: &Value) -> Vec<String> {
     let operation = &data["operation"];
     let nodes = list(&data["causationTree"]["nodes"]);
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let mut told =
         vec![format!("{} {} is {}", text(&operation["kind"]), text(&operation["id"]), text(&operation["stage"]))];
     let entries = || nodes.iter().map(|node| &node["entry"]);

@@ -8,6 +8,7 @@ use super::{
     failure::{Failure, Refusal},
     mutation::{DEPLOYMENT_PROMOTE, Mutation, ROLL_BACK},
     run::{Asking, not_found},
+    show::text,
 };
 use serde_json::{Value, json};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
@@ -57,7 +58,6 @@ fn chosen<'a>(plans: &'a Value, named: Option<&str>) -> Result<&'a Value, Failur
 
 /// What would come of it, on standard error: data is the answer of the mutation alone.
 fn show(what: &str, plan: &Value, environment: &Value) {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let mut to = io::stderr();
     let (deployment, digest) = (text(&plan["deploymentId"]), text(&plan["artifactDigest"]));
     let (slug, kind) = (text(&environment["slug"]), text(&environment["kind"]).to_lowercase());

@@ -34,6 +34,11 @@ pub(super) fn word(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A text of an answer, or a dash where there is none.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
+}
+
 /// One line of a timeline for people: when, who, what, why, and what it belongs to.
 pub(crate) fn told(entry: &Value) -> String {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
