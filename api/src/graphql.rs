@@ -39,6 +39,7 @@ mod provider_binding;
 mod query;
 mod rate_limit;
 mod reference;
+mod refusal_code;
 mod region_enablement;
 mod route_change;
 mod route_owner;
@@ -51,7 +52,7 @@ mod streams;
 mod support;
 mod time;
 pub(crate) mod timeline;
-mod token;
+pub(crate) mod token;
 mod user_error;
 mod variables;
 mod who;
@@ -106,6 +107,7 @@ pub struct Releases(
 #[derive(Debug, Default, MergedObject)]
 pub struct People(
     token::TokenMutation,
+    token::machine::MachineTokenMutation,
     session::SessionMutation,
     member::MemberMutation,
     support::SupportMutation,

@@ -1,17 +1,18 @@
-//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: `Tokens`, here and in `limits`. The trap: a
-//! token kept in clear; only its SHA-256 is stored, and a `Debug` of a principal shows ids.
+//! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: the append of a token's events, and of the
+//! first ones of a platform `Tokens::issue`. The trap: a token kept in clear; only its SHA-256 is stored, and a `Debug` of a principal shows ids.
 
 use crate::authenticate::{AuthError, Authenticator};
 use rhone_domain::{
     actor::{Actor, ActorKind, UnknownWord},
     digest::Digest,
-    ids::{ActorId, HostId, RegionId, SupportId, WorkspaceId},
+    ids::{ActorId, HostId, RegionId, WorkspaceId},
+    token,
 };
 use sqlx::{PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-mod limits;
-pub use limits::{Held, Limits};
+mod kept;
+pub use kept::{Held, Kept};
 
 /// What every token begins with, so that a leaked one is recognised.
 pub const PREFIX: &str = "rhone_";
@@ -29,8 +30,8 @@ pub struct Principal {
     pub workspace: Option<WorkspaceId>,
     /// For whom, when support acts for a member.
     pub on_behalf_of: Option<ActorId>,
-    /// What the token leaves of its holder's rights, and until when.
-    pub limits: Limits,
+    /// What the token leaves of its holder's reach, and until when.
+    pub limits: token::Limits,
     /// Whether a token or a browser's cookie was shown.
     pub shown: Shown,
     hash: Digest,
@@ -86,7 +87,7 @@ impl Principal {
             kind: PrincipalKind::User(ActorKind::User),
             workspace: None,
             on_behalf_of: None,
-            limits: Limits::default(),
+            limits: token::Limits::default(),
             shown: Shown::Session { cookie },
             hash,
         }
@@ -100,6 +101,11 @@ impl Principal {
     /// What was shown, as it is kept.
     pub(crate) fn hash(&self) -> Digest {
         self.hash
+    }
+
+    /// As what it asks about tokens.
+    pub(crate) fn as_asker(&self) -> token::Asker {
+        token::Asker { actor: self.actor, limits: self.limits.clone() }
     }
 
     /// With whose eyes it sees and by whose rights it acts.
@@ -135,7 +141,8 @@ impl Tokens {
         Self { pool }
     }
 
-    /// Makes a token valid; `secret` is shown once and kept nowhere.
+    /// Makes a token valid before there is anybody who could ask for it: the first ones of a platform. The log takes it in when
+    /// it is changed. `secret` is shown once and kept nowhere.
     pub async fn issue(&self, token: &NewToken, secret: &str) -> Result<(), sqlx::Error> {
         let (kind, region, host) = match token.kind {
             PrincipalKind::User(kind) => (kind.as_str(), None, None),
@@ -154,18 +161,6 @@ impl Tokens {
             .execute(&self.pool)
             .await?;
         Ok(())
-    }
-
-    /// Makes a token valid with which support acts for a member; false when there is no such access, or no more.
-    pub async fn issue_support(&self, token: &NewToken, access: SupportId, secret: &str) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT identity.issue_support($1, $2, $3, $4, $5)")
-            .bind(token.id)
-            .bind(hash(secret).0)
-            .bind(token.actor.0)
-            .bind(access.0)
-            .bind(&token.name)
-            .fetch_one(&self.pool)
-            .await
     }
 
     /// Who it is, and whether the use is to be recorded.
@@ -222,15 +217,15 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
             PrincipalKind::User(kind.parse().map_err(|error: UnknownWord| sqlx::Error::Decode(Box::new(error)))?)
         }
     };
-    let workspace: Option<Uuid> = row.try_get("workspace")?;
+    let limits = kept::limits(row)?;
     let on_behalf_of: Option<Uuid> = row.try_get("on_behalf_of")?;
     Ok(Principal {
         token: row.try_get("token")?,
         actor: ActorId(row.try_get("actor")?),
         kind,
-        workspace: workspace.map(WorkspaceId),
+        workspace: limits.workspace,
         on_behalf_of: on_behalf_of.map(ActorId),
-        limits: Limits::read(row)?,
+        limits,
         shown: Shown::Token,
         hash,
     })

@@ -89,6 +89,8 @@ pub enum Need {
     Nobody,
     /// No grant, and no narrowed token: whoever is authenticated.
     Nothing,
+    /// No grant, and no token that only reads: whoever is authenticated, for what is their own.
+    Own,
     /// Nothing at all: the command stands beside another one, or says that another one was refused.
     Beside,
     /// This one.
@@ -308,6 +310,10 @@ impl Authority {
                     Err(Unauthorized::TokenNarrowed { command, narrowing: narrowing.clone() })
                 }
             },
+            (Who::Caller(..) | Who::Support(..), Need::Own) if self.narrowing.reads_only() => {
+                Err(Unauthorized::TokenNarrowed { command, narrowing: self.narrowing.clone() })
+            }
+            (Who::Caller(..) | Who::Support(..), Need::Own) => Ok(()),
             (Who::Caller(..) | Who::Support(..), Need::Nobody) => {
                 Err(Unauthorized::WrongWriter { command, writer, allowed: "the platform itself".to_owned() })
             }

@@ -21,6 +21,7 @@ use crate::{
     region::Region,
     route_owner::RouteOwner,
     runtime_service_binding::RuntimeServices,
+    token::Token,
     variables::Variables,
     workspace::Workspace,
 };
@@ -69,6 +70,7 @@ pub fn nouns() -> Vec<Noun> {
     add::<Refusals>(&mut all);
     add::<Region>(&mut all);
     add::<RouteOwner>(&mut all);
+    add::<Token>(&mut all);
     add::<Variables>(&mut all);
     add::<RuntimeServices>(&mut all);
     add::<Workspace>(&mut all);

@@ -88,6 +88,8 @@ ids! {
     InvitationId;
     /// One value of a variable, encrypted, in the vault.
     ValueId;
+    /// One token that callers show.
+    TokenId;
     /// One life of a feed; a new one means: rebuild from the authenticated endpoint.
     Incarnation;
 }

@@ -44,6 +44,7 @@ pub mod region_readiness;
 pub mod route_owner;
 pub mod runtime_service;
 pub mod runtime_service_binding;
+pub mod token;
 pub mod variables;
 pub mod workspace;
 

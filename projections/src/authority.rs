@@ -7,6 +7,7 @@ pub mod invitations;
 pub mod members;
 pub mod operations;
 pub mod route_owners;
+pub mod tokens;
 
 use rhone_domain::numbers::Version;
 use sqlx::{Row as _, postgres::PgRow};

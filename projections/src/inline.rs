@@ -4,7 +4,7 @@
 use crate::authority;
 use rhone_domain::{
     aggregate::Aggregate, allocation::Allocation, envelope::StreamId, host::Host, ids::WorkspaceId,
-    operation::Operation, route_owner::RouteOwner, workspace::Workspace,
+    operation::Operation, route_owner::RouteOwner, token::Token, workspace::Workspace,
 };
 use rhone_eventstore::{Inline, NewEvent};
 use serde_json::Value;
@@ -25,6 +25,7 @@ impl Inline for AuthorityRows {
             Workspace::CATEGORY => {
                 of(state, |state| authority::members::rows(WorkspaceId(stream.id()), state, version))
             }
+            Token::CATEGORY => of(state, authority::tokens::rows),
             Host::CATEGORY => of(state, |state| authority::hosts::rows(state, version)),
             _ => Vec::new(),
         }

@@ -86,6 +86,7 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "backend.taken" => format!("A backend is used as {} by {}.", p("/purpose"), p("/slug")),
         "backend.released" => "A backend is used no longer.".to_owned(),
         "refusal.recorded" => refusal(payload),
+        _ if event_type.starts_with("token.") => token(event_type, payload),
         _ if event_type.starts_with("route_owner.") => route_owner(event_type, payload),
         _ if event_type.starts_with("provider_binding.") => binding(event_type, payload),
         _ if event_type.starts_with("runtime_service_binding.") => binding(event_type, payload),
@@ -110,6 +111,30 @@ fn workspace(event_type: &str, payload: &Value) -> String {
         "workspace.invitation_revoked" => "An invitation was revoked.".to_owned(),
         "workspace.invitation_accepted" => format!("Somebody who was invited is a member now, as {}.", p("/role")),
         "workspace.support_ended" => "Support may act no longer.".to_owned(),
+        other => format!("{other} happened."),
+    }
+}
+
+fn token(event_type: &str, payload: &Value) -> String {
+    let name = || word(payload, "/token/name");
+    let may = match payload.pointer("/token/grants") {
+        None => "all that its holder may".to_owned(),
+        Some(_) if listed(payload, "/token/grants").is_empty() => "read".to_owned(),
+        Some(_) => listed(payload, "/token/grants"),
+    };
+    let until = payload.pointer("/token/until").map(|_| format!(" until {}", word(payload, "/token/until")));
+    let until = until.unwrap_or_default();
+    match event_type {
+        "token.created" => format!("The token {} was made: it may {may}{until}.", name()),
+        "token.issued" => match payload.pointer("/token/holder").and_then(Value::as_object) {
+            Some(holder) if holder.contains_key("support") => format!("The token {} was made for support.", name()),
+            Some(holder) if holder.contains_key("edge") => format!("The token {} was made for edges.", name()),
+            Some(_) | None => format!("The token {} was made for a runner.", name()),
+        },
+        "token.found" => format!("The token {}, made before the log knew of it, was taken into it.", name()),
+        "token.rotated" => "A token has another secret; the former one is refused.".to_owned(),
+        "token.revoked" => "A token was ended by its holder.".to_owned(),
+        "token.withdrawn" => "A token of a machine or of support was ended.".to_owned(),
         other => format!("{other} happened."),
     }
 }

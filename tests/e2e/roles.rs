@@ -73,9 +73,10 @@ fn asks(mutation: &str) -> Asks {
         "memberInvite" => "workspace.invite",
         "invitationRevoke" => "workspace.revoke_invitation",
         "invitationAccept" => "workspace.accept_invitation",
-        "tokenCreate" | "tokenRevoke" | "tokenRotate" | "sessionRevoke" | "sessionRevokeOthers" => {
-            return Asks::Nothing;
-        }
+        "tokenCreate" => "token.create",
+        "tokenRevoke" => "token.revoke",
+        "tokenRotate" => "token.rotate",
+        "sessionRevoke" | "sessionRevokeOthers" => return Asks::Nothing,
         "runnerTokenCreate" | "edgeTokenCreate" | "supportTokenCreate" | "regionCreate" | "cellCreate"
         | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostDrain" | "hostUpgradeDone" => {
             return Asks::Platform;
@@ -269,15 +270,17 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         (_, Who::EndedSupport) => return Unauthenticated,
         // The owner of these tests runs the platform, too.
         (Asks::Platform, Who::Owner) => return Permitted,
-        // Who only reads changes no token either.
+        // Who only reads ends no session either.
         (Asks::Platform, _)
         | (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Support)
         | (Asks::Nothing, Who::Reading) => {
             return Unseen;
         }
         // Strangers and support get no token for the workspace, and support gives none another secret.
-        (Asks::Nothing, Who::Support | Who::Outsider) if mutation == "tokenCreate" => return Unseen,
-        (Asks::Nothing, Who::Support) if mutation == "tokenRotate" => return Unseen,
+        (Asks::For("token.create"), Who::Support | Who::Outsider) => return Unseen,
+        (Asks::For("token.rotate"), Who::Support) => return Unseen,
+        // Whoever may change anything may change what is their own.
+        (Asks::For("token.create" | "token.rotate" | "token.revoke"), Who::Reading) => return TokenNarrowed,
         (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Reading | Who::Narrowed) => {
             return TokenNarrowed;
         }

@@ -128,9 +128,9 @@ pub fn mutation(name: &str, object: &str) -> String {
     let argument = &mutation.arguments[0];
     let (variable, kind) = (&argument.name, &argument.kind);
     let answer = match mutation.answer.as_str() {
-        "TokenPayload!" => "{ tokenId }".to_owned(),
-        "TokenRevokePayload!" | "SessionRevokePayload!" | "SessionRevokeOthersPayload!" => "{ revoked }".to_owned(),
-        "TokenRotatePayload!" => "{ rotated }".to_owned(),
+        "SessionRevokePayload!" | "SessionRevokeOthersPayload!" => {
+            "{ revoked userErrors { code field message } }".to_owned()
+        }
         _ => format!("{{ {object} {PAYLOAD} }}"),
     };
     format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")

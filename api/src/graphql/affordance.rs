@@ -6,7 +6,7 @@ use super::{
     context::{Ask as _, authority_of},
     lists::OwnMembership,
     operation::Gate,
-    user_error::UserError,
+    refusal_code::RefusalCode,
 };
 use crate::fault::Fault;
 use async_graphql::{Context, SimpleObject};
@@ -15,6 +15,7 @@ use rhone_domain::{
     aggregate::{Aggregate, Command as _, Rejection},
     authorization::{Authority, Grant, Level, Scope, Unauthorized},
     environment,
+    gate::{self, Judged},
     ids::{EnvironmentId, ProjectId, WorkspaceId},
     operation::Verdict,
     text::Reason,
@@ -26,7 +27,7 @@ pub(crate) struct Affordance {
     /// Whether the mutation would be accepted.
     allowed: bool,
     /// The code that it would be refused with; null if it is allowed.
-    code: Option<String>,
+    code: Option<RefusalCode>,
     /// Why it would be, in words.
     reason: Option<String>,
     /// The grant that the caller lacks there, if that is why.
@@ -106,8 +107,8 @@ impl Caller {
 
 impl Affordance {
     fn refused(rejection: &impl Rejection) -> Self {
-        let UserError { code, message, .. } = UserError::from(rejection);
-        Self { allowed: false, code: Some(code), reason: Some(message), missing_grant: None }
+        let code = Some(RefusalCode::of(rejection.code()));
+        Self { allowed: false, code, reason: Some(rejection.to_string()), missing_grant: None }
     }
 }
 
@@ -116,8 +117,45 @@ pub(crate) fn some_reason() -> Reason {
     Reason::parse("reason", "as it would be").expect("it is short and plain")
 }
 
+/// What a plan says of all that stands in the caller's way.
+pub(crate) struct Outlook {
+    pub(crate) allowed: bool,
+    pub(crate) code: Option<RefusalCode>,
+    pub(crate) missing_grant: Option<&'static str>,
+    pub(crate) gates: Vec<Gate>,
+    pub(crate) to_acknowledge: Vec<String>,
+}
+
+impl Outlook {
+    /// By the caller's right, and then by the first closed gate.
+    pub(crate) fn of(may: &Result<(), Unauthorized>, judged: &[Judged]) -> Self {
+        Self::closed_by(may, judged, gate::closed(judged).map(|refusal| refusal.code))
+    }
+
+    /// By the caller's right, and then by this, if anything.
+    pub(crate) fn closed_by(
+        may: &Result<(), Unauthorized>,
+        judged: &[Judged],
+        closed: Option<&'static str>,
+    ) -> Self {
+        let code = may.as_ref().err().map(Rejection::code).or(closed);
+        Self {
+            allowed: code.is_none(),
+            code: code.map(RefusalCode::of),
+            missing_grant: may.as_ref().err().and_then(missing),
+            gates: caller(may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
+            to_acknowledge: judged.iter().filter(|one| waits(one)).map(|one| one.gate.kind.clone()).collect(),
+        }
+    }
+}
+
+/// Whether a gate waits for somebody to acknowledge it.
+pub(crate) fn waits(one: &Judged) -> bool {
+    one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT")
+}
+
 /// The grant that is missing, if that is why.
-pub(crate) fn missing(why: &Unauthorized) -> Option<&'static str> {
+fn missing(why: &Unauthorized) -> Option<&'static str> {
     match why {
         Unauthorized::GrantMissing { grant, .. } => Some(grant.as_str()),
         Unauthorized::WrongWriter { .. } | Unauthorized::TokenNarrowed { .. } => None,
@@ -125,7 +163,7 @@ pub(crate) fn missing(why: &Unauthorized) -> Option<&'static str> {
 }
 
 /// What a plan says of the caller: nothing where nothing is in the way; else a closed gate before all others.
-pub(crate) fn gate(may: &Result<(), Unauthorized>) -> Option<Gate> {
+fn caller(may: &Result<(), Unauthorized>) -> Option<Gate> {
     let why = may.as_ref().err()?;
     let held = why.expected_and_actual().map(|(_, held)| held).unwrap_or_default();
     let (kind, state) = ("caller".to_owned(), Verdict::Fail.to_string());

@@ -36,7 +36,7 @@ impl From<&Row> for AuthorizationRow {
     fn from(row: &Row) -> Self {
         let (grants, own) = match row.need {
             Need::Nobody => (vec![], true),
-            Need::Nothing | Need::Beside => (vec![], false),
+            Need::Nothing | Need::Own | Need::Beside => (vec![], false),
             Need::One(grant) => (vec![grant], false),
             Need::Promote => (vec![Grant::PromotePreview, Grant::PromoteProduction], false),
         };

@@ -282,6 +282,9 @@ const ATTEMPTS: usize = 5;
 /// What the log says to who may not write in a workspace.
 const MAY_NOT_WRITE: &str = "RH007";
 
+/// What the log says to a token of support whose access has ended.
+const SUPPORT_IS_OVER: &str = "RH008";
+
 /// Carries a mutation out.
 pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change: C) -> Result<Answer, Fault> {
     let principal = ctx.principal();
@@ -438,6 +441,10 @@ fn fault_of(error: AppendError) -> Fault {
     match error {
         // The stream belongs to somebody else: no word about it.
         AppendError::ForeignStream { .. } => Fault::new(Code::NotFound, "there is no such thing"),
+        // Support's access ended after it was looked at.
+        AppendError::Refused { code, .. } if code == SUPPORT_IS_OVER => {
+            Fault::new(Code::NotFound, "there is no such support access, or no more")
+        }
         error @ (AppendError::Conflict { .. }
         | AppendError::KeyReused { .. }
         | AppendError::StaleFence { .. }

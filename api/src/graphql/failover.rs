@@ -2,7 +2,7 @@
 //! The trap: a failover that hides that sessions begin afresh; the request says what they get, and is refused if that is not so.
 
 use super::{
-    affordance::{self, Caller},
+    affordance::{Caller, Outlook, waits},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::Ask as _,
     environment::Environment,
@@ -10,6 +10,7 @@ use super::{
     id,
     listed::Listed,
     operation::Gate,
+    refusal_code::RefusalCode,
     route_owner::{reason, route_of},
 };
 use crate::fault::Fault;
@@ -49,7 +50,7 @@ pub(crate) struct FailoverPlan {
     /// Whether every gate is open but for what waits to be acknowledged, and the caller may ask for it.
     allowed: bool,
     /// The code that it would be refused with; null if it is allowed.
-    code: Option<String>,
+    code: Option<RefusalCode>,
     /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
     missing_grant: Option<&'static str>,
     /// Why nothing can be asked for at all, if so.
@@ -200,7 +201,6 @@ pub(crate) async fn plan(
     let requested = ask.requested(OperationId(environment.0), &facts, principal.actor, platform.clock.now());
     let judged = requested.as_ref().ok().and_then(|requested| facts.facts(requested)).map(|facts| gate::judge(&facts));
     let judged = judged.unwrap_or_default();
-    let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
     let closed = judged.iter().filter(|one| !waits(one)).find_map(|one| one.refusal.as_ref());
     let workspace = owner.lane().ok_or_else(|| id::not_found::<EnvironmentId>("id"))?.workspace;
     let caller = Caller::about(ctx, workspace, Some(environment)).await?;
@@ -210,16 +210,17 @@ pub(crate) async fn plan(
         (Ok(()), Err(no)) => Some((no.code(), format!("{}: {no}", no.code()))),
         (Ok(()), Ok(_)) => None,
     };
-    let code = refused.as_ref().map(|(code, _)| *code).or(closed.map(|refusal| refusal.code));
+    let closed = refused.as_ref().map(|(code, _)| *code).or(closed.map(|refusal| refusal.code));
+    let outlook = Outlook::closed_by(&may, &judged, closed);
     Ok(FailoverPlan {
         region_id: id::show(region),
-        allowed: code.is_none(),
-        code: code.map(ToOwned::to_owned),
-        missing_grant: may.as_ref().err().and_then(affordance::missing),
+        allowed: outlook.allowed,
+        code: outlook.code,
+        missing_grant: outlook.missing_grant,
         refused: refused.map(|(_, why)| why),
         route_epoch: owner.epoch.0,
         sessions: sessions.into(),
-        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
-        to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
+        gates: outlook.gates,
+        to_acknowledge: outlook.to_acknowledge,
     })
 }

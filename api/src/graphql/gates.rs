@@ -2,11 +2,12 @@
 //! same folded streams and by the same rules as the operation. The trap: a preview with rules of its own.
 
 use super::{
-    affordance::{self, Caller},
+    affordance::{Caller, Outlook},
     context::Ask as _,
     id,
     listed::{Element, Listed},
     operation::Gate,
+    refusal_code::RefusalCode,
     route_change::Wish,
     variables::VariableDifference,
 };
@@ -14,7 +15,7 @@ use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
 use futures_util::future::try_join_all;
 use rhone_domain::{
-    aggregate::{Command as _, Rejection},
+    aggregate::Command as _,
     database_impact, deploy_impact, gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
     operation::{self, Acknowledgement, Kind},
@@ -143,7 +144,7 @@ pub(crate) struct RouteChangePlan {
     /// Whether every gate is open, and the caller may ask for it.
     allowed: bool,
     /// The code that it would be refused with; null if it is allowed.
-    code: Option<String>,
+    code: Option<RefusalCode>,
     /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
     missing_grant: Option<&'static str>,
     /// The epoch it was judged on: hand it in as `expectedRouteEpoch`.
@@ -175,9 +176,7 @@ impl RouteChangePlan {
         let request = operation::Command::Request(requested.clone());
         let caller = Caller::about(ctx, requested.workspace, Some(environment)).await?;
         let may = caller.permit(request.name());
-        let refused = may.as_ref().err().map(Rejection::code);
-        let code = refused.or(gate::closed(&judged).map(|refusal| refusal.code));
-        let waits = |one: &&gate::Judged| one.refusal.as_ref().is_some_and(|no| no.code == "NEEDS_ACKNOWLEDGEMENT");
+        let outlook = Outlook::of(&may, &judged);
         let sessions = match owner.owner {
             Some(_) => deploy_impact::Sessions::Active,
             None => deploy_impact::Sessions::None,
@@ -185,12 +184,12 @@ impl RouteChangePlan {
         Ok(Some(Self {
             deployment_id: id::show(deployment),
             artifact_digest: seen.change.artifact.to_string(),
-            allowed: code.is_none(),
-            code: code.map(ToOwned::to_owned),
-            missing_grant: may.as_ref().err().and_then(affordance::missing),
+            allowed: outlook.allowed,
+            code: outlook.code,
+            missing_grant: outlook.missing_grant,
             route_epoch: owner.epoch.0,
-            gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
-            to_acknowledge: judged.iter().filter(waits).map(|one| one.gate.kind.clone()).collect(),
+            gates: outlook.gates,
+            to_acknowledge: outlook.to_acknowledge,
             impact: gate::impact(&seen, sessions).into(),
             variables: VariableDifference::of(&facts.variables.state, owner, deployment),
         }))

@@ -23,13 +23,14 @@ use super::{
     runtime_service_binding::RuntimeServiceBinding,
     session::{self, Account, Session},
     support::SupportAccess,
-    timeline::{self, CausationTree},
+    timeline::{self, CausationTree, TimelineEntry, TimelineFilter, Wanted},
     token::held::{self, ApiToken},
     workspace::Workspace,
 };
 use crate::{fault::Fault, page, rate::Standing};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
-use rhone_projections::catalogue;
+use rhone_domain::token::own;
+use rhone_projections::{catalogue, timeline::Filter};
 
 /// Anything with an id.
 #[derive(Clone, Debug, Interface)]
@@ -101,6 +102,28 @@ impl Viewer {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<ApiToken>> {
         Ok(held::page(ctx, Pages { first, after, last, before }).await?)
+    }
+
+    /// Every event that concerns the caller and no workspace, such as what became of tokens that reach everywhere, in the log's
+    /// order. What concerns a workspace, its tokens too, stands in the workspace's timeline. Nobody else sees it, and no token of
+    /// one workspace does.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TimelineFilter>,
+        #[graphql(desc = "Wait, for a short bounded time, until it has come this far.")] at_least_position: Option<
+            String,
+        >,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<TimelineEntry>> {
+        let told = Filter { workspace: Some(own(ctx.principal().actor)), ..Filter::default() };
+        let wanted = Wanted { filter, at_least_position, pages: Pages { first, after, last, before } };
+        Ok(timeline::lines(ctx, told, wanted).await?)
     }
 }
 

@@ -3,19 +3,19 @@
 //! where the data is comes from a person.
 
 use super::{
-    affordance::{self, Caller},
+    affordance::{Caller, Outlook},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused, stream},
     context::Ask as _,
     environment::Environment,
     id,
     operation::Gate,
+    refusal_code::RefusalCode,
     route_owner::{reason, route_of},
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use rhone_domain::{
     actor::Writer,
-    aggregate::Rejection,
     environment::{self, Enabled, Residency},
     gate,
     ids::{CellId, CorrelationId, EnvironmentId, OperationId, RegionId},
@@ -60,7 +60,7 @@ pub(crate) struct RegionReadiness {
     /// Whether every gate is open, and the caller may ask for it; the exact bytes are proven by the enablement itself.
     allowed: bool,
     /// The code that it would be refused with; null if it is allowed.
-    code: Option<String>,
+    code: Option<RefusalCode>,
     /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
     missing_grant: Option<&'static str>,
     gates: Vec<Gate>,
@@ -196,12 +196,12 @@ pub(crate) async fn readiness(ctx: &Context<'_>, wanted: Enablement) -> Result<R
     let missing = || id::not_found::<EnvironmentId>("id");
     let of = facts.environment.state.created.as_ref().ok_or_else(missing)?;
     let may = Caller::in_environment(ctx, of).await?.permit("operation.request_region_enablement");
-    let code = may.as_ref().err().map(Rejection::code).or(gate::closed(&judged).map(|refusal| refusal.code));
+    let outlook = Outlook::of(&may, &judged);
     Ok(RegionReadiness {
-        allowed: code.is_none(),
-        code: code.map(ToOwned::to_owned),
-        missing_grant: may.as_ref().err().and_then(affordance::missing),
-        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
+        allowed: outlook.allowed,
+        code: outlook.code,
+        missing_grant: outlook.missing_grant,
+        gates: outlook.gates,
     })
 }
 

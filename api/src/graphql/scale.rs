@@ -2,12 +2,13 @@
 //! carry on. The trap: a number that is changed beside the gates; there is no other way to it.
 
 use super::{
-    affordance::{self, Caller},
+    affordance::{Caller, Outlook},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused, stream},
     context::Ask as _,
     environment::Environment,
     id,
     operation::Gate,
+    refusal_code::RefusalCode,
     route_owner::route_of,
 };
 use crate::fault::Fault;
@@ -15,7 +16,6 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
-    aggregate::Rejection,
     environment::{self, Replicas},
     gate,
     ids::{DeploymentId, EnvironmentId, OperationId},
@@ -34,7 +34,7 @@ pub(crate) struct ScalePlan {
     /// Whether every gate is open, and the caller may ask for it.
     allowed: bool,
     /// The code that it would be refused with; null if it is allowed.
-    code: Option<String>,
+    code: Option<RefusalCode>,
     /// The grant that the caller lacks there, if so; then a gate `caller` is closed before all others.
     missing_grant: Option<&'static str>,
     /// The number that is wanted now.
@@ -92,13 +92,13 @@ pub(crate) async fn plan(ctx: &Context<'_>, environment: EnvironmentId, number: 
     let wish = Wish { environment, replicas, expected: None };
     let judged = judge(&facts.facts(&wish.scale(&opened, &facts)));
     let may = Caller::about(ctx, opened.workspace, Some(environment)).await?.permit("operation.request_scale");
-    let code = may.as_ref().err().map(Rejection::code).or(gate::closed(&judged).map(|refusal| refusal.code));
+    let outlook = Outlook::of(&may, &judged);
     Ok(ScalePlan {
-        allowed: code.is_none(),
-        code: code.map(ToOwned::to_owned),
-        missing_grant: may.as_ref().err().and_then(affordance::missing),
+        allowed: outlook.allowed,
+        code: outlook.code,
+        missing_grant: outlook.missing_grant,
         replicas: facts.environment.state.replicas.0.into(),
-        gates: affordance::gate(&may).into_iter().chain(judged.iter().map(|one| (&one.gate).into())).collect(),
+        gates: outlook.gates,
     })
 }
 

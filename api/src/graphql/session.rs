@@ -1,7 +1,7 @@
 //! The caller's own sessions: which browsers are signed in, and how to end that. Plain rows and no events: they concern nobody
 //! but their owner. The trap avoided: a token of one workspace, or support, that looks at where a person is signed in.
 
-use super::context::Ask;
+use super::{context::Ask, user_error::UserError};
 use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind},
@@ -45,6 +45,9 @@ pub(crate) struct Account {
 pub(crate) struct SessionRevokeInput {
     /// As `viewer` lists it.
     session_id: String,
+    /// Only look whether there is such a one.
+    #[graphql(default)]
+    dry_run: bool,
 }
 
 #[derive(Clone, Debug, InputObject)]
@@ -57,15 +60,19 @@ pub(crate) struct SessionRevokeOthersInput {
 /// The answer of sessionRevoke.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct SessionRevokePayload {
-    /// Whether there was such a session of the caller, still valid.
+    /// Whether it ended; on a dry run, whether it would.
     revoked: bool,
+    /// Why it was refused; empty when it was not.
+    user_errors: Vec<UserError>,
 }
 
 /// The answer of sessionRevokeOthers.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct SessionRevokeOthersPayload {
-    /// How many ended.
+    /// How many ended; on a dry run, how many would.
     revoked: i64,
+    /// Why it was refused; it never is.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Debug, Default)]
@@ -82,8 +89,14 @@ impl SessionMutation {
         let principal = person(ctx)?;
         let session =
             Uuid::parse_str(&input.session_id).map_err(|_| Fault::bad_input("sessionId", "must be a session's id"))?;
-        let revoked = ctx.platform().sessions.revoke(session, principal.actor).await.map_err(Fault::internal)?;
-        Ok(SessionRevokePayload { revoked })
+        let sessions = &ctx.platform().sessions;
+        let revoked = if input.dry_run {
+            let living = sessions.of(principal.actor).await.map_err(Fault::internal)?;
+            living.iter().any(|row| row.session == session)
+        } else {
+            sessions.revoke(session, principal.actor).await.map_err(Fault::internal)?
+        };
+        Ok(SessionRevokePayload { revoked, user_errors: if revoked { vec![] } else { vec![no_session()] } })
     }
 
     /// Ends every session of the caller but the one that asks; all of them when a token asks.
@@ -101,7 +114,18 @@ impl SessionMutation {
         } else {
             sessions.revoke_others(principal.actor, own).await.map_err(Fault::internal)?
         };
-        Ok(SessionRevokeOthersPayload { revoked })
+        Ok(SessionRevokeOthersPayload { revoked, user_errors: vec![] })
+    }
+}
+
+fn no_session() -> UserError {
+    UserError {
+        code: "NO_SESSION".to_owned(),
+        field: Some("sessionId".to_owned()),
+        message: "sessionId is of no session of yours that still lasts".to_owned(),
+        expected: None,
+        actual: None,
+        gates: Vec::new(),
     }
 }
 

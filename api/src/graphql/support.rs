@@ -7,24 +7,20 @@ use super::{
     context::{Ask, begin, belongs_to, platform_only},
     id,
     member::{not_support, on_workspace},
-    place::name,
     route_owner::reason,
-    token::TokenPayload,
+    token::{TokenPayload, machine::issue},
 };
-use crate::{
-    fault::{Code, Fault},
-    identity::{NewToken, PREFIX, PrincipalKind},
-};
+use crate::fault::{Code, Fault};
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
-    actor::ActorKind,
     authorization::Narrowing,
     ids::{SupportId, WorkspaceId},
     text::Reason,
+    token::Holder,
     workspace::Command,
 };
-use rhone_eventstore::{Position, clock::secret};
+use rhone_eventstore::Position;
 use rhone_projections::authority::members::{self, Access};
 
 /// A time in which support may act for a member.
@@ -104,6 +100,9 @@ pub(crate) struct SupportTokenCreateInput {
     access_id: ID,
     /// For people.
     name: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
 }
 
 payload! {
@@ -157,19 +156,13 @@ impl SupportMutation {
             return Err(Fault::new(Code::Forbidden, "a narrowed token makes none that may more than itself").into());
         }
         let access = id::read::<SupportId>("accessId", &input.access_id)?;
-        let (platform, secret) = (ctx.platform(), format!("{PREFIX}{}", secret()));
-        let token = NewToken {
-            id: platform.clock.new_id(),
-            actor: ctx.principal().actor,
-            kind: PrincipalKind::User(ActorKind::Support),
-            workspace: None,
-            name: name(&input.name)?.to_string(),
-        };
-        let made = platform.tokens.issue_support(&token, access, &secret).await.map_err(Fault::internal)?;
-        if !made {
+        let stands = ctx.platform().tokens.supported_until(access).await.map_err(Fault::internal)?;
+        if stands.is_none() {
             return Err(id::not_found::<SupportId>("accessId").into());
         }
-        Ok(TokenPayload { token_id: token.id.to_string(), secret, expires_at: None })
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let holder = (ctx.principal().actor, Holder::Support(access));
+        issue(ctx, manner, "supportTokenCreate", holder, &input.name).await
     }
 }
 

@@ -1,27 +1,38 @@
-//! Tokens: what callers show. The secret is told once.
+//! Tokens: what callers show. The secret is told once, not even to the same request again. The trap: a token of somebody else,
+//! or a wider one, that can be told from one that does not exist.
 
 mod asked;
 pub(crate) mod held;
+pub(crate) mod machine;
 
 use super::{
-    context::{Ask, belongs_to, door, platform_only},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused},
+    context::{Ask as _, belongs_to},
     id,
 };
 use crate::{
     fault::{Code, Fault},
     graphql::{member::not_support, place::name},
-    identity::{NewToken, PREFIX, Principal, PrincipalKind},
+    identity::PREFIX,
 };
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use asked::Asked;
+use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
+use held::ApiToken;
 use chrono::{DateTime, Utc};
 use rhone_domain::{
-    actor::ActorKind,
-    host::Host,
-    ids::{ActorId, HostId, RegionId, WorkspaceId},
-    region::Region,
+    actor::Writer,
+    aggregate::Aggregate as _,
+    digest::Digest,
+    envelope::StreamId,
+    ids::{CorrelationId, PLATFORM, TokenId, WorkspaceId},
+    text::Name,
+    token::{Command, Described, Holder, Rejection, Secret, Token, own},
 };
-use rhone_eventstore::clock::secret;
+use rhone_eventstore::{Loaded, Unit, clock};
 use uuid::Uuid;
+
+/// How much of a secret is kept for people to know it again.
+const HINT: usize = 4;
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct TokenCreateInput {
@@ -35,57 +46,49 @@ pub(crate) struct TokenCreateInput {
     /// How long it is valid, from now: 60 to 31622400 (366 days), 90 days when omitted; never longer than the caller's own
     /// token.
     expires_in_seconds: Option<i64>,
-}
-
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct RunnerTokenCreateInput {
-    host_id: ID,
-    name: String,
-}
-
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct EdgeTokenCreateInput {
-    region_id: ID,
-    name: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
 }
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct TokenRevokeInput {
     /// As `tokenCreate` gave it.
     token_id: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
 }
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct TokenRotateInput {
     /// As `tokenCreate` gave it.
     token_id: String,
+    idempotency_key: Option<String>,
+    #[graphql(default)]
+    dry_run: bool,
 }
 
-/// The answer of tokenRotate.
+payload! {
+    /// What was made.
+    TokenMade { token: unchanged ApiToken }
+}
+
+/// What is told once.
 #[derive(SimpleObject)]
-pub(crate) struct TokenRotatePayload {
-    /// Whether there was such a token of the caller, still valid and no wider than the caller's own.
-    rotated: bool,
-    /// The same token with its new secret; null if there was none.
-    token: Option<TokenPayload>,
+pub(crate) struct TokenSecret {
+    /// What is shown instead of oneself. Told now and never again, not even to the same request under the same key; a lost one is
+    /// revoked.
+    secret: Option<String>,
 }
 
-/// The answer of tokenRevoke.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct TokenRevokePayload {
-    /// Whether there was such a token of the caller, still valid and no wider than the caller's own.
-    revoked: bool,
-}
+/// The answer of the mutations that make a token, or give one another secret.
+#[derive(MergedObject)]
+pub(crate) struct TokenPayload(TokenMade, TokenSecret);
 
-/// A new token.
-#[derive(SimpleObject)]
-pub(crate) struct TokenPayload {
-    /// Its id, to revoke it by.
-    pub(crate) token_id: String,
-    /// Told now and never again.
-    pub(crate) secret: String,
-    /// Until when it is valid; null for one that lasts as long as its host, its region or its support access.
-    pub(crate) expires_at: Option<DateTime<Utc>>,
+payload! {
+    /// The answer of tokenRevoke.
+    TokenRevokePayload { token: unchanged ApiToken }
 }
 
 #[derive(Debug, Default)]
@@ -95,110 +98,211 @@ pub(crate) struct TokenMutation;
 impl TokenMutation {
     /// Makes an API token that acts as the caller, and never as more than the token that makes it.
     async fn token_create(&self, ctx: &Context<'_>, input: TokenCreateInput) -> async_graphql::Result<TokenPayload> {
-        let principal = user(ctx)?;
         not_support(ctx)?;
-        asked::changes(&principal.limits)?;
-        let asked = input.workspace_id.map(|id| id::read::<WorkspaceId>("workspaceId", &id)).transpose()?;
-        if let Some(workspace) = asked
-            && !belongs_to(ctx, workspace).await?
-        {
-            return Err(id::not_found::<WorkspaceId>("workspaceId").into());
-        }
-        let (platform, secret) = (ctx.platform(), new_secret());
-        let (grants, lasts) = (input.grants.as_deref(), input.expires_in_seconds);
-        let limits = asked::limits(&principal.limits, grants, lasts, platform.clock.now())?;
-        let token = NewToken {
-            id: platform.clock.new_id(),
-            actor: principal.actor,
-            kind: PrincipalKind::User(ActorKind::Token),
-            workspace: asked.or(principal.workspace),
-            name: name(&input.name)?.to_string(),
-        };
-        platform.tokens.issue_limited(&token, &limits, &secret).await.map_err(Fault::internal)?;
-        Ok(TokenPayload { token_id: token.id.to_string(), secret, expires_at: limits.until })
+        let workspace = input.workspace_id.map(|id| id::read::<WorkspaceId>("workspaceId", &id)).transpose()?;
+        let asked = Asked::read(workspace, input.grants.as_deref(), input.expires_in_seconds)?;
+        let secret = new_secret();
+        let create = Create { name: name(&input.name)?, asked, secret: recorded(&secret) };
+        told(ctx, Manner::new(input.idempotency_key, input.dry_run), create, secret).await
     }
 
-    /// Makes the token of a host's runner.
-    async fn runner_token_create(
-        &self,
-        ctx: &Context<'_>,
-        input: RunnerTokenCreateInput,
-    ) -> async_graphql::Result<TokenPayload> {
-        platform_only(ctx).await?;
-        let host = id::read::<HostId>("hostId", &input.host_id)?;
-        if !door(ctx.platform(), ctx.principal()).load::<Host>(host).await.map_err(Fault::internal)?.exists() {
-            return Err(id::not_found::<HostId>("hostId").into());
-        }
-        Ok(issue(ctx, PrincipalKind::Runner(host), ActorId(host.0), &input.name).await?)
-    }
-
-    /// Makes the token of a region's edges.
-    async fn edge_token_create(
-        &self,
-        ctx: &Context<'_>,
-        input: EdgeTokenCreateInput,
-    ) -> async_graphql::Result<TokenPayload> {
-        platform_only(ctx).await?;
-        let region = id::read::<RegionId>("regionId", &input.region_id)?;
-        if !door(ctx.platform(), ctx.principal()).load::<Region>(region).await.map_err(Fault::internal)?.exists() {
-            return Err(id::not_found::<RegionId>("regionId").into());
-        }
-        Ok(issue(ctx, PrincipalKind::Edge(region), ActorId(region.0), &input.name).await?)
-    }
-
-    /// Ends one of the caller's tokens; open connections of it end within a second.
+    /// Ends one of the caller's tokens, or, for those who run the platform, one of a machine or of support; open connections of it
+    /// end within a second.
     async fn token_revoke(
         &self,
         ctx: &Context<'_>,
         input: TokenRevokeInput,
     ) -> async_graphql::Result<TokenRevokePayload> {
-        let principal = user(ctx)?;
-        let token = token_id(&input.token_id)?;
-        asked::changes(&principal.limits)?;
-        let revoked = ctx.platform().tokens.revoke(token, principal).await.map_err(Fault::internal)?;
-        Ok(TokenRevokePayload { revoked })
+        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let revoke = Revoke { token: token_id(&input.token_id)? };
+        Ok(TokenRevokePayload(change(ctx, manner, revoke).await?))
     }
 
     /// Gives one of the caller's tokens another secret; the former one is refused from now on. Its rights and its end stay.
-    async fn token_rotate(
-        &self,
-        ctx: &Context<'_>,
-        input: TokenRotateInput,
-    ) -> async_graphql::Result<TokenRotatePayload> {
-        let principal = user(ctx)?;
+    async fn token_rotate(&self, ctx: &Context<'_>, input: TokenRotateInput) -> async_graphql::Result<TokenPayload> {
         not_support(ctx)?;
-        let token = token_id(&input.token_id)?;
-        asked::changes(&principal.limits)?;
         let secret = new_secret();
-        let rotated = ctx.platform().tokens.rotate(token, principal, &secret).await.map_err(Fault::internal)?;
-        let token = rotated.map(|expires_at| TokenPayload { token_id: token.to_string(), secret, expires_at });
-        Ok(TokenRotatePayload { rotated: token.is_some(), token })
+        let rotate = Rotate { token: token_id(&input.token_id)?, secret: recorded(&secret) };
+        told(ctx, Manner::new(input.idempotency_key, input.dry_run), rotate, secret).await
     }
 }
 
-fn token_id(text: &str) -> Result<Uuid, Fault> {
-    Uuid::parse_str(text).map_err(|_| Fault::bad_input("tokenId", "must be a token's id"))
+/// Carries out what gives a token a secret, and tells it to whoever was the first to ask.
+async fn told<C: Change>(
+    ctx: &Context<'_>,
+    manner: Manner,
+    made: C,
+    secret: String,
+) -> async_graphql::Result<TokenPayload> {
+    let answer = change(ctx, manner, made).await?;
+    let first = answer.object.is_some() && !answer.replayed;
+    Ok(TokenPayload(TokenMade(answer), TokenSecret { secret: first.then_some(secret) }))
 }
 
-fn new_secret() -> String {
-    format!("{PREFIX}{}", secret())
+fn token_id(text: &str) -> Result<TokenId, Fault> {
+    let id = Uuid::parse_str(text).map_err(|_| Fault::bad_input("tokenId", "must be a token's id"))?;
+    Ok(TokenId(id))
 }
 
-fn user<'a>(ctx: &'a Context<'_>) -> Result<&'a Principal, Fault> {
-    let principal = ctx.principal();
-    match principal.kind {
-        PrincipalKind::User(_) => Ok(principal),
-        PrincipalKind::Edge(_) | PrincipalKind::Runner(_) => {
-            Err(Fault::new(Code::Forbidden, "edges and runners change nothing here"))
+pub(crate) fn new_secret() -> String {
+    format!("{PREFIX}{}", clock::secret())
+}
+
+/// What the log keeps of a secret.
+pub(crate) fn recorded(secret: &str) -> Secret {
+    let hint = secret.len().checked_sub(HINT).and_then(|from| secret.get(from..)).unwrap_or_default();
+    Secret { digest: Digest::of(&[secret.as_bytes()]), hint: hint.to_owned() }
+}
+
+struct Create {
+    name: Name,
+    asked: Asked,
+    secret: Secret,
+}
+
+impl Change for Create {
+    fn name(&self) -> &'static str {
+        "tokenCreate"
+    }
+
+    /// Without the secret, which is another one each time.
+    fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.name, self.asked.fingerprint())
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        if let Some(workspace) = self.asked.workspace
+            && !belongs_to(bench.ctx, workspace).await?
+        {
+            return Err(id::not_found::<WorkspaceId>("workspaceId").into());
         }
+        let (id, by, at) = (bench.new_id::<TokenId>(), bench.principal.as_asker(), bench.door.clock().now());
+        let limits = self.asked.limits(&by.limits, at);
+        let mut token = bench.load::<Token>(id).await?;
+        let mut unit = bench.unit(Writer::Api, limits.workspace.unwrap_or(own(by.actor)), CorrelationId(bench.new_id()));
+        let (name, secret) = (self.name.clone(), self.secret.clone());
+        decide(&mut unit, &mut token, Command::Create { id, name, limits, secret, by, at })?;
+        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }
 
-/// The token of a machine, which lasts until it is revoked.
-async fn issue(ctx: &Context<'_>, kind: PrincipalKind, actor: ActorId, called: &str) -> Result<TokenPayload, Fault> {
-    let (platform, secret) = (ctx.platform(), new_secret());
-    let name = name(called)?.to_string();
-    let token = NewToken { id: platform.clock.new_id(), actor, kind, workspace: None, name };
-    platform.tokens.issue(&token, &secret).await.map_err(Fault::internal)?;
-    Ok(TokenPayload { token_id: token.id.to_string(), secret, expires_at: None })
+struct Rotate {
+    token: TokenId,
+    secret: Secret,
+}
+
+impl Change for Rotate {
+    fn name(&self) -> &'static str {
+        "tokenRotate"
+    }
+
+    /// Without the secret, which is another one each time.
+    fn fingerprint(&self) -> String {
+        self.token.to_string()
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let found = found(bench, self.token, "token.rotate").await?;
+        let (secret, by, at) = (self.secret.clone(), bench.principal.as_asker(), found.unit.now());
+        found.decide(Command::Rotate { secret, by, at })
+    }
+}
+
+struct Revoke {
+    token: TokenId,
+}
+
+impl Change for Revoke {
+    fn name(&self) -> &'static str {
+        "tokenRevoke"
+    }
+
+    fn fingerprint(&self) -> String {
+        self.token.to_string()
+    }
+
+    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let found = found(bench, self.token, "token.revoke").await?;
+        let (by, at) = (bench.principal.as_asker(), found.unit.now());
+        let end = match found.holder {
+            Holder::Person => Command::Revoke { by, at },
+            Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) => Command::Withdraw { at },
+        };
+        found.decide(end)
+    }
+}
+
+/// A token about to be changed, and the unit in which it is.
+struct Found {
+    id: TokenId,
+    holder: Holder,
+    token: Loaded<Token>,
+    unit: Unit,
+}
+
+impl Found {
+    fn decide(mut self, command: Command) -> Result<Judged, No> {
+        decide(&mut self.unit, &mut self.token, command)?;
+        Ok(Judged { unit: self.unit, object: self.id.0, operation: None, decided_on: None })
+    }
+}
+
+/// Finds it in the log, or where it was made before the log could know of it: then it is taken in by the same append.
+async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<Found, No> {
+    let mut token = bench.load::<Token>(id).await?;
+    let outside = match &token.state.token {
+        Some(_) => None,
+        None => outside(bench, id).await?,
+    };
+    let described = token.state.token.clone().or_else(|| outside.as_ref().map(|(described, _)| described.clone()));
+    let Some(described) = described else { return Err(nothing(bench, id, command).await?) };
+    let writer = match described.holder {
+        Holder::Person => Writer::Api,
+        Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) if belongs_to(bench.ctx, PLATFORM).await? => {
+            Writer::Platform
+        }
+        Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) => return Err(nothing(bench, id, command).await?),
+    };
+    let mut unit = bench.unit(writer, described.tenant(), CorrelationId(bench.new_id()));
+    if let Some((token_found, made)) = outside {
+        decide(&mut unit, &mut token, Command::Find { token: token_found, made })?;
+    }
+    Ok(Found { id, holder: described.holder, token, unit })
+}
+
+/// What was made outside of the log, and when.
+async fn outside(bench: &Bench<'_>, id: TokenId) -> Result<Option<(Described, DateTime<Utc>)>, Fault> {
+    let kept = bench.ctx.platform().tokens.kept(id, bench.principal).await.map_err(Fault::internal)?;
+    Ok(kept.and_then(|kept| kept.described().map(|described| (described, kept.held.created_at))))
+}
+
+/// The refusal for what is nobody's, or not the caller's; for who may change no token at all it is that.
+async fn nothing(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<No, No> {
+    let place = match bench.principal.workspace {
+        None => own(bench.principal.actor),
+        Some(workspace) if belongs_to(bench.ctx, workspace).await? => workspace,
+        // A token of a workspace that its holder has left has no place where a refusal could stand.
+        Some(_) => return Err(Fault::new(Code::NotFound, "there is no such token").into()),
+    };
+    let target = StreamId::new(Token::CATEGORY, id);
+    permit(&bench.unit(Writer::Api, place, CorrelationId(bench.new_id())), command, &target)?;
+    Ok(refused(&Rejection::NoToken, target, place))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Of a secret only its SHA-256 and its end are kept.
+    use super::*;
+
+    #[test]
+    fn a_hint_is_the_last_four_characters_and_nothing_of_a_shorter_secret() {
+        let hint = |secret: &str| recorded(secret).hint;
+        assert_eq!(hint("rhone_abcdefgh"), "efgh");
+        assert_eq!(hint("abc"), "");
+        assert_eq!(hint("aé!"), "aé!", "four bytes");
+        assert_eq!(hint("aaé!!!"), "", "not in the middle of a letter");
+        let secret = new_secret();
+        assert!(secret.starts_with(PREFIX) && secret.ends_with(&hint(&secret)));
+        assert_ne!(recorded(&secret).digest, recorded(&new_secret()).digest);
+    }
 }

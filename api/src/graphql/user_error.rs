@@ -1,14 +1,16 @@
 //! Refusals: a rule said no. Data in the payload, with a stable code and what was expected and what is so.
 
-use super::operation::Gate;
-use async_graphql::SimpleObject;
+use super::{operation::Gate, refusal_code::RefusalCode};
+use async_graphql::{ComplexObject, SimpleObject};
 use rhone_domain::aggregate::Rejection;
 use serde::{Deserialize, Serialize};
 
 /// Why a mutation was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct UserError {
-    /// A stable code, such as STALE_EPOCH.
+    /// The rule's own.
+    #[graphql(skip)]
     pub(crate) code: String,
     /// The input field it is about.
     pub(crate) field: Option<String>,
@@ -34,6 +36,14 @@ impl<R: Rejection> From<&R> for UserError {
             actual,
             gates: Vec::new(),
         }
+    }
+}
+
+#[ComplexObject]
+impl UserError {
+    /// Which rule.
+    async fn code(&self) -> RefusalCode {
+        RefusalCode::of(&self.code)
     }
 }
 

@@ -1,17 +1,32 @@
 //! The device flow for programs without a browser (RFC 8628): two endpoints for the program; what the person does is in
-//! `device_page`. The traps avoided: a device code that lets two in (it is redeemed once, in the step that makes the token),
+//! `device_page`. The traps avoided: a device code that lets two in (it is redeemed by the append that makes its token),
 //! a program that asks without a pause, and a page elsewhere that asks in its reader's name.
 
 use super::{SignIn, asker::Asker, sessions::seconds};
-use crate::identity::{PREFIX, hash};
+use crate::{
+    graphql::token::{new_secret, recorded},
+    identity::hash,
+};
 use axum::{
     Form, Json,
     extract::{State, rejection::FormRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use rhone_eventstore::clock::{random_bytes, secret};
+use rhone_domain::{
+    actor::{Actor, ActorKind, Writer},
+    authorization::Authority,
+    ids::{ActorId, CorrelationId, TokenId},
+    text::Name,
+    token::{self, Command, Limits, Token, own},
+};
+use rhone_eventstore::{
+    AppendError, Context, Dispatcher, PgLog,
+    clock::{random_bytes, secret},
+};
+use rhone_projections::inline::AuthorityRows;
 use serde_json::json;
+use sqlx::Row as _;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -34,6 +49,8 @@ struct No(StatusCode, &'static str, &'static str);
 impl No {
     const UNAVAILABLE: Self = Self(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "not at the moment");
 
+    const USED: Self = Self::of("invalid_grant", "there is no such code, or it was used");
+
     const fn of(error: &'static str, why: &'static str) -> Self {
         Self(StatusCode::BAD_REQUEST, error, why)
     }
@@ -41,9 +58,13 @@ impl No {
 
 impl From<sqlx::Error> for No {
     fn from(error: sqlx::Error) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a device was not served");
-        Self::UNAVAILABLE
+        unserved(&error)
     }
+}
+
+fn unserved(error: &(dyn std::error::Error + 'static)) -> No {
+    tracing::warn!(error, "a device was not served");
+    No::UNAVAILABLE
 }
 
 impl IntoResponse for No {
@@ -150,26 +171,54 @@ pub(super) async fn poll(State(sign_in): State<Arc<SignIn>>, headers: HeaderMap,
 }
 
 async fn redeemed(sign_in: &SignIn, device_code: &str) -> Result<Response, No> {
-    let token = format!("{PREFIX}{}", secret());
-    let id: Uuid = sign_in.clock.new_id();
-    let outcome: String = sqlx::query_scalar("SELECT identity.poll_device($1, $2, $3, $4, $5)")
+    let row = sqlx::query("SELECT outcome, actor, token FROM identity.poll_device($1, $2)")
         .bind(hash(device_code).0)
-        .bind(id)
-        .bind(hash(&token).0)
-        .bind("rhone login")
-        .bind(seconds(LIFE))
+        .bind(sign_in.clock.new_id::<Uuid>())
         .fetch_one(&sign_in.pool)
         .await?;
-    match outcome.as_str() {
-        "issued" => {
-            let body = json!({ "access_token": token, "token_type": "bearer", "expires_in": LIFE.as_secs() });
+    let (outcome, actor, token): (String, Option<Uuid>, Option<Uuid>) =
+        (row.try_get("outcome")?, row.try_get("actor")?, row.try_get("token")?);
+    match (outcome.as_str(), actor, token) {
+        ("granted", Some(actor), Some(token)) => {
+            let secret = new_secret();
+            made(sign_in, ActorId(actor), TokenId(token), &secret).await?;
+            let body = json!({ "access_token": secret, "token_type": "bearer", "expires_in": LIFE.as_secs() });
             Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
         }
-        "pending" => Err(No::of("authorization_pending", "nobody has answered yet")),
-        "slow_down" => Err(No::of("slow_down", "wait five seconds longer from now on")),
-        "denied" => Err(No::of("access_denied", "the person said no")),
-        "expired" => Err(No::of("expired_token", "it took too long: begin again")),
-        _ => Err(No::of("invalid_grant", "there is no such code, or it was used")),
+        ("pending", ..) => Err(No::of("authorization_pending", "nobody has answered yet")),
+        ("slow_down", ..) => Err(No::of("slow_down", "wait five seconds longer from now on")),
+        ("denied", ..) => Err(No::of("access_denied", "the person said no")),
+        ("expired", ..) => Err(No::of("expired_token", "it took too long: begin again")),
+        _ => Err(No::USED),
+    }
+}
+
+/// The token in the log; the same append redeems the code. Who comes second finds a token of that id.
+async fn made(sign_in: &SignIn, actor: ActorId, id: TokenId, secret: &str) -> Result<(), No> {
+    let log = PgLog::acting(sign_in.pool.clone(), actor);
+    let door = Dispatcher::new(log, sign_in.clock.clone(), AuthorityRows);
+    let mut loaded = door.load::<Token>(id).await.map_err(|error| unserved(&error))?;
+    let mut unit = door.unit(Context {
+        actor: Actor { id: actor, kind: ActorKind::User, on_behalf_of: None },
+        writer: Writer::Api,
+        authority: Authority::caller(own(actor), None),
+        workspace: own(actor),
+        correlation: CorrelationId(id.0),
+        causation: None,
+        idempotency_key: None,
+        traceparent: None,
+        region: None,
+        cell: None,
+    });
+    let (at, by) = (unit.now(), token::Asker { actor, limits: Limits::default() });
+    let name = Name::parse("name", "rhone login").expect("it is a name");
+    let limits = Limits { until: Some(at + LIFE), ..Limits::default() };
+    let create = Command::Create { id, name, limits, secret: recorded(secret), by, at };
+    unit.decide(&mut loaded, create).map_err(|_| No::USED)?;
+    match door.commit(unit, None, None).await {
+        Ok(_) => Ok(()),
+        Err(AppendError::Conflict { .. }) => Err(No::USED),
+        Err(error) => Err(unserved(&error)),
     }
 }
 

@@ -10,7 +10,22 @@ use rhone_api::{Exposure, graphql};
 use std::{env, fs, path::PathBuf};
 
 /// Breaks of the released schema that are meant, in the words of the test; emptied with each release.
-const MEANT: &[&str] = &[];
+const MEANT: &[&str] = &[
+    // The codes of refusals are listed; on the wire they are the same words.
+    "Affordance.code: was String, is RefusalCode",
+    "FailoverPlan.code: was String, is RefusalCode",
+    "RegionReadiness.code: was String, is RefusalCode",
+    "RouteChangePlan.code: was String, is RefusalCode",
+    "ScalePlan.code: was String, is RefusalCode",
+    "UserError.code: was String!, is RefusalCode!",
+    // Tokens answer as everything else does.
+    "Mutation.tokenRotate: was TokenRotatePayload!, is TokenPayload!",
+    "TokenPayload.tokenId: the field is gone",
+    "TokenPayload.secret: was String!, is String",
+    "TokenPayload.expiresAt: the field is gone",
+    "TokenRevokePayload.revoked: the field is gone",
+    "TokenRotatePayload: the type is gone",
+];
 
 fn current() -> String {
     graphql::builder(Exposure::Development).finish().sdl()

@@ -149,45 +149,5 @@ pub(crate) const MEMBERS: &str = "query($id: ID!, $first: Int, $after: String) {
 pub(crate) const INVITATIONS: &str = "query($id: ID!, $first: Int, $after: String) { workspace(id: $id) { \
      invitations(first: $first, after: $after) { nodes { id role invitedBy createdAt expiresAt } \
      pageInfo { hasNextPage endCursor } } } }";
-/// The one mutation besides the tokens' that shows a secret.
-pub(crate) const MEMBER_INVITE: &str = "mutation($input: MemberInviteInput!) { memberInvite(input: $input) { secret \
-     invitation { id role expiresAt } plannedEvents { stream version type payload } \
-     userErrors { code field message expected actual gates { kind state reason evidence } } } }";
-
 /// Who asks.
 pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
-
-/// The bodies of the tokens' mutations, which have no payload like the others.
-pub(crate) const TOKEN_CREATE: &str =
-    "mutation($input: TokenCreateInput!) { tokenCreate(input: $input) { tokenId secret expiresAt } }";
-pub(crate) const EDGE_TOKEN_CREATE: &str =
-    "mutation($input: EdgeTokenCreateInput!) { edgeTokenCreate(input: $input) { tokenId secret } }";
-pub(crate) const RUNNER_TOKEN_CREATE: &str =
-    "mutation($input: RunnerTokenCreateInput!) { runnerTokenCreate(input: $input) { tokenId secret } }";
-pub(crate) const TOKEN_ROTATE: &str = "mutation($input: TokenRotateInput!) { tokenRotate(input: $input) { rotated \
-     token { tokenId secret expiresAt } } }";
-pub(crate) const TOKEN_REVOKE: &str = "mutation($input: TokenRevokeInput!) { tokenRevoke(input: $input) { revoked } }";
-
-#[cfg(test)]
-mod tests {
-    //! The documents that no mutation's constant covers are in the schema too.
-    use super::*;
-
-    #[test]
-    fn the_mutations_that_show_secrets_are_in_the_schema_with_that_input() {
-        let schema = include_str!("../../../api/schema.graphql");
-        let tokens = [
-            (TOKEN_CREATE, "tokenCreate"),
-            (EDGE_TOKEN_CREATE, "edgeTokenCreate"),
-            (RUNNER_TOKEN_CREATE, "runnerTokenCreate"),
-            (TOKEN_REVOKE, "tokenRevoke"),
-            (TOKEN_ROTATE, "tokenRotate"),
-            (MEMBER_INVITE, "memberInvite"),
-        ];
-        for (document, field) in tokens {
-            let input = document.split(['(', ')']).nth(1).and_then(|variable| variable.strip_prefix("$input: "));
-            let input = input.expect("it has an input");
-            assert!(schema.contains(&format!("\t{field}(input: {input}):")), "{field}({input})");
-        }
-    }
-}

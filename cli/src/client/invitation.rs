@@ -1,14 +1,12 @@
-//! Inviting from the command line. The trap avoided: asking twice because the first answer was lost; the second one has no
-//! secret any more, so what shows one is never repeated.
+//! Inviting from the command line.
 
 use super::{
-    args::{How, MemberRole},
-    connection::{Again, Connection},
+    args::MemberRole,
+    connection::Connection,
     documents,
     failure::Failure,
-    mutation::Payload,
-    run::{next, not_found},
-    show,
+    mutation::MEMBER_INVITE,
+    run::{Asking, next, not_found},
 };
 use crate::output;
 use serde_json::{Value, json};
@@ -22,18 +20,10 @@ pub(super) struct Invite {
 }
 
 /// `rhone member invite`.
-pub(super) async fn invite(connection: &Connection, asked: Invite, how: &How) -> Result<(), Failure> {
+pub(super) async fn invite(asking: &Asking<'_>, asked: Invite) -> Result<(), Failure> {
     let seconds = asked.days.map(|days| u64::from(days) * 86_400);
-    let input = json!({ "input": {
-        "workspaceId": asked.workspace, "role": asked.role.word(), "expiresInSeconds": seconds,
-        "idempotencyKey": how.idempotency_key, "dryRun": how.dry_run,
-    } });
-    let mut answer = connection.ask(documents::MEMBER_INVITE, input, Again::MustNot).await?;
-    let payload = Payload::new(answer["memberInvite"].take(), "invitation");
-    if how.json || payload.refusal().is_none() {
-        show::data(payload.whole(), how.json);
-    }
-    payload.accepted().map(drop)
+    let input = json!({ "workspaceId": asked.workspace, "role": asked.role.word(), "expiresInSeconds": seconds });
+    asking.change_once(&MEMBER_INVITE, input).await
 }
 
 /// `rhone member list`: who belongs to it, then who may still come in.

@@ -3,10 +3,11 @@
 //! file of its owner's.
 
 use super::{
-    connection::{Again, Connection},
+    connection::Connection,
     documents,
     failure::Failure,
     logins::{Logins, chosen},
+    mutation::TOKEN_REVOKE,
     show,
 };
 use crate::{Report, Stage, data::Data, private_file};
@@ -99,8 +100,7 @@ pub(super) async fn logout(data: &Data, json: bool) -> Result<(), Failure> {
     let connection = Connection::new(&url, &token)?;
     let ended = async {
         let id = viewer(&connection).await?["tokenId"].take();
-        let input = json!({ "input": { "tokenId": id } });
-        connection.ask(documents::TOKEN_REVOKE, input, Again::May).await
+        connection.mutate(&TOKEN_REVOKE, json!({ "tokenId": id })).await
     };
     match ended.await {
         // It was ended already, from elsewhere or by time.

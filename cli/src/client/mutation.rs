@@ -18,19 +18,26 @@ pub struct Mutation {
     pub object: &'static str,
     /// What is asked of that; nothing where the operation says it all, for the object waits for the read models.
     pub selection: &'static str,
+    /// What it tells besides, once.
+    pub told: &'static str,
 }
 
 impl Mutation {
     const fn of(name: &'static str, input: &'static str, object: &'static str, selection: &'static str) -> Self {
-        Self { name, input, object, selection }
+        Self { name, input, object, selection, told: "" }
+    }
+
+    /// The same of one that tells a secret.
+    const fn telling(self) -> Self {
+        Self { told: "secret", ..self }
     }
 
     /// As it is sent.
     pub(crate) fn document(&self) -> String {
-        let Self { name, input, object, selection } = self;
+        let Self { name, input, object, selection, told } = self;
         let object = if selection.is_empty() { String::new() } else { format!("{object} {{ {selection} }}") };
         format!(
-            "mutation($input: {input}!) {{ {name}(input: $input) {{ {object} operation {{ {OPERATION} }} \
+            "mutation($input: {input}!) {{ {name}(input: $input) {{ {told} {object} operation {{ {OPERATION} }} \
              replayed position plannedEvents {{ stream version type payload }} \
              userErrors {{ code field message expected actual gates {{ kind state reason evidence }} }} }} }}"
         )
@@ -91,8 +98,27 @@ pub(crate) const INVITATION_REVOKE: Mutation =
 pub(crate) const INVITATION_ACCEPT: Mutation =
     Mutation::of("invitationAccept", "InvitationAcceptInput", "workspace", "id slug name");
 
+pub(crate) const MEMBER_INVITE: Mutation =
+    Mutation::of("memberInvite", "MemberInviteInput", "invitation", "id role expiresAt").telling();
+const TOKEN: &str = "tokenId name hint workspaceId grants createdAt expiresAt rotatedAt revokedAt";
+pub(crate) const TOKEN_CREATE: Mutation =
+    Mutation::of("tokenCreate", "TokenCreateInput", "token", TOKEN).telling();
+pub(crate) const TOKEN_ROTATE: Mutation =
+    Mutation::of("tokenRotate", "TokenRotateInput", "token", TOKEN).telling();
+pub(crate) const TOKEN_REVOKE: Mutation = Mutation::of("tokenRevoke", "TokenRevokeInput", "token", TOKEN);
+pub(crate) const EDGE_TOKEN_CREATE: Mutation =
+    Mutation::of("edgeTokenCreate", "EdgeTokenCreateInput", "token", TOKEN).telling();
+pub(crate) const RUNNER_TOKEN_CREATE: Mutation =
+    Mutation::of("runnerTokenCreate", "RunnerTokenCreateInput", "token", TOKEN).telling();
+
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 26] = [
+pub(crate) const ALL: [&Mutation; 32] = [
+    &MEMBER_INVITE,
+    &TOKEN_CREATE,
+    &TOKEN_ROTATE,
+    &TOKEN_REVOKE,
+    &EDGE_TOKEN_CREATE,
+    &RUNNER_TOKEN_CREATE,
     &SOURCE_CREDENTIAL_SET,
     &SOURCE_CREDENTIAL_REMOVE,
     &INVITATION_REVOKE,

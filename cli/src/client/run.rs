@@ -2,7 +2,7 @@
 
 use super::{
     args::{Daily, How, Noun},
-    connection::Connection,
+    connection::{Again, Connection},
     daily, deploy, documents,
     failure::Failure,
     follow::{self, follow},
@@ -87,13 +87,13 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
             show::data(&operation, how.json);
             Ok(())
         }
-        Plan::Invite(asked) => invitation::invite(&asking.connection, asked, how).await,
+        Plan::Invite(asked) => invitation::invite(&asking, asked).await,
         Plan::Members(workspace) => invitation::list(&asking.connection, &workspace, how.json).await,
         Plan::Accept(said) => {
             let secret = said.map_or_else(|| secret(None), Ok)?;
             asking.change(&INVITATION_ACCEPT, json!({ "secret": secret.trim() })).await
         }
-        Plan::Token(verb) => token::run(&asking.connection, verb, how.json).await,
+        Plan::Token(verb) => token::run(&asking, verb).await,
     }
 }
 
@@ -175,6 +175,14 @@ impl Asking<'_> {
         whole["operation"] = self.followed(operation, sent).await?;
         show::data(&whole, self.how.json);
         Ok(())
+    }
+
+    /// Sends a mutation that tells a secret. It is never sent twice: the answer to the second one has no secret any more.
+    pub(super) async fn change_once(&self, mutation: &Mutation, mut input: Value) -> Result<(), Failure> {
+        input["idempotencyKey"] = json!(self.how.idempotency_key);
+        input["dryRun"] = json!(self.how.dry_run);
+        let mut data = self.connection.ask(&mutation.document(), json!({ "input": input }), Again::MustNot).await?;
+        self.shown(&Payload::new(data[mutation.name].take(), mutation.object))
     }
 
     /// What a rule says against it, without doing anything.

@@ -1,19 +1,16 @@
-//! The life of API tokens from the command line. The trap avoided: asking twice for a new secret because the first answer was
-//! lost; what shows a secret is never repeated.
+//! The life of API tokens from the command line. A secret is shown once, by what makes it.
 
 use super::{
     args::TokenVerb,
-    connection::{Again, Connection},
-    documents,
     failure::Failure,
     list,
-    run::not_found,
-    show,
+    mutation::{EDGE_TOKEN_CREATE, RUNNER_TOKEN_CREATE, TOKEN_CREATE, TOKEN_REVOKE, TOKEN_ROTATE},
+    run::Asking,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// One verb.
-pub(super) async fn run(connection: &Connection, verb: TokenVerb, as_json: bool) -> Result<(), Failure> {
+pub(super) async fn run(asking: &Asking<'_>, verb: TokenVerb) -> Result<(), Failure> {
     match verb {
         TokenVerb::Create { name, workspace, grants, read_only, days } => {
             // No grants at all mean a token that only reads; none said mean all of them.
@@ -21,44 +18,16 @@ pub(super) async fn run(connection: &Connection, verb: TokenVerb, as_json: bool)
             let seconds = days.map(|days| u64::from(days) * 86_400);
             let input =
                 json!({ "name": name, "workspaceId": workspace, "grants": grants, "expiresInSeconds": seconds });
-            made(connection, (documents::TOKEN_CREATE, "tokenCreate"), input, as_json).await
+            asking.change_once(&TOKEN_CREATE, input).await
         }
         TokenVerb::Edge { region, name } => {
-            let input = json!({ "regionId": region, "name": name });
-            made(connection, (documents::EDGE_TOKEN_CREATE, "edgeTokenCreate"), input, as_json).await
+            asking.change_once(&EDGE_TOKEN_CREATE, json!({ "regionId": region, "name": name })).await
         }
         TokenVerb::Runner { host, name } => {
-            let input = json!({ "hostId": host, "name": name });
-            made(connection, (documents::RUNNER_TOKEN_CREATE, "runnerTokenCreate"), input, as_json).await
+            asking.change_once(&RUNNER_TOKEN_CREATE, json!({ "hostId": host, "name": name })).await
         }
-        TokenVerb::List => list::run(connection, &list::TOKENS, None, as_json).await,
-        TokenVerb::Rotate { token } => {
-            let input = json!({ "input": { "tokenId": token } });
-            let answer = connection.ask(documents::TOKEN_ROTATE, input, Again::MustNot).await?;
-            show::data(&answer["tokenRotate"]["token"], as_json);
-            found(&answer["tokenRotate"]["rotated"])
-        }
-        TokenVerb::Revoke { token } => {
-            let input = json!({ "input": { "tokenId": token } });
-            let answer = connection.query(documents::TOKEN_REVOKE, input).await?;
-            show::data(&answer["tokenRevoke"], as_json);
-            found(&answer["tokenRevoke"]["revoked"])
-        }
+        TokenVerb::List => list::run(&asking.connection, &list::TOKENS, None, asking.how.json).await,
+        TokenVerb::Rotate { token } => asking.change_once(&TOKEN_ROTATE, json!({ "tokenId": token })).await,
+        TokenVerb::Revoke { token } => asking.change(&TOKEN_REVOKE, json!({ "tokenId": token })).await,
     }
-}
-
-/// A token that was not there before.
-async fn made(
-    connection: &Connection,
-    (document, field): (&str, &str),
-    input: Value,
-    as_json: bool,
-) -> Result<(), Failure> {
-    let answer = connection.ask(document, json!({ "input": input }), Again::MustNot).await?;
-    show::data(&answer[field], as_json);
-    Ok(())
-}
-
-fn found(done: &Value) -> Result<(), Failure> {
-    if *done == true { Ok(()) } else { Err(not_found("token of yours, still valid")) }
 }

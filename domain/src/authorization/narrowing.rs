@@ -3,10 +3,12 @@
 //! grants to somebody or by making another token.
 
 use super::Grant;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
 
 /// What a token leaves of its holder's rights.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Option<BTreeSet<Grant>>", into = "Option<BTreeSet<Grant>>")]
 pub enum Narrowing {
     /// All of them.
     #[default]
@@ -44,9 +46,30 @@ impl Narrowing {
         }
     }
 
+    /// Whether it leaves everything.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Whole)
+    }
+
     /// Whether nothing can be changed with it.
     pub fn reads_only(&self) -> bool {
         matches!(self, Self::Only(grants) if grants.is_empty())
+    }
+}
+
+/// As the log and the tokens' table have it.
+impl From<Option<BTreeSet<Grant>>> for Narrowing {
+    fn from(grants: Option<BTreeSet<Grant>>) -> Self {
+        grants.map_or(Self::Whole, Self::Only)
+    }
+}
+
+impl From<Narrowing> for Option<BTreeSet<Grant>> {
+    fn from(narrowing: Narrowing) -> Self {
+        match narrowing {
+            Narrowing::Whole => None,
+            Narrowing::Only(grants) => Some(grants),
+        }
     }
 }
 

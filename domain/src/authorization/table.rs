@@ -124,6 +124,13 @@ pub const TABLE: &[Row] = &[
     needs("route_owner.freeze", &[Api], Grant::RouteHold, Level::Environment),
     needs("route_owner.unfreeze", &[Api], Grant::RouteHold, Level::Environment),
     own("route_owner.raise_epoch", &[Platform]),
+    row("token.create", &[Api], Need::Own, Level::Workspace),
+    row("token.rotate", &[Api], Need::Own, Level::Workspace),
+    row("token.revoke", &[Api], Need::Own, Level::Workspace),
+    // What is known of it comes from where it was made; it stands beside the command that needs it.
+    row("token.find", &[Api, Platform], Need::Beside, Level::Workspace),
+    needs("token.issue", &[Platform], Grant::PlatformManage, Level::Platform),
+    needs("token.withdraw", &[Platform], Grant::PlatformManage, Level::Platform),
     needs("variables.change", &[Api], Grant::VariablesManage, Level::Environment),
     own("route_owner.sleep", &[Scheduler]),
     own("route_owner.wake", &[Scheduler]),

@@ -41,6 +41,7 @@ const CATEGORIES: &[(&str, Reread)] = &[
     (Refusals::CATEGORY, reread::<Refusals>),
     (Region::CATEGORY, reread::<Region>),
     (RouteOwner::CATEGORY, reread::<RouteOwner>),
+    (Token::CATEGORY, reread::<Token>),
     (Variables::CATEGORY, reread::<Variables>),
     (RuntimeServices::CATEGORY, reread::<RuntimeServices>),
     (Workspace::CATEGORY, reread::<Workspace>),

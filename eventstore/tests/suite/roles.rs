@@ -138,6 +138,8 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
     (
         API,
         &[
+            "SELECT authority.apply_token('{}')",
+            "SELECT identity.is_person(gen_random_uuid())",
             "SELECT log.claim_lease('operation:1', 'api', 10)",
             "SELECT log.take_checkpoint('x', 1, 1)",
             "SELECT log.forget_requests('8 days', 1)",
@@ -151,8 +153,9 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
         &[
             "INSERT INTO vault.app_keys (workspace, app, purpose, generation, kek, wrapped)
            VALUES (gen_random_uuid(), gen_random_uuid(), 'data', 1, 'k', decode(repeat('00', 60), 'hex'))",
-            "SELECT identity.rotate(gen_random_uuid(), sha256('x'), 'abcd', gen_random_uuid(), NULL, NULL)",
-            "SELECT identity.issue_token(gen_random_uuid(), sha256('x'), 'abcd', gen_random_uuid(), NULL, NULL, 'n', NULL)",
+            "SELECT outcome FROM identity.poll_device(sha256('x'), gen_random_uuid())",
+            "SELECT name FROM identity.token(gen_random_uuid(), gen_random_uuid(), NULL)",
+            "SELECT identity.supported_until(gen_random_uuid())",
         ],
     ),
     (

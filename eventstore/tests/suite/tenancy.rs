@@ -179,3 +179,36 @@ async fn an_actor_cannot_append_in_a_workspace_it_does_not_belong_to() {
     api.append(append(&stream(), 0, 1)).await.expect("in her own she may");
     database.log().await.append(intrusion).await.expect("the control plane's own roles may");
 }
+
+fn in_tenant(tenant: WorkspaceId, stream: &StreamId) -> Append {
+    let events = vec![event_in(tenant, stream, 1)];
+    let writes = vec![StreamWrite { stream: stream.clone(), expected: Version(0), events }];
+    Append { writes, ..Append::new(tenant) }
+}
+
+/// What concerns no workspace stands in a tenant whose id is the person's.
+#[tokio::test]
+async fn what_is_a_persons_own_is_written_and_read_by_that_person_alone() {
+    let (database, ..) = two_tenants().await;
+    // Bob has shown a token once; that is what makes an id a person's.
+    let shown = format!("SELECT identity.issue(gen_random_uuid(), sha256('bob'), 'user', '{BOB}', NULL, NULL, NULL, 'b', NULL)");
+    database.run(shown).await;
+    let pool = database.role(API, 1).await;
+    let (own, bobs) = (stream(), stream());
+    let alice = PgLog::acting(pool.clone(), ALICE);
+    alice.append(in_tenant(WorkspaceId(ALICE.0), &own)).await.expect("in her own she may");
+    let refused = alice.append(in_tenant(WorkspaceId(BOB.0), &bobs)).await;
+    assert!(matches!(&refused, Err(AppendError::Refused { code, .. }) if code == "RH007"), "{refused:?}");
+    assert_eq!(seen(&alice, &own).await, 1);
+    assert_eq!(seen(&alice.clone().within(ACME), &own).await, 0, "a token of one workspace sees nothing beyond it");
+    assert_eq!(seen(&PgLog::acting(pool.clone(), BOB), &own).await, 0);
+    assert_eq!(seen(&PgLog::new(pool), &own).await, 0, "the one connection remembers nobody");
+    // The mutant: a rule that takes every tenant without members for one that is about to be opened.
+    let definition = "SELECT pg_get_functiondef('authority.may_write(name, uuid, uuid)'::regprocedure)";
+    let mut admin = database.admin().await;
+    let whole: String = sqlx::query_scalar(definition).fetch_one(&mut admin).await.expect("it can be read");
+    let broken = whole.replace("AND NOT identity.is_person(p_workspace)", "");
+    assert_ne!(whole, broken, "nothing was broken");
+    database.run(broken).await;
+    alice.append(in_tenant(WorkspaceId(BOB.0), &bobs)).await.expect("the mutant lets her write into what is Bob's");
+}

@@ -134,8 +134,10 @@ fn access_of(row: &PgRow) -> Result<Access, sqlx::Error> {
     })
 }
 
-/// The workspaces that the session's actor may see.
+/// The workspaces that the session's actor may see; what is the actor's own is none.
 pub async fn workspaces(connection: &mut PgConnection) -> Result<Vec<WorkspaceId>, sqlx::Error> {
-    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT authority.workspaces()").fetch_one(connection).await?;
+    const WORKSPACES: &str =
+        "SELECT array_remove(authority.workspaces(), nullif(current_setting('rhone.actor', true), '')::uuid)";
+    let ids: Vec<Uuid> = sqlx::query_scalar(WORKSPACES).fetch_one(connection).await?;
     Ok(ids.into_iter().map(WorkspaceId).collect())
 }

@@ -13,7 +13,7 @@ pub(crate) const MUTATIONS: [(&str, &str); 10] = [
     ("environmentCreate", "environment { id }"),
     ("environmentHostAttach", "routeOwner { epoch }"),
     ("environmentFreeze", "routeOwner { epoch }"),
-    ("tokenCreate", "tokenId"),
+    ("tokenCreate", "token { tokenId }"),
     ("environmentPolicySet", "environment { id }"),
     ("environmentSleepPolicySet", "environment { id }"),
     ("memberAdd", "workspace { id }"),

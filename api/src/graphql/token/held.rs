@@ -12,10 +12,11 @@ use crate::{
 };
 use async_graphql::{Context, ID, SimpleObject};
 use chrono::{DateTime, Utc};
-use rhone_domain::authorization::Narrowing;
+use rhone_domain::{authorization::Narrowing, ids::TokenId};
+use rhone_eventstore::Position;
 use uuid::Uuid;
 
-/// A token of the caller.
+/// A token of the caller, or one that was made for a machine.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct ApiToken {
     /// To revoke or to rotate it by.
@@ -55,15 +56,24 @@ impl ApiToken {
             token_id: held.token.to_string(),
             name: held.name,
             hint: held.hint,
-            workspace_id: held.workspace.map(id::show),
-            grants: words(&held.narrowing),
+            workspace_id: held.limits.workspace.map(id::show),
+            grants: words(&held.limits.narrowing),
             created_at: held.created_at,
-            expires_at: held.expires_at,
+            expires_at: held.limits.until,
             last_used_at: held.last_used_at,
             rotated_at: held.rotated_at,
             revoked_at: held.revoked_at,
             current: held.token == shown,
         }
+    }
+}
+
+impl ApiToken {
+    /// Written inline, so it needs no waiting.
+    pub(crate) async fn find(ctx: &Context<'_>, id: TokenId, _: Option<Position>) -> Result<Option<Self>, Fault> {
+        let principal = ctx.principal();
+        let kept = ctx.platform().tokens.kept(id, principal).await.map_err(Fault::internal)?;
+        Ok(kept.map(|kept| Self::of(kept.held, principal.token)))
     }
 }
 

@@ -77,6 +77,12 @@ route_owner.lift_quarantine   | api                          | yes yes no      n
 route_owner.freeze            | api                          | yes yes no      no  | route_hold environment
 route_owner.unfreeze          | api                          | yes yes no      no  | route_hold environment
 route_owner.raise_epoch       | platform                     | no  no  no      no  | -
+token.create                  | api                          | yes yes yes     yes | -
+token.rotate                  | api                          | yes yes yes     yes | -
+token.revoke                  | api                          | yes yes yes     yes | -
+token.find                    | api platform                 | yes yes yes     yes | -
+token.issue                   | platform                     | yes no  no      no  | platform_manage platform
+token.withdraw                | platform                     | yes no  no      no  | platform_manage platform
 variables.change              | api                          | yes yes no      no  | variables_manage environment
 route_owner.sleep             | scheduler                    | no  no  no      no  | -
 route_owner.wake              | scheduler                    | no  no  no      no  | -

@@ -18,7 +18,7 @@ use crate::{
     source_credential::SourceHost,
     story::{BERGEN, BLUE, BLUE_BYTES, FIRST, GREEN_BYTES, LYON, because, bindings::binding_id, slug},
     text::MigrationName,
-    variables, workspace,
+    token, variables, workspace,
 };
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 use uuid::Uuid;
@@ -173,6 +173,7 @@ fn of_hosts() -> Vec<Row> {
 fn of_workspaces() -> Vec<Row> {
     use Unauthorized as U;
     use claim::Rejection as C;
+    use token::Rejection as T;
     use workspace::{Rejection as R, Role};
     let workspaces = of!("workspace", R {
         R::Exists => R::Exists,
@@ -201,8 +202,17 @@ fn of_workspaces() -> Vec<Row> {
             narrowing: Narrowing::Only(BTreeSet::from([Grant::Deploy])),
         },
     });
+    let tokens = of!("token", T {
+        T::Exists => T::Exists,
+        T::NoToken => T::NoToken,
+        T::PassesRightsOn { .. } => T::PassesRightsOn { grant: Grant::MembersManage },
+        T::Wider => T::Wider,
+        T::OutlivesMaker => T::OutlivesMaker,
+        T::Lifetime => T::Lifetime,
+        T::NotForAMachine => T::NotForAMachine,
+    });
     let claims = of!("claim", C { C::Taken => C::Taken, C::NotHeld => C::NotHeld });
-    [workspaces, everybody, claims].concat()
+    [workspaces, everybody, tokens, claims].concat()
 }
 
 fn of_apps() -> Vec<Row> {

@@ -7,7 +7,7 @@ use crate::{
     aggregate::{Encoded, Event, encode},
     allocation, app, artifact,
     artifact_facts::ArtifactFacts,
-    authorization::Grant,
+    authorization::{Grant, Narrowing},
     cell, claim,
     database_impact::Impact,
     deploy, deployment,
@@ -16,7 +16,7 @@ use crate::{
     environment,
     feed::Drain,
     host,
-    ids::ArtifactId,
+    ids::{ArtifactId, TokenId},
     migrations,
     numbers::{EnvSet, Epoch, FeedSeq, Fence, SleepGeneration},
     operation,
@@ -31,7 +31,7 @@ use crate::{
         restored, slug, validated,
     },
     text::{Commit, Username},
-    variables, workspace,
+    token, variables, workspace,
 };
 
 /// One of each.
@@ -98,6 +98,7 @@ pub(super) fn samples() -> Vec<Encoded> {
         written([refusal::Event::Recorded { refused: refused(), at: at(1) }]),
         written([region::Event::Created(region::Created { id: LYON, slug: slug("lyon"), name: name("Lyon") })]),
         written(routes()),
+        written(tokens()),
         written([variables()]),
         written(bindings::runtime_services()),
         written(workspaces()),
@@ -311,6 +312,26 @@ fn workspaces() -> [workspace::Event; 10] {
         },
         workspace::Event::InvitationRevoked { invitation: INVITATION },
         workspace::Event::InvitationAccepted { invitation: INVITATION, actor: ALICE, role: workspace::Role::Member },
+    ]
+}
+
+fn tokens() -> [token::Event; 6] {
+    let secret = || token::Secret { digest: GREEN_BYTES, hint: "x7Qk".into() };
+    let limits = token::Limits {
+        workspace: Some(ACME),
+        narrowing: Narrowing::Only([Grant::Deploy].into()),
+        until: Some(at(3_600)),
+    };
+    let id = TokenId(uuid::Uuid::from_u128(0x70ce));
+    let of = |holder, name: &str, limits| token::Described { id, actor: ALICE, holder, name: self::name(name), limits };
+    let runner = token::Holder::Runner(HOST_1);
+    [
+        token::Event::Created { token: of(token::Holder::Person, "ci", limits.clone()), secret: secret(), at: at(0) },
+        token::Event::Issued { token: of(runner, "runner 1", token::Limits::default()), secret: secret(), at: at(0) },
+        token::Event::Found { token: of(token::Holder::Person, "laptop", limits), made: at(0) },
+        token::Event::Rotated { secret: secret(), at: at(60) },
+        token::Event::Revoked { at: at(90) },
+        token::Event::Withdrawn { at: at(90) },
     ]
 }
 
