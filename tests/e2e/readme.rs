@@ -22,7 +22,7 @@ region=$(rhone region list | grep "  local  " | cut -d' ' -f1)
 rhone cell list --region $region | grep "^cell_"
 cell=$(rhone cell list --region $region | grep "  cell-1$" | cut -d' ' -f1)
 rhone host list --cell $cell | grep "^host_"
-token=$(rhone token create --name found --read-only | id tokenId)
+token=$(rhone token create --name found --read-only | id token.tokenId)
 rhone token list | grep "^$token  .*  found  "
 rhone token list | wc -l
 rhone token revoke $token

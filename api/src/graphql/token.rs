@@ -31,6 +31,10 @@ use rhone_domain::{
 use rhone_eventstore::{Loaded, Unit, clock};
 use uuid::Uuid;
 
+/// As the table of authorization names them.
+const ROTATE: &str = "token.rotate";
+const REVOKE: &str = "token.revoke";
+
 /// How much of a secret is kept for people to know it again.
 const HINT: usize = 4;
 
@@ -202,7 +206,7 @@ impl Change for Rotate {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        let found = found(bench, self.token, "token.rotate").await?;
+        let found = found(bench, self.token, ROTATE).await?;
         let (secret, by, at) = (self.secret.clone(), bench.principal.as_asker(), found.unit.now());
         found.decide(Command::Rotate { secret, by, at })
     }
@@ -222,7 +226,7 @@ impl Change for Revoke {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        let found = found(bench, self.token, "token.revoke").await?;
+        let found = found(bench, self.token, REVOKE).await?;
         let (by, at) = (bench.principal.as_asker(), found.unit.now());
         let end = match found.holder {
             Holder::Person => Command::Revoke { by, at },
@@ -256,13 +260,12 @@ async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<
     };
     let described = token.state.token.clone().or_else(|| outside.as_ref().map(|(described, _)| described.clone()));
     let Some(described) = described else { return Err(nothing(bench, id, command).await?) };
-    let writer = match described.holder {
-        Holder::Person => Writer::Api,
-        Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) if belongs_to(bench.ctx, PLATFORM).await? => {
-            Writer::Platform
-        }
-        Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) => return Err(nothing(bench, id, command).await?),
-    };
+    // A machine's gets no other secret, and is ended by those who run the platform.
+    let withdrawn = described.holder != Holder::Person;
+    if withdrawn && (command != REVOKE || !belongs_to(bench.ctx, PLATFORM).await?) {
+        return Err(nothing(bench, id, command).await?);
+    }
+    let writer = if withdrawn { Writer::Platform } else { Writer::Api };
     let mut unit = bench.unit(writer, described.tenant(), CorrelationId(bench.new_id()));
     if let Some((token_found, made)) = outside {
         decide(&mut unit, &mut token, Command::Find { token: token_found, made })?;
