@@ -172,8 +172,8 @@ fn gaps(rows: &[Row]) -> Vec<String> {
 
 /// A test with what stands above it, if it is one that runs.
 fn test_of(file: &Path, test: &str) -> Option<String> {
-    let text = fs::read_to_string(file).ok()?;
-    let (above, below) = text.split_once(&format!("fn {test}("))?;
+    let whole = fs::read_to_string(file).ok()?;
+    let (above, below) = whole.split_once(&format!("fn {test}("))?;
     let above = above.rsplit("\n\n").next().unwrap_or_default();
     let runs = above.lines().map(str::trim).any(|line| line == "#[test]" || line.starts_with("#[tokio::test"));
     let indent = above.lines().last().map_or(0, |line| line.len() - line.trim_start().len());
