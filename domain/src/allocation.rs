@@ -1,6 +1,6 @@
 //! Allocation: one running instance of an artifact on a host. Owner: regional scheduler. Writer: scheduler and runner.
-//! Trap: taking its health for ownership; it serves only the environment it was planned for, and only while the
-//! RouteOwner says so.
+//! Durability: the log for what changed; the runner's disk for what it was ordered. Trap: taking its health for ownership; it
+//! serves only the environment it was planned for, and only while the RouteOwner says so.
 
 use crate::{
     actor::{UnknownWord, words},

@@ -1,6 +1,6 @@
 //! App: the hosted application, independent of any deploy, and with which credentials its sources are read. Owner: Rhone.
-//! Writer: create and import operations, and people who manage its secrets. Trap: confusing it with one running process;
-//! nothing that runs is mentioned here, and no region or cell either.
+//! Writer: create and import operations, and people who manage its secrets. Durability: the log. Trap: confusing it with one
+//! running process; nothing that runs is mentioned here, and no region or cell either.
 
 use crate::{
     aggregate::{self, Aggregate},

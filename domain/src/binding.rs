@@ -168,4 +168,4 @@ pub fn vault_name(binding: BindingId) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

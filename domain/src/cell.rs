@@ -1,5 +1,5 @@
 //! Cell: isolation unit of a region, with its runners and service bindings. Owner: Rhone. Writer: platform provisioning.
-//! Trap: hard-coding the first cell into what users see; a cell is never part of an app's identity.
+//! Durability: the log. Trap: hard-coding the first cell into what users see; a cell is never part of an app's identity.
 
 use crate::{
     aggregate::{self, Aggregate},

@@ -188,4 +188,4 @@ fn overdue(requested: &Requested, stage: Stage) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,5 @@
 //! Deployment: a candidate release with the evidence of its build, validation and promotions. Owner: Rhone. Writer: pipeline.
-//! Trap: calling it successful before validation evidence exists; only `Validated` makes it promotable.
+//! Durability: the log. Trap: calling it successful before validation evidence exists; only `Validated` makes it promotable.
 
 use crate::{
     aggregate::{self, Aggregate},

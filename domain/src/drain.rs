@@ -203,4 +203,4 @@ fn failure(code: &str, message: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! Environment: a traffic and policy lane of an app; also the route key. Owner: Rhone. Writer: environment operations.
-//! Trap: an environment that quietly shares what another one mutates. Its region and cell are placement, not identity.
+//! Durability: the log. Trap: an environment that quietly shares what another one mutates. Its region and cell are placement,
+//! not identity.
 
 use crate::{
     actor::{UnknownWord, words},

@@ -114,6 +114,9 @@ fn at(world: &World<'_>, requested: &Requested, stage: Stage) -> Step {
 }
 
 fn cordon(world: &World<'_>, requested: &Requested) -> Step {
+    if world.now >= requested.deadline {
+        return Step::Fail(late());
+    }
     let by = Some(requested.id);
     let command = host::Command::Cordon { reason: because(requested, "a drain begins"), by };
     match crate::aggregate::Aggregate::decide(world.host, command.clone()) {
@@ -128,21 +131,31 @@ fn cordon(world: &World<'_>, requested: &Requested) -> Step {
     }
 }
 
-/// Without quorum, headroom, sessions that can drain and a host that is as ordered, nothing is evacuated.
+/// Without quorum, headroom, sessions that can drain and a host that is as ordered, nothing is evacuated; nor after the deadline.
 fn judge(world: &World<'_>, requested: &Requested) -> Step {
     let facts = facts(world, requested);
-    match headroom::decide(&facts) {
-        Decision::Go(_) => {
+    let failure = match headroom::decide(&facts) {
+        Decision::Go(_) if world.now < requested.deadline => {
             let evidence = Evidence { gates: headroom::gates(&facts), ..Evidence::default() };
-            Step::Do(Act::Evacuate(host::Command::BeginDrain { by: requested.id }, evidence))
+            return Step::Do(Act::Evacuate(host::Command::BeginDrain { by: requested.id }, evidence));
         }
-        Decision::Refuse(missing) => {
-            let failure = refusal(&missing);
-            match release(world, requested, "the drain refused to evacuate") {
-                Some(undo) => Step::Do(Act::GiveUp(undo, failure)),
-                None => Step::Fail(failure),
-            }
-        }
+        Decision::Go(_) => late(),
+        Decision::Refuse(missing) => refusal(&missing),
+    };
+    match release(world, requested, "the drain refused to evacuate") {
+        Some(undo) => Step::Do(Act::GiveUp(undo, failure)),
+        None => Step::Fail(failure),
+    }
+}
+
+/// Nothing was moved yet, and nothing will be.
+fn late() -> Failure {
+    Failure {
+        code: "DEADLINE_PASSED".to_owned(),
+        message: "the deadline passed before anything was moved; the host is as it was".to_owned(),
+        expected: None,
+        actual: None,
+        route_changed: false,
     }
 }
 
@@ -280,4 +293,4 @@ fn fail(stage: Stage, code: &str, message: &str) -> Step {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -180,4 +180,4 @@ fn failed(code: &str, message: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

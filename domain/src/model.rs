@@ -8,7 +8,7 @@ use proptest::{
 };
 use std::fmt::Debug;
 
-/// How many sequences a noun is compared in: with six nouns, more than 100,000.
+/// How many sequences a noun is compared in. A test counts the nouns: all together, no fewer than 100,000.
 pub(crate) const SEQUENCES: u32 = 20_000;
 
 /// How many sequences a broken noun gets until it must have been caught.
@@ -106,4 +106,28 @@ pub(crate) fn holds<M: Model>(sins: &[(&str, Ways<M::Noun>)]) {
     assert_eq!(run::<M>(&Ways::HONEST, cases), Ok(()));
     let missed = sins.iter().filter(|(_, ways)| run::<M>(ways, SIN_SEQUENCES).is_ok()).map(|(name, _)| *name);
     assert_eq!(missed.collect::<Vec<_>>(), Vec::<&str>::new(), "of {} sins", sins.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SEQUENCES;
+    use std::{fs, path::Path};
+
+    /// How many files of tests compare a noun with its model.
+    fn models(folder: &Path) -> u32 {
+        let entries = fs::read_dir(folder).expect("it is a folder").map(|entry| entry.expect("it is there").path());
+        let of = |path: std::path::PathBuf| {
+            let text = || fs::read_to_string(&path).expect("it is text");
+            let compares =
+                |text: &str| text.contains("holds::<Naive>(") || text.contains("unwrap_or(crate::model::SEQUENCES)");
+            if path.is_dir() { models(&path) } else { u32::from(!path.ends_with("src/model.rs") && compares(&text())) }
+        };
+        entries.map(of).sum()
+    }
+
+    #[test]
+    fn all_models_together_see_at_least_a_hundred_thousand_sequences() {
+        let models = models(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        assert!(models * SEQUENCES >= 100_000, "{models} models of {SEQUENCES} sequences each");
+    }
 }

@@ -1,5 +1,5 @@
 //! Operation: a durable mutation with stages, a deadline and a definite end. Owner: Rhone. Writer: API (request, cancel) and
-//! worker stages. Trap: telling users its status from logs; what is not a stage here did not happen.
+//! worker stages. Durability: the log. Trap: telling users its status from logs; what is not a stage here did not happen.
 
 mod evidence;
 mod machine;

@@ -1,5 +1,5 @@
 //! Project: a grouping of apps, environments and settings. Owner: Rhone. Writer: project-scoped operations.
-//! Trap: treating project settings as generated build output; a build never writes here.
+//! Durability: the log. Trap: treating project settings as generated build output; a build never writes here.
 
 use crate::{
     aggregate::{self, Aggregate},

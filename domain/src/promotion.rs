@@ -77,7 +77,7 @@ pub fn next(world: &World<'_>) -> Step {
         return Step::Cancel;
     }
     match stage {
-        Stage::Requested => check(world),
+        Stage::Requested => check(world, requested),
         Stage::PolicyCheck => start(world, requested, world.facts.change),
         Stage::RouteCas => Step::Enter(Stage::EdgePropagating, Evidence::default()),
         Stage::EdgePropagating => propagate(world, requested, world.facts.change),
@@ -85,10 +85,13 @@ pub fn next(world: &World<'_>) -> Step {
     }
 }
 
-fn check(world: &World<'_>) -> Step {
+fn check(world: &World<'_>, requested: &Requested) -> Step {
     let judged = gate::judge(&world.facts);
     match gate::closed(&judged) {
         Some(refusal) => Step::Fail(refusal.failure()),
+        None if world.now >= requested.deadline => {
+            overdue(world, "DEADLINE_PASSED", "the deadline passed before its gates were on record")
+        }
         None => {
             let sessions = failover_of(world).map(|failover| failover.sessions);
             Step::Enter(Stage::PolicyCheck, Evidence { gates: gate::gates(&judged), sessions, ..Evidence::default() })
@@ -255,4 +258,4 @@ fn failure(world: &World<'_>, code: &str, message: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

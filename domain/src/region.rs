@@ -1,5 +1,5 @@
 //! Region: geographic boundary of placement, residency and failover. Owner: Rhone. Writer: platform provisioning.
-//! Trap: thinking that several regions are only a matter of DNS; every record that has a place names it.
+//! Durability: the log. Trap: thinking that several regions are only a matter of DNS; every record that has a place names it.
 
 use crate::{
     aggregate::{self, Aggregate},

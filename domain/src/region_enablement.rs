@@ -209,4 +209,4 @@ fn failure(code: &str, message: &str, numbers: Option<(String, String)>) -> Fail
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -170,4 +170,4 @@ impl Failover {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! RouteOwner: the authoritative binding of an environment's traffic to a deployment, an artifact, a region and a cell, with
 //! an epoch that only rises. Owner: control plane. Writer: promotion, rollback and failover operations, by compare-and-swap on the
 //! epoch. Freeze, pin, quarantine, hostnames and sleep live in the same stream, because they decide the same thing.
-//! Trap: routing to the latest healthy backend; nothing here knows what is healthy.
+//! Durability: the log, and signed snapshots on every edge's disk. Trap: routing to the latest healthy backend; nothing here knows what is healthy.
 
 mod command;
 mod event;

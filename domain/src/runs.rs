@@ -1,7 +1,9 @@
 //! Whole operations of any kind, run in memory: they succeed; they succeed with every step taken twice; and with a failure at
 //! each step they end definitely, right there. The steps are not listed by hand: a plain run says which there are. A kind
-//! brings its world as a [`Play`]. Only tests read it. Trap: a fault that never fired proves nothing; every run counts.
+//! brings its world as a [`Play`]; `kinds` takes every kind through all of it. Only tests read it. Trap: a fault that never
+//! fired proves nothing; every run counts.
 
+mod kinds;
 pub(crate) mod lane;
 
 use crate::{
@@ -38,6 +40,9 @@ pub(crate) trait Play: Clone {
 
     /// How much has happened, in every stream.
     fn lengths(&self) -> Vec<usize>;
+
+    /// What stands now of what it is about, in words: how its bad ends leave the world is compared by them.
+    fn left(&self) -> String;
 }
 
 /// What goes wrong, at the nth step.
@@ -142,14 +147,20 @@ fn stage<P: Play>(world: &mut P) -> Option<Stage> {
 }
 
 fn end<P: Play>(world: &mut P) -> End {
-    let events = world.operation();
-    let mut stages = (1..=events.len()).filter_map(|n| fold::<Operation>(&events[..n]).stage).collect::<Vec<_>>();
-    stages.dedup();
+    let stages = stages(world);
     End {
         stage: stages[stages.len() - 1],
         after: stages[stages.len().saturating_sub(2)],
-        failure: fold::<Operation>(&*events).failure,
+        failure: fold::<Operation>(&*world.operation()).failure,
     }
+}
+
+/// Every stage that it has come through, in order.
+fn stages<P: Play>(world: &mut P) -> Vec<Stage> {
+    let events = world.operation();
+    let mut stages = (1..=events.len()).filter_map(|n| fold::<Operation>(&events[..n]).stage).collect::<Vec<_>>();
+    stages.dedup();
+    stages
 }
 
 /// The first two of the three tests, and the third one's losses: it succeeds; with every step twice it comes to the very same
@@ -179,4 +190,32 @@ pub(crate) fn at_each_step<P: Play>(world: &P, fault: fn(usize) -> Fault) -> Vec
         (step, once)
     };
     plain.steps.into_iter().enumerate().map(struck).collect()
+}
+
+/// Somebody meddles with the world just before each step of the plain run: where it stood then, and the run it led to.
+pub(crate) fn meddled_at_each_step<P: Play>(world: &P, meddle: impl Fn(&mut P)) -> Vec<(Stage, Run<P>)> {
+    let steps = run(world.clone(), Times::Once, Fault::Nothing).steps.len();
+    let meddled = |nth| {
+        let mut amid = after(world.clone(), nth);
+        let stood = stage(&mut amid).expect("it was requested");
+        meddle(&mut amid);
+        let once = run(amid.clone(), Times::Once, Fault::Nothing);
+        assert_eq!(run(amid, Times::Twice, Fault::Nothing).end, once.end, "every step twice, meddled with at {stood}");
+        (stood, once)
+    };
+    (0..steps).map(meddled).collect()
+}
+
+/// After so many steps, when the next one is about to be taken.
+pub(crate) fn after<P: Play>(mut world: P, mut steps: usize) -> P {
+    loop {
+        match world.next() {
+            Step::Wait(_) => world.pass(),
+            step @ (Step::Enter(..) | Step::Do(_) | Step::Fail(_) | Step::Cancel) if steps > 0 => {
+                assert!(world.commit(&step), "{step:?} was refused");
+                steps -= 1;
+            }
+            Step::Enter(..) | Step::Do(_) | Step::Fail(_) | Step::Cancel | Step::Done => return world,
+        }
+    }
 }

@@ -173,4 +173,4 @@ fn failure(code: &str, message: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

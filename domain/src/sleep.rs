@@ -263,4 +263,4 @@ fn fail(code: &str, message: &str) -> Step {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! The state taxonomy: every class of state with who owns and writes it, how durable it is, what may be lost, how soon it is
 //! back, and what a deploy, a change of scale and a failure do to it. Owner: Rhone; code, not stored. Trap: saying "state" and
-//! meaning five things. Rules ask this table (`is_truth`) before they believe anything.
+//! meaning five things. No rule asks this table while it decides: what the rules are shown is chosen in the code, and the tests
+//! hold it to the table: who writes what (`authorization`), and that a change of owner is judged by nothing but truth (`gate`).
 
 use crate::actor::{UnknownWord, Writer, words};
 use serde::{Deserialize, Serialize};

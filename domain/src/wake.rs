@@ -268,4 +268,4 @@ pub enum Serving {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

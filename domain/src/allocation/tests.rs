@@ -180,14 +180,20 @@ fn the_transitions_are_exactly_those_of_the_table() {
 #[test]
 fn treating_it_as_the_deployment_or_source_of_route_truth() {
     // What it says of itself reaches runners and edges; nothing in it can name an owner, and no life it leads changes one.
+    let of_routes = |endpoint: &serde_json::Value| {
+        ["owner", "epoch", "posture", "route"].into_iter().filter(|key| endpoint.get(key).is_some()).collect::<Vec<_>>()
+    };
     let ready = fold::<Allocation>(&history(State::Ready));
     let endpoint = serde_json::to_value(ready.endpoint().expect("it was ready")).expect("it is JSON");
-    for key in ["owner", "epoch", "posture", "route"] {
-        assert!(endpoint.get(key).is_none(), "an allocation that speaks of the {key}");
-    }
-    // The sin: one that calls itself the deployment's only truth would go on being routed to after it was told to drain.
+    assert_eq!(of_routes(&endpoint), Vec::<&str>::new());
+    // The sins: one that says at which epoch it serves; and one that takes itself for routed to as long as it answers.
+    let mut sin = endpoint;
+    sin["epoch"] = 7.into();
+    assert_eq!(of_routes(&sin), ["epoch"]);
+    let answers = |one: &Allocation| one.endpoint().map(|_| EndpointState::Ready);
     let drained = fold::<Allocation>(&history(State::Draining));
     assert_eq!(drained.endpoint().map(|told| told.state), Some(EndpointState::Draining));
+    assert_ne!(answers(&drained), drained.endpoint().map(|told| told.state), "it was told to drain");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! An app is created once, and holds at most one credential for each host.
 
+mod model;
+
 use super::*;
 use crate::{aggregate::given, digest::Digest, ids::ValueId, story::at, text::Username};
 use uuid::Uuid;

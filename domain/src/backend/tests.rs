@@ -1,6 +1,8 @@
 //! Who may share a backend: every case against a table written from the rule; the traps by their names, with rules that fall
 //! into them.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::given,

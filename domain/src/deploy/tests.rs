@@ -15,13 +15,13 @@ const DEADLINE_AT: i64 = 60;
 
 /// What the gates will say once the release is on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gates {
+pub(crate) enum Gates {
     Open,
     Closed(&'static str),
 }
 
 #[derive(Clone, Debug)]
-struct Memory {
+pub(crate) struct Memory {
     now: i64,
     gates: Gates,
     /// What the store gives back; a store that gives back other bytes makes the release fail.
@@ -45,7 +45,7 @@ fn deploy(then: Then) -> Deploy {
     }
 }
 
-fn deploying(then: Then, gates: Gates) -> Memory {
+pub(crate) fn deploying(then: Then, gates: Gates) -> Memory {
     let requested = Requested {
         id: FIRST,
         workspace: ACME,
@@ -166,6 +166,11 @@ impl Play for Memory {
 
     fn lengths(&self) -> Vec<usize> {
         vec![self.operation.len(), self.release.len(), self.promotions.len()]
+    }
+
+    fn left(&self) -> String {
+        let release = if self.release.is_empty() { "nothing" } else { "a release" };
+        format!("{release}, {} promotions", self.promotions.len())
     }
 }
 

@@ -15,14 +15,14 @@ use crate::{
 
 /// A drain operation of production, in memory.
 #[derive(Clone, Debug)]
-struct Memory {
+pub(crate) struct Memory {
     lane: Lane,
     drain: Drain,
     operation: Vec<operation::Event>,
 }
 
 /// Of so many ready allocations of the owner, the first so many are to leave; their sessions may go on for 20 seconds.
-fn draining(ready: u8, leave: u8, runner: Runner) -> Memory {
+pub(crate) fn draining(ready: u8, leave: u8, runner: Runner) -> Memory {
     let drain = Drain {
         app: SHOP,
         environment: PRODUCTION,
@@ -105,6 +105,11 @@ impl Play for Memory {
 
     fn lengths(&self) -> Vec<usize> {
         [self.operation.len()].into_iter().chain(self.lane.lengths()).collect()
+    }
+
+    fn left(&self) -> String {
+        let told = [State::Draining, State::Stopped].map(|state| self.lane.count(state));
+        format!("{} told", told.iter().sum::<usize>())
     }
 }
 

@@ -1,5 +1,7 @@
 //! A host takes allocations only while it is active and has room; a cordon has one holder.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::{fold, given},

@@ -1,5 +1,5 @@
-//! Whole drains in memory: each succeeds, also with every step taken twice, and ends definitely with a fault at every stage.
-//! Two allocations run on HOST_1; HOST_2 has room. Trap: a fault that never fired proves nothing; the end says where it struck.
+//! Whole drains in memory: what a good one comes to, and how each trouble and an outage at each step ends it. Two allocations run
+//! on HOST_1; HOST_2 has room.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "these tables are about a few stages and faults of many")]
 
@@ -11,6 +11,7 @@ use crate::{
     allocation,
     numbers::Epoch,
     operation::{self, Work},
+    runs::{Fault, Play, Run, Times, at_each_step, meddled_at_each_step, run, succeeds},
     story::{BLUE, CELL_1, GREEN, HOST_1, LYON, THIRD, allocated, at, because as why, name, planned, ready, slug},
 };
 use std::collections::BTreeMap;
@@ -19,15 +20,10 @@ use uuid::Uuid;
 const HOST_2: HostId = HostId(Uuid::from_u128(0x4058));
 const DEADLINE: i64 = 60;
 
+/// What the world does otherwise than it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Trouble {
     Nothing,
-    /// The worker dies before the first step at this stage is in the log, once.
-    LostAt(Stage),
-    /// The log takes nothing at this stage until the deadline has passed.
-    OutageAt(Stage),
-    CancelAt(Stage),
-    UncordonedAt(Stage),
     CordonedByHand,
     HeldByAnother,
     NoHeadroom,
@@ -38,11 +34,11 @@ enum Fault {
     SilentAfterwards,
 }
 
-struct Memory {
-    fault: Fault,
-    twice: bool,
+/// The drain of HOST_1, in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    trouble: Trouble,
     now: i64,
-    fired: u32,
     operation: Vec<operation::Event>,
     host: Vec<host::Event>,
     allocations: BTreeMap<AllocationId, Vec<allocation::Event>>,
@@ -69,33 +65,27 @@ fn another() -> OperationId {
     OperationId(Uuid::from_u128(0x0f9))
 }
 
+pub(crate) fn emptying(trouble: Trouble) -> Memory {
+    let running = |n, of| vec![allocation::Event::Planned(planned(id(n), of, Epoch(1))), ready(of)];
+    let created = host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") };
+    let mut host = vec![host::Event::Created(created)];
+    let cordoned = |by| host::Event::Cordoned { reason: why("before"), by };
+    match trouble {
+        Trouble::CordonedByHand => host.push(cordoned(None)),
+        Trouble::HeldByAnother => host.push(cordoned(Some(another()))),
+        _ => {}
+    }
+    Memory {
+        trouble,
+        now: 0,
+        operation: vec![operation::Event::Requested(requested())],
+        host,
+        allocations: [(id(1), running(1, BLUE)), (id(2), running(2, GREEN))].into(),
+        heard: true,
+    }
+}
+
 impl Memory {
-    fn of(fault: Fault, twice: bool) -> Self {
-        let running = |n, of| vec![allocation::Event::Planned(planned(id(n), of, Epoch(1))), ready(of)];
-        let created = host::Created { id: HOST_1, region: LYON, cell: CELL_1, slug: slug("host-1") };
-        let mut host = vec![host::Event::Created(created)];
-        let cordoned = |by| host::Event::Cordoned { reason: why("before"), by };
-        match fault {
-            Fault::CordonedByHand => host.push(cordoned(None)),
-            Fault::HeldByAnother => host.push(cordoned(Some(another()))),
-            _ => {}
-        }
-        Self {
-            fault,
-            twice,
-            now: 0,
-            fired: 0,
-            operation: vec![operation::Event::Requested(requested())],
-            host,
-            allocations: [(id(1), running(1, BLUE)), (id(2), running(2, GREEN))].into(),
-            heard: true,
-        }
-    }
-
-    fn stage(&self) -> Stage {
-        fold::<Operation>(&self.operation).stage.expect("it was requested")
-    }
-
     fn host(&self) -> Host {
         fold(&self.host)
     }
@@ -109,11 +99,92 @@ impl Memory {
         self.on(host).into_iter().filter(|one| one.state.is_some_and(|state| !state.is_final())).collect()
     }
 
+    fn decided(&self, command: host::Command) -> Option<Vec<host::Event>> {
+        self.host().decide(command).ok()
+    }
+
+    /// What happens to the operation and to the host, as the driver does it: in one append.
+    fn judged(&self, step: &Step) -> Option<(Vec<operation::Event>, Vec<host::Event>)> {
+        let enter = |stage, evidence| operation::Command::Enter { stage, evidence };
+        let none = Evidence::default();
+        let (command, host) = match step.clone() {
+            Step::Enter(stage, evidence) => (enter(stage, evidence), None),
+            Step::Fail(failure) => (operation::Command::Fail(failure), None),
+            Step::Cancel => (operation::Command::Cancel, None),
+            Step::Do(Act::Cordon(command)) => (enter(Stage::Cordoned, none), Some(command)),
+            Step::Do(Act::Evacuate(command, evidence)) => (enter(Stage::Evacuating, evidence), Some(command)),
+            Step::Do(Act::Release(command)) => (enter(Stage::Uncordoned, none), Some(command)),
+            Step::Do(Act::GiveUp(command, failure)) => (operation::Command::Fail(failure), Some(command)),
+            Step::Do(Act::Undo(command)) => (operation::Command::Cancel, Some(command)),
+            Step::Do(Act::Plan(_) | Act::Drain(_)) | Step::Wait(_) | Step::Done => return None,
+        };
+        let operation = fold::<Operation>(&self.operation).decide(command).ok()?;
+        Some((operation, host.map_or(Some(vec![]), |command| self.decided(command))?))
+    }
+
+    fn tell(&mut self, id: AllocationId, command: allocation::Command) -> Option<()> {
+        let events = self.allocations.entry(id).or_default();
+        let more = fold::<Allocation>(&*events).decide(command).ok()?;
+        events.extend(more);
+        Some(())
+    }
+
+    fn append(&mut self, step: &Step) -> Option<()> {
+        match step {
+            Step::Do(Act::Plan(planned)) => self.tell(planned.id, allocation::Command::Plan(planned.clone())),
+            Step::Do(Act::Drain(old)) => {
+                let drain = allocation::Command::Drain { reason: "its host is drained".into(), deadline: None };
+                self.tell(*old, drain)
+            }
+            Step::Do(_) | Step::Enter(..) | Step::Fail(_) | Step::Cancel | Step::Wait(_) | Step::Done => {
+                let (operation, host) = self.judged(step)?;
+                self.operation.extend(operation);
+                self.host.extend(host);
+                Some(())
+            }
+        }
+    }
+
+    fn report(&self, one: &Allocation) -> Option<allocation::Command> {
+        let digest = one.planned.as_ref()?.artifact;
+        Some(match (one.state?, self.trouble) {
+            (State::Pulling, Trouble::ReplacementsHang)
+            | (State::Draining, Trouble::SessionsHang)
+            | (State::Ready | State::Stopped | State::Failed, _) => return None,
+            (State::Planned, _) => allocation::Command::ReportPulling,
+            (State::Pulling, _) => allocation::Command::ReportStarting { digest },
+            (State::Starting, Trouble::ReplacementsFail) => {
+                allocation::Command::ReportFailed { reason: "exit 1".into(), cause: None }
+            }
+            (State::Starting, _) => allocation::Command::ReportReady { digest, address: crate::story::ADDRESS.into() },
+            (State::Draining, _) => allocation::Command::ReportStopped { sessions_ended: 0 },
+        })
+    }
+
+    /// The operator's word, once the host is empty.
+    fn confirm(&mut self) {
+        let (os, runner, note) = (name("Debian 12.9"), name("0.2.0"), why("rebooted"));
+        let upgrade = host::Upgrade { by: THIRD, os, runner, note, at: at(self.now) };
+        let said = self.decided(host::Command::ConfirmUpgrade(upgrade)).expect("the host agrees");
+        self.host.extend(said);
+        self.heard = self.trouble != Trouble::SilentAfterwards;
+    }
+
+    /// Somebody lets the host take allocations again.
+    fn lift(&mut self) {
+        let lifted = self.decided(host::Command::Uncordon { reason: why("needed"), by: None }).unwrap_or_default();
+        self.host.extend(lifted);
+    }
+}
+
+impl Play for Memory {
+    type Act = Act;
+
     fn next(&self) -> Step {
         let (operation, host) = (fold::<Operation>(&self.operation), self.host());
         let held = |host| u32::try_from(self.living(host).len()).expect("few");
         let standing = |host, state, capacity| Standing { host, state, capacity, held: held(host), heard: true };
-        let room = if self.fault == Fault::NoHeadroom { 1 } else { 8 };
+        let room = if self.trouble == Trouble::NoHeadroom { 1 } else { 8 };
         let hosts =
             [standing(HOST_1, host.state.expect("it is there"), 8), standing(HOST_2, host::State::Active, room)];
         next(&World {
@@ -130,158 +201,54 @@ impl Memory {
         })
     }
 
-    fn run(&mut self) -> Stage {
-        for _ in 0..600 {
-            let stage = self.stage();
-            let step = self.next();
-            match step {
-                Step::Done => return stage,
-                Step::Wait(what) => {
-                    assert!(self.now < DEADLINE, "it waits on at its deadline: {what}");
-                    self.pass();
-                }
-                step => self.take(stage, &step),
-            }
-        }
-        panic!("no end with {:?}: {:?}", self.fault, self.operation);
+    fn commit(&mut self, step: &Step) -> bool {
+        self.append(step).is_some()
     }
 
     /// A second goes by, and everybody does one thing.
     fn pass(&mut self) {
         self.now += 1;
-        let (fault, stage) = (self.fault, self.stage());
-        for events in self.allocations.values_mut() {
-            let one = fold::<Allocation>(&*events);
-            let digest = one.planned.as_ref().expect("it was planned").artifact;
-            let report = match one.state {
-                Some(State::Planned) => allocation::Command::ReportPulling,
-                Some(State::Pulling) if fault == Fault::ReplacementsHang => continue,
-                Some(State::Pulling) => allocation::Command::ReportStarting { digest },
-                Some(State::Starting) if fault == Fault::ReplacementsFail => {
-                    allocation::Command::ReportFailed { reason: "exit 1".into(), cause: None }
-                }
-                Some(State::Starting) => {
-                    allocation::Command::ReportReady { digest, address: crate::story::ADDRESS.into() }
-                }
-                Some(State::Draining) if fault == Fault::SessionsHang => continue,
-                Some(State::Draining) => allocation::Command::ReportStopped { sessions_ended: 0 },
-                Some(State::Ready | State::Stopped | State::Failed) | None => continue,
-            };
-            events.extend(one.decide(report).expect("a report in order"));
-        }
-        if stage == Stage::Upgrading && fault != Fault::NobodyConfirms {
-            let upgrade = host::Upgrade {
-                by: THIRD,
-                os: name("Debian 12.9"),
-                runner: name("0.2.0"),
-                note: why("rebooted"),
-                at: at(self.now),
-            };
-            self.tell_host(host::Command::ConfirmUpgrade(upgrade));
-            self.heard = fault != Fault::SilentAfterwards;
-        }
-    }
-
-    fn tell_host(&mut self, command: host::Command) {
-        let events = self.host().decide(command).expect("the host agrees");
-        self.host.extend(events);
-    }
-
-    fn tell(&mut self, command: operation::Command) {
-        let events = fold::<Operation>(&self.operation).decide(command).expect("the operation agrees");
-        self.operation.extend(events);
-    }
-
-    fn take(&mut self, stage: Stage, step: &Step) {
-        let once = [Fault::LostAt(stage), Fault::CancelAt(stage), Fault::UncordonedAt(stage)].contains(&self.fault);
-        if once && self.fired == 0 {
-            self.fired += 1;
-            match self.fault {
-                Fault::CancelAt(_) => self.tell(operation::Command::RequestCancel { reason: why("not now") }),
-                Fault::UncordonedAt(_) => self.tell_host(host::Command::Uncordon { reason: why("needed"), by: None }),
-                _ => {}
+        for (id, one) in self.allocations.clone() {
+            if let Some(report) = self.report(&fold(&one)) {
+                self.tell(id, report).expect("a report in order");
             }
-            return;
         }
-        if self.fault == Fault::OutageAt(stage) && self.now < DEADLINE {
-            self.fired += 1;
-            self.now += 5;
-            return;
-        }
-        self.commit(step);
-        if self.twice {
-            let before =
-                (self.operation.len(), self.host.len(), self.allocations.values().map(Vec::len).sum::<usize>());
-            self.commit(step);
-            let after = (self.operation.len(), self.host.len(), self.allocations.values().map(Vec::len).sum::<usize>());
-            assert_eq!(before, after, "taken twice: {step:?}");
+        let stage = fold::<Operation>(&self.operation).stage;
+        if stage == Some(Stage::Upgrading) && self.trouble != Trouble::NobodyConfirms {
+            self.confirm();
         }
     }
 
-    /// As the driver does it: the host's part and the operation's in one append.
-    fn commit(&mut self, step: &Step) {
-        let enter = |stage, evidence: &Evidence| operation::Command::Enter { stage, evidence: evidence.clone() };
-        let none = Evidence::default();
-        match step {
-            Step::Enter(stage, evidence) => self.tell(enter(*stage, evidence)),
-            Step::Fail(failure) => self.tell(operation::Command::Fail(failure.clone())),
-            Step::Cancel => self.tell(operation::Command::Cancel),
-            Step::Do(act) => match act {
-                Act::Plan(planned) => {
-                    let events = self.allocations.entry(planned.id).or_default();
-                    let more = fold::<Allocation>(&*events).decide(allocation::Command::Plan(planned.clone()));
-                    events.extend(more.expect("a new one"));
-                }
-                Act::Drain(old) => {
-                    let events = self.allocations.get_mut(old).expect("it is there");
-                    let drain = allocation::Command::Drain { reason: "its host is drained".into(), deadline: None };
-                    let more = fold::<Allocation>(&*events).decide(drain).expect("it may drain");
-                    events.extend(more);
-                }
-                Act::Cordon(command) => {
-                    self.tell_host(command.clone());
-                    self.tell(enter(Stage::Cordoned, &none));
-                }
-                Act::Evacuate(command, evidence) => {
-                    self.tell_host(command.clone());
-                    self.tell(enter(Stage::Evacuating, evidence));
-                }
-                Act::Release(command) => {
-                    self.tell_host(command.clone());
-                    self.tell(enter(Stage::Uncordoned, &none));
-                }
-                Act::GiveUp(command, failure) => {
-                    self.tell_host(command.clone());
-                    self.tell(operation::Command::Fail(failure.clone()));
-                }
-                Act::Undo(command) => {
-                    self.tell_host(command.clone());
-                    self.tell(operation::Command::Cancel);
-                }
-            },
-            Step::Wait(_) | Step::Done => {}
-        }
+    fn outlast(&mut self) {
+        self.now = DEADLINE;
     }
 
-    fn code(&self) -> Option<String> {
-        fold::<Operation>(&self.operation).failure.map(|failure| failure.code)
+    fn now(&self) -> DateTime<Utc> {
+        at(self.now)
     }
 
-    fn message(&self) -> String {
-        fold::<Operation>(&self.operation).failure.map(|failure| failure.message).unwrap_or_default()
+    fn operation(&mut self) -> &mut Vec<operation::Event> {
+        &mut self.operation
     }
 
-    fn stages(&self) -> Vec<Stage> {
-        let entered = self.operation.iter().filter_map(|event| match event {
-            operation::Event::StageEntered { stage, .. } => Some(*stage),
-            operation::Event::Requested(_)
-            | operation::Event::Failed(_)
-            | operation::Event::CancelRequested { .. }
-            | operation::Event::Cancelled { .. }
-            | operation::Event::LateReportRecorded { .. } => None,
-        });
-        entered.collect()
+    fn lengths(&self) -> Vec<usize> {
+        let streams = [self.operation.len(), self.host.len()];
+        streams.into_iter().chain(self.allocations.values().map(Vec::len)).collect()
     }
+
+    fn left(&self) -> String {
+        self.host().state.expect("it is there").to_string()
+    }
+}
+
+fn ends(trouble: Trouble) -> Run<Memory> {
+    run(emptying(trouble), Times::Twice, Fault::Nothing)
+}
+
+/// How it ended: the last stage before the end, the failure's code, the host and how many live on it.
+fn told(run: &Run<Memory>) -> (Stage, Option<&str>, host::State, usize) {
+    let code = run.end.failure.as_ref().map(|failure| failure.code.as_str());
+    (run.end.after, code, run.world.host().state.expect("it is there"), run.world.living(HOST_1).len())
 }
 
 const WAY: [Stage; 6] = [
@@ -295,15 +262,13 @@ const WAY: [Stage; 6] = [
 
 #[test]
 fn a_drain_replaces_empties_and_takes_the_host_back() {
-    let mut memory = Memory::of(Fault::Nothing, false);
-    assert_eq!(memory.run(), Stage::Uncordoned);
-    assert_eq!(memory.stages(), WAY);
-    let gates = fold::<Operation>(&memory.operation).evidence.gates;
+    let world = succeeds(&emptying(Trouble::Nothing), Stage::Uncordoned).world;
+    let gates = fold::<Operation>(&world.operation).evidence.gates;
     let kinds = gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
     assert_eq!(kinds, ["quorum", "headroom", "sessions", "drift"], "what it was judged on");
-    assert_eq!(memory.host().state, Some(host::State::Active));
-    assert!(memory.living(HOST_1).is_empty(), "nothing runs there");
-    let on_other = memory.living(HOST_2);
+    assert_eq!(world.host().state, Some(host::State::Active));
+    assert!(world.living(HOST_1).is_empty(), "nothing runs there");
+    let on_other = world.living(HOST_2);
     assert_eq!(on_other.len(), 2);
     assert!(on_other.iter().all(|one| one.state == Some(State::Ready)));
     let mut stand_ins = on_other.iter().filter_map(|one| one.planned.as_ref()).collect::<Vec<_>>();
@@ -312,83 +277,60 @@ fn a_drain_replaces_empties_and_takes_the_host_back() {
     assert_eq!(of, [(Some(id(1)), BLUE), (Some(id(2)), GREEN)], "each stands in for its own");
 }
 
+/// What is left behind by an outage at every step, until the deadline has passed.
 #[test]
-fn a_drain_succeeds_with_every_step_taken_twice() {
-    let mut memory = Memory::of(Fault::Nothing, true);
-    assert_eq!((memory.run(), memory.stages()), (Stage::Uncordoned, WAY.to_vec()));
-    assert_eq!(memory.living(HOST_2).len(), 2, "no replacement twice");
-}
-
-#[test]
-fn a_worker_lost_at_any_stage_is_adopted_and_changes_nothing() {
-    for stage in [Stage::Requested].into_iter().chain(WAY).filter(|stage| !stage.is_final()) {
-        let mut memory = Memory::of(Fault::LostAt(stage), false);
-        assert_eq!((memory.run(), memory.fired, memory.stages()), (Stage::Uncordoned, 1, WAY.to_vec()), "{stage}");
-    }
-}
-
-/// What is left behind by an outage at every stage, until the deadline has passed.
-#[test]
-fn an_outage_at_any_stage_ends_definitely_and_says_what_is_left() {
+fn an_outage_at_any_step_ends_definitely_and_says_what_is_left() {
     use host::State::{Active, Draining};
-    let table = [
-        (Stage::Evacuating, Stage::Failed, Some("REPLACEMENT_NOT_READY"), Draining, 2),
-        (Stage::ReplacementReady, Stage::Failed, Some("NOT_EMPTY"), Draining, 2),
-        (Stage::Upgrading, Stage::Failed, Some("UPGRADE_NOT_CONFIRMED"), Draining, 0),
-        (Stage::Postcheck, Stage::Uncordoned, None, Active, 0),
+    let found = at_each_step(&emptying(Trouble::Nothing), Fault::Outage);
+    let ends = found.iter().map(|(_, run)| told(run)).collect::<Vec<_>>();
+    let late = |stage| (stage, Some("DEADLINE_PASSED"), Active, 2);
+    let moving = (Stage::Evacuating, Some("REPLACEMENT_NOT_READY"), Draining, 2);
+    let stopping = |left| (Stage::ReplacementReady, Some("NOT_EMPTY"), Draining, left);
+    let expected = [
+        late(Stage::Requested),
+        late(Stage::Cordoned),
+        moving, // To plan the first,
+        moving, // the second,
+        moving, // and to say that both are ready.
+        stopping(2),
+        stopping(2),
+        stopping(0),
+        (Stage::Upgrading, Some("UPGRADE_NOT_CONFIRMED"), Draining, 0),
+        (Stage::Postcheck, None, Active, 0),
     ];
-    for (stage, end, code, state, left) in table {
-        let mut memory = Memory::of(Fault::OutageAt(stage), false);
-        assert_eq!(memory.run(), end, "{stage}");
-        assert!(memory.fired > 0, "{stage}");
-        assert_eq!((memory.code().as_deref(), memory.host().state), (code, Some(state)), "{stage}");
-        assert_eq!(memory.living(HOST_1).len(), left, "{stage}");
-    }
-    // Before anything was moved, whoever comes too late finds out that sessions could no longer drain, or goes on.
-    for stage in [Stage::Requested, Stage::Cordoned] {
-        let mut memory = Memory::of(Fault::OutageAt(stage), false);
-        assert_eq!(memory.run(), Stage::Failed, "{stage}");
-        assert_eq!(memory.living(HOST_1).len(), 2, "{stage}");
-    }
+    assert_eq!(ends, expected);
 }
 
 #[test]
 fn a_drain_without_headroom_refuses_to_evacuate_and_undoes_its_cordon() {
-    let mut memory = Memory::of(Fault::NoHeadroom, false);
-    assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some("NO_HEADROOM")));
-    assert_eq!(memory.stages(), [Stage::Cordoned]);
-    assert_eq!((memory.host().state, memory.living(HOST_1).len()), (Some(host::State::Active), 2));
-    assert!(memory.on(HOST_2).is_empty(), "nothing was started");
+    let run = ends(Trouble::NoHeadroom);
+    assert_eq!(told(&run), (Stage::Cordoned, Some("NO_HEADROOM"), host::State::Active, 2));
+    assert!(run.world.on(HOST_2).is_empty(), "nothing was started");
 }
 
 #[test]
 fn whatever_goes_wrong_has_a_name_and_nothing_is_stopped_before_its_replacement_answers() {
     use host::State::{Cordoned, Draining};
     let table = [
-        (Fault::HeldByAnother, "HELD_BY_DRAIN", Cordoned, 2),
-        (Fault::ReplacementsFail, "REPLACEMENT_FAILED", Draining, 2),
-        (Fault::ReplacementsHang, "REPLACEMENT_NOT_READY", Draining, 2),
-        (Fault::SessionsHang, "NOT_EMPTY", Draining, 2),
-        (Fault::NobodyConfirms, "UPGRADE_NOT_CONFIRMED", Draining, 0),
-        (Fault::SilentAfterwards, "POSTCHECK_FAILED", Draining, 0),
+        (Trouble::HeldByAnother, Stage::Requested, "HELD_BY_DRAIN", Cordoned, 2),
+        (Trouble::ReplacementsFail, Stage::Evacuating, "REPLACEMENT_FAILED", Draining, 2),
+        (Trouble::ReplacementsHang, Stage::Evacuating, "REPLACEMENT_NOT_READY", Draining, 2),
+        (Trouble::SessionsHang, Stage::ReplacementReady, "NOT_EMPTY", Draining, 2),
+        (Trouble::NobodyConfirms, Stage::Upgrading, "UPGRADE_NOT_CONFIRMED", Draining, 0),
+        (Trouble::SilentAfterwards, Stage::Postcheck, "POSTCHECK_FAILED", Draining, 0),
     ];
-    for (fault, code, state, left) in table {
-        let mut memory = Memory::of(fault, false);
-        assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some(code)), "{fault:?}");
-        let kept = memory.message().contains("the host stays cordoned");
-        assert_eq!(kept, fault != Fault::HeldByAnother, "what is left is said: {}", memory.message());
-        assert_eq!(memory.message().contains("goes on serving"), code.starts_with("REPLACEMENT"), "{fault:?}");
-        assert_eq!((memory.host().state, memory.living(HOST_1).len()), (Some(state), left), "{fault:?}");
+    for (trouble, stage, code, state, left) in table {
+        let run = ends(trouble);
+        assert_eq!(told(&run), (stage, Some(code), state, left), "{trouble:?}");
+        let message = run.end.failure.expect("it failed").message;
+        let kept = message.contains("the host stays cordoned");
+        assert_eq!(kept, trouble != Trouble::HeldByAnother, "what is left is said: {message}");
+        assert_eq!(message.contains("goes on serving"), code.starts_with("REPLACEMENT"), "{trouble:?}");
     }
 }
 
 #[test]
 fn a_cancel_has_a_definite_answer_at_every_stage() {
-    for stage in [Stage::Requested, Stage::Cordoned] {
-        let mut memory = Memory::of(Fault::CancelAt(stage), false);
-        assert_eq!((memory.run(), memory.fired), (Stage::Cancelled, 1), "{stage}");
-        assert_eq!(memory.host().state, Some(host::State::Active), "the cordon is undone at {stage}");
-    }
     for stage in WAY {
         let operation = Operation { stage: Some(stage), requested: Some(requested()), ..Operation::default() };
         let answer = operation.decide(operation::Command::RequestCancel { reason: why("not now") });
@@ -403,16 +345,21 @@ fn a_cancel_has_a_definite_answer_at_every_stage() {
 
 #[test]
 fn a_cordon_set_by_hand_outlives_a_drain_that_refuses_but_not_one_that_succeeds() {
-    let mut memory = Memory::of(Fault::CordonedByHand, false);
-    assert_eq!((memory.run(), memory.host().state), (Stage::Uncordoned, Some(host::State::Active)));
+    let run = ends(Trouble::CordonedByHand);
+    assert_eq!((run.end.stage, run.world.host().state), (Stage::Uncordoned, Some(host::State::Active)));
+    let mut late = emptying(Trouble::CordonedByHand);
+    late.outlast();
+    let run = crate::runs::run(late, Times::Twice, Fault::Nothing);
+    assert_eq!(told(&run), (Stage::Requested, Some("DEADLINE_PASSED"), host::State::Cordoned, 2));
 }
 
 #[test]
 fn a_host_that_somebody_takes_back_ends_its_drain() {
-    for stage in WAY.into_iter().filter(|stage| !stage.is_final()) {
-        let mut memory = Memory::of(Fault::UncordonedAt(stage), false);
-        assert_eq!((memory.run(), memory.code().as_deref()), (Stage::Failed, Some("UNCORDONED")), "{stage}");
-        let message = memory.message();
+    let found = meddled_at_each_step(&emptying(Trouble::Nothing), Memory::lift);
+    for (stage, run) in found.into_iter().filter(|(stage, _)| *stage != Stage::Requested) {
+        let failure = run.end.failure.expect("it failed");
+        assert_eq!((run.end.after, failure.code.as_str()), (stage, "UNCORDONED"));
+        let message = failure.message;
         assert!(message.ends_with("; the drain ends here"), "nothing is said of a cordon that is gone: {message}");
     }
 }
@@ -420,7 +367,7 @@ fn a_host_that_somebody_takes_back_ends_its_drain() {
 /// Whether this process manager stops something whose replacement does not answer.
 fn stops_before_a_replacement_answers(next: impl Fn(&World<'_>) -> Step) -> bool {
     let operation = Operation { stage: Some(Stage::Evacuating), requested: Some(requested()), ..Operation::default() };
-    let mut host = Memory::of(Fault::Nothing, false).host();
+    let mut host = emptying(Trouble::Nothing).host();
     (host.state, host.held_by) = (Some(host::State::Draining), Some(THIRD));
     let old = allocated(planned(id(1), BLUE, Epoch(1)), &[ready(BLUE)]);
     let fresh = Planned { replaces: Some(id(1)), host: HOST_2, ..planned(id(2), BLUE, Epoch(1)) };

@@ -1,5 +1,7 @@
 //! A migration is recorded once, under one name, and only a restore undoes it, together with all that ran after it.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::{fold, given},

@@ -1,7 +1,7 @@
 //! The complete case table of `next`: stage by stage, what the world looks like and what follows. `runs` lets whole
 //! operations run, twice over and with faults.
 
-mod memory;
+pub(crate) mod memory;
 mod runs;
 
 use super::*;
@@ -10,7 +10,7 @@ use crate::{
     allocation::Event as Lived,
     deployment::Deployment,
     operation::{Event as Gone, Gate, Kind, Verdict},
-    route_owner::{Event as Routed, RouteOwner},
+    route_owner::Event as Routed,
     story::{
         BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation, at, because,
         crashed, edge, gate_facts, opened, owner, planned, promotable, ready, requested, saw,

@@ -23,14 +23,14 @@ use crate::{
 const DEADLINE_AT: i64 = 60;
 
 #[derive(Clone, Debug)]
-struct Memory {
+pub(crate) struct Memory {
     lane: Lane,
     wanted: Enablement,
     hosts: Vec<HostId>,
     operation: Vec<operation::Event>,
 }
 
-fn enabling(runner: Runner) -> Memory {
+pub(crate) fn enabling(runner: Runner) -> Memory {
     let topology = Some(DataTopology::Nothing);
     let wanted = Enablement { app: SHOP, environment: PRODUCTION, region: BERGEN, cell: FJORD, topology };
     let requested = Requested {
@@ -166,6 +166,11 @@ impl Play for Memory {
 
     fn lengths(&self) -> Vec<usize> {
         [self.operation.len()].into_iter().chain(self.lane.lengths()).collect()
+    }
+
+    fn left(&self) -> String {
+        let running = self.clone().afterwards().proofs().iter().filter(|one| one.is_alive()).count();
+        format!("{}, {running} running", if self.enabled() { "enabled" } else { "not enabled" })
     }
 }
 

@@ -18,7 +18,7 @@ const DEADLINE: i64 = 60;
 
 /// A scale operation of production, in memory.
 #[derive(Clone, Debug)]
-struct Memory {
+pub(crate) struct Memory {
     lane: Lane,
     scale: Scale,
     needs: Needs,
@@ -34,7 +34,7 @@ fn proven() -> Standings {
     .into()
 }
 
-fn scaling_from(from: u8, to: u8, runner: Runner) -> Memory {
+pub(crate) fn scaling_from(from: u8, to: u8, runner: Runner) -> Memory {
     let scale =
         Scale { app: SHOP, environment: PRODUCTION, deployment: BLUE, from: Replicas(from), replicas: Replicas(to) };
     let requested = Requested {
@@ -124,6 +124,10 @@ impl Play for Memory {
 
     fn lengths(&self) -> Vec<usize> {
         [self.operation.len()].into_iter().chain(self.lane.lengths()).collect()
+    }
+
+    fn left(&self) -> String {
+        format!("{} wanted", self.wanted())
     }
 }
 

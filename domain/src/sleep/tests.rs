@@ -1,5 +1,5 @@
-//! Idleness, case by case, and the sleep as a process: it succeeds, succeeds with every step twice, and ends definitely with a
-//! failure at each step.
+//! Idleness, case by case; and whole sleeps, in memory, with the real scheduler beside: what they leave as it was, and who or
+//! what ends them at each step.
 
 use super::*;
 use crate::{
@@ -7,9 +7,14 @@ use crate::{
     allocation,
     edge_status::{Activity, Sessions},
     operation, route_owner,
+    runs::{
+        Fault, Play, Times,
+        lane::{Lane, Runner},
+        meddled_at_each_step, run, succeeds,
+    },
     story::{
-        FIRST, GREEN, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation as nth, at, edge, opened, owner, planned,
-        ready,
+        BLUE, FIRST, GREEN, NORTH_EDGE, SECOND, SOUTH_EDGE, THIRD, allocated, allocation as nth, at, edge, opened,
+        owner, planned, ready,
     },
 };
 
@@ -88,152 +93,148 @@ fn what_has_just_been_promoted_or_woken_is_not_idle() {
     assert_eq!(judged(&route, at(1_000)), Err(InUse::Lately(600)));
 }
 
-/// What goes wrong, and at which stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    None,
-    Twice,
-    UsedAt(Stage),
-    OvertakenAt(Stage),
-    OtherOperationAt(Stage),
-    LateAt(Stage),
-    NeverStops,
+/// A sleep of production, where nobody has been since BLUE took it over, in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    lane: Lane,
+    route: Vec<route_owner::Event>,
+    operation: Vec<operation::Event>,
+    edges: Vec<EdgeStatus>,
+    others: usize,
 }
 
-struct Sim {
-    owner: RouteOwner,
-    operation: Operation,
-    allocation: Allocation,
-    now: DateTime<Utc>,
-    fault: Fault,
-    stages: Vec<Stage>,
-    fired: bool,
+/// The scheduler and a runner are there; the sleep is asked for long after anybody was.
+pub(crate) fn falling_asleep(runner: Runner) -> Memory {
+    let route = vec![
+        route_owner::Event::Opened(opened()),
+        route_owner::Event::Promoted { by: FIRST, epoch: Epoch(1), owner: owner(BLUE), at: at(0), drain: None },
+    ];
+    let requested = request(SECOND, &fold(&route), Some(600), None, at(1_000)).expect("it serves");
+    let mut lane = Lane::with(1, runner);
+    lane.now = 1_000;
+    let edges = vec![saw(NORTH_EDGE, Some((100, 0)))];
+    Memory { lane, route, operation: vec![operation::Event::Requested(requested)], edges, others: 0 }
 }
 
-fn decide<A: Aggregate>(state: &mut A, command: A::Command) {
-    let events = state.decide(command).unwrap_or_else(|rejection| panic!("{rejection}"));
-    for event in &events {
-        state.apply(event);
-    }
-}
-
-impl Sim {
-    fn run(fault: Fault) -> Self {
-        let (owner, mut operation) = (serving(), Operation::default());
-        let requested = request(SECOND, &owner, Some(600), None, at(1_000)).expect("it serves");
-        decide(&mut operation, operation::Command::Request(requested));
-        let stages = vec![Stage::Requested];
-        let mut sim = Self { owner, operation, allocation: running(), now: at(1_000), fault, stages, fired: false };
-        for _ in 0..2_000 {
-            let step = sim.next();
-            if step == Step::Done {
-                return sim;
-            }
-            sim.carry_out(&step);
-            if fault == Fault::Twice && !matches!(step, Step::Wait(_)) {
-                let before = (sim.owner.clone(), sim.operation.clone());
-                sim.carry_out(&step);
-                assert_eq!(before, (sim.owner.clone(), sim.operation.clone()), "{step:?}");
-            }
-            let stage = sim.operation.stage.expect("a stage");
-            if sim.stages.last() != Some(&stage) {
-                sim.stages.push(stage);
-            }
-        }
-        panic!("no end: {:?}", sim.stages);
+impl Memory {
+    fn owner(&self) -> RouteOwner {
+        fold(&self.route)
     }
 
-    fn next(&mut self) -> Step {
-        let stage = self.operation.stage.expect("a stage");
-        let used = self.fault == Fault::UsedAt(stage);
-        let others = usize::from(self.fault == Fault::OtherOperationAt(stage));
-        if self.fault == Fault::OvertakenAt(stage) && !self.fired {
-            let (by, epoch, owner, at) = (FIRST, Epoch(2), owner(crate::story::BLUE), self.now);
-            self.owner.apply(&route_owner::Event::Promoted { by, epoch, owner, at, drain: None });
-            self.fired = true;
-        }
-        let late = self.fault == Fault::LateAt(stage);
-        if late {
-            self.now = self.operation.requested.as_ref().expect("it was requested").deadline;
-        }
-        self.fired |= used || others > 0 || late;
-        let Some(Work::Sleep(sleep)) = self.operation.requested.as_ref().map(|requested| requested.work.clone()) else {
-            panic!("no sleep");
-        };
-        let edges = [saw(NORTH_EDGE, Some(if used { (999, 1) } else { (100, 0) }))];
-        let allocations = [self.allocation.clone()];
-        let usage = Use { now: self.now, owner: &self.owner, allocations: &allocations, edges: &edges, silent: 0 };
-        next(&World { operation: &self.operation, sleep: &sleep, usage, others })
+    fn requested(&self) -> Requested {
+        fold::<Operation>(&self.operation).requested.expect("it was requested")
     }
 
-    fn carry_out(&mut self, step: &Step) {
-        match step.clone() {
-            Step::Enter(stage, evidence) => decide(&mut self.operation, operation::Command::Enter { stage, evidence }),
+    fn append(&mut self, step: &Step) -> Option<()> {
+        let (command, turn) = match step.clone() {
+            Step::Enter(stage, evidence) => (operation::Command::Enter { stage, evidence }, None),
             Step::Do(Act::Sleep(turn)) => {
-                decide(&mut self.owner, route_owner::Command::Sleep(turn));
-                let evidence = Evidence::default();
-                decide(&mut self.operation, operation::Command::Enter { stage: Stage::Sleeping, evidence });
+                let sleeping = operation::Command::Enter { stage: Stage::Sleeping, evidence: Evidence::default() };
+                (sleeping, Some(route_owner::Command::Sleep(turn)))
             }
-            Step::Fail(failure) => decide(&mut self.operation, operation::Command::Fail(failure)),
-            Step::Cancel | Step::Done => {}
-            Step::Wait(what) => {
-                let deadline = self.operation.requested.as_ref().expect("it was requested").deadline;
-                assert!(self.now < deadline, "it waits on at its deadline: {what}");
-                self.now += TimeDelta::seconds(1);
-                if self.fault != Fault::NeverStops {
-                    self.allocation.apply(&allocation::Event::Stopped { sessions_ended: 0 });
-                }
-            }
-        }
-    }
-
-    fn code(&self) -> &str {
-        self.operation.failure.as_ref().map_or("", |failure| failure.code.as_str())
+            Step::Fail(failure) => (operation::Command::Fail(failure), None),
+            Step::Cancel => (operation::Command::Cancel, None),
+            Step::Wait(_) | Step::Done => return None,
+        };
+        let operation = fold::<Operation>(&self.operation).decide(command).ok()?;
+        let route = turn.map_or(Some(vec![]), |turn| self.owner().decide(turn).ok())?;
+        self.operation.extend(operation);
+        self.route.extend(route);
+        Some(())
     }
 }
 
-const GOOD: [Stage; 4] = [Stage::Requested, Stage::PolicyCheck, Stage::Sleeping, Stage::Cold];
+impl Play for Memory {
+    type Act = Act;
+
+    fn next(&self) -> Step {
+        let Work::Sleep(sleep) = self.requested().work else { panic!("no sleep") };
+        let (owner, all) = (self.owner(), self.lane.all());
+        let ended = |one: &Allocation| one.state.is_some_and(allocation::State::is_final);
+        let allocations = all.into_iter().filter(|one| !ended(one)).collect::<Vec<_>>();
+        let usage = Use { now: self.now(), owner: &owner, allocations: &allocations, edges: &self.edges, silent: 0 };
+        next(&World { operation: &fold(&self.operation), sleep: &sleep, usage, others: self.others })
+    }
+
+    fn commit(&mut self, step: &Step) -> bool {
+        self.append(step).is_some()
+    }
+
+    fn pass(&mut self) {
+        self.lane.owner = self.owner();
+        self.lane.pass();
+    }
+
+    fn outlast(&mut self) {
+        self.lane.now = (self.requested().deadline - at(0)).num_seconds();
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.lane.at()
+    }
+
+    fn operation(&mut self) -> &mut Vec<operation::Event> {
+        &mut self.operation
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        [self.operation.len(), self.route.len()].into_iter().chain(self.lane.lengths()).collect()
+    }
+
+    fn left(&self) -> String {
+        let owner = self.owner();
+        format!("{} at {}", if owner.asleep.is_some() { "asleep" } else { "awake" }, owner.epoch)
+    }
+}
 
 #[test]
-fn a_sleep_succeeds_over_all_its_stages() {
-    let run = Sim::run(Fault::None);
-    assert_eq!(run.stages, GOOD);
-    assert_eq!(run.stages, operation::machine(operation::Kind::Sleep).stages());
-    assert_eq!((run.owner.epoch, &run.owner.owner), (Epoch(1), &serving().owner), "the owner never changes");
-    assert_eq!(run.owner.asleep.as_ref().map(|asleep| asleep.generation), Some(SleepGeneration(1)));
-    let Evidence { gates, epoch, .. } = &run.operation.evidence;
+fn a_sleep_keeps_the_owner_and_its_epoch_and_lets_go_of_all_that_runs() {
+    let world = succeeds(&falling_asleep(Runner::Obeys), Stage::Cold).world;
+    let (route, before) = (world.owner(), falling_asleep(Runner::Obeys).owner());
+    assert_eq!((route.epoch, &route.owner), (Epoch(1), &before.owner), "the owner never changes");
+    assert_eq!(route.asleep.as_ref().map(|asleep| asleep.generation), Some(SleepGeneration(1)));
+    assert_eq!(world.lane.count(allocation::State::Stopped), world.lane.allocations.len());
+    let Evidence { gates, epoch, .. } = fold::<Operation>(&world.operation).evidence;
     assert_eq!(gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>(), ["route_epoch", "sessions"]);
-    assert_eq!(*epoch, Some(Epoch(1)), "the epoch that it slept in");
+    assert_eq!(epoch, Some(Epoch(1)), "the epoch that it slept in");
+}
+
+fn overtaken(world: &mut Memory) {
+    let (by, epoch, owner, at) = (THIRD, Epoch(2), owner(GREEN), world.now());
+    world.route.push(route_owner::Event::Promoted { by, epoch, owner, at, drain: None });
 }
 
 #[test]
-fn a_sleep_succeeds_with_every_step_done_twice() {
-    assert_eq!(Sim::run(Fault::Twice).stages, GOOD);
-}
-
-#[test]
-fn a_sleep_ends_definitely_with_a_failure_at_each_step() {
-    let awake = [Stage::Requested, Stage::PolicyCheck];
-    for stage in awake {
-        for (fault, code) in [
-            (Fault::UsedAt(stage), "IN_USE"),
-            (Fault::OvertakenAt(stage), "STALE_EPOCH"),
-            (Fault::OtherOperationAt(stage), "OPERATION_RUNNING"),
-            (Fault::LateAt(stage), "DEADLINE_PASSED"),
-        ] {
-            let run = Sim::run(fault);
-            assert!(run.fired, "{fault:?}");
-            assert_eq!((run.code(), run.stages.iter().rev().nth(1)), (code, Some(&stage)), "{fault:?}");
-            assert!(run.owner.asleep.is_none(), "{fault:?}: it serves on");
-            let told = run.operation.failure.map(|failure| (failure.expected, failure.actual));
+fn a_sleep_ends_where_somebody_uses_it_overtakes_it_or_does_something_else_there() {
+    type Meddle = fn(&mut Memory);
+    let cases: [(&str, Meddle); 4] = [
+        ("IN_USE", |world| world.edges = vec![saw(NORTH_EDGE, Some((999, 1)))]),
+        ("STALE_EPOCH", overtaken),
+        ("OPERATION_RUNNING", |world| world.others = 1),
+        ("DEADLINE_PASSED", Memory::outlast),
+    ];
+    for (code, meddle) in cases {
+        let mut found = meddled_at_each_step(&falling_asleep(Runner::Obeys), meddle);
+        let (stage, last) = found.pop().expect("steps");
+        assert_eq!(stage, Stage::Sleeping, "the route sleeps already, and all has stopped");
+        let woken = (code == "STALE_EPOCH").then_some("WOKEN");
+        assert_eq!(last.end.failure.map(|failure| failure.code).as_deref(), woken, "{code}");
+        assert_eq!(found.iter().map(|(stage, _)| *stage).collect::<Vec<_>>(), [Stage::Requested, Stage::PolicyCheck]);
+        for (stage, run) in found {
+            let failure = run.end.failure.expect("it failed");
+            assert_eq!((run.end.after, failure.code.as_str()), (stage, code));
+            assert!(run.world.owner().asleep.is_none(), "{code}: it serves on");
             let epochs = (code == "STALE_EPOCH").then(|| (Some("1".to_owned()), Some("2".to_owned())));
-            assert_eq!(told, Some(epochs.unwrap_or_default()), "{fault:?}");
+            assert_eq!((failure.expected, failure.actual), epochs.unwrap_or_default(), "{code}");
         }
     }
-    let run = Sim::run(Fault::OvertakenAt(Stage::Sleeping));
-    assert_eq!((run.code(), run.fired, run.owner.asleep.is_none()), ("WOKEN", true, true));
-    let run = Sim::run(Fault::NeverStops);
-    assert_eq!((run.code(), run.owner.asleep.is_some()), ("ALLOCATIONS_LEFT", true), "the route sleeps all the same");
+}
+
+#[test]
+fn what_never_stops_ends_a_sleep_at_its_deadline_and_the_route_sleeps_all_the_same() {
+    let end = run(falling_asleep(Runner::NeverStops), Times::Twice, Fault::Nothing);
+    assert_eq!(end.end.failure.map(|failure| failure.code).as_deref(), Some("ALLOCATIONS_LEFT"));
+    assert!(end.world.owner().asleep.is_some());
 }
 
 #[test]

@@ -1,7 +1,20 @@
-//! The table is whole, and it is the one that the authorisation table enforces.
+//! The table is whole, and it is the one that the authorisation table enforces and that gates keep to.
 
 use super::*;
-use crate::authorization::TABLE;
+use crate::{
+    aggregate::{Aggregate, fold},
+    allocation::Allocation,
+    artifact::Artifact,
+    authorization::TABLE,
+    catalogue,
+    gate::Facts,
+    numbers::Epoch,
+    operation::{Kind, Operation},
+    provider_binding::ProviderBindings,
+    route_owner::{Event, RouteOwner},
+    runtime_service_binding::RuntimeServices,
+    story::{GREEN, gate_facts, opened, promotable, requested},
+};
 
 #[test]
 fn every_class_has_one_row_without_an_empty_cell() {
@@ -53,9 +66,101 @@ fn logs_hints_and_health_are_no_truth() {
     assert_eq!(truths, [Class::RouteOwnership, Class::OperationState, Class::ProviderCredentials]);
 }
 
+/// What is said to be truth, or to choose within it, without anybody who writes it into the log; and the other way about.
+fn baseless(taxonomy: &[Row]) -> Vec<Class> {
+    let believed = |row: &&Row| matches!(row.standing, Standing::Truth | Standing::Selection);
+    taxonomy.iter().filter(|row| believed(row) == row.writers.is_empty()).map(|row| row.class).collect()
+}
+
+#[test]
+fn what_is_in_no_event_is_believed_by_nobody() {
+    assert_eq!(baseless(TAXONOMY), []);
+    let sin = Row { standing: Standing::Truth, ..*row(Class::BuildLogs) };
+    assert_eq!(baseless(&[sin]), [Class::BuildLogs], "logs that are truth are caught");
+}
+
+/// What the streams of a category hold; none for what people arrange, or what is on record of the past.
+fn held_in(category: &str) -> Option<Class> {
+    match category {
+        RouteOwner::CATEGORY => Some(Class::RouteOwnership),
+        Allocation::CATEGORY => Some(Class::AllocationHealth),
+        Operation::CATEGORY => Some(Class::OperationState),
+        ProviderBindings::CATEGORY | RuntimeServices::CATEGORY => Some(Class::ProviderCredentials),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_class_that_somebody_writes_into_the_log_has_streams_there_and_no_other_has() {
+    let held = catalogue::nouns().into_iter().filter_map(|noun| held_in(noun.category)).collect::<Vec<_>>();
+    for row in TAXONOMY {
+        assert_eq!(held.contains(&row.class), !row.writers.is_empty(), "{}", row.class);
+    }
+}
+
+/// The streams that a change of owner is judged by. Whoever adds one to the facts is asked here what it is.
+fn looked_at(facts: &Facts<'_>) -> Vec<&'static str> {
+    fn category<A: Aggregate>(_: &A) -> &'static str {
+        A::CATEGORY
+    }
+    let Facts {
+        requested: _,
+        change: _,
+        owner,
+        deployment,
+        environment,
+        migrations,
+        next: _,
+        present: _,
+        providers,
+        services,
+        variables,
+    } = *facts;
+    vec![
+        Operation::CATEGORY,
+        Artifact::CATEGORY,
+        category(owner),
+        category(deployment),
+        category(environment),
+        category(migrations),
+        category(providers),
+        category(services),
+        category(variables),
+    ]
+}
+
+/// The classes among these streams that no decision may rest on.
+fn no_truth(categories: &[&str]) -> Vec<Class> {
+    categories.iter().filter_map(|category| held_in(category)).filter(|class| !class.is_truth()).collect()
+}
+
+#[test]
+fn a_change_of_owner_is_judged_by_nothing_but_truth() {
+    let (requested, owner) = (requested(Kind::Promotion, Epoch(0)), fold(&[Event::Opened(opened())]));
+    let (change, deployment) = (requested.work.route_change().expect("a promotion"), promotable(GREEN));
+    let looked_at = looked_at(&gate_facts(&requested, change, &owner, &deployment));
+    assert_eq!(no_truth(&looked_at), []);
+    // The sin: a gate that asks how allocations fare.
+    let sin = [looked_at, vec![Allocation::CATEGORY]].concat();
+    assert_eq!(no_truth(&sin), [Class::AllocationHealth]);
+}
+
+/// The rows in which how much may be lost is told as how soon it is back, or the other way about.
+fn confused(taxonomy: &[Row]) -> Vec<Class> {
+    let takes_time =
+        |cell: &str| ["seconds", "second", "at once", "connection", "poll"].iter().any(|word| cell.contains(word));
+    let confused = |row: &&Row| row.rpo == row.rto || (row.standing == Standing::Truth && takes_time(row.rpo));
+    taxonomy.iter().filter(confused).map(|row| row.class).collect()
+}
+
+/// Data loss is not downtime.
 #[test]
 fn rpo_is_not_rto() {
-    for row in TAXONOMY.iter().filter(|row| row.standing == Standing::Truth) {
-        assert_ne!(row.rpo, row.rto, "{}: data loss is not downtime", row.name);
+    let of_truth = TAXONOMY.iter().filter(|row| row.standing == Standing::Truth).copied().collect::<Vec<_>>();
+    assert_eq!(confused(&of_truth), []);
+    // The sins: a row whose loss is its downtime, and one whose downtime is told as its loss.
+    let truth = row(Class::OperationState);
+    for sin in [Row { rpo: truth.rto, ..*truth }, Row { rto: truth.rpo, ..*truth }] {
+        assert_eq!(confused(&[sin]), [Class::OperationState]);
     }
 }

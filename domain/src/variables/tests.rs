@@ -1,12 +1,13 @@
 //! Every rule of the sets: what each change does, each reason why it may not, and that an older set stays what it was.
 
+mod model;
+
 use super::*;
 use crate::{
     aggregate::{Rejection as _, fold, given},
     feed::Owner,
     story::{ACME, BLUE, GREEN, PRODUCTION, SHOP, at, owner},
 };
-use proptest::prelude::*;
 use uuid::Uuid;
 
 const LANE: Lane = Lane { workspace: ACME, app: SHOP, environment: PRODUCTION };
@@ -206,80 +207,4 @@ fn required_keys_that_a_set_does_not_hold_are_named() {
     assert_eq!(missing(2), []);
     assert_eq!(missing(3), [key("TOKEN")]);
     assert_eq!(missing(9), ["ADDRESS", "TOKEN"].map(key), "a set that was never made holds nothing");
-}
-
-/// Which rule a naive model forgets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sin {
-    None,
-    /// A change rewrites the sets before it.
-    HistoryRewritten,
-    /// What a change does not name is lost.
-    NothingCarriedOver,
-}
-
-/// What is set and what is unset, by small numbers.
-type Step = (Vec<(u8, u8)>, Vec<u8>);
-
-/// The sets as plain maps, one after the other.
-fn naive(changes: &[Step], sin: Sin) -> Vec<BTreeMap<String, u8>> {
-    let mut sets = vec![BTreeMap::new()];
-    for (set, unset) in changes {
-        let last = sets.last().expect("the first").clone();
-        let mut next = if sin == Sin::NothingCarriedOver { BTreeMap::new() } else { last.clone() };
-        next.retain(|name, _| !unset.iter().any(|key| *name == format!("K{key}")));
-        next.extend(set.iter().map(|(key, value)| (format!("K{key}"), *value)));
-        if next != last {
-            if sin == Sin::HistoryRewritten {
-                for earlier in &mut sets {
-                    earlier.clone_from(&next);
-                }
-            }
-            sets.push(next);
-        }
-    }
-    sets
-}
-
-fn real(changes: &[Step]) -> Vec<BTreeMap<String, u8>> {
-    let mut variables = Variables::default();
-    for (set, unset) in changes {
-        let wishes: Vec<(String, Wanted)> = set.iter().map(|(k, v)| (format!("K{k}"), wanted(*v))).collect();
-        let wishes: Vec<(&str, Wanted)> = wishes.iter().map(|(key, wanted)| (key.as_str(), *wanted)).collect();
-        let held = variables.now();
-        let gone: Vec<String> = unset.iter().map(|k| format!("K{k}")).collect();
-        let gone = gone.iter().map(String::as_str).filter(|name| held.contains_key(&key(name)));
-        let gone: Vec<&str> = gone.filter(|name| wishes.iter().all(|(wish, _)| wish != name)).collect();
-        let next = variables.current.next().0;
-        if let Ok(events) = variables.decide(change(next, &wishes, &gone)) {
-            for event in &events {
-                variables.apply(event);
-            }
-        }
-    }
-    let told = |set| variables.at(EnvSet(set)).expect("made");
-    let plain = |set| told(set).into_iter().map(|(key, entry)| (key.to_string(), entry.digest.0[0])).collect();
-    (0..=variables.current.0).map(plain).collect()
-}
-
-fn some_changes() -> impl Strategy<Value = Vec<Step>> {
-    let set = prop::collection::vec((0_u8..4, 0_u8..3), 0..3);
-    prop::collection::vec((set, prop::collection::vec(0_u8..4, 0..2)), 0..8)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-    #[test]
-    fn every_set_is_what_a_naive_model_says(changes in some_changes()) {
-        prop_assert_eq!(real(&changes), naive(&changes, Sin::None));
-    }
-}
-
-#[test]
-fn a_model_that_rewrites_older_sets_or_carries_nothing_over_is_caught() {
-    let changes = vec![(vec![(0, 1)], vec![]), (vec![(1, 2)], vec![]), (vec![], vec![0])];
-    assert_eq!(real(&changes), naive(&changes, Sin::None));
-    for sin in [Sin::HistoryRewritten, Sin::NothingCarriedOver] {
-        assert_ne!(real(&changes), naive(&changes, sin), "{sin:?}");
-    }
 }

@@ -1,5 +1,5 @@
-//! The wake as a process: over all its stages it succeeds, succeeds with every step done twice, and ends definitely with a
-//! failure at each step, saying what was left behind. And the sins that such a run must notice.
+//! Whole wakes, in memory: what makes one hot, what keeps it from its end, and that the route sleeps on then. And the sins that
+//! such a run must notice.
 
 mod waits;
 
@@ -7,19 +7,18 @@ use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
     allocation, operation, route_owner,
+    runs::{Fault, Play, Times, meddled_at_each_step, run, succeeds},
     story::{
-        BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, allocation, at, because, bergen, opened, owner, planned,
+        BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, allocation, at, bergen, opened, owner, planned,
         promotable, ready,
     },
 };
 use std::collections::BTreeMap;
 
-/// What may go wrong, and at which step of the run.
+/// What the world does otherwise than it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Trouble {
     None,
-    /// Every step is done a second time.
-    Twice,
     /// The app never answers.
     NeverReady,
     /// Every allocation fails.
@@ -30,230 +29,187 @@ enum Fault {
     NoHost,
     /// The cell is full of other wakes.
     NoRoom,
-    /// Somebody gives the route to another owner when the wake stands at this stage.
-    OvertakenAt(Stage),
-    /// Somebody cancels it there.
-    CancelledAt(Stage),
 }
 
-struct Sim {
-    owner: RouteOwner,
-    operation: Operation,
-    allocations: BTreeMap<AllocationId, Allocation>,
-    now: DateTime<Utc>,
-    fault: Fault,
-    /// The stages that it stood at.
-    stages: Vec<Stage>,
-    fired: bool,
+/// The wake of production, whose route GREEN owns and which sleeps, in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    trouble: Trouble,
+    now: i64,
+    route: Vec<route_owner::Event>,
+    operation: Vec<operation::Event>,
+    allocations: BTreeMap<AllocationId, Vec<allocation::Event>>,
 }
 
-fn asleep() -> RouteOwner {
-    fold(&[
+fn sleeping() -> Vec<route_owner::Event> {
+    vec![
         route_owner::Event::Opened(opened()),
         route_owner::Event::Promoted { by: FIRST, epoch: Epoch(1), owner: owner(GREEN), at: at(0), drain: None },
         route_owner::Event::Slept { by: FIRST, sleep_generation: SleepGeneration(1), at: at(10) },
-    ])
+    ]
+}
+
+fn asleep() -> RouteOwner {
+    fold(&sleeping())
 }
 
 fn ask() -> Ask {
     Ask { environment: PRODUCTION, epoch: Epoch(1), sleep_generation: SleepGeneration(1) }
 }
 
-fn decide<A: Aggregate>(state: &mut A, command: A::Command) -> Result<(), A::Rejection> {
-    for event in state.decide(command)? {
-        state.apply(&event);
-    }
-    Ok(())
+pub(crate) fn waking(trouble: Trouble) -> Memory {
+    let requested = request(&asleep(), ask(), None, at(100)).expect("it sleeps");
+    let operation = vec![operation::Event::Requested(requested)];
+    Memory { trouble, now: 100, route: sleeping(), operation, allocations: BTreeMap::new() }
 }
 
-impl Sim {
-    fn new(fault: Fault) -> Self {
-        let owner = asleep();
-        let requested = request(&owner, ask(), None, at(100)).expect("it sleeps");
-        let mut operation = Operation::default();
-        decide(&mut operation, operation::Command::Request(requested)).expect("a request");
-        let stages = vec![Stage::WakeRequested];
-        Self { owner, operation, allocations: BTreeMap::new(), now: at(100), fault, stages, fired: false }
+impl Memory {
+    fn owner(&self) -> RouteOwner {
+        fold(&self.route)
     }
 
     fn wake(&self) -> (OperationId, Wake) {
-        match self.operation.requested.as_ref().map(|requested| (requested.id, &requested.work)) {
-            Some((id, Work::Wake(wake))) => (id, wake.clone()),
+        match fold::<Operation>(&self.operation).requested.map(|requested| (requested.id, requested.work)) {
+            Some((id, Work::Wake(wake))) => (id, wake),
             other => panic!("{other:?}"),
         }
     }
 
+    fn all(&self) -> Vec<Allocation> {
+        self.allocations.values().map(fold).collect()
+    }
+
+    /// As the worker does: one append, or none.
+    fn append(&mut self, step: &Step) -> Option<()> {
+        let (id, wake) = self.wake();
+        let turn = wake.turn(id, self.now());
+        let sleeps_on = self.owner().may_wake(turn.expected, turn.generation).is_ok();
+        let fails = sleeps_on.then_some(route_owner::Command::FailWake(turn));
+        let (command, route) = match step.clone() {
+            Step::Enter(stage, evidence) => (operation::Command::Enter { stage, evidence }, None),
+            Step::Do(Act::Plan(order)) => return self.plan(*order),
+            Step::Do(Act::Serve(turn)) => {
+                let hot = operation::Command::Enter { stage: Stage::Hot, evidence: Evidence::default() };
+                (hot, Some(route_owner::Command::Wake(turn)))
+            }
+            Step::Fail(failure) => (operation::Command::Fail(failure), fails),
+            Step::Cancel => (operation::Command::Cancel, fails),
+            Step::Wait(_) | Step::Done => return None,
+        };
+        let operation = fold::<Operation>(&self.operation).decide(command).ok()?;
+        let route = route.map_or(Some(vec![]), |command| self.owner().decide(command).ok())?;
+        self.operation.extend(operation);
+        self.route.extend(route);
+        Some(())
+    }
+
+    fn plan(&mut self, order: Planned) -> Option<()> {
+        let events = self.allocations.entry(order.id).or_default();
+        let more = fold::<Allocation>(&*events).decide(allocation::Command::Plan(order)).ok()?;
+        events.extend(more);
+        Some(())
+    }
+}
+
+impl Play for Memory {
+    type Act = Act;
+
     fn next(&self) -> Step {
         let (id, wake) = self.wake();
-        let attempt = |n| self.allocations.get(&wake.attempt(id, n)).cloned().unwrap_or_default();
+        let attempt = |n| self.allocations.get(&wake.attempt(id, n)).map(fold).unwrap_or_default();
         let attempts = (0..ATTEMPTS).map(attempt).collect::<Vec<_>>();
-        let hosts = if self.fault == Fault::NoHost { vec![] } else { vec![HOST_1] };
-        let begun =
-            if self.fault == Fault::NoRoom { Others { cell: PER_CELL, workspace: 0 } } else { Others::default() };
+        let cell = if self.trouble == Trouble::NoRoom { PER_CELL } else { 0 };
         next(&World {
-            now: self.now,
-            operation: &self.operation,
+            now: self.now(),
+            operation: &fold(&self.operation),
             wake: &wake,
-            owner: &self.owner,
+            owner: &self.owner(),
             deployment: &promotable(GREEN),
             drain: DrainPolicy::default(),
             attempts: &attempts,
             others: &[],
-            hosts: &hosts,
-            begun,
+            hosts: if self.trouble == Trouble::NoHost { &[] } else { &[HOST_1] },
+            begun: Others { cell, workspace: 0 },
         })
     }
 
-    /// As the worker does: one append, or none.
-    fn carry_out(&mut self, step: Step) {
-        let (id, wake) = self.wake();
-        let turn = wake.turn(id, self.now);
-        let sleeps_on = self.owner.may_wake(turn.expected, turn.generation).is_ok();
-        match step {
-            Step::Enter(stage, evidence) => {
-                decide(&mut self.operation, operation::Command::Enter { stage, evidence })
-                    .expect("the table allows it");
-            }
-            Step::Do(Act::Plan(order)) => {
-                let allocation = self.allocations.entry(order.id).or_default();
-                decide(allocation, allocation::Command::Plan(*order)).expect("the same order");
-            }
-            Step::Do(Act::Serve(turn)) => {
-                decide(&mut self.owner, route_owner::Command::Wake(turn)).expect("it sleeps");
-                let evidence = Evidence::default();
-                decide(&mut self.operation, operation::Command::Enter { stage: Stage::Hot, evidence }).expect("hot");
-            }
-            Step::Fail(failure) => {
-                if sleeps_on {
-                    decide(&mut self.owner, route_owner::Command::FailWake(turn)).expect("it sleeps");
-                }
-                decide(&mut self.operation, operation::Command::Fail(failure)).expect("an end");
-            }
-            Step::Cancel => {
-                decide(&mut self.owner, route_owner::Command::FailWake(turn)).expect("it sleeps");
-                decide(&mut self.operation, operation::Command::Cancel).expect("an end");
-            }
-            Step::Wait(what) => {
-                let deadline = self.operation.requested.as_ref().expect("it was requested").deadline;
-                assert!(self.now < deadline, "it waits on at its deadline: {what}");
-                self.now += TimeDelta::seconds(1);
-                self.live();
-            }
-            Step::Done => {}
-        }
+    fn commit(&mut self, step: &Step) -> bool {
+        self.append(step).is_some()
     }
 
-    /// The runner's part: every allocation comes one step further.
-    fn live(&mut self) {
+    /// Every allocation comes one step further.
+    fn pass(&mut self) {
+        self.now += 1;
         let (id, wake) = self.wake();
         let first = wake.attempt(id, 0);
-        for (id, allocation) in &mut self.allocations {
-            let fails = self.fault == Fault::AllocationsFail || (self.fault == Fault::FirstFails && *id == first);
-            let event = match allocation.state {
+        for (id, events) in &mut self.allocations {
+            let fails =
+                self.trouble == Trouble::AllocationsFail || (self.trouble == Trouble::FirstFails && *id == first);
+            let event = match fold::<Allocation>(&*events).state {
                 Some(State::Planned) => allocation::Event::Pulling {},
                 Some(State::Pulling) => allocation::Event::Starting { digest: GREEN_BYTES },
                 Some(State::Starting) if fails => crate::story::crashed(),
-                Some(State::Starting) if self.fault != Fault::NeverReady => ready(GREEN),
-                _ => continue,
+                Some(State::Starting) if self.trouble != Trouble::NeverReady => ready(GREEN),
+                Some(State::Starting | State::Ready | State::Draining | State::Stopped | State::Failed) | None => {
+                    continue;
+                }
             };
-            self.fired |= fails;
-            allocation.apply(&event);
+            events.push(event);
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults are of the world, not of a moment")]
-    fn disturb(&mut self) {
-        let stage = self.operation.stage.expect("a stage");
-        if self.fired {
-            return;
-        }
-        match self.fault {
-            Fault::OvertakenAt(at_stage) if at_stage == stage => {
-                let epoch = Epoch(2);
-                self.owner.apply(&route_owner::Event::Promoted {
-                    by: FIRST,
-                    epoch,
-                    owner: owner(BLUE),
-                    at: self.now,
-                    drain: None,
-                });
-                self.fired = true;
-            }
-            Fault::CancelledAt(at_stage) if at_stage == stage => {
-                let reason = because("too early");
-                self.fired = decide(&mut self.operation, operation::Command::RequestCancel { reason }).is_ok();
-            }
-            _ => {}
-        }
+    fn outlast(&mut self) {
+        self.now = 100 + DEADLINE.num_seconds();
     }
 
-    fn run(mut self) -> Self {
-        for _ in 0..500 {
-            self.disturb();
-            let step = self.next();
-            if step == Step::Done {
-                return self;
-            }
-            self.carry_out(step.clone());
-            if self.fault == Fault::Twice && !matches!(step, Step::Wait(_)) {
-                self.again(step);
-            }
-            let stage = self.operation.stage.expect("a stage");
-            if self.stages.last() != Some(&stage) {
-                self.stages.push(stage);
-            }
-        }
-        panic!("no end: {:?}", self.stages);
+    fn now(&self) -> DateTime<Utc> {
+        at(self.now)
     }
 
-    /// The same step once more changes nothing.
-    fn again(&mut self, step: Step) {
-        let before = (self.owner.clone(), self.operation.clone(), self.allocations.clone());
-        self.carry_out(step);
-        assert_eq!(before, (self.owner.clone(), self.operation.clone(), self.allocations.clone()));
+    fn operation(&mut self) -> &mut Vec<operation::Event> {
+        &mut self.operation
     }
 
-    fn code(&self) -> &str {
-        self.operation.failure.as_ref().map_or("", |failure| failure.code.as_str())
+    fn lengths(&self) -> Vec<usize> {
+        let lived = self.allocations.values().map(Vec::len);
+        [self.operation.len(), self.route.len()].into_iter().chain(lived).collect()
+    }
+
+    fn left(&self) -> String {
+        let owner = self.owner();
+        owner.asleep.map_or_else(|| "awake".to_owned(), |asleep| format!("asleep, the {}. time", asleep.generation))
     }
 }
 
-const GOOD: [Stage; 4] = [Stage::WakeRequested, Stage::Starting, Stage::ReadinessWait, Stage::Hot];
-
 #[test]
-fn a_wake_succeeds_over_all_its_stages() {
-    let run = Sim::new(Fault::None).run();
-    assert_eq!(run.stages, GOOD);
-    assert_eq!(run.stages, operation::machine(operation::Kind::Wake).stages());
-    assert!(run.owner.asleep.is_none() && run.owner.epoch == Epoch(1));
-    assert_eq!(run.owner.owner, asleep().owner, "the owner never changes");
-    assert_eq!(run.allocations.len(), 1);
-    let (_, wake) = run.wake();
-    assert!(run.allocations.values().all(|one| is_hot(&wake, one)));
-    assert_eq!(run.operation.evidence.digest, Some(GREEN_BYTES), "the very bytes that were woken");
+fn a_wake_makes_the_very_owner_hot_that_slept() {
+    let world = succeeds(&waking(Trouble::None), Stage::Hot).world;
+    let owner = world.owner();
+    assert!(owner.asleep.is_none() && owner.epoch == Epoch(1));
+    assert_eq!(owner.owner, asleep().owner, "the owner never changes");
+    assert_eq!(world.allocations.len(), 1);
+    let (_, wake) = world.wake();
+    assert!(world.all().iter().all(|one| is_hot(&wake, one)));
+    let digest = fold::<Operation>(&world.operation).evidence.digest;
+    assert_eq!(digest, Some(GREEN_BYTES), "the very bytes that were woken");
 }
 
 #[test]
-fn a_wake_succeeds_with_every_step_done_twice() {
-    let run = Sim::new(Fault::Twice).run();
-    assert_eq!((run.stages.as_slice(), run.allocations.len()), (GOOD.as_slice(), 1));
-}
-
-#[test]
-fn a_wake_ends_definitely_with_a_failure_at_each_step_and_the_route_sleeps_on() {
+fn whatever_keeps_a_wake_from_its_end_is_named_and_the_route_sleeps_on() {
     let cases = [
-        (Fault::NoRoom, Stage::WakeRequested, "WAKE_BUDGET", 0),
-        (Fault::NoHost, Stage::Starting, "ALLOCATION_NOT_READY", 0),
-        (Fault::NeverReady, Stage::ReadinessWait, "ALLOCATION_NOT_READY", 1),
-        (Fault::AllocationsFail, Stage::ReadinessWait, "ALLOCATION_FAILED", 2),
+        (Trouble::NoRoom, Stage::WakeRequested, "WAKE_BUDGET", 0),
+        (Trouble::NoHost, Stage::Starting, "ALLOCATION_NOT_READY", 0),
+        (Trouble::NeverReady, Stage::ReadinessWait, "ALLOCATION_NOT_READY", 1),
+        (Trouble::AllocationsFail, Stage::ReadinessWait, "ALLOCATION_FAILED", 2),
     ];
-    for (fault, last, code, left) in cases {
-        let run = Sim::new(fault).run();
-        assert_eq!((run.code(), run.stages.iter().rev().nth(1)), (code, Some(&last)), "{fault:?}");
-        assert_eq!(run.allocations.len(), left, "{fault:?}: what is left behind is the scheduler's to drain");
-        let sleeps = run.owner.asleep.as_ref().expect("it sleeps on");
+    for (trouble, last, code, left) in cases {
+        let end = run(waking(trouble), Times::Twice, Fault::Nothing);
+        let failed = end.end.failure.map(|failure| failure.code);
+        assert_eq!((failed.as_deref(), end.end.after), (Some(code), last), "{trouble:?}");
+        assert_eq!(end.world.allocations.len(), left, "{trouble:?}: what is left behind is the scheduler's to drain");
+        let sleeps = end.world.owner().asleep.expect("it sleeps on");
         assert_eq!((sleeps.generation, sleeps.failed_wakes), (SleepGeneration(2), 1));
-        assert!(sleeps.retry_at.is_some_and(|at| at > run.now));
+        assert!(sleeps.retry_at.is_some_and(|at| at > end.world.now()));
         let again = Ask { sleep_generation: sleeps.generation, ..ask() };
         assert_ne!(again.operation(), ask().operation(), "the next wake is another operation");
     }
@@ -261,31 +217,24 @@ fn a_wake_ends_definitely_with_a_failure_at_each_step_and_the_route_sleeps_on() 
 
 #[test]
 fn a_wake_survives_the_loss_of_its_first_allocation() {
-    let run = Sim::new(Fault::FirstFails).run();
-    assert!(run.fired);
-    assert_eq!((run.stages.as_slice(), run.allocations.len()), (GOOD.as_slice(), 2));
+    let end = succeeds(&waking(Trouble::FirstFails), Stage::Hot);
+    let states = end.world.all().iter().filter_map(|one| one.state).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(states, [State::Ready, State::Failed].into());
 }
 
 #[test]
-fn an_old_route_epoch_ends_a_wake_at_every_stage_and_leaves_the_new_owner_alone() {
-    for stage in [Stage::WakeRequested, Stage::Starting, Stage::ReadinessWait] {
-        let run = Sim::new(Fault::OvertakenAt(stage)).run();
-        assert!(run.fired, "{stage}");
-        assert_eq!((run.code(), run.stages.iter().rev().nth(1)), ("STALE_EPOCH", Some(&stage)));
-        assert!(run.owner.asleep.is_none() && run.owner.epoch == Epoch(2));
+fn an_old_route_epoch_ends_a_wake_at_every_step_and_leaves_the_new_owner_alone() {
+    let found = meddled_at_each_step(&waking(Trouble::None), |world| {
+        let (by, epoch, owner, at) = (FIRST, Epoch(2), owner(BLUE), world.now());
+        world.route.push(route_owner::Event::Promoted { by, epoch, owner, at, drain: None });
+    });
+    assert!(found.len() >= 4, "{} steps", found.len());
+    for (stage, run) in found {
+        let failed = run.end.failure.map(|failure| failure.code);
+        assert_eq!((failed.as_deref(), run.end.after), (Some("STALE_EPOCH"), stage));
+        let owner = run.world.owner();
+        assert!(owner.asleep.is_none() && owner.epoch == Epoch(2));
     }
-}
-
-#[test]
-fn a_wake_is_cancelled_before_it_waits_for_readiness_and_then_no_more() {
-    for stage in [Stage::WakeRequested, Stage::Starting] {
-        let run = Sim::new(Fault::CancelledAt(stage)).run();
-        assert!(run.fired);
-        assert_eq!(run.operation.stage, Some(Stage::Cancelled));
-        assert_eq!(run.owner.asleep.as_ref().map(|asleep| asleep.generation), Some(SleepGeneration(2)));
-    }
-    let run = Sim::new(Fault::CancelledAt(Stage::ReadinessWait)).run();
-    assert_eq!((run.operation.stage, run.fired), (Some(Stage::Hot), false), "it answers definitely: too late");
 }
 
 #[test]
@@ -298,16 +247,13 @@ fn wake_stampede_a_thousand_questions_are_one_operation() {
         Ask { environment: crate::ids::EnvironmentId(uuid::Uuid::from_u128(1)), ..ask() },
     ];
     assert!(other.iter().all(|other| !ids.contains(&other.operation())));
-    let mut operation = Operation::default();
+    let mut operation = Vec::new();
     for second in 0..1_000 {
         // Later questions come with a later deadline; the first one counts, and the others are answered by its id.
         let requested = request(&asleep(), ask(), None, at(100 + second)).expect("it sleeps");
-        let accepted = operation.decide(operation::Command::Request(requested));
-        assert_eq!(accepted.is_ok_and(|events| events.len() == 1), second == 0);
-        if second == 0 {
-            let requested = request(&asleep(), ask(), None, at(100)).expect("it sleeps");
-            decide(&mut operation, operation::Command::Request(requested)).expect("the first");
-        }
+        let accepted = fold::<Operation>(&operation).decide(operation::Command::Request(requested));
+        assert_eq!(accepted.is_ok(), second == 0);
+        operation.extend(accepted.unwrap_or_default());
     }
 }
 
@@ -315,7 +261,7 @@ type Rule = fn(&Wake, &Allocation) -> bool;
 
 #[test]
 fn a_cold_allocation_is_never_counted_as_hot() {
-    let (_, wake) = Sim::new(Fault::None).wake();
+    let (_, wake) = waking(Trouble::None).wake();
     let order = planned(allocation(1), GREEN, Epoch(1));
     let states: [(&[allocation::Event], bool); 5] = [
         (&[], false),

@@ -53,12 +53,16 @@ async fn every_log_is_deleted_and_nothing_about_any_status_changes() {
         (one == two).then_some(one)
     };
     let before = until("nothing moves any more", PATIENCE, still).await;
+    // The sin: a status that is read off the last line.
+    let last_line = async || read(&tenant.client, "app", &tenant.app, &json!({})).await.pop();
+    let told_by_logs = last_line().await;
 
     administrator(&platform).await.execute("DELETE FROM diagnostics.log_chunks").await.expect("deleted");
     fs::remove_dir_all(platform.data().join("artifacts/logs")).expect("deleted");
     let after = status(&tenant, &deployments, &operations).await;
     assert_eq!(after, before, "a log is no source of any status");
     assert_eq!(read(&tenant.client, "app", &tenant.app, &json!({})).await, Vec::<Value>::new(), "they are gone");
+    assert_ne!(last_line().await, told_by_logs, "whoever reads a status off the logs is caught");
     let verified = platform.rhone(&["verify"]).await;
     assert!(verified.status.success(), "{}", program::text(&verified.stderr));
 

@@ -1,290 +1,251 @@
-//! Log, worker and resource in memory: carries out what the process manager asks for as the driver does, with trouble.
+//! Log, worker and resource in memory, for either noun: carries out what the process manager asks for as the driver does.
 
+use super::{Change, Credential};
 use crate::{
     aggregate::{Aggregate, fold},
-    backend::{self, Backend, Purpose},
-    binding::{Act, BindingWork, Bound, Change, Probed, World, next},
+    backend::{self, Backend},
+    binding::{Act, BindingWork, Probed, Proof, Seen, State, Unproven, World, next},
     operation::{self, Operation, Requested, Stage, Work},
     process::Step,
     provider::{Resource, Vendor},
-    provider_binding::{Command, Event, ProviderBindings, What},
+    provider_binding::{self, ProviderBindings},
+    runs::Play,
+    runtime_service::{self, Service},
+    runtime_service_binding::{self, RuntimeServices},
     story::{
         ACME, LYON, PRODUCTION, SECOND, SHOP, at, because,
         bindings::{binding_id, credential, declared, proof, unproven},
     },
     text::Reason,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use std::fmt::Debug;
 
-/// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    None,
-    /// Every step is carried out, and then once more on the world as it was.
-    Twice,
-    /// The worker dies after so many steps.
-    LostAfter(usize),
-    /// Somebody disables the binding, or the resource says no, while the operation stands there.
-    FailsAt(Stage),
-    /// The resource answers after so many probes.
-    AnswersAfter(usize),
-    /// The deadline passes while it stands there.
-    LateAt(Stage),
-    /// Somebody wants it cancelled while it stands there.
-    CancelledAt(Stage),
+/// What the story does with the bindings of either noun.
+pub(crate) trait Noun: Aggregate<Event: Clone + Debug, Command: Clone + Debug> {
+    fn asked(shared: Option<Reason>) -> Self::Event;
+    fn proven() -> Self::Event;
+    fn work(work: BindingWork) -> Work;
+    fn verify(proof: Proof, credential: Option<Credential>) -> Self::Command;
+    fn fail(unproven: Unproven) -> Self::Command;
+    fn disable(reason: Reason) -> Self::Command;
+    fn seen(&self) -> Seen<'_>;
 }
 
-pub(super) struct Memory {
-    pub(super) operation: Operation,
-    pub(super) bindings: ProviderBindings,
-    pub(super) backend: Backend,
-    pub(super) now: DateTime<Utc>,
-    pub(super) visited: Vec<Stage>,
+macro_rules! noun {
+    ($state:ident, $module:ident, $what:expr, $work:path) => {
+        impl Noun for $state {
+            fn asked(shared: Option<Reason>) -> Self::Event {
+                let mut asked = declared($what);
+                asked.shared = shared;
+                $module::Event::Requested(asked)
+            }
+
+            fn proven() -> Self::Event {
+                $module::Event::Verified { binding: binding_id(1), proof: proof(), credential: credential(1) }
+            }
+
+            fn work(work: BindingWork) -> Work {
+                $work(work)
+            }
+
+            fn verify(proof: Proof, credential: Option<Credential>) -> Self::Command {
+                $module::Command::Verify { binding: binding_id(1), proof, credential }
+            }
+
+            fn fail(unproven: Unproven) -> Self::Command {
+                $module::Command::Fail { binding: binding_id(1), unproven }
+            }
+
+            fn disable(reason: Reason) -> Self::Command {
+                $module::Command::Disable { binding: binding_id(1), reason }
+            }
+
+            fn seen(&self) -> Seen<'_> {
+                let bound = &self.bindings[&binding_id(1)];
+                bound.seen(bound.declared.what.purpose())
+            }
+        }
+    };
+}
+
+noun!(
+    ProviderBindings,
+    provider_binding,
+    provider_binding::What { resource: Resource::Database, vendor: Vendor::Postgres },
+    Work::ProviderBinding
+);
+noun!(
+    RuntimeServices,
+    runtime_service_binding,
+    runtime_service_binding::What { service: Service::SessionStore, backend: runtime_service::Backend::Postgres },
+    Work::RuntimeServiceBinding
+);
+
+/// What the resource answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    AtOnce,
+    /// After so many probes that nothing answered.
+    After(usize),
+    /// It says no.
+    Refuses,
+}
+
+/// An operation on one binding of production, in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory<N: Noun> {
+    pub(super) operation: Vec<operation::Event>,
+    pub(super) bindings: Vec<N::Event>,
+    pub(super) backend: Vec<backend::Event>,
+    pub(super) answer: Answer,
     pub(super) found: String,
-    pub(super) probes: usize,
     pub(super) waited: usize,
-    pub(super) repeated: usize,
-    pub(super) fired: bool,
+    /// The sin: it takes what was declared for proven, and asks nobody.
     pub(super) believes_declarations: bool,
+    now: i64,
     work: BindingWork,
 }
 
-impl Memory {
-    pub(super) fn new(change: Change) -> Self {
-        let what = What { resource: Resource::Database, vendor: Vendor::Postgres };
-        let mut asked = declared(what);
-        asked.shared = None;
-        let bound = Event::Verified { binding: binding_id(1), proof: proof(), credential: credential(1) };
-        let mut bindings = fold::<ProviderBindings>(&[Event::Requested(asked)]);
-        let mut backend = Backend::default();
-        if change != Change::Bind {
-            bindings.apply(&bound);
-            let of = bindings.bindings[&binding_id(1)].seen(Purpose::Truth).of;
-            backend.apply(&backend::Event::Taken(of));
-        }
-        let work = BindingWork {
-            app: SHOP,
-            environment: PRODUCTION,
-            binding: binding_id(1),
-            change,
-            credential: (change == Change::Rotate).then(|| credential(2)).flatten(),
-        };
-        let requested = Requested {
-            id: SECOND,
-            workspace: ACME,
-            region: LYON,
-            cell: None,
-            reason: (change == Change::Unbind).then(|| because("moved")),
-            deadline: at(60),
-            work: Work::ProviderBinding(work.clone()),
-        };
-        Self {
-            operation: fold(&[operation::Event::Requested(requested)]),
-            bindings,
-            backend,
-            now: at(0),
-            visited: vec![Stage::Requested],
-            found: "postgres:7412345678901234567/16384/shop".into(),
-            probes: 0,
-            waited: 0,
-            repeated: 0,
-            fired: false,
-            believes_declarations: false,
-            work,
-        }
+pub(crate) fn changing<N: Noun>(change: Change, answer: Answer) -> Memory<N> {
+    let (mut bindings, mut backend) = (vec![N::asked(None)], vec![]);
+    if change != Change::Bind {
+        bindings.push(N::proven());
+        backend.push(backend::Event::Taken(fold::<N>(&bindings).seen().of));
+    }
+    let new = (change == Change::Rotate).then(|| credential(2)).flatten();
+    let work = BindingWork { app: SHOP, environment: PRODUCTION, binding: binding_id(1), change, credential: new };
+    let requested = Requested {
+        id: SECOND,
+        workspace: ACME,
+        region: LYON,
+        cell: None,
+        reason: (change == Change::Unbind).then(|| because("moved")),
+        deadline: at(60),
+        work: N::work(work.clone()),
+    };
+    Memory {
+        operation: vec![operation::Event::Requested(requested)],
+        bindings,
+        backend,
+        answer,
+        found: "postgres:7412345678901234567/16384/shop".into(),
+        waited: 0,
+        believes_declarations: false,
+        now: 0,
+        work,
+    }
+}
+
+impl<N: Noun> Memory<N> {
+    pub(super) fn binding(&self) -> (State, Option<u64>) {
+        let bindings = fold::<N>(&self.bindings);
+        let seen = bindings.seen();
+        (seen.state, seen.credential.map(|credential| credential.generation.0))
     }
 
-    pub(super) fn stage(&self) -> Stage {
-        self.operation.stage.expect("it was requested")
+    pub(super) fn backend(&self) -> Backend {
+        fold(&self.backend)
     }
 
-    pub(super) fn bound(&self) -> &Bound<What> {
-        &self.bindings.bindings[&binding_id(1)]
-    }
-
-    pub(super) fn failure(&self) -> &str {
-        self.operation.failure.as_ref().map_or("", |failure| &failure.code)
-    }
-
-    pub(super) fn message(&self) -> &str {
-        self.operation.failure.as_ref().map_or("", |failure| &failure.message)
-    }
-
-    pub(super) fn outcome(&self) -> (Stage, Bound<What>, Backend) {
-        (self.stage(), self.bound().clone(), self.backend.clone())
+    pub(super) fn taken(&self) -> bool {
+        self.backend().uses.contains_key(&binding_id(1))
     }
 
     pub(super) fn share(&mut self, why: Reason) {
-        self.bindings.bindings.get_mut(&binding_id(1)).expect("it is there").declared.shared = Some(why);
+        self.bindings[0] = N::asked(Some(why));
     }
 
-    /// Drives it until it ends, or the worker dies.
-    pub(super) fn run(&mut self, trouble: Trouble) {
-        for step in 0..200 {
-            if trouble == Trouble::LostAfter(step) || self.stage().is_final() {
-                return;
-            }
-            self.meddle(trouble);
-            let wanted = self.ask(trouble);
-            let before = self.clone_of_state();
-            self.carry_out(&wanted);
-            if trouble == Trouble::Twice && !matches!(wanted, Step::Wait(_)) {
-                self.repeat(&wanted, &before);
-            }
-        }
-        panic!("it did not end: {:?}", self.operation);
+    pub(super) fn disable(&mut self) {
+        let disabled = fold::<N>(&self.bindings).decide(N::disable(because("sabotage"))).unwrap_or_default();
+        self.bindings.extend(disabled);
     }
 
-    fn meddle(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::FailsAt(stage) if stage == self.stage() && stage != Stage::Binding => {
-                self.fired = true;
-                let disable = Command::Disable { binding: binding_id(1), reason: because("sabotage") };
-                self.decide_binding(disable);
-            }
-            Trouble::LateAt(stage) if stage == self.stage() => {
-                self.fired = true;
-                self.now = self.operation.requested.as_ref().expect("it was requested").deadline;
-            }
-            Trouble::CancelledAt(stage) if stage == self.stage() => {
-                let cancel = operation::Command::RequestCancel { reason: because("a mistake") };
-                if let Ok(events) = self.operation.decide(cancel) {
-                    for event in &events {
-                        self.operation.apply(event);
-                    }
-                }
-            }
-            Trouble::None
-            | Trouble::Twice
-            | Trouble::LostAfter(_)
-            | Trouble::FailsAt(_)
-            | Trouble::AnswersAfter(_)
-            | Trouble::LateAt(_)
-            | Trouble::CancelledAt(_) => {}
-        }
-    }
-
-    fn ask(&mut self, trouble: Trouble) -> Step<Act> {
-        let step = self.next(None);
-        if step != Step::Do(Act::Probe) {
-            return step;
-        }
-        if self.believes_declarations {
-            let evidence = vec!["it was declared".into()];
-            return self.next(Some(&Probed::Proven { identity: None, evidence }));
-        }
-        self.probes += 1;
-        let proven = Probed::Proven { identity: Some(self.found.clone()), evidence: vec!["SELECT 1".into()] };
-        let said = match trouble {
-            Trouble::AnswersAfter(most) if self.probes <= most => {
+    fn said(&self) -> Probed {
+        let evidence = vec!["SELECT 1".into()];
+        match self.answer {
+            _ if self.believes_declarations => Probed::Proven { identity: None, evidence },
+            Answer::After(most) if self.waited < most => {
                 Probed::Retry { code: "UNREACHABLE", message: "nothing answers".into() }
             }
-            Trouble::FailsAt(Stage::Binding) => {
-                self.fired = true;
-                Probed::Fatal { code: "REFUSED", message: "the credential was refused".into() }
-            }
-            Trouble::None
-            | Trouble::Twice
-            | Trouble::LostAfter(_)
-            | Trouble::FailsAt(_)
-            | Trouble::AnswersAfter(_)
-            | Trouble::LateAt(_)
-            | Trouble::CancelledAt(_) => proven,
-        };
-        self.next(Some(&said))
+            Answer::AtOnce | Answer::After(_) => Probed::Proven { identity: Some(self.found.clone()), evidence },
+            Answer::Refuses => Probed::Fatal { code: "REFUSED", message: "the credential was refused".into() },
+        }
     }
 
-    fn next(&self, probed: Option<&Probed>) -> Step<Act> {
-        let seen = self.bindings.bindings.get(&binding_id(1)).map(|bound| bound.seen(Purpose::Truth));
-        next(&World {
-            now: self.now,
-            operation: &self.operation,
-            work: &self.work,
-            seen,
-            probed,
-            backend: &self.backend,
-        })
+    fn ask(&self, probed: Option<&Probed>) -> Step<Act> {
+        let (operation, bindings) = (fold::<Operation>(&self.operation), fold::<N>(&self.bindings));
+        let (seen, backend) = (Some(bindings.seen()), self.backend());
+        next(&World { now: self.now(), operation: &operation, work: &self.work, seen, probed, backend: &backend })
     }
 
-    fn carry_out(&mut self, step: &Step<Act>) {
-        match step {
-            Step::Enter(stage, evidence) => {
-                self.enter(operation::Command::Enter { stage: *stage, evidence: evidence.clone() });
-            }
+    /// The commands to the operation, to the binding and to its backend: all of them or none.
+    fn append(&mut self, step: &Step<Act>) -> Option<()> {
+        let verified = operation::Command::Enter { stage: Stage::Verified, evidence: operation::Evidence::default() };
+        let (command, binding, taken) = match step.clone() {
+            Step::Enter(stage, evidence) => (operation::Command::Enter { stage, evidence }, None, None),
             Step::Do(Act::Prove { proof, credential, of }) => {
-                let (binding, proof, credential) = (of.binding, proof.clone(), *credential);
-                self.decide_binding(Command::Verify { binding, proof, credential });
-                self.decide_backend(backend::Command::Take((**of).clone()));
-                self.end_well();
+                (verified, Some(N::verify(proof, credential)), Some(backend::Command::Take(*of)))
             }
             Step::Do(Act::Detach(reason)) => {
-                self.decide_binding(Command::Disable { binding: binding_id(1), reason: reason.clone() });
-                self.decide_backend(backend::Command::Release { binding: binding_id(1) });
-                self.end_well();
+                (verified, Some(N::disable(reason)), Some(backend::Command::Release { binding: binding_id(1) }))
             }
-            Step::Fail(failure) => {
-                self.leave_unproven(Stage::Failed);
-                self.enter(operation::Command::Fail(failure.clone()));
-            }
-            Step::Cancel => {
-                self.leave_unproven(Stage::Cancelled);
-                self.enter(operation::Command::Cancel);
-            }
-            Step::Wait(_) => {
-                self.waited += 1;
-                self.now += TimeDelta::seconds(2);
-            }
-            Step::Do(Act::Probe) | Step::Done => panic!("{step:?} is no step to carry out"),
-        }
+            Step::Fail(failure) => (operation::Command::Fail(failure), self.leave_unproven(Stage::Failed), None),
+            Step::Cancel => (operation::Command::Cancel, self.leave_unproven(Stage::Cancelled), None),
+            Step::Do(Act::Probe) | Step::Wait(_) | Step::Done => return None,
+        };
+        let operation = fold::<Operation>(&self.operation).decide(command).ok()?;
+        let binding = binding.map_or(Some(vec![]), |command| fold::<N>(&self.bindings).decide(command).ok())?;
+        let taken = taken.map_or(Some(vec![]), |command| self.backend().decide(command).ok())?;
+        self.operation.extend(operation);
+        self.bindings.extend(binding);
+        self.backend.extend(taken);
+        Some(())
     }
 
-    fn leave_unproven(&mut self, end: Stage) {
-        if self.work.change.leaves_unproven(self.bound().state, end) {
-            let unproven = crate::binding::Unproven { by: SECOND, ..unproven() };
-            self.decide_binding(Command::Fail { binding: binding_id(1), unproven });
-        }
+    fn leave_unproven(&self, end: Stage) -> Option<N::Command> {
+        let unproven = Unproven { by: SECOND, ..unproven() };
+        self.work.change.leaves_unproven(self.binding().0, end).then(|| N::fail(unproven))
+    }
+}
+
+impl<N: Noun> Play for Memory<N> {
+    type Act = Act;
+
+    /// The probe of a turn is asked for and answers within the turn, as in the driver.
+    fn next(&self) -> Step<Act> {
+        let step = self.ask(None);
+        if step == Step::Do(Act::Probe) { self.ask(Some(&self.said())) } else { step }
     }
 
-    fn end_well(&mut self) {
-        let evidence = operation::Evidence::default();
-        self.enter(operation::Command::Enter { stage: Stage::Verified, evidence });
+    fn commit(&mut self, step: &Step<Act>) -> bool {
+        self.append(step).is_some()
     }
 
-    fn enter(&mut self, command: operation::Command) {
-        let before = self.stage();
-        let events = self.operation.decide(command).expect("the process manager asks for what is allowed");
-        for event in &events {
-            self.operation.apply(event);
-        }
-        if self.stage() != before {
-            self.visited.push(self.stage());
-        }
+    fn pass(&mut self) {
+        self.waited += 1;
+        self.now += 2;
     }
 
-    fn decide_binding(&mut self, command: Command) {
-        let events = self.bindings.decide(command).expect("the process manager asks for what is allowed");
-        for event in &events {
-            self.bindings.apply(event);
-        }
+    fn outlast(&mut self) {
+        self.now = 60;
     }
 
-    fn decide_backend(&mut self, command: backend::Command) {
-        let events = self.backend.decide(command).expect("the process manager asks for what is allowed");
-        for event in &events {
-            self.backend.apply(event);
-        }
+    fn now(&self) -> DateTime<Utc> {
+        at(self.now)
     }
 
-    fn clone_of_state(&self) -> (Operation, ProviderBindings, Backend) {
-        (self.operation.clone(), self.bindings.clone(), self.backend.clone())
+    fn operation(&mut self) -> &mut Vec<operation::Event> {
+        &mut self.operation
     }
 
-    /// The same step again, as by a worker that did not hear of the first time: nothing may change.
-    fn repeat(&mut self, step: &Step<Act>, before: &(Operation, ProviderBindings, Backend)) {
-        let after = self.clone_of_state();
-        assert_ne!(before, &after, "{step:?} changed nothing the first time");
-        self.carry_out(step);
-        assert_eq!(after, self.clone_of_state(), "{step:?} twice");
-        self.repeated += 1;
+    fn lengths(&self) -> Vec<usize> {
+        vec![self.operation.len(), self.bindings.len(), self.backend.len()]
+    }
+
+    fn left(&self) -> String {
+        let (state, generation) = self.binding();
+        let taken = if self.taken() { "taken" } else { "free" };
+        format!("{state} with credential {}, its backend {taken}", generation.unwrap_or_default())
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_replacement_goes_to_the_host_with_the_most_room_left_of_those_that_take_any() {
     use host::State::{Active, Cordoned};
-    let memory = Memory::of(Fault::Nothing, false);
+    let memory = emptying(Trouble::Nothing);
     let host_3 = HostId(Uuid::from_u128(0x4059));
     let placed = |second: (host::State, u32, u32, bool), third: (host::State, u32, u32, bool)| {
         let standing = |host, (state, capacity, held, heard)| Standing { host, state, capacity, held, heard };
@@ -42,7 +42,7 @@ fn only_what_was_heard_after_the_upgrade_says_how_the_host_came_back() {
     let upgrade =
         host::Upgrade { by: THIRD, os: name("Debian 12.9"), runner: name("0.2.0"), note: why("rebooted"), at: at(20) };
     let draining =
-        Host { state: Some(host::State::Draining), held_by: Some(THIRD), ..Memory::of(Fault::Nothing, false).host() };
+        Host { state: Some(host::State::Draining), held_by: Some(THIRD), ..emptying(Trouble::Nothing).host() };
     let taken_back = |by, heard: Option<i64>, left: &[Allocation]| {
         let step = next(&World {
             now: at(30),
@@ -75,7 +75,7 @@ fn a_drain_that_ends_early_lifts_its_own_cordon_alone() {
             cancel: Some(why("not now")),
             ..Operation::default()
         };
-        let host = Host { state: Some(state), held_by, ..Memory::of(Fault::Nothing, false).host() };
+        let host = Host { state: Some(state), held_by, ..emptying(Trouble::Nothing).host() };
         let step = next(&World {
             now: at(1),
             drain: HostDrain { host: HOST_1 },

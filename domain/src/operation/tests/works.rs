@@ -3,6 +3,7 @@
 use crate::{
     binding::{BindingWork, Change},
     database_impact::Impact,
+    deploy::{Deploy, Origin, Then},
     drain::Drain,
     environment::Replicas,
     host_drain::HostDrain,
@@ -16,12 +17,28 @@ use crate::{
     session_fate::Fate,
     sleep::Sleep,
     story::{
-        BERGEN, BLUE, FJORD, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, SHOP, allocation, bergen, bindings::binding_id,
-        migration, opened, proof, requested,
+        ALICE, BERGEN, BLUE, FJORD, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, SHOP, allocation, bergen,
+        bindings::binding_id, migration, opened, proof, requested,
     },
+    text::{GitReference, Repository},
     wake::Wake,
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn deploy() -> Deploy {
+    Deploy {
+        app: SHOP,
+        environment: PRODUCTION,
+        deployment: GREEN,
+        origin: Origin::Git {
+            repository: Repository::parse("repository", "https://example.com/shop").expect("a repository"),
+            reference: GitReference::parse("reference", "main").expect("a reference"),
+        },
+        then: Then::Promote,
+        requested_by: ALICE,
+    }
+}
 
 fn works() -> Vec<Work> {
     let of_binding = || BindingWork {
@@ -41,6 +58,7 @@ fn works() -> Vec<Work> {
     vec![
         promotion,
         rollback,
+        Work::Deploy(Box::new(deploy())),
         Work::RegionFailover(Box::new(failover)),
         Work::RegionEnablement(Enablement {
             app: SHOP,
@@ -95,6 +113,12 @@ fn works() -> Vec<Work> {
         Work::ProviderBinding(of_binding()),
         Work::RuntimeServiceBinding(of_binding()),
     ]
+}
+
+#[test]
+fn there_is_one_work_of_each_kind() {
+    let kinds = works().iter().map(Work::kind).collect::<BTreeSet<_>>();
+    assert_eq!((works().len(), kinds), (Kind::ALL.len(), Kind::ALL.iter().copied().collect()));
 }
 
 #[test]

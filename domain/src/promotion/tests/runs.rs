@@ -1,44 +1,35 @@
-//! Whole promotions and rollbacks: they succeed; they succeed with every step taken twice; and with a failure at each step
-//! they end definitely, right there.
+//! Whole promotions and rollbacks: how they end well, and what each trouble, outage, rival and wish to cancel comes to, at each
+//! step.
 
-use super::memory::{End, Fault, Memory, Times, Way};
+use super::memory::{Memory, Trouble, changing_owner};
 use crate::{
+    aggregate::fold,
     allocation::State,
     ids::DeploymentId,
     numbers::Epoch,
     operation::{Failure, Kind, Stage},
-    route_owner::Event as Routed,
-    story::{BLUE, BLUE_BYTES, GREEN, GREEN_BYTES},
+    route_owner::{Event as Routed, RouteOwner},
+    runs::{End, Fault, Run, Times, at_each_step, meddled_at_each_step, run, succeeds},
+    story::{BLUE, BLUE_BYTES, GREEN, GREEN_BYTES, bytes_of},
 };
 
 const BOTH: [Kind; 2] = [Kind::Promotion, Kind::Rollback];
-const TIMES: [Times; 2] = [Times::Once, Times::Twice];
 
 /// Who owned the route before, at which epoch, and who was to own it.
 fn story(kind: Kind) -> (DeploymentId, Epoch, DeploymentId) {
     if kind == Kind::Rollback { (GREEN, Epoch(2), BLUE) } else { (BLUE, Epoch(1), GREEN) }
 }
 
-fn good(kind: Kind) -> End {
-    let (_, before, to) = story(kind);
-    let stage = if kind == Kind::Promotion { Stage::Healthy } else { Stage::RolledBack };
-    End { stage, after: Stage::EdgePropagating, failure: None, epoch: before.next(), owner: to }
+fn good(kind: Kind) -> Stage {
+    if kind == Kind::Promotion { Stage::Healthy } else { Stage::RolledBack }
+}
+
+fn ends(kind: Kind, trouble: Trouble) -> Run<Memory> {
+    run(changing_owner(kind, trouble), Times::Twice, Fault::Nothing)
 }
 
 fn changes_of_owner(memory: &Memory) -> usize {
     memory.route.iter().filter(|event| matches!(event, Routed::Promoted { .. } | Routed::RolledBack { .. })).count()
-}
-
-/// Runs it and sees that it ends, that it stays ended, and that a worker from long ago changes nothing.
-fn run(kind: Kind, times: Times, fault: Fault) -> (End, Memory) {
-    let mut memory = Memory::of(kind, times, fault);
-    let end = memory.run();
-    let (fired, lengths) = (memory.fired, memory.lengths());
-    assert_eq!(fired > 0, fault != Fault::Nothing, "{fault:?} fired {fired} times");
-    memory.take_everything_again();
-    assert_eq!(memory.lengths(), lengths, "a late worker changed something after {fault:?}");
-    assert_eq!(memory.run(), end);
-    (end, memory)
 }
 
 /// The failure's code, expected and actual, and whether it says truly that the route has changed.
@@ -58,21 +49,19 @@ fn before_the_route(code: &str) -> (&str, Option<&str>, Option<&str>, bool) {
 }
 
 #[test]
-fn a_promotion_and_a_rollback_succeed_with_every_step_taken_once_or_twice() {
+fn a_promotion_and_a_rollback_give_the_route_to_the_exact_bytes_that_are_ready() {
     for kind in BOTH {
-        let (_, _, to) = story(kind);
-        let once = run(kind, Times::Once, Fault::Nothing);
-        let twice = run(kind, Times::Twice, Fault::Nothing);
-        assert_eq!(once.0, good(kind));
-        assert_eq!((&twice.0, twice.1.lengths()), (&once.0, once.1.lengths()), "{kind}");
-        let runs: Vec<_> = twice.1.allocations().into_iter().map(|one| (one.state, one.verified)).collect();
-        assert_eq!(runs, [(Some(State::Ready), Some(crate::story::bytes_of(to)))]);
+        let (_, before, to) = story(kind);
+        let run = succeeds(&changing_owner(kind, Trouble::Nothing), good(kind));
+        assert_eq!((run.end.after, run.world.owner()), (Stage::EdgePropagating, (to, before.next())), "{kind}");
+        let ready: Vec<_> = run.world.allocations().into_iter().map(|one| (one.state, one.verified)).collect();
+        assert_eq!(ready, [(Some(State::Ready), Some(bytes_of(to)))]);
     }
 }
 
 #[test]
 fn a_promotion_leaves_no_pin_and_a_rollback_pins_and_quarantines_what_it_left() {
-    let after = |kind| crate::aggregate::fold::<super::RouteOwner>(&run(kind, Times::Twice, Fault::Nothing).1.route);
+    let after = |kind| fold::<RouteOwner>(&ends(kind, Trouble::Nothing).world.route);
     let promoted = after(Kind::Promotion);
     assert!(promoted.pin.is_none() && promoted.quarantined.is_empty());
     let back = after(Kind::Rollback);
@@ -81,105 +70,84 @@ fn a_promotion_leaves_no_pin_and_a_rollback_pins_and_quarantines_what_it_left() 
 }
 
 #[test]
-fn a_worker_lost_before_any_step_is_in_the_log_changes_nothing_about_the_end() {
-    for (kind, way) in BOTH.into_iter().flat_map(|kind| Way::ALL.map(|way| (kind, way))) {
-        for times in TIMES {
-            let (end, memory) = run(kind, times, Fault::LostOnce(way));
-            assert_eq!(end, good(kind), "{kind} lost at {way:?}");
-            assert_eq!(memory.fired, 1);
-        }
-    }
-}
-
-#[test]
 fn an_outage_of_the_log_beyond_the_deadline_ends_definitely_where_it_struck() {
-    for (kind, times) in BOTH.into_iter().flat_map(|kind| TIMES.map(|times| (kind, times))) {
-        let (owner, epoch, _) = story(kind);
-        for (way, code) in [
-            (Way::Check, "ALLOCATION_NOT_READY"),
-            (Way::Plan, "ALLOCATION_NOT_READY"),
-            (Way::ChangeRoute, "DEADLINE_PASSED"),
-        ] {
-            let (end, memory) = run(kind, times, Fault::Outage(way));
-            assert_eq!((end.stage, end.after), (Stage::Failed, Stage::PolicyCheck), "{kind} at {way:?}");
-            assert_eq!((end.owner, end.epoch), (owner, epoch), "{kind} at {way:?}");
-            assert_eq!(explained(end.failure.as_ref()), Some(before_the_route(code)));
-            assert_eq!(changes_of_owner(&memory), usize::try_from(epoch.0).expect("small"));
+    for kind in BOTH {
+        let (owner, epoch, to) = story(kind);
+        let mut found = at_each_step(&changing_owner(kind, Trouble::Nothing), Fault::Outage);
+        let (_, proven) = found.pop().expect("steps");
+        assert_eq!((proven.end.stage, proven.world.owner()), (good(kind), (to, epoch.next())), "it stays proven");
+        let codes = ["DEADLINE_PASSED", "ALLOCATION_NOT_READY", "DEADLINE_PASSED"];
+        assert_eq!(found.len(), codes.len(), "{kind}: to check, to plan, to change the route");
+        for ((step, run), code) in found.into_iter().zip(codes) {
+            assert_eq!(explained(run.end.failure.as_ref()), Some(before_the_route(code)), "{kind} at {step:?}");
+            assert_eq!(run.world.owner(), (owner, epoch), "{kind} at {step:?}");
+            assert_eq!(changes_of_owner(&run.world), usize::try_from(epoch.0).expect("small"));
         }
-        assert_eq!(run(kind, times, Fault::Outage(Way::Finish)).0, good(kind), "what was proven stays proven");
     }
 }
 
 #[test]
 fn what_fails_before_the_route_has_changed_leaves_the_route_alone() {
     let cases = [
-        (Fault::AllocationsFail, "ALLOCATION_FAILED", 2),
-        (Fault::AllocationsHang, "ALLOCATION_NOT_READY", 1),
-        (Fault::NoHost, "ALLOCATION_NOT_READY", 0),
+        (Trouble::AllocationsFail, "ALLOCATION_FAILED", 2),
+        (Trouble::AllocationsHang, "ALLOCATION_NOT_READY", 1),
+        (Trouble::NoHost, "ALLOCATION_NOT_READY", 0),
     ];
-    for (kind, times) in BOTH.into_iter().flat_map(|kind| TIMES.map(|times| (kind, times))) {
+    for (kind, (trouble, code, allocations)) in BOTH.into_iter().flat_map(|kind| cases.map(|case| (kind, case))) {
         let (owner, epoch, _) = story(kind);
-        for (fault, code, allocations) in cases {
-            let (end, memory) = run(kind, times, fault);
-            assert_eq!((end.stage, end.after), (Stage::Failed, Stage::PolicyCheck), "{kind}: {fault:?}");
-            assert_eq!((end.owner, end.epoch), (owner, epoch), "{kind}: {fault:?}");
-            assert_eq!(explained(end.failure.as_ref()), Some(before_the_route(code)));
-            assert_eq!(memory.allocations().len(), allocations, "{kind}: {fault:?}");
-        }
+        let run = ends(kind, trouble);
+        assert_eq!((run.end.stage, run.end.after), (Stage::Failed, Stage::PolicyCheck), "{kind}: {trouble:?}");
+        assert_eq!(run.world.owner(), (owner, epoch), "{kind}: {trouble:?}");
+        assert_eq!(explained(run.end.failure.as_ref()), Some(before_the_route(code)));
+        assert_eq!(run.world.allocations().len(), allocations, "{kind}: {trouble:?}");
     }
 }
 
 #[test]
 fn what_fails_afterwards_says_that_the_route_has_changed() {
     let cases = [
-        (Fault::EdgesSilent, "EDGES_NOT_CONVERGED", Some("2 edges"), Some("0 edges")),
-        (Fault::OneEdgeServesTheFormerOwner, "EDGES_NOT_CONVERGED", Some("2 edges"), Some("1 edges")),
-        (Fault::NoEdges, "NO_LIVE_EDGE", None, None),
+        (Trouble::EdgesSilent, "EDGES_NOT_CONVERGED", Some("2 edges"), Some("0 edges")),
+        (Trouble::OneEdgeServesTheFormerOwner, "EDGES_NOT_CONVERGED", Some("2 edges"), Some("1 edges")),
+        (Trouble::NoEdges, "NO_LIVE_EDGE", None, None),
     ];
-    for (kind, times) in BOTH.into_iter().flat_map(|kind| TIMES.map(|times| (kind, times))) {
-        for (fault, code, expected, actual) in cases {
-            let (end, _) = run(kind, times, fault);
-            assert_eq!((end.stage, end.after), (Stage::Failed, Stage::EdgePropagating), "{kind}: {fault:?}");
-            assert_eq!((end.owner, end.epoch), (good(kind).owner, good(kind).epoch), "{kind}: {fault:?}");
-            assert_eq!(explained(end.failure.as_ref()), Some((code, expected, actual, true)));
-        }
+    for (kind, (trouble, code, expected, actual)) in BOTH.into_iter().flat_map(|kind| cases.map(|case| (kind, case))) {
+        let (_, before, to) = story(kind);
+        let run = ends(kind, trouble);
+        assert_eq!((run.end.stage, run.end.after), (Stage::Failed, Stage::EdgePropagating), "{kind}: {trouble:?}");
+        assert_eq!(run.world.owner(), (to, before.next()), "{kind}: {trouble:?}");
+        assert_eq!(explained(run.end.failure.as_ref()), Some((code, expected, actual, true)));
     }
 }
 
 #[test]
 fn a_rival_at_any_step_ends_the_operation_with_both_epochs() {
-    for (kind, times) in BOTH.into_iter().flat_map(|kind| TIMES.map(|times| (kind, times))) {
+    for kind in BOTH {
         let (_, before, _) = story(kind);
-        for way in Way::ALL {
-            let (end, memory) = run(kind, times, Fault::Rival(way));
-            let changed = way == Way::Finish;
+        let found = meddled_at_each_step(&changing_owner(kind, Trouble::Nothing), Memory::rival_changes_the_route);
+        assert_eq!(found.len(), 4, "to check, to plan, to change the route, to end");
+        for (stage, run) in found {
+            let changed = stage.is_past_route_change();
             let (code, mine) = if changed { ("SUPERSEDED", before.next()) } else { ("STALE_EPOCH", before) };
-            let after = match way {
-                Way::Check => Stage::Requested,
-                Way::Plan | Way::ChangeRoute => Stage::PolicyCheck,
-                Way::Finish => Stage::EdgePropagating,
-            };
-            assert_eq!((end.stage, end.after), (Stage::Failed, after), "{kind} at {way:?}");
+            assert_eq!((run.end.stage, run.end.after), (Stage::Failed, stage), "{kind}");
             let (expected, actual) = (mine.to_string(), mine.next().to_string());
             let wanted = Some((code, Some(expected.as_str()), Some(actual.as_str()), changed));
-            assert_eq!(explained(end.failure.as_ref()), wanted, "{kind} at {way:?}");
-            assert_eq!((end.owner, end.epoch), (BLUE, mine.next()), "the rival's change stands");
-            assert_eq!(changes_of_owner(&memory), usize::try_from(end.epoch.0).expect("small"));
+            assert_eq!(explained(run.end.failure.as_ref()), wanted, "{kind} at {stage}");
+            assert_eq!(run.world.owner(), (BLUE, mine.next()), "the rival's change stands");
+            assert_eq!(changes_of_owner(&run.world), usize::try_from(run.world.owner().1.0).expect("small"));
         }
     }
 }
 
 #[test]
 fn a_wish_to_cancel_at_any_step_is_granted_or_comes_too_late() {
-    for (kind, times) in BOTH.into_iter().flat_map(|kind| TIMES.map(|times| (kind, times))) {
-        let (owner, epoch, _) = story(kind);
-        for (way, after) in
-            [(Way::Check, Stage::Requested), (Way::Plan, Stage::PolicyCheck), (Way::ChangeRoute, Stage::PolicyCheck)]
-        {
-            let (end, _) = run(kind, times, Fault::WishToCancel(way));
-            let wanted = End { stage: Stage::Cancelled, after, failure: None, epoch, owner };
-            assert_eq!(end, wanted, "{kind} at {way:?}");
+    for kind in BOTH {
+        let (owner, epoch, to) = story(kind);
+        let mut found = at_each_step(&changing_owner(kind, Trouble::Nothing), Fault::WishToCancel);
+        let (_, late) = found.pop().expect("steps");
+        assert_eq!((late.end.stage, late.world.owner()), (good(kind), (to, epoch.next())), "the route has changed");
+        for (step, run) in found {
+            let wanted = End { stage: Stage::Cancelled, after: run.struck.expect("it struck"), failure: None };
+            assert_eq!((run.end, run.world.owner()), (wanted, (owner, epoch)), "{kind} at {step:?}");
         }
-        assert_eq!(run(kind, times, Fault::WishToCancel(Way::Finish)).0, good(kind), "the route has changed");
     }
 }

@@ -5,16 +5,14 @@ use super::*;
 /// What is under way already is waited for, if it is exactly the owner's and where the traffic is; all else is no help.
 #[test]
 fn only_the_owners_bytes_and_variables_where_the_traffic_is_are_waited_for() {
-    let mut sim = Sim::new(Fault::None);
-    let first = sim.next();
-    sim.carry_out(first);
-    let (_, wake) = sim.wake();
+    let starting = crate::runs::after(waking(Trouble::None), 1);
+    let ((_, wake), operation, owner) = (starting.wake(), fold(&starting.operation), starting.owner());
     let next_with = |other: &Planned, then: &[allocation::Event]| {
         next(&World {
-            now: sim.now,
-            operation: &sim.operation,
+            now: starting.now(),
+            operation: &operation,
             wake: &wake,
-            owner: &sim.owner,
+            owner: &owner,
             deployment: &promotable(GREEN),
             drain: DrainPolicy::default(),
             attempts: &[Allocation::default(), Allocation::default()],
