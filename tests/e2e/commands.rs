@@ -175,6 +175,6 @@ async fn a_deploy_that_a_gate_blocks_ends_as_refused_and_says_why() {
     desk.ends(4, &["operation", "watch", operation]).await;
     let shown = desk.json(&["operation", "show", operation, "--json"]).await;
     assert_eq!(shown["stage"], "BLOCKED", "{shown:#}");
-    desk.ends(0, &["env", "set", "--environment", preview, "TOKEN=there"]).await;
+    desk.ends(0, &["env", "set", preview, "TOKEN=there"]).await;
     desk.ends(0, &["deploy", "--environment", preview, "--folder", "."]).await;
 }

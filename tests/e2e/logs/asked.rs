@@ -63,7 +63,7 @@ async fn a_build_is_followed_by_its_operation_while_it_runs() {
         "import time\nfor number in range({TICKS}):\n    print('tick', number, flush=True)\n    time.sleep(0.1)\n"
     );
     repository.write("build.py", &format!("{ticks}{build}"));
-    repository.commit_version("ticking");
+    repository.commit_version("followed");
     let input = json!({ "environmentId": tenant.preview.id, "repository": repository.address(), "reference": "main" });
     let made = tenant.client.done("deploymentBuild", "__typename", input).await;
     let operation = text(&made["operation"]["id"]);
