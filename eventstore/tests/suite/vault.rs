@@ -315,13 +315,13 @@ async fn every_value_is_opened_and_one_that_was_damaged_or_moved_is_found() {
     assert_eq!(vault.open_every(&mut admin).await.expect("an empty vault is whole"), 0);
     let of_app = Place { environment: None, name: "source:git.example.com".into(), ..place() };
     for (number, place) in [place(), Place { app: BLOG, ..place() }, of_app].iter().cycle().take(504).enumerate() {
-        let place = Place { set: EnvSet(number as u64), ..place.clone() };
+        let place = Place { set: EnvSet(number as u64 + 1), ..place.clone() };
         seal(&api, &vault, &place, CANARY).await;
     }
     assert_eq!(vault.open_every(&mut admin).await.expect("all of them open"), 504);
     for damage in [
-        "UPDATE vault.values SET ciphertext = set_byte(ciphertext, 0, get_byte(ciphertext, 0) # 1) WHERE env_set = 503",
-        "UPDATE vault.values SET name = 'source:elsewhere' WHERE env_set = 503",
+        "UPDATE vault.values SET ciphertext = set_byte(ciphertext, 0, get_byte(ciphertext, 0) # 1) WHERE env_set = 504",
+        "UPDATE vault.values SET name = 'source:elsewhere' WHERE env_set = 504",
     ] {
         let mut damaged = sqlx::Connection::begin(&mut admin).await.expect("begins");
         assert_eq!(sqlx::query(damage).execute(&mut *damaged).await.expect("damaged").rows_affected(), 1);
