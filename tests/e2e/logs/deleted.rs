@@ -40,14 +40,14 @@ async fn every_log_is_deleted_and_nothing_about_any_status_changes() {
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
     let promotion = tenant.promote(&blue).await;
     tenant.succeeds(&promotion).await;
-    let (build, built) = a_build(&tenant).await;
+    let (build, release) = a_build(&tenant).await;
     for environment in [&tenant.preview, &tenant.production] {
         print(&tenant, environment, "/print", "before the deletion").await.expect("it prints");
         shows(&tenant, environment, "before the deletion").await;
     }
     what_is_old_is_rotated_away(&platform, &tenant).await;
     assert!(!of_build(&tenant, &build).await.is_empty(), "its lines are there until they are deleted");
-    let deployments = [blue.id.clone(), green.id.clone(), built];
+    let deployments = [blue.id.clone(), green.id.clone(), release];
     let operations = [blue.operation.clone(), green.operation.clone(), promotion, build.clone()];
     // Read models may be a moment behind; then the two would differ whatever becomes of the logs.
     let still = async || {
