@@ -71,11 +71,17 @@ pub enum Command {
     Verify {
         /// An export; without one, the log itself.
         file: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Write the log as lines of JSON.
     Export {
         /// Where to; without one, standard output.
         file: Option<PathBuf>,
+        /// Say in JSON what was written to the file; the log itself is JSON in any case.
+        #[arg(long)]
+        json: bool,
     },
     /// Build a projection anew beside the live one, compare both and swap them.
     Rebuild {
@@ -257,6 +263,50 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Args::command().debug_assert();
+    }
+
+    /// What has no answer to print, or never another than a program reads anyway.
+    const WITHOUT_JSON: [(&str, &str); 8] = [
+        ("up", "it runs until Ctrl-C; up.json says where everything is"),
+        ("serve", "a part: it runs, and its log is JSON where RHONE_LOG_FORMAT says so"),
+        ("work", "a part"),
+        ("edge", "a part"),
+        ("runner", "a part"),
+        ("runner gate", "a part, which the agent starts"),
+        ("completions", "a script of the shell's"),
+        ("demo", "a story for people"),
+    ];
+
+    /// Every command that is carried out, by its words, and whether it takes `--json`.
+    fn leaves(command: &clap::Command, words: &str, found: &mut Vec<(String, bool)>) {
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let words = format!("{words} {}", below.get_name()).trim().to_owned();
+            if !below.is_subcommand_required_set() {
+                let json = below.get_arguments().any(|argument| argument.get_long() == Some("json"));
+                found.push((words.clone(), json));
+            }
+            leaves(below, &words, found);
+        }
+    }
+
+    /// Those that answer and take no `--json`, and those that are said not to and do.
+    fn wrong(command: &mut clap::Command) -> Vec<String> {
+        command.build();
+        let mut found = Vec::new();
+        leaves(command, "", &mut found);
+        assert!(found.len() > 60, "the tree is walked: {found:?}");
+        for (name, _) in WITHOUT_JSON {
+            assert!(found.iter().any(|(words, _)| words == name), "there is no `{name}` any more");
+        }
+        let exempt = |words: &str| WITHOUT_JSON.iter().any(|(name, _)| *name == words);
+        found.into_iter().filter(|(words, json)| *json == exempt(words)).map(|(words, _)| words).collect()
+    }
+
+    #[test]
+    fn every_command_that_answers_takes_json() {
+        assert_eq!(wrong(&mut Args::command()), Vec::<String>::new());
+        let sin = clap::Command::new("admire").arg(clap::Arg::new("format").long("format"));
+        assert_eq!(wrong(&mut Args::command().subcommand(sin)), ["admire"], "another word for it is none");
     }
 
     #[test]

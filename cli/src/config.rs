@@ -4,6 +4,7 @@
 
 pub(crate) mod reference;
 mod settings;
+mod variables;
 
 mod build;
 

@@ -1,6 +1,8 @@
 //! `rhone doctor`: what is wrong, and the one line that mends it. Reads only. The trap avoided: a first failure that hides
 //! the others; every question is asked, and those that need the database say so when it is away.
 
+mod host;
+
 use crate::{
     config::{Bus, Database, required, section},
     data::Data,
@@ -90,6 +92,7 @@ async fn examined(data: &Data) -> Vec<Finding> {
         findings.push(within("runners", "start `rhone runner`; its log says more", runners(data, pool)).await);
     }
     findings.push(within("nats", "start it; until then edges hear by HTTP alone", nats(data)).await);
+    findings.extend(host::examined(data, worker.as_ref().ok()).await);
     findings
 }
 

@@ -4,7 +4,7 @@
 use crate::{
     config::{Database, required, section},
     data::Data,
-    output::line,
+    output::told,
     platform::administrator,
 };
 use anyhow::{Context as _, Result};
@@ -13,7 +13,9 @@ use rhone_eventstore::{
     postgres::connect,
     verify::{self, ExportedEvent},
 };
+use serde_json::json;
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{self, BufReader, BufWriter, Write},
     path::Path,
@@ -23,7 +25,7 @@ use std::{
 const BATCH: u32 = 5_000;
 
 /// `rhone export`.
-pub(crate) async fn export(data: &Data, file: Option<&Path>) -> Result<()> {
+pub(crate) async fn export(data: &Data, file: Option<&Path>, as_json: bool) -> Result<()> {
     let log = open(data).await?;
     let mut to: Box<dyn Write + Send> = match file {
         Some(path) => {
@@ -32,17 +34,24 @@ pub(crate) async fn export(data: &Data, file: Option<&Path>) -> Result<()> {
         }
         None => Box::new(BufWriter::new(io::stdout())),
     };
-    let mut at = Position::START;
+    let (mut at, mut events) = (Position::START, 0);
     loop {
         let batch = log.read_all(at, BATCH).await?;
-        let Some(last) = batch.last() else { return Ok(to.flush()?) };
+        let Some(last) = batch.last() else { break };
         at = last.position;
+        events += batch.len();
         verify::export(&batch, &mut to).context("writing the export")?;
     }
+    to.flush()?;
+    if let Some(path) = file {
+        let words = format!("{events} events are in {}", path.display());
+        told(as_json, &json!({ "file": path, "events": events }), words);
+    }
+    Ok(())
 }
 
 /// `rhone verify`.
-pub(crate) async fn verify(data: &Data, file: Option<&Path>) -> Result<ExitCode> {
+pub(crate) async fn verify(data: &Data, file: Option<&Path>, as_json: bool) -> Result<ExitCode> {
     let events = match file {
         Some(path) => {
             let opened = File::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -51,8 +60,19 @@ pub(crate) async fn verify(data: &Data, file: Option<&Path>) -> Result<ExitCode>
         None => everything(&open(data).await?).await?,
     };
     let report = verify::verify(&events);
-    line(serde_json::to_string(&report)?);
+    told(as_json, &serde_json::to_value(&report)?, judged(&report)?);
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// For people: each thing that is wrong, and then how much was judged.
+fn judged(report: &verify::Report) -> Result<String> {
+    let mut words = String::new();
+    for problem in &report.problems {
+        writeln!(words, "wrong  {}", serde_json::to_string(problem)?)?;
+    }
+    let end = if report.is_sound() { "all of it is what was written" } else { "it is not what was written" };
+    write!(words, "{} events of {} streams: {end}", report.events, report.streams)?;
+    Ok(words)
 }
 
 /// The log at this URL, judged.

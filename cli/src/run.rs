@@ -34,8 +34,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Replay(asked) => replay::run(&data, &asked).await.map(done),
-        Command::Verify { file } => log_commands::verify(&data, file.as_deref()).await,
-        Command::Export { file } => log_commands::export(&data, file.as_deref()).await.map(done),
+        Command::Verify { file, json } => log_commands::verify(&data, file.as_deref(), json).await,
+        Command::Export { file, json } => log_commands::export(&data, file.as_deref(), json).await.map(done),
         Command::Rebuild { projection, json } => rebuild::run(&data, &projection, json).await.map(done),
         Command::Backup(how) => Box::pin(backup::run(&data, &how)).await.map(done),
         Command::Restore(how) => Box::pin(backup::restore::run(&data, &how)).await.map(done),

@@ -5,6 +5,7 @@
 use crate::{
     actor::{UnknownWord, words},
     artifact_facts::MigrationFacts,
+    gate::Code,
     migrations::{Migrations, Recorded},
     numbers::Epoch,
 };
@@ -42,7 +43,7 @@ pub enum Answer {
     /// Go on if somebody takes it upon themselves.
     Acknowledge,
     /// Not as it is, and why, as a stable code.
-    Blocked(&'static str),
+    Blocked(Code),
 }
 
 /// What was found.
@@ -93,7 +94,7 @@ pub fn rollback(target: &[MigrationFacts], taken: Epoch, ran: &Migrations) -> Da
         let graver = found.iter().filter(|one| one.impact.closes_the_way_back()).copied().collect::<Vec<_>>();
         return DatabaseImpact {
             impact,
-            answer: Answer::Blocked("DATABASE_BLOCKS_ROLLBACK"),
+            answer: Answer::Blocked(Code::DatabaseBlocksRollback),
             reason: ways_out(&graver),
             migrations: names,
         };
@@ -139,7 +140,7 @@ fn missing(declared: &[MigrationFacts], ran: &Migrations) -> Option<DatabaseImpa
     let others = said(declared.iter().filter(other).collect());
     if !others.is_empty() {
         let reason = format!("other bytes than the declared ones ran here as {}", others.join(", "));
-        return blocked("MIGRATION_MISMATCH", Impact::Unknown, reason, others);
+        return blocked(Code::MigrationMismatch, Impact::Unknown, reason, others);
     }
     let open = declared.iter().filter(pending).collect::<Vec<_>>();
     let impact = open.iter().map(|one| one.impact).max().unwrap_or(Impact::None);
@@ -148,7 +149,7 @@ fn missing(declared: &[MigrationFacts], ran: &Migrations) -> Option<DatabaseImpa
         return None;
     }
     let reason = format!("migration pending: {} has not run in this environment ({impact})", open.join(", "));
-    blocked("MIGRATION_PENDING", impact, reason, open)
+    blocked(Code::MigrationPending, impact, reason, open)
 }
 
 fn declares(declared: &[MigrationFacts], ran: &Recorded) -> bool {

@@ -6,7 +6,7 @@
 use crate::{
     allocation::{Allocation, State},
     environment::Replicas,
-    gate::{self, Judged, Refusal},
+    gate::{self, Code, Judged, Refusal},
     ids::{AllocationId, AppId, DeploymentId, EnvironmentId},
     numbers::seconds,
     operation::{AllocationProof, Evidence, Failure, Operation, Requested, Stage},
@@ -90,7 +90,7 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let there = if targets().any(|one| !one.state.is_some_and(State::is_final)) {
         Judged::open("allocations", "they are there", format!("{} to drain", targets().count()))
     } else {
-        let refusal = Refusal::new("NOTHING_TO_DRAIN", Some("allocationId"), "what was to be drained has ended");
+        let refusal = Refusal::new(Code::NothingToDrain, Some("allocationId"), "what was to be drained has ended");
         Judged::closed("allocations", refusal, "none")
     };
     let replacement = match may_leave(facts) {
@@ -115,7 +115,7 @@ pub fn may_leave(facts: &Facts<'_>) -> Result<&'static str, Refusal> {
         return Ok("as many others as are wanted are ready");
     }
     let mut refusal = Refusal::new(
-        "REPLACEMENT_NOT_READY",
+        Code::ReplacementNotReady,
         Some("allocationId"),
         "the owner would be left with fewer ready allocations than are wanted",
     );

@@ -4,6 +4,7 @@
 
 mod approval;
 pub(crate) mod artifact;
+mod code;
 mod database;
 mod failover;
 pub(crate) mod generated;
@@ -32,6 +33,8 @@ use crate::{
     variables::Variables,
 };
 use std::fmt;
+
+pub use code::Code;
 
 /// All that the gates look at, folded from streams whose versions the append asserts.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +75,7 @@ pub struct Judged {
 /// Why a gate is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// A stable code.
+    /// A stable code, of [`Code`].
     pub code: &'static str,
     /// Which field of the request it is about.
     pub field: Option<&'static str>,
@@ -163,7 +166,7 @@ impl Judged {
             return Self { gate: gate(kind, Verdict::Acknowledged, reason, evidence.into()), refusal: None };
         }
         let message = format!("{reason}; somebody has to acknowledge the gate `{kind}`, with a reason");
-        let refusal = Refusal::new("NEEDS_ACKNOWLEDGEMENT", Some("acknowledgements"), message);
+        let refusal = Refusal::new(Code::NeedsAcknowledgement, Some("acknowledgements"), message);
         let gate = gate(kind, Verdict::NeedsAcknowledgement, refusal.message.clone(), evidence.into());
         Self { gate, refusal: Some(refusal) }
     }
@@ -181,8 +184,8 @@ fn gate(kind: &str, verdict: Verdict, reason: String, evidence: String) -> Gate 
 
 impl Refusal {
     /// A refusal that no aggregate had to word.
-    pub fn new(code: &'static str, field: Option<&'static str>, message: impl Into<String>) -> Self {
-        Self { code, field, message: message.into(), expected_and_actual: None }
+    pub fn new(code: Code, field: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self { code: code.as_str(), field, message: message.into(), expected_and_actual: None }
     }
 
     /// An aggregate's own words.

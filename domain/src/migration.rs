@@ -8,7 +8,7 @@ use crate::{
     database_impact::Impact,
     deployment::Deployment,
     digest::Digest,
-    gate::{self, Judged, Refusal},
+    gate::{self, Code, Judged, Refusal},
     ids::{AppId, DeploymentId, EnvironmentId},
     migrations::{self, Migrations, RanBy, Recorded},
     numbers::Epoch,
@@ -118,7 +118,7 @@ fn declared(facts: &Facts<'_>) -> Judged {
     let refused = |reason: &str| {
         Judged::closed(
             "declared",
-            Refusal::new("MIGRATION_NOT_DECLARED", Some("migrationId"), reason),
+            Refusal::new(Code::MigrationNotDeclared, Some("migrationId"), reason),
             told.digest.to_string(),
         )
     };

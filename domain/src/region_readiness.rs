@@ -6,7 +6,7 @@ use crate::{
     artifact_facts::ArtifactFacts,
     cell::Cell,
     environment::{DataTopology, Environment, Rejection},
-    gate::{Judged, Refusal, provider_bindings, residency, runtime_services, variables},
+    gate::{Code, Judged, Refusal, provider_bindings, residency, runtime_services, variables},
     provider::{Needs, Resource},
     provider_binding::ProviderBindings,
     region::Region,
@@ -76,10 +76,10 @@ fn cell(facts: &Facts<'_>) -> Judged {
     let known = facts.region.created.as_ref().is_some_and(|region| region.id == facts.wanted.region);
     let its_region = facts.cell.created.as_ref().map(|cell| cell.region);
     let refusal = match its_region {
-        _ if !known => Refusal::new("NOT_FOUND", Some("regionId"), "there is no such region"),
-        None => Refusal::new("NOT_FOUND", Some("cellId"), "there is no such cell"),
+        _ if !known => Refusal::new(Code::NotFound, Some("regionId"), "there is no such region"),
+        None => Refusal::new(Code::NotFound, Some("cellId"), "there is no such cell"),
         Some(its) if its != facts.wanted.region => {
-            let mut refusal = Refusal::new("CELL_ELSEWHERE", Some("cellId"), "the cell belongs to another region");
+            let mut refusal = Refusal::new(Code::CellElsewhere, Some("cellId"), "the cell belongs to another region");
             refusal.expected_and_actual = Some((facts.wanted.region.to_string(), its.to_string()));
             refusal
         }
@@ -93,7 +93,7 @@ fn owner(facts: &Facts<'_>) -> Judged {
         Some(owner) => Judged::open("owner", "a deployment owns the traffic", owner.artifact.to_string()),
         None => {
             let message = "no deployment owns the traffic yet, so that there is nothing to bring there";
-            Judged::closed("owner", Refusal::new("NO_OWNER", Some("environmentId"), message), "none")
+            Judged::closed("owner", Refusal::new(Code::NoOwner, Some("environmentId"), message), "none")
         }
     }
 }
@@ -109,11 +109,11 @@ fn data_topology(facts: &Facts<'_>, needs: &Needs) -> Judged {
     match facts.wanted.topology {
         None => {
             let message = "nobody has said where the data is for this region: replicated, shared or none";
-            refused("DATA_TOPOLOGY_UNDECLARED", message, "undeclared")
+            refused(Code::DataTopologyUndeclared, message, "undeclared")
         }
         Some(DataTopology::Nothing) if database => {
             let message = "the artifact needs a database, and none is said to be there";
-            refused("DATA_NOT_REPLICATED", message, DataTopology::Nothing.as_str())
+            refused(Code::DataNotReplicated, message, DataTopology::Nothing.as_str())
         }
         Some(topology) => Judged::open(KIND, "it is said where the data is", topology.as_str()),
     }

@@ -6,7 +6,7 @@
 use crate::{
     allocation::{Allocation, State},
     environment::{self, Environment, Replicas},
-    gate::{self, Judged, Refusal},
+    gate::{self, Code, Judged, Refusal},
     ids::{AppId, DeploymentId, EnvironmentId},
     operation::{AllocationProof, Evidence, Failure, Operation, Requested, Stage},
     process,
@@ -76,7 +76,7 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let owner = match &facts.owner.owner {
         Some(owner) => Judged::open("owner", "a deployment owns the traffic", owner.deployment.to_string()),
         None => {
-            let refusal = Refusal::new("NO_OWNER", Some("environmentId"), "no deployment owns the traffic yet");
+            let refusal = Refusal::new(Code::NoOwner, Some("environmentId"), "no deployment owns the traffic yet");
             Judged::closed("owner", refusal, "none")
         }
     };
@@ -98,7 +98,7 @@ fn readiness(facts: &Facts<'_>) -> Judged {
     match (&judged, judged.lacking()) {
         (_, Some(lacking)) => {
             let message = format!("{} allocations cannot serve one environment: {lacking}", facts.scale.replicas);
-            Judged::closed(KIND, Refusal::new("RUNTIME_SERVICES_MISSING", Some("replicas"), message), lacking)
+            Judged::closed(KIND, Refusal::new(Code::RuntimeServicesMissing, Some("replicas"), message), lacking)
         }
         (Readiness::Allowed(there), None) => {
             let there = there.iter().map(|(service, backend)| format!("{service}: {backend}")).collect::<Vec<_>>();

@@ -5,6 +5,7 @@
 use crate::{
     allocation::Allocation,
     edge_status::EdgeStatus,
+    gate::Code,
     ids::{AllocationId, AppId, EnvironmentId, OperationId},
     numbers::{self, Epoch, SleepGeneration},
     operation::{Evidence, Failure, Gate, Operation, Requested, Stage, Verdict, Work},
@@ -209,13 +210,13 @@ fn checked(world: &World<'_>) -> Result<Vec<Gate>, Failure> {
         Failure { expected, actual, ..failure(rejection.code(), &rejection.to_string()) }
     })?;
     if world.others > 0 {
-        return Err(failure("OPERATION_RUNNING", "another operation on this environment has not ended"));
+        return Err(failure(Code::OperationRunning.as_str(), "another operation on this environment has not ended"));
     }
     let used = match world.sleep.idle_seconds {
         Some(seconds) => world.usage.is_idle(seconds),
         None => world.usage.is_closed(),
     };
-    used.map_err(|used| failure("IN_USE", &used.to_string()))?;
+    used.map_err(|used| failure(Code::InUse.as_str(), &used.to_string()))?;
     let gate = |kind: &str, reason: &str, evidence: String| Gate {
         kind: kind.to_owned(),
         verdict: Verdict::Pass,

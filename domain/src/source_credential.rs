@@ -126,10 +126,10 @@ pub fn secret(field: &str, secret: Hidden) -> Result<Hidden, InvalidText> {
 
 impl SignIn {
     /// Every form in which a program that was shown it may print it.
-    pub fn forms(&self) -> Vec<String> {
+    pub fn forms(&self) -> Vec<Hidden> {
         let secret = self.secret.expose();
         let basic = STANDARD.encode(format!("{}:{secret}", self.username));
-        vec![secret.to_owned(), escaped(secret), basic]
+        vec![self.secret.clone(), Hidden::new(escaped(secret)), Hidden::new(basic)]
     }
 
     /// As git's own file of credentials has it: good for this scheme on this host, and for nothing else.

@@ -4,6 +4,7 @@
 //! of them that it has, for a credential of a source has no environment.
 
 mod cipher;
+mod every;
 mod keyring;
 mod rotation;
 

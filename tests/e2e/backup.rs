@@ -9,13 +9,16 @@ use rhone_tests::{
     edge,
     graphql::{http, unique},
     platform::{Platform, database_is_foreign},
+    private_repositories::PrivateRepositories,
     program::{self, text},
     report::{self, Report},
+    repository::Repository,
     scan::{Needle, below},
     story::{Deployed, Tenant},
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 use std::{
     fs,
@@ -90,8 +93,36 @@ async fn promote(tenant: &Tenant, deployed: &Deployed) -> u64 {
     tenant.owner().await["epoch"].as_u64().expect("an epoch")
 }
 
-/// What must never be seen: keys of the platform, the passphrase, and a secret of a tenant.
-fn needles(data: &Path, secret: &str) -> Vec<(&'static str, Needle)> {
+/// A repository that only the app's credential opens.
+async fn private_source(tenant: &Tenant, shown: &str) -> PrivateRepositories {
+    let repository = Repository::of_python();
+    repository.commit_version("private");
+    let private = PrivateRepositories::start(repository, "alice", shown);
+    let input = json!({ "appId": tenant.app, "host": private.host(), "username": "alice", "secret": shown });
+    tenant.client.done("appSourceCredentialSet", "app { id }", input).await;
+    private
+}
+
+async fn is_deployed(tenant: &Tenant, private: &PrivateRepositories) {
+    let input = json!({ "environmentId": tenant.preview.id, "repository": private.address(), "reference": "main" });
+    let made = tenant.client.done("deploymentBuild", "__typename", input).await;
+    let ended = tenant.ends(made["operation"]["id"].as_str().expect("an id")).await;
+    assert_eq!(ended["stage"], "PREVIEW_READY", "{ended:#}");
+    assert!(private.saw().lines().any(|line| line.contains("Basic") && !line.ends_with("Basic Og==")));
+}
+
+/// The app that owns production has the very value: it says the digest of what it was started with.
+async fn has_its_secret(tenant: &Tenant, secret: &str) {
+    let wanted = format!("{:x}", Sha256::digest(secret));
+    let seen = async || {
+        let reply = edge::get(&tenant.edge, &tenant.production.host, "/variables/TOKEN").await?;
+        (reply.status == 200 && reply.text == wanted).then_some(())
+    };
+    until("the app has its secret", PATIENCE, seen).await;
+}
+
+/// What must never be seen: keys of the platform, the passphrase, and secrets of a tenant.
+fn needles(data: &Path, [secret, shown]: [&str; 2]) -> Vec<(&'static str, Needle)> {
     let keys: Value = report::read(&data.join("keys.json")).expect("there are keys");
     let vault: Value = report::read(&data.join("vault-keys.json")).expect("there are vault keys");
     let name = vault["current"].as_str().expect("one is current");
@@ -102,6 +133,7 @@ fn needles(data: &Path, secret: &str) -> Vec<(&'static str, Needle)> {
         ("the vault's key", of(&vault["keys"][name])),
         ("the passphrase", Needle::new(PASSPHRASE)),
         ("a tenant's secret", Needle::new(secret)),
+        ("what a source is read with", Needle::new(shown)),
     ]
 }
 
@@ -150,13 +182,14 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
         eprintln!("skipped: a restore needs an empty database, and DATABASE_URL names one that is in use");
         return;
     }
-    let (place, secret) = (Place::new(), unique("canary"));
+    let (place, secret, shown) = (Place::new(), unique("canary"), unique("canary-of-a-host"));
     let backup = place.at("backup");
     let platform = Platform::start().await;
     let mut tenant = Tenant::open(&platform, platform.developer()).await;
     let variables = json!([{ "key": "TOKEN", "value": secret, "kind": "SECRET" }]);
     let input = json!({ "environmentId": tenant.production.id, "variables": variables });
     tenant.client.done("environmentVariablesSet", "environment { id }", input).await;
+    let private = private_source(&tenant, &shown).await;
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
     promote(&tenant, &blue).await;
     let kept = promote(&tenant, &green).await;
@@ -167,7 +200,8 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
         (edge::route(&platform, &tenant.production.id).await["route"]["epoch"] == lost).then_some(())
     })
     .await;
-    let needles = needles(&platform.data(), &secret);
+    has_its_secret(&tenant, &secret).await;
+    let needles = needles(&platform.data(), [&secret, &shown]);
     nothing_is_in_clear(&backup, &told, &needles);
     nothing_is_written_over(&place, &backup, &platform, &tenant).await;
     platform.end().await;
@@ -193,6 +227,8 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
     let owner = tenant.owner().await;
     assert_eq!(owner["deploymentId"], green.id, "the owner of the backup");
     assert_eq!(owner["epoch"].as_u64(), Some(kept + 1_000));
+    has_its_secret(&tenant, &secret).await;
+    is_deployed(&tenant, &private).await;
     let after = promote(&tenant, &blue).await;
     assert_eq!(after, kept + 1_001);
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
@@ -280,7 +316,7 @@ async fn a_database_of_somebody_else_takes_it(place: &Place, backup: &Path) {
     let look = "SELECT tableowner::text FROM pg_tables WHERE tablename = '_sqlx_migrations'";
     let owner: String = sqlx::query_scalar(look).fetch_one(&mut connect(&url).await).await.expect("it can be asked");
     assert_eq!(owner, "boss");
-    let verified = done(&program::rhone(&data, &["verify"]).await);
+    let verified = done(&program::rhone(&data, &["verify", "--json"]).await);
     assert!(verified.contains("\"problems\":[]"), "{verified}");
     server.stop().await;
 }
@@ -304,6 +340,7 @@ async fn a_drill_proves_it_and_leaves_nothing(place: &Place, backup: &Path, need
     assert_eq!(proof["artifacts"].as_u64(), manifest["artifacts"].as_object().map(|all| all.len() as u64));
     assert!(proof["verified"].as_u64() > proof["events"].as_u64(), "the restore itself is on record: {proof}");
     assert!(proof["appKeys"].as_u64() > Some(0), "the vault's keys open: {proof}");
+    assert!(proof["appValues"].as_u64() >= Some(2), "and so do the values under them: {proof}");
     assert!(needles.iter().all(|(_, needle)| !needle.is_in(&told)), "{told}");
     assert_eq!(fs::read_dir(&scratch).expect("ours").count(), 0, "nothing is left");
     assert!(!unused.exists(), "no data folder was made");

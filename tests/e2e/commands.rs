@@ -5,23 +5,24 @@
 use rhone_tests::{
     artifacts::Version,
     edge,
+    graphql::unique,
     platform::Platform,
     program::{self, text},
+    repository::Repository,
     story::Tenant,
 };
 use serde_json::Value;
-use std::{fs, process::Output};
-use tempfile::TempDir;
+use std::{fs, path::PathBuf, process::Output};
 
 /// A person in a folder.
 struct Desk<'a> {
     platform: &'a Platform,
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Desk<'_> {
     async fn rhone(&self, words: &[&str]) -> Output {
-        program::rhone_in(self.folder.path(), &self.platform.data(), &[("NO_COLOR", "1")], words).await
+        program::rhone_in(&self.folder, &self.platform.data(), &[("NO_COLOR", "1")], words).await
     }
 
     async fn ends(&self, code: i32, words: &[&str]) -> String {
@@ -44,14 +45,15 @@ async fn a_day_at_the_command_line() {
     let platform = Platform::shared().await;
     let tenant = Tenant::open(platform, platform.developer()).await;
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
-    let desk = Desk { platform, folder: tempfile::tempdir().expect("a folder") };
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
     let environment = tenant.production.id.as_str();
 
     // Before a folder is linked, its environment must be said.
     assert!(desk.ends(2, &["env", "list"]).await.contains("next: name it, or `rhone link ENVIRONMENT`"));
     let linked = desk.json(&["link", environment, "--json"]).await;
     assert_eq!(linked["app"]["id"], tenant.app.as_str());
-    fs::write(desk.folder.path().join(".env"), "# of the shop\nGREETING='hello there'\nLIMIT=3\n").expect("ours");
+    fs::write(desk.folder.join(".env"), "# of the shop\nGREETING='hello there'\nLIMIT=3\n").expect("ours");
     desk.ends(0, &["env", "import", ".env"]).await;
     desk.ends(0, &["env", "set", "LIMIT=4"]).await;
     let listed = desk.ends(0, &["env", "list"]).await;
@@ -73,6 +75,7 @@ async fn a_day_at_the_command_line() {
     assert_eq!(desk.ends(0, &["operation", "list", "--open"]).await, "", "all have ended");
     let found = desk.json(&["doctor", "--json"]).await;
     assert_eq!(found["sound"], true, "{found}");
+    what_a_machine_lacks_is_said(&desk).await;
 
     desk.ends(0, &["link", "--forget"]).await;
     desk.ends(2, &["env", "list"]).await;
@@ -93,12 +96,27 @@ async fn promoted_and_rolled_back(desk: &Desk<'_>, tenant: &Tenant, (blue, green
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
 }
 
+/// The platform's worker builds: where its programs are not, the doctor says what is missing and what mends it.
+async fn what_a_machine_lacks_is_said(desk: &Desk<'_>) {
+    let nowhere = [("PATH", "/nowhere")];
+    let output = program::rhone_in(&desk.folder, &desk.platform.data(), &nowhere, &["doctor"]).await;
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for (name, mends) in [("git", "apt-get install git"), ("bubblewrap", "apt-get install bubblewrap")] {
+        let bad =
+            |line: &&str| line.starts_with(&format!("bad  {name}: ")) && line.ends_with(&format!("mend: {mends}"));
+        assert!(said.lines().any(|line| bad(&line)), "{name}: {said}");
+    }
+    assert!(said.contains("GiB are free") && said.contains("backup: pg_dump"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_exit_code_is_the_one_of_the_table() {
     let platform = Platform::shared().await;
     let tenant = Tenant::open(platform, platform.developer()).await;
     let blue = tenant.deploy(Version::Blue).await;
-    let desk = Desk { platform, folder: tempfile::tempdir().expect("a folder") };
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
     let (environment, deployment) = (tenant.production.id.as_str(), blue.id.as_str());
     let mut seen = vec![0];
     desk.ends(0, &["whoami"]).await;
@@ -121,7 +139,7 @@ async fn every_exit_code_is_the_one_of_the_table() {
     let words = ["deployment", "promote", deployment, "--environment", environment];
     ended(4, "rhone environment unfreeze", &words).await;
 
-    let folder = desk.folder.path();
+    let folder = desk.folder.as_path();
     let bad = [("RHONE_TOKEN", "rhone_nobody")];
     let output = program::rhone_in(folder, &platform.data(), &bad, &["whoami"]).await;
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
@@ -135,4 +153,28 @@ async fn every_exit_code_is_the_one_of_the_table() {
     for code in seen {
         assert!(table.contains(&format!("\n  {code}  ")), "{code} is in the table: {table}");
     }
+}
+
+/// A closed gate is no failure of the build: the release stays, and whoever opens the gate deploys again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deploy_that_a_gate_blocks_ends_as_refused_and_says_why() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let repository = Repository::of_python();
+    let settings = fs::read_to_string(repository.folder().join("rhone.toml")).expect("the example's");
+    repository.write("rhone.toml", &format!("{settings}\n[env]\nrequired = [\"TOKEN\"]\n"));
+    repository.commit_version("blocked");
+    let desk = Desk { platform, folder: repository.folder() };
+    let (preview, key) = (tenant.preview.id.as_str(), unique("blocked"));
+    let words = ["deploy", "--environment", preview, "--folder", ".", "--idempotency-key", &key];
+    let told = desk.ends(4, &words).await;
+    assert!(told.contains("BLOCKED") && told.contains("TOKEN"), "the gate is named: {told}");
+    assert!(told.contains("next: "), "and what to do next: {told}");
+    let operation = told.split_whitespace().find(|word| word.starts_with("op_")).expect("the operation is named");
+    let operation = operation.trim_matches(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');
+    desk.ends(4, &["operation", "watch", operation]).await;
+    let shown = desk.json(&["operation", "show", operation, "--json"]).await;
+    assert_eq!(shown["stage"], "BLOCKED", "{shown:#}");
+    desk.ends(0, &["env", "set", preview, "TOKEN=there"]).await;
+    desk.ends(0, &["deploy", "--environment", preview, "--folder", "."]).await;
 }

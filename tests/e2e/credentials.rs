@@ -8,6 +8,7 @@ use rhone_builder::{
 };
 use rhone_domain::{
     hidden::Hidden,
+    logs::Mask,
     source_credential::{SignIn, SourceHost},
     text::Username,
 };
@@ -145,7 +146,7 @@ async fn a_private_image_is_deployed_with_the_apps_credential() {
 }
 
 async fn pushed(layout: &std::path::Path, name: &str, host: &str) -> String {
-    let (log, _lines) = Log::channel(64, Vec::new());
+    let (log, _lines) = Log::channel(64, Mask::default());
     let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
     let sign_in = SignIn {
         host: SourceHost::parse("host", host).expect("a host"),

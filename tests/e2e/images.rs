@@ -6,6 +6,7 @@ use rhone_builder::{
     log::Log,
     source::{Allowed, SourcePolicy},
 };
+use rhone_domain::logs::Mask;
 use rhone_tests::{
     edge,
     graphql::unique,
@@ -22,7 +23,7 @@ async fn an_image_is_promoted_by_its_digest_without_a_build() {
     let Some(registry) = Registry::start() else { return };
     let room = tempfile::tempdir().expect("a folder");
     let layout = images::counter(room.path(), "imaged");
-    let (log, _lines) = Log::channel(64, Vec::new());
+    let (log, _lines) = Log::channel(64, Mask::default());
     let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
     let name = registry.name("acme/counter");
     let digest = push(&layout, &name, None, &open, &log).await.expect("pushed");

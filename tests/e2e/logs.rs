@@ -25,6 +25,7 @@ use std::{
 };
 use tokio::task::JoinSet;
 
+mod asked;
 mod deleted;
 
 const LINE: &str = "at stream text number source appId environmentId deploymentId operationId allocationId";
@@ -132,10 +133,10 @@ async fn follow_by_events(client: Client, workspace: String, environment: String
 struct Followed(Child, Shared);
 
 impl Followed {
-    fn start(platform: &Platform, environment: &str) -> Self {
+    fn start(platform: &Platform, noun: &str, id: &str) -> Self {
         let mut command = Command::new(program::path("rhone"));
         command.arg("--data").arg(platform.data());
-        command.args(["logs", "--environment", environment, "-f", "--since", "1h", "--grep", "tick", "--json"]);
+        command.args(["logs", noun, id, "-f", "--since", "1h", "--grep", "tick", "--json"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("rhone runs");
         let (book, out) = (Shared::default(), child.stdout.take().expect("piped"));
         let noted = book.clone();
@@ -181,7 +182,7 @@ async fn every_line_is_told_once_and_in_order_while_api_runner_and_worker_are_ki
     let workspace = tenant.workspace.clone();
     tasks.spawn(follow_by_socket(client.clone(), workspace.clone(), environment.clone(), by_socket.clone()));
     tasks.spawn(follow_by_events(client.clone(), workspace, environment.clone(), by_events.clone()));
-    let by_command = Followed::start(&platform, &environment);
+    let by_command = Followed::start(&platform, "--environment", &environment);
     let books = [("logLines", &by_socket), ("/v1/logs", &by_events), ("rhone logs -f", &by_command.1)];
     let closed = Arc::new(AtomicBool::new(false));
     let ticking = tokio::spawn(tick(tenant.clone(), closed.clone()));

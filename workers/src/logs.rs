@@ -1,10 +1,10 @@
-//! Lines of a build on their way into the store: masked, gathered by size and time, numbered on from whatever was kept of the
-//! operation before. Whoever builds opens a `Writer` and tells it lines. The traps avoided: a build that fails because its log
+//! Lines of a build on their way into the store: gathered by size and time, numbered on from whatever was kept of the operation
+//! before. Whoever builds opens a `Writer` and tells it lines, which the builder's log has masked and cut. The traps avoided: a build that fails because its log
 //! could not be kept; what cannot be kept is dropped, and said to be; and a worker that goes on where another one died and
 //! takes its numbers.
 
 use chrono::{DateTime, Utc};
-use rhone_domain::logs::{CHUNK_BYTES, CHUNK_LINES, Cutter, LogLine, LogOwner, LogStream, Mask, Pace};
+use rhone_domain::logs::{CHUNK_BYTES, CHUNK_LINES, LogLine, LogOwner, LogStream, Pace};
 use rhone_projections::logs::{self, Kept, NewChunk};
 use rhone_providers::log_store::{LogStore, LogStoreError};
 use sqlx::PgPool;
@@ -44,7 +44,6 @@ pub enum LogError {
 #[derive(Clone, Debug)]
 pub struct Writer {
     told: mpsc::Sender<Told>,
-    mask: Mask,
 }
 
 enum Told {
@@ -60,25 +59,13 @@ impl Writer {
         let keeper =
             Keeper { store, pool, owner, held: Vec::new(), bytes: 0, pace, due: None, closed, next: None, dropped: 0 };
         tokio::spawn(keeper.keep(hears));
-        Self { told, mask: Mask::default() }
+        Self { told }
     }
 
-    /// Hides these values in every line from now on.
-    #[must_use]
-    pub fn masking(self, mask: Mask) -> Self {
-        Self { mask, ..self }
-    }
-
-    /// One line, or several with line feeds between them. It fails never: a log is diagnostic.
-    pub async fn line(&self, at: DateTime<Utc>, stream: LogStream, text: &str) {
-        let mut lines = Vec::new();
-        let mut cutter = Cutter::new(self.mask.clone());
-        cutter.take(text.as_bytes(), |line| lines.push(line));
-        cutter.take(b"\n", |line| lines.push(line));
-        for text in lines {
-            // The task ends only after the last writer; were it gone, there would be nobody to tell.
-            let _ = self.told.send(Told::Line(LogLine { at, stream, text })).await;
-        }
+    /// One line. It fails never: a log is diagnostic.
+    pub async fn line(&self, at: DateTime<Utc>, stream: LogStream, text: String) {
+        // The task ends only after the last writer; were it gone, there would be nobody to tell.
+        let _ = self.told.send(Told::Line(LogLine { at, stream, text })).await;
     }
 
     /// Waits until everything that was told is kept, or was dropped after several tries: then the last reason.

@@ -196,7 +196,7 @@ impl Change for Record {
         permit(&unit, "operation.request_migration", &on_record.stream).map_err(concerning)?;
         let Some(declared) = declared.cloned() else {
             let message = "the artifact of this deployment declares no such migration";
-            let refusal = gate::Refusal::new("MIGRATION_NOT_DECLARED", Some("migrationId"), message);
+            let refusal = gate::Refusal::new(gate::Code::MigrationNotDeclared, Some("migrationId"), message);
             return Err(concerning(refused(&refusal, deployment.stream.clone(), created.workspace)));
         };
         let told = migration::Migration {

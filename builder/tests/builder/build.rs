@@ -8,7 +8,7 @@ use rhone_builder::{
     plan::{Programs, settle},
     source::Reference,
 };
-use rhone_domain::digest::Digest;
+use rhone_domain::{digest::Digest, hidden::Hidden, logs::Mask};
 use rhone_providers::{artifact_facts::read_facts, artifact_pack::pack_directory};
 use std::{
     fs,
@@ -215,7 +215,7 @@ async fn a_failure_says_its_status_and_its_last_lines_without_secrets() {
         "rhone.toml",
         "process = [\"x\"]\n[build]\ncommand = \"seq 100; echo token hunter2 >&2; exit 3\"\n",
     )]);
-    let (log, lines) = Log::channel(1000, vec!["hunter2".to_owned()]);
+    let (log, lines) = Log::channel(1000, Mask::of(&[Hidden::new("hunter2".to_owned())]));
     let refused = built(&folder.path().join("in"), &folder.path().join("out"), &BuildLimits::default(), &log).await;
     let Err(BuildError::Failed { status: 3, last, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!(

@@ -13,6 +13,7 @@ use rhone_builder::{
 use rhone_domain::{
     digest::Digest,
     hidden::Hidden,
+    logs::Mask,
     source_credential::{SignIn, SourceHost},
     text::Username,
 };
@@ -69,8 +70,8 @@ impl Private {
 
 async fn read(url: &str, reference: Reference, sign_in: Option<SignIn>) -> Result<(Fetched, String), SourceError> {
     let room = tempfile::tempdir().unwrap();
-    let masked = sign_in.as_ref().map(SignIn::forms).unwrap_or_default();
-    let (log, lines) = Log::channel(1_000, masked);
+    let forms = sign_in.as_ref().map(SignIn::forms).unwrap_or_default();
+    let (log, lines) = Log::channel(1_000, Mask::of(&forms));
     let source = Source { sign_in, ..source(url, reference) };
     let found = fetch(&source, &room.path().join("into"), &Limits::default(), &OPEN, &log).await;
     drop(log);
@@ -86,7 +87,7 @@ fn holding(folder: &Path, what: &str) -> Vec<String> {
 }
 
 fn basic(secret: &str) -> String {
-    sign_in("git.example.com", secret).forms().pop().unwrap()
+    sign_in("git.example.com", secret).forms().pop().unwrap().expose().to_owned()
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use rhone_builder::{
     log::{Line, Log},
     source::{Allowed, Fetched, Limits, Reference, Source, SourceError, SourcePolicy, fetch},
 };
+use rhone_domain::logs::Mask;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs,
@@ -82,7 +83,7 @@ impl Repository {
 }
 
 pub(crate) fn log() -> (Log, Receiver<Line>) {
-    Log::channel(100_000, vec![])
+    Log::channel(100_000, Mask::default())
 }
 
 pub(crate) fn said(mut lines: Receiver<Line>) -> String {

@@ -53,6 +53,8 @@ pub(super) struct Proof {
     pub(super) raised_by: u64,
     /// Keys of apps that the restored keys open.
     pub(super) app_keys: u64,
+    /// Values of variables and credentials, each of which was opened.
+    pub(super) app_values: u64,
     /// Keys of persons that they open.
     pub(super) subject_keys: u64,
     /// Of the log's next life.
@@ -123,11 +125,12 @@ impl Backup {
         private_file::write(&data.vault_keys(), &self.contents.vault)
     }
 
-    /// How many keys of apps and of persons the restored ones open.
-    async fn opened(&self, data: &Data, admin_url: &str) -> Result<(u64, u64)> {
+    /// How many keys of apps, values under them and keys of persons the restored ones open.
+    async fn opened(&self, data: &Data, admin_url: &str) -> Result<(u64, u64, u64)> {
         let mut admin = PgConnection::connect(admin_url).await.context("connecting as the administrator")?;
         let vault = Vault::new(vault_keys::ring(data)?);
         let apps = vault.unwrap_every(&mut admin).await.context("opening the keys of apps")?;
+        let values = vault.open_every(&mut admin).await.context("opening the values of apps")?;
         let keys: &Keys = &self.contents.keys;
         let persons = if keys.kek.is_some() {
             let pool = connect(admin_url, "rhone restore", 1).await?;
@@ -137,7 +140,7 @@ impl Backup {
             0
         };
         admin.close().await?;
-        Ok((apps, persons))
+        Ok((apps, values, persons))
     }
 }
 
@@ -153,7 +156,7 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
     backup.keep_keys(data).await?;
     let programs = migrate::migrate(data, admin_url).await?;
     configure(data, &programs, &backup.contents.keys)?;
-    let (app_keys, subject_keys) = backup.opened(data, admin_url).await?;
+    let (app_keys, app_values, subject_keys) = backup.opened(data, admin_url).await?;
     data::close(&[data.artifacts()])?;
     let to = ArtifactStore::local(&data.artifacts()).context("opening the artifact store")?;
     artifacts::copy_these(&artifacts::below(&backup.folder)?, &to, &manifest.artifacts).await?;
@@ -169,6 +172,7 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
         routes,
         raised_by: raise_by,
         app_keys,
+        app_values,
         subject_keys,
         era,
         verified: report.events,
@@ -190,12 +194,15 @@ pub(super) fn say(proof: &Proof, as_json: bool) {
         line(serde_json::to_value(proof).unwrap_or_default());
         return;
     }
-    let Proof { events, streams, artifacts, routes, raised_by, app_keys, subject_keys, era, verified, seconds } = proof;
+    let Proof { events, streams, artifacts, routes, raised_by, era, verified, seconds, .. } = proof;
+    let Proof { app_keys, app_values, subject_keys, .. } = proof;
     line(format_args!("every part has the digest of the manifest, and the manifest is the one that the keys name"));
     line(format_args!("{events} events came back, with the same hashes in the same order"));
     line(format_args!("{streams} streams are at the versions that they had"));
     line(format_args!("{artifacts} artifacts came back, each with its digest"));
-    line(format_args!("the keys open {app_keys} keys of apps and {subject_keys} of persons"));
+    line(format_args!(
+        "the keys open {app_keys} keys of apps, {app_values} values under them and {subject_keys} keys of persons"
+    ));
     line(format_args!(
         "era {era} is open; {routes} routes were lifted by {raised_by} above their epochs of the backup"
     ));

@@ -2,8 +2,12 @@
 //! network; the codes are a contract: 1 failure, 2 usage, 3 not authenticated, 4 refused, 5 conflict, 6 timed out waiting.
 
 use crate::exit::Exit;
+use rhone_domain::gate::Code;
 use serde_json::Value;
 use std::fmt;
+
+/// The stage of a deploy that ends at a closed gate.
+pub(super) const BLOCKED: &str = "BLOCKED";
 
 /// Why nothing came of it.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +139,7 @@ impl Failure {
             Self::Refused(_) => Exit::Refused,
             Self::Ended { refusal, .. } => match refusal.code.as_str() {
                 code if is_conflict(code) => Exit::Conflict,
-                "FROZEN" | "PINNED" | "QUARANTINED" | "NOT_VALIDATED" => Exit::Refused,
+                code if code == BLOCKED || Code::named(code).is_some() => Exit::Refused,
                 _ => Exit::Failed,
             },
             Self::TimedOut { .. } => Exit::TimedOut,
@@ -222,6 +226,26 @@ mod tests {
         );
         assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
         assert_eq!(Failure::NoToken.exit_code(), 3);
+    }
+
+    fn ended(stage: &str, code: &str) -> u8 {
+        let refusal = Box::new(Refusal { code: code.into(), ..Refusal::default() });
+        Failure::Ended { operation: "op_1".into(), stage: stage.into(), printed: None, refusal }.exit_code()
+    }
+
+    #[test]
+    fn an_operation_that_a_gate_ended_was_refused_whichever_gate_it_was() {
+        for code in Code::ALL.iter().map(|code| code.as_str()) {
+            let expected = if code == "STALE_EPOCH" { 5 } else { 4 };
+            assert_eq!([ended("FAILED", code), refused(code)], [expected; 2], "{code}");
+        }
+        assert_eq!(ended("BLOCKED", "BLOCKED"), 4, "a deploy whose gate is closed keeps the gate, and no failure");
+        let broken = ["ALLOCATION_FAILED", "NO_LIVE_EDGE", "EDGES_NOT_CONVERGED", "DEADLINE_PASSED", "BUILD_FAILED"];
+        assert_eq!(broken.map(|code| ended("FAILED", code)), [1; 5], "what broke was not refused");
+        assert_eq!(ended("CANCELLED", "CANCELLED"), 1);
+        // Four codes by hand, as it once was, forget most of the gates.
+        let by_hand = ["FROZEN", "PINNED", "QUARANTINED", "NOT_VALIDATED"];
+        assert!(Code::ALL.len() > by_hand.len() + 30);
     }
 
     #[test]

@@ -205,7 +205,9 @@ mod tests {
         let closed = json!([{ "kind": "artifact", "state": "pass", "reason": "open" },
             { "kind": "generated", "state": "fail", "reason": "routes_gen.go: not what was generated" }]);
         let blocked = json!({ "id": "op_1", "stage": "BLOCKED", "failure": null, "gates": closed });
-        assert!(well(blocked).expect_err("a gate is closed").to_string().contains("routes_gen.go"));
+        let blocked = well(blocked).expect_err("a gate is closed");
+        assert!(blocked.to_string().contains("routes_gen.go"), "{blocked}");
+        assert_eq!(blocked.exit_code(), 4);
         let stale =
             json!({ "id": "op_1", "stage": "FAILED", "failure": { "code": "STALE_EPOCH", "message": "moved on" } });
         assert_eq!(well(stale).expect_err("it failed").exit_code(), 5);

@@ -24,7 +24,10 @@ pub(super) async fn run(connection: &Connection, past: Past) -> Result<(), Failu
     }
 }
 
-async fn timeline(connection: &Connection, asked: TimelineArgs) -> Result<(), Failure> {
+async fn timeline(connection: &Connection, mut asked: TimelineArgs) -> Result<(), Failure> {
+    if asked.json {
+        asked.format = TimelineFormat::Json;
+    }
     let named = asked.workspace.is_some() || asked.project.is_some() || asked.app.is_some();
     let named = named || asked.environment.is_some() || asked.object.is_some();
     if named || asked.operation.is_some() || asked.correlation.is_some() {
@@ -249,7 +252,7 @@ async fn support_bundle(connection: &Connection, asked: &SupportBundleArgs) -> R
         return Ok(());
     };
     fs::write(path, &text).map_err(|error| Failure::local(format!("writing {}", path.display()), error))?;
-    output::line(format_args!("{} {digest}", path.display()));
+    output::told(asked.json, &json!({ "file": path, "digest": digest }), format_args!("{} {digest}", path.display()));
     Ok(())
 }
 

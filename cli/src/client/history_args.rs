@@ -68,6 +68,9 @@ pub struct TimelineArgs {
     /// How it is written.
     #[arg(long, value_enum, default_value_t)]
     pub format: TimelineFormat,
+    /// Print JSON with the names of the API: the same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
 }
 
 /// `rhone explain`.
@@ -110,6 +113,9 @@ pub struct SupportBundleArgs {
     /// Where to; without one, standard output.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Say in JSON where it is and what its digest is; the bundle itself is JSON in any case.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is asked of the past.

@@ -40,7 +40,7 @@ struct Asked {
 pub(super) async fn run(connection: &Connection, words: &LogsArgs) -> Result<(), Failure> {
     let asked = Asked::of(connection, words);
     let mut told = Told { json: words.json, cursor: String::new(), workspace: String::new() };
-    let reader = if words.since.is_some() || words.until.is_some() {
+    let reader = if words.since.is_some() {
         asked.forward(connection, &mut told).await?
     } else {
         asked.tail(connection, words.tail, &mut told).await?

@@ -1,7 +1,10 @@
 //! `rhone config reference`: every setting in words, as Markdown or JSON. `docs/configuration.md` is what it prints. The trap
 //! avoided: a reference that falls behind; see the tests.
 
-use super::settings::{Otherwise, Setting, VARIABLES, settings};
+use super::{
+    settings::{Otherwise, Setting, settings},
+    variables::VARIABLES,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 

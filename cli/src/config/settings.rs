@@ -58,18 +58,12 @@ impl Setting {
     }
 }
 
-/// A variable that is no setting of a section.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Variable {
-    pub(crate) name: &'static str,
-    pub(crate) readers: &'static str,
-    pub(crate) meaning: &'static str,
-}
-
 const ADMINS: &str = "`rebuild`, `doctor`, `admin`, `backup`";
 const SERVE: &str = "`serve`";
 const EDGE: &str = "`edge`";
 const RUNNER: &str = "`runner`";
+/// Of what tenants name.
+const REACH: &str = "`public` or `local`";
 
 /// A row that may be left out of the file.
 fn row(section: &'static str, key: &'static str, readers: &'static str, meaning: &'static str) -> Setting {
@@ -156,19 +150,20 @@ fn serve() -> Vec<Setting> {
             "exposure",
             "Whom it is shown to: `production`, everybody, without introspection and suggestions; `development`, ourselves.",
         )
-        .or(&word(Exposure::default())),
+        .or(&word(Exposure::default()))
+        .is("`production` or `development`"),
         one("public_url", "Where browsers reach it. Nobody signs in without it.").is("`scheme://host[:port]`"),
         one(
             "development_user",
             "Who signs in at `/auth/dev/login`; refused where `exposure` is `production`. `rhone up` sets it.",
         )
         .is("a UUID"),
-        one("rates", "How much everybody may ask; the keys follow.").or("what follows").json(),
+        one("rates", "How much everybody may ask; the keys follow.").or("what follows").is("an object").json(),
         one("connections", "The most connections to the database, for what callers ask.")
             .or(&connections())
             .is("connections")
             .file_only(),
-        one("load", "How much is carried out at a time, and how much waits; the keys follow.").or("what follows").json(),
+        one("load", "How much is carried out at a time, and how much waits; the keys follow.").or("what follows").is("an object").json(),
     ]
 }
 
@@ -215,8 +210,8 @@ fn rates() -> Vec<Setting> {
 fn github() -> Vec<Setting> {
     let one = |key, meaning| row("github", key, SERVE, meaning);
     vec![
-        one("client_id", "The OAuth app by which people sign in; without it nobody does."),
-        one("client_secret", "Its secret; needed where `client_id` is set.").secret(),
+        one("client_id", "The OAuth app by which people sign in; without it nobody does.").is("text"),
+        one("client_secret", "Its secret; needed where `client_id` is set.").is("text").secret(),
         one("authorize_url", "Another one for GitHub Enterprise.").or(&github_authorize()).is("a URL"),
         one("token_url", "The same.").or(&github_token()).is("a URL"),
         one("api_url", "The same.").or(&github_api()).is("a URL"),
@@ -231,7 +226,8 @@ fn work() -> Vec<Setting> {
             "probes",
             "Where probes of bindings may reach: `public`, only what everybody can reach; `local`, this machine and private networks too.",
         )
-        .or(&word(Probes::default())),
+        .or(&word(Probes::default()))
+        .is(REACH),
         one("objects", "The folder of the platform's own object storage, if it has one.").is("a folder"),
         one("authorities", "Who may have signed a certificate that probes of bindings judge, besides the authorities that the machine trusts.")
             .is("a PEM file"),
@@ -248,15 +244,20 @@ fn build() -> Vec<Setting> {
     let one = |key, meaning| row("build", key, "`work`", meaning);
     let usual = Build::default();
     vec![
-        one("at_once", "How many deploys a worker has in hand at once; 0 where nothing is built.").or(&usual.at_once),
-        one("per_workspace", "How many of one workspace are in hand at once, over all workers.").or(&usual.per_workspace),
+        row("build", "at_once", "`work`, `doctor`", "How many deploys a worker has in hand at once; 0 where nothing is built.")
+            .or(&usual.at_once)
+            .is("deploys"),
+        one("per_workspace", "How many of one workspace are in hand at once, over all workers.")
+            .or(&usual.per_workspace)
+            .is("deploys"),
         one("scratch", "Where sources and artifacts are while they are made; `builds` of the data folder otherwise.")
             .is("a folder"),
         one(
             "sources",
             "What may be fetched from where: `public`, only what everybody can reach; `local`, this machine's repositories and private networks too.",
         )
-        .or(&word(usual.sources)),
+        .or(&word(usual.sources))
+        .is(REACH),
         one("source_bytes", "No source is larger.").or(&usual.source_bytes).is("bytes"),
         one("source_files", "No source has more files.").or(&usual.source_files).is("files"),
         one("artifact_bytes", "No artifact that is built is larger.").or(&usual.artifact_bytes).is("bytes"),
@@ -265,7 +266,9 @@ fn build() -> Vec<Setting> {
         one("memory_bytes", "How much memory a build may have.").or(&usual.memory_bytes).is("bytes"),
         one("processes", "How many processes a build may have.").or(&usual.processes).is("processes"),
         one("disk_bytes", "How much a build may write.").or(&usual.disk_bytes).is("bytes"),
-        one("network", "Whether a build that declares that it needs the network gets it.").or(&usual.network),
+        one("network", "Whether a build that declares that it needs the network gets it.")
+            .or(&usual.network)
+            .is("`true` or `false`"),
     ]
 }
 
@@ -277,7 +280,7 @@ fn edge() -> Vec<Setting> {
         one("admin", "Where it answers for itself; keep it on loopback.").required().is("`ip:port`"),
         one("public_url", "Where clients reach it, if elsewhere; with `https://` its cookies are secure.").is("a URL"),
         one("control_url", "The API.").required().is("a URL"),
-        one("token", "Who it is: an edge's token.").required().secret(),
+        one("token", "Who it is: an edge's token.").required().is("a token").secret(),
         row("edge", "region", "`edge`", "Whose feed it applies.").required().is("a UUID"),
         one("feed_key", "The public half of `keys.feed`.").required().is("64 hex digits or base64"),
         one("nats_url", "NATS; without it only HTTP brings changes.").is("`nats://user:password@host:port`").secret(),
@@ -290,7 +293,7 @@ fn runner() -> Vec<Setting> {
     vec![
         one("data_dir", "Everything the agent and its gates keep; one agent per folder.").required().is("a folder"),
         one("control_url", "The API.").required().is("a URL"),
-        one("token", "Who this host is: a runner's token.").required().secret(),
+        one("token", "Who this host is: a runner's token.").required().is("a token").secret(),
         one("host", "Which host this is.").required().is("a UUID"),
         one("gate_command", "What starts a gate, such as `[\"/usr/bin/rhone\", \"runner\", \"gate\"]`.")
             .required()
@@ -299,10 +302,12 @@ fn runner() -> Vec<Setting> {
         one("admin", "Where `/livez`, `/readyz`, `/metrics` and `/allocations` are answered; port 0 picks one.")
             .required()
             .is("`ip:port`"),
-        one("ports", "Where gates listen; the keys follow.").or("what follows").json(),
+        one("ports", "Where gates listen; the keys follow.").or("what follows").is("an object").json(),
         one("ports.first", "The first port.").or(&usual.first).is("a port").within(),
         one("ports.last", "The last port.").or(&usual.last).is("a port").within(),
-        one("docker", "The Docker Engine that runs images here, for a runner that is root; without it bubblewrap does. The keys follow, and `{}` takes what they usually are.").json(),
+        one("docker", "The Docker Engine that runs images here, for a runner that is root; without it bubblewrap does. The keys follow, and `{}` takes what they usually are.")
+            .is("an object")
+            .json(),
         one("docker.socket", "Where it listens.").or(&rhone_runner::DOCKER_SOCKET).is("a path").within(),
         one("docker.memory_bytes", "How much memory an app may have; one that wants more ends as out of memory.")
             .or(&rhone_runner::DOCKER_MEMORY_BYTES)
@@ -342,49 +347,3 @@ fn word(value: impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }
-
-const CLIENT: &str = "client commands";
-
-/// Every variable that is read besides.
-pub(crate) const VARIABLES: [Variable; 12] = [
-    Variable {
-        name: "RHONE_DATA",
-        readers: "all",
-        meaning: "The data folder, where `rhone.json` and the keys are; `--data` beats it; `.rhone/data` otherwise.",
-    },
-    Variable {
-        name: "RHONE_LOG",
-        readers: "all",
-        meaning: "What is logged to standard error, as directives of tracing such as `info,rhone_edge=debug`.",
-    },
-    Variable { name: "RHONE_LOG_FORMAT", readers: "all", meaning: "`json`: a line of JSON each." },
-    Variable {
-        name: "RHONE_URL",
-        readers: CLIENT,
-        meaning: "The API; beats `rhone link`, `rhone up` and `rhone login`.",
-    },
-    Variable { name: "RHONE_TOKEN", readers: CLIENT, meaning: "The token; beats `rhone login`. Never an argument." },
-    Variable {
-        name: "RHONE_LOGINS",
-        readers: CLIENT,
-        meaning: "The file of `rhone login`; `$XDG_CONFIG_HOME/rhone/logins.json` otherwise.",
-    },
-    Variable {
-        name: "RHONE_LINK",
-        readers: CLIENT,
-        meaning: "The file of `rhone link`; otherwise `.rhone/link.json` of this folder or of one above.",
-    },
-    Variable { name: "XDG_CONFIG_HOME", readers: CLIENT, meaning: "The user's configuration; `~/.config` otherwise." },
-    Variable { name: "HOME", readers: CLIENT, meaning: "Where that is." },
-    Variable {
-        name: "DATABASE_URL",
-        readers: "`up`, `migrate`, `restore`",
-        meaning: "The administrator's URL of a PostgreSQL of yours; `up` and `restore` start a private one otherwise.",
-    },
-    Variable { name: "NATS_URL", readers: "`up`", meaning: "A NATS of yours; `up` starts a private one otherwise." },
-    Variable {
-        name: "RHONE_NATS_SERVER",
-        readers: "`up`",
-        meaning: "The program of the private NATS; looked for on PATH otherwise.",
-    },
-];

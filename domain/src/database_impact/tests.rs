@@ -34,7 +34,7 @@ fn a_promotion_waits_for_its_migrations_and_has_grave_ones_acknowledged() {
         assert_eq!(found.migrations, ["0002"]);
         assert!(found.reason.starts_with("0002 "), "what ran is named, whatever it does: {found:?}");
         let pending = promotion(&next, &old, &history(&[Event::Recorded(ran("0001", Additive, Epoch(0)))]));
-        assert_eq!((pending.impact, pending.answer), (impact, Blocked("MIGRATION_PENDING")), "{pending:?}");
+        assert_eq!((pending.impact, pending.answer), (impact, Blocked(Code::MigrationPending)), "{pending:?}");
         let known = promotion(&next, &next, &second(impact, 1));
         assert_eq!((known.impact, known.answer), (Impact::None, Open), "nothing is new: {known:?}");
         assert_eq!(known.reason, "it counts on no migration that is new to the owner");
@@ -47,7 +47,7 @@ fn other_bytes_under_a_declared_name_block() {
     let next = [declared("0001", Additive)];
     let other = Recorded { digest: BLUE_BYTES, ..ran("0001", Additive, Epoch(0)) };
     let found = promotion(&next, &[], &history(&[Event::Recorded(other)]));
-    assert_eq!((found.impact, found.answer), (Unknown, Blocked("MIGRATION_MISMATCH")));
+    assert_eq!((found.impact, found.answer), (Unknown, Blocked(Code::MigrationMismatch)));
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn a_rollback_looks_at_what_ran_since_and_is_not_its_own() {
         (Impact::None, Open),
         (Additive, Open),
         (BackwardCompatible, Open),
-        (Destructive, Blocked("DATABASE_BLOCKS_ROLLBACK")),
-        (Unknown, Blocked("DATABASE_BLOCKS_ROLLBACK")),
+        (Destructive, Blocked(Code::DatabaseBlocksRollback)),
+        (Unknown, Blocked(Code::DatabaseBlocksRollback)),
     ] {
         let found = rollback(&target, Epoch(1), &second(impact, 1));
         assert_eq!((found.impact, found.answer), (impact, answer), "{found:?}");
@@ -72,7 +72,7 @@ fn a_rollback_looks_at_what_ran_since_and_is_not_its_own() {
         assert_eq!((own.impact, own.answer), (Impact::None, Open), "it is its own: {own:?}");
     }
     let undone = history(&[restored(&["0001"])]);
-    assert_eq!(rollback(&target, Epoch(1), &undone).answer, Blocked("MIGRATION_PENDING"), "its own was undone");
+    assert_eq!(rollback(&target, Epoch(1), &undone).answer, Blocked(Code::MigrationPending), "its own was undone");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_forward_fix_leaves_the_way_back_closed() {
     let mut ran = second(Destructive, 1);
     ran.apply(&Event::Recorded(crate::story::ran("0003", Additive, Epoch(2))));
     let found = rollback(&[declared("0001", Additive)], Epoch(1), &ran);
-    assert_eq!(found.answer, Blocked("DATABASE_BLOCKS_ROLLBACK"), "0002 still ran: {found:?}");
+    assert_eq!(found.answer, Blocked(Code::DatabaseBlocksRollback), "0002 still ran: {found:?}");
     let fixed = [declared("0001", Additive), declared("0002", Destructive), declared("0003", Additive)];
     let present = [declared("0001", Additive), declared("0002", Destructive)];
     assert_eq!(promotion(&fixed, &present, &ran).answer, Open, "and forward is open");
@@ -112,18 +112,18 @@ fn rules_that_look_elsewhere_are_caught() {
     type Sin = fn(&[MigrationFacts], Epoch, &Migrations) -> Answer;
     let declared_only: Sin = |target, _, _| {
         if target.iter().any(|one| one.impact.closes_the_way_back()) {
-            Blocked("DATABASE_BLOCKS_ROLLBACK")
+            Blocked(Code::DatabaseBlocksRollback)
         } else {
             Open
         }
     };
     let newest_only: Sin = |_, _, ran| match ran.ran.last() {
-        Some(last) if last.impact.closes_the_way_back() => Blocked("DATABASE_BLOCKS_ROLLBACK"),
+        Some(last) if last.impact.closes_the_way_back() => Blocked(Code::DatabaseBlocksRollback),
         _ => Open,
     };
     let unknown_is_fine: Sin = |_, taken, ran| {
         let grave = ran.ran.iter().any(|one| one.epoch >= taken && one.impact == Destructive);
-        if grave { Blocked("DATABASE_BLOCKS_ROLLBACK") } else { Open }
+        if grave { Blocked(Code::DatabaseBlocksRollback) } else { Open }
     };
     let after = {
         let mut after = second(Destructive, 1);

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
     deployment,
-    gate::Refusal,
+    gate::{Code, Refusal},
     operation,
     runs::{Fault, Play, Times, at_each_step, run, succeeds},
     story::{ACME, ALICE, CELL_1, FIRST, GREEN, GREEN_BYTES, LYON, PRODUCTION, SECOND, SHOP, at, facts},
@@ -70,7 +70,7 @@ impl Memory {
         let kinds = ["artifact", "route_policy", "generated"];
         let judge = |kind| match self.gates {
             Gates::Closed(closed) if closed == kind => {
-                Judged::closed(kind, Refusal::new("CLOSED", None, "it is closed"), "seen")
+                Judged::closed(kind, Refusal::new(Code::GeneratedStale, None, "it is closed"), "seen")
             }
             Gates::Open | Gates::Closed(_) => Judged::open(kind, "it is open", "seen"),
         };

@@ -1,7 +1,7 @@
 //! Whether enough others approved exactly this. Trap: an approval of something else; it is of one deployment, of these bytes,
 //! to this environment, at this epoch, and nobody approves their own request. A rollback waits for nobody.
 
-use super::{Facts, Judged, Refusal};
+use super::{Code, Facts, Judged, Refusal};
 use crate::operation::Work;
 
 const KIND: &str = "approval";
@@ -29,7 +29,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
         change.expected_epoch,
         by.len()
     );
-    let mut refusal = Refusal::new("APPROVAL_MISSING", Some("environmentId"), message);
+    let mut refusal = Refusal::new(Code::ApprovalMissing, Some("environmentId"), message);
     refusal.expected_and_actual = Some((format!("{required} approvals"), format!("{} approvals", by.len())));
     Judged::closed(KIND, refusal, evidence)
 }

@@ -3,7 +3,7 @@
 //! environment did not mean it to go down with its region. Nor an approval: what was approved goes on elsewhere. Trap: a
 //! failover that hides that sessions begin afresh.
 
-use super::{Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services};
+use super::{Code, Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services};
 use crate::{
     environment::Rejection,
     region_failover::{Failover, fate, place_in},
@@ -36,7 +36,7 @@ fn sessions(facts: &Facts<'_>, failover: &Failover) -> Judged {
     let fate = fate(facts.environment, facts.services, from, to);
     if stated != fate {
         let message = format!("sessions would not get what the request says: {}", fate.spoken());
-        let mut refusal = Refusal::new("SESSION_FATE_DIFFERS", Some("sessions"), message);
+        let mut refusal = Refusal::new(Code::SessionFateDiffers, Some("sessions"), message);
         refusal.expected_and_actual = Some((fate.to_string(), stated.to_string()));
         return Judged::closed(KIND, refusal, fate.to_string());
     }

@@ -1,7 +1,7 @@
 //! Whether the generated files are what their generator made. Trap: treating project config as generated build output; only
 //! what an artifact declares as generated is asked for, and only files that are generated can be declared.
 
-use super::{Facts, Judged, Refusal};
+use super::{Code, Facts, Judged, Refusal};
 use crate::{generated, generated::Freshness};
 
 pub(crate) const KIND: &str = "generated";
@@ -28,7 +28,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
                 stale.iter().map(|(name, file)| format!("{name}: {} declared, {} packed", file.declared, found(file)));
             let evidence = shown.collect::<Vec<_>>().join("; ");
             let message = format!("{names}: not what was generated; generate again, commit, and build a new artifact");
-            Judged::closed(KIND, Refusal::new("GENERATED_STALE", Some("deploymentId"), message), evidence)
+            Judged::closed(KIND, Refusal::new(Code::GeneratedStale, Some("deploymentId"), message), evidence)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whether every outside resource that the artifact says it needs is proven in the environment's region. Trap: assuming that
 //! what an app declares proves hosted readiness; a need is a question, and only a verified binding is the answer.
 
-use super::{Facts, Judged, Refusal};
+use super::{Code, Facts, Judged, Refusal};
 use crate::{
     ids::RegionId,
     provider::{Needs, Resource, Vendor},
@@ -27,7 +27,7 @@ pub(crate) fn of(needs: &Needs, region: RegionId, bindings: &ProviderBindings) -
     if missing.is_empty() {
         return Judged::open(KIND, "every outside resource it needs is proven in the region", evidence.join("; "));
     }
-    let refusal = Refusal::new("PROVIDER_MISSING", Some("environmentId"), missing.join("; "));
+    let refusal = Refusal::new(Code::ProviderMissing, Some("environmentId"), missing.join("; "));
     Judged::closed(KIND, refusal, evidence.join("; "))
 }
 

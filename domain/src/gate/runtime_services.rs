@@ -1,7 +1,7 @@
 //! Whether the runtime services that the artifact says it needs are proven in the environment's region, for as many allocations
 //! as shall serve it. Trap: allowing horizontal scale while required runtime services are missing.
 
-use super::{Facts, Judged, Refusal};
+use super::{Code, Facts, Judged, Refusal};
 use crate::{
     operation::Kind,
     runtime_service::{Needed, Standings},
@@ -32,7 +32,7 @@ pub(crate) fn of(replicas: u64, needed: &Needed, standings: &Standings) -> Judge
         }
         (Readiness::Blocked(missing), lacking) => {
             let evidence: Vec<_> = missing.iter().map(|one| one.service.to_string()).collect();
-            let refusal = Refusal::new("RUNTIME_SERVICE_MISSING", Some("environmentId"), lacking.unwrap_or_default());
+            let refusal = Refusal::new(Code::RuntimeServiceMissing, Some("environmentId"), lacking.unwrap_or_default());
             Judged::closed(KIND, refusal, evidence.join("; "))
         }
     }

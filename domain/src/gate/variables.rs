@@ -1,7 +1,7 @@
 //! Whether the set of variables that the deployment would run with holds every key that its artifact says it needs. Trap:
 //! a secret that is there today taken for one of the deployment's own set, which is for ever the one it first ran with.
 
-use super::{Facts, Judged, Refusal};
+use super::{Code, Facts, Judged, Refusal};
 use crate::{numbers::EnvSet, provider::Needs, variables::Variables};
 
 const KIND: &str = "variables";
@@ -25,7 +25,7 @@ pub(crate) fn of(needs: &Needs, set: EnvSet, variables: &Variables) -> Judged {
     }
     let missing = listed(missing.iter().map(ToString::to_string).collect());
     let message = format!("set {set} of the environment's variables lacks {missing}, which the artifact requires");
-    Judged::closed(KIND, Refusal::new("VARIABLES_MISSING", Some("environmentId"), message), missing)
+    Judged::closed(KIND, Refusal::new(Code::VariablesMissing, Some("environmentId"), message), missing)
 }
 
 #[cfg(test)]

@@ -304,3 +304,30 @@ async fn ciphertext(database: &Database, value: ValueId) -> Vec<u8> {
     let query = sqlx::query_scalar("SELECT ciphertext FROM vault.values WHERE value = $1").bind(value.0);
     query.fetch_one(&mut database.admin().await).await.expect("it is there")
 }
+
+/// What a restore asks. The keys alone are no proof: they unwrap whatever became of the values.
+#[tokio::test]
+async fn every_value_is_opened_and_one_that_was_damaged_or_moved_is_found() {
+    let database = with_members().await;
+    let api = database.role(API, 2).await;
+    let vault = Vault::new(File::new().ring());
+    let mut admin = database.admin().await;
+    assert_eq!(vault.open_every(&mut admin).await.expect("an empty vault is whole"), 0);
+    let of_app = Place { environment: None, name: "source:git.example.com".into(), ..place() };
+    for (number, place) in [place(), Place { app: BLOG, ..place() }, of_app].iter().cycle().take(504).enumerate() {
+        let place = Place { set: EnvSet(number as u64 + 1), ..place.clone() };
+        seal(&api, &vault, &place, CANARY).await;
+    }
+    assert_eq!(vault.open_every(&mut admin).await.expect("all of them open"), 504);
+    for damage in [
+        "UPDATE vault.values SET ciphertext = set_byte(ciphertext, 0, get_byte(ciphertext, 0) # 1) WHERE env_set = 504",
+        "UPDATE vault.values SET name = 'source:elsewhere' WHERE env_set = 504",
+    ] {
+        let mut damaged = sqlx::Connection::begin(&mut admin).await.expect("begins");
+        assert_eq!(sqlx::query(damage).execute(&mut *damaged).await.expect("damaged").rows_affected(), 1);
+        let found = vault.open_every(&mut damaged).await;
+        assert!(matches!(found, Err(VaultError::NotAuthentic(ref name)) if name.starts_with("source:")), "{found:?}");
+        assert!(vault.unwrap_every(&mut damaged).await.is_ok(), "the sin: whoever unwraps keys alone notices nothing");
+        damaged.rollback().await.expect("as it was");
+    }
+}

@@ -7,6 +7,7 @@ use rhone_builder::{
     log::Log,
     source::{Allowed, SourcePolicy},
 };
+use rhone_domain::logs::Mask;
 use rhone_tests::{
     edge,
     figure::Printer,
@@ -24,7 +25,7 @@ pub(crate) async fn measure(print: &Printer, tenant: &Tenant) {
         return;
     };
     let name = registry.name("acme/counter");
-    let (log, _lines) = Log::channel(64, Vec::new());
+    let (log, _lines) = Log::channel(64, Mask::default());
     let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
     let mut samples = Vec::new();
     for number in 0..deploys() {

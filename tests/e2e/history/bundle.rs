@@ -65,8 +65,7 @@ pub(super) async fn the_command_line_tells_the_same(platform: &Platform, done: &
     let text_of = said(platform, &["timeline", "--operation", rollback]).await;
     assert!(text_of.contains("route_owner.rolled_back") && text_of.contains(WHY), "{text_of}");
     let of_type =
-        said(platform, &["timeline", "--app", &tenant.app, "--type", "route_owner.rolled_back", "--format", "json"])
-            .await;
+        said(platform, &["timeline", "--app", &tenant.app, "--type", "route_owner.rolled_back", "--json"]).await;
     let of_type: Vec<Value> = serde_json::from_str(&of_type).expect("one array");
     assert_eq!((of_type.len(), &of_type[0]["reason"]), (1, &json!(WHY)));
     let table =
@@ -125,6 +124,10 @@ pub(super) async fn a_bundle_replays_elsewhere_to_the_same_state(platform: &Plat
     let again = said(platform, &["support-bundle", rollback]).await;
     assert_eq!(again.trim_end().as_bytes(), bytes, "the same cause has the same bytes");
     assert!(written.contains("sha256:"), "{written}");
+    let written: Value =
+        serde_json::from_str(&said(platform, &["support-bundle", rollback, "--out", name, "--json"]).await)
+            .expect("JSON");
+    assert!(written["file"] == name && written["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")));
     let bundle: Value = serde_json::from_slice(&bytes).expect("JSON");
     assert!(!bundle["edges"].as_array().expect("edges").is_empty(), "what the edges believed");
     assert!(bundle.get("idempotencyKey").is_none() && !String::from_utf8_lossy(&bytes).contains("idempotency_key"));

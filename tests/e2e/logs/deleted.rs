@@ -7,7 +7,8 @@ use rhone_tests::{
     database::{administrator, uuid},
     platform::Platform,
     program,
-    story::Tenant,
+    repository::Repository,
+    story::{Tenant, text},
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
@@ -39,13 +40,15 @@ async fn every_log_is_deleted_and_nothing_about_any_status_changes() {
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
     let promotion = tenant.promote(&blue).await;
     tenant.succeeds(&promotion).await;
+    let (build, release) = a_build(&tenant).await;
     for environment in [&tenant.preview, &tenant.production] {
         print(&tenant, environment, "/print", "before the deletion").await.expect("it prints");
         shows(&tenant, environment, "before the deletion").await;
     }
     what_is_old_is_rotated_away(&platform, &tenant).await;
-    let deployments = [blue.id.clone(), green.id.clone()];
-    let operations = [blue.operation.clone(), green.operation.clone(), promotion];
+    assert!(!of_build(&tenant, &build).await.is_empty(), "its lines are there until they are deleted");
+    let deployments = [blue.id.clone(), green.id.clone(), release];
+    let operations = [blue.operation.clone(), green.operation.clone(), promotion, build.clone()];
     // Read models may be a moment behind; then the two would differ whatever becomes of the logs.
     let still = async || {
         let (one, two) =
@@ -63,12 +66,32 @@ async fn every_log_is_deleted_and_nothing_about_any_status_changes() {
     assert_eq!(after, before, "a log is no source of any status");
     assert_eq!(read(&tenant.client, "app", &tenant.app, &json!({})).await, Vec::<Value>::new(), "they are gone");
     assert_ne!(last_line().await, told_by_logs, "whoever reads a status off the logs is caught");
+    assert_eq!(of_build(&tenant, &build).await, Vec::<Value>::new(), "those of the build, too");
     let verified = platform.rhone(&["verify"]).await;
     assert!(verified.status.success(), "{}", program::text(&verified.stderr));
 
     tenant.succeeds(&tenant.promote(&green).await).await;
     print(&tenant, &tenant.production, "/print", "after the deletion").await.expect("it prints");
     shows(&tenant, &tenant.production, "after the deletion").await;
+}
+
+/// A real build for production, which promotes nothing: its operation and its deployment.
+async fn a_build(tenant: &Tenant) -> (String, String) {
+    let repository = Repository::of_python();
+    repository.commit_version("logged");
+    let input =
+        json!({ "environmentId": tenant.production.id, "repository": repository.address(), "reference": "main" });
+    let made = tenant.client.done("deploymentBuild", "__typename", input).await;
+    let id = text(&made["operation"]["id"]);
+    let ended = tenant.ends(&id).await;
+    assert_eq!(ended["stage"], "PREVIEW_READY", "{ended:#}");
+    let query = "query($id: ID!) { operation(id: $id) { deploy { deploymentId } } }";
+    let told = tenant.client.data(query, json!({ "id": id })).await;
+    (id, text(&told["operation"]["deploy"]["deploymentId"]))
+}
+
+async fn of_build(tenant: &Tenant, operation: &str) -> Vec<Value> {
+    read(&tenant.client, "operation", operation, &json!({ "source": "BUILD" })).await
 }
 
 /// Rows and bytes, and of nobody who is younger.

@@ -14,7 +14,7 @@ use rhone_domain::{
     deploy::{self, Built, Deploy, Fetched, Origin},
     deployment::Deployment,
     digest::Digest,
-    logs::{LogOwner, LogStream},
+    logs::{LogOwner, LogStream, Mask},
     numbers::Fence,
     operation::{Evidence, Failure},
     source_credential::SignIn,
@@ -267,8 +267,8 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn of(maker: &Maker) -> Self {
-        let masked = maker.sign_in.as_ref().map(SignIn::forms).unwrap_or_default();
-        let (log, lines) = Log::channel(LINES, masked);
+        let forms = maker.sign_in.as_ref().map(SignIn::forms).unwrap_or_default();
+        let (log, lines) = Log::channel(LINES, Mask::of(&forms));
         Self { log, kept: tokio::spawn(keep_lines(maker.logs.clone(), lines)) }
     }
 
@@ -286,7 +286,7 @@ async fn keep_lines(logs: Writer, mut lines: mpsc::Receiver<Line>) {
             Stream::Out => LogStream::Stdout,
             Stream::Err => LogStream::Stderr,
         };
-        logs.line(line.at, stream, &line.text).await;
+        logs.line(line.at, stream, line.text).await;
     }
     if let Err(error) = logs.flush().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "lines of a build were not kept");

@@ -84,6 +84,27 @@ fn every_field_has_a_row_and_every_row_is_a_field() {
 }
 
 #[test]
+fn every_setting_says_in_what_it_is_said() {
+    let mute: Vec<_> = settings().into_iter().filter(|setting| setting.unit.is_empty()).collect();
+    assert!(mute.is_empty(), "without a unit: {mute:?}");
+}
+
+/// What `packaging/compose.yaml` does not say of what its parts cannot do without; `rhone.json` says the rest.
+fn unsaid(compose: &str) -> Vec<String> {
+    let parts = settings().into_iter().filter(|setting| ["serve", "work", "edge"].contains(&setting.section));
+    let required = parts.filter(|setting| setting.otherwise == Otherwise::Required);
+    required.filter_map(|setting| setting.variable()).filter(|name| !compose.contains(name.as_str())).collect()
+}
+
+#[test]
+fn the_compose_file_says_all_that_its_parts_cannot_do_without() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout").join("packaging/compose.yaml");
+    let compose = fs::read_to_string(path).expect("it is there");
+    assert_eq!(unsaid(&compose), Vec::<String>::new());
+    assert_eq!(unsaid(&compose.replace("RHONE_WORK_ARTIFACTS", "")), ["RHONE_WORK_ARTIFACTS"], "the sin is noticed");
+}
+
+#[test]
 fn a_default_is_the_one_that_holds() {
     let here = "127.0.0.1:1";
     let serve: Serve = serde_json::from_value(json!({ "listen": here, "artifacts": "a" })).expect("what is required");
