@@ -123,6 +123,7 @@ impl RefusalCode {
 mod tests {
     //! What a noun can say no with is listed.
     use super::*;
+    use rhone_domain::gate;
 
     #[test]
     fn every_refusal_of_the_catalogue_has_its_value() {
@@ -134,6 +135,13 @@ mod tests {
             count += 1;
         }
         assert!(count > 80, "only {count} codes were found");
+    }
+
+    #[test]
+    fn every_code_of_a_gate_has_its_value() {
+        for code in gate::Code::ALL {
+            assert_ne!(RefusalCode::of(code.as_str()), RefusalCode::Other, "{code:?}");
+        }
     }
 
     #[test]
