@@ -26,7 +26,9 @@ fn every_change_succeeds() {
         assert_eq!(memory.visited, [Stage::Requested, Stage::PolicyCheck, Stage::Binding, Stage::Verified], "{change}");
         assert_eq!(memory.backend.uses.contains_key(&binding_id(1)), change != Change::Unbind, "{change}");
         let kept = memory.operation.evidence.gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
-        assert_eq!(kept, ["binding", "credential"], "{change}: what it was judged on");
+        let judged = ["binding", "credential", "need"];
+        let judged = if change == Change::Unbind { &judged[..] } else { &judged[..2] };
+        assert_eq!(kept, judged, "{change}: what it was judged on");
         let generation = if change == Change::Rotate { 2 } else { 1 };
         assert_eq!(memory.bound().credential.map(|one| one.generation.0), Some(generation), "{change}");
     }
@@ -175,4 +177,18 @@ fn a_new_credential_is_of_the_next_generation_and_the_first_one_of_the_first() {
     let without = Bound { credential: None, ..memory.bound().clone() };
     assert_eq!(without.next_generation(), EnvSet(1));
     assert_eq!(vault_name(binding_id(1)), format!("binding:{}", binding_id(1)), "where the vault keeps it");
+}
+
+#[test]
+fn what_serves_cannot_do_without_is_not_detached_and_everything_else_may_be_done_to_it() {
+    for change in CHANGES {
+        let mut memory = Memory::new(change);
+        memory.needed = Some(crate::gate::Refusal::new("RUNTIME_SERVICE_NEEDED", None, "2 allocations share it"));
+        memory.run(Trouble::None);
+        let (unbound, end) = (change == Change::Unbind, memory.stage());
+        assert_eq!(end, if unbound { Stage::Failed } else { Stage::Verified }, "{change}");
+        assert_eq!(memory.failure(), if unbound { "RUNTIME_SERVICE_NEEDED" } else { "" }, "{change}");
+        assert_eq!(memory.bound().state, State::Verified, "{change}: it is as attached as before");
+        assert!(memory.backend.uses.contains_key(&binding_id(1)), "{change}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod memory;
 mod runs;
+mod sets;
 
 use super::*;
 use crate::{

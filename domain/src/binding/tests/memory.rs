@@ -4,6 +4,7 @@ use crate::{
     aggregate::{Aggregate, fold},
     backend::{self, Backend, Purpose},
     binding::{Act, BindingWork, Bound, Change, Probed, World, next},
+    gate::Refusal,
     operation::{self, Operation, Requested, Stage, Work},
     process::Step,
     provider::{Resource, Vendor},
@@ -46,6 +47,8 @@ pub(super) struct Memory {
     pub(super) repeated: usize,
     pub(super) fired: bool,
     pub(super) believes_declarations: bool,
+    /// Why what serves cannot do without it.
+    pub(super) needed: Option<Refusal>,
     work: BindingWork,
 }
 
@@ -90,6 +93,7 @@ impl Memory {
             repeated: 0,
             fired: false,
             believes_declarations: false,
+            needed: None,
             work,
         }
     }
@@ -203,6 +207,7 @@ impl Memory {
             seen,
             probed,
             backend: &self.backend,
+            needed: self.needed.as_ref(),
         })
     }
 
