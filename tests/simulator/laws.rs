@@ -80,10 +80,6 @@ impl Laws {
         self.lanes.get(&environment.0).map_or(0, |lane| lane.epoch)
     }
 
-    pub(crate) fn owner(&self, environment: EnvironmentId) -> Option<Uuid> {
-        self.lanes.get(&environment.0)?.owner.map(|owner| owner.deployment.0)
-    }
-
     /// Reads one append.
     pub(crate) fn read(&mut self, append: &[Recorded], beside: &Beside<'_>) -> Verdict {
         for event in append {

@@ -93,11 +93,11 @@ fn a_promotion_after_variables_were_set_waits_for_its_own_and_the_scheduler_lets
             busy: &[],
         })
     };
-    let gone = Order::Drain(allocation(7), "it runs with other variables than the owner");
+    let gone = || Order::Drain(allocation(7), "it runs with other variables than the owner");
     let both = [left_behind.clone(), own];
-    assert_eq!(look(&both, &[]), [gone.clone()], "at once: nobody was ever sent there");
+    assert_eq!(look(&both, &[]), [gone()], "at once: nobody was ever sent there");
     assert_eq!(look(&both, &[GREEN]), [], "not while an operation of the deployment runs");
-    assert_eq!(look(std::slice::from_ref(&left_behind), &[]), [gone, Order::ReplaceOwner], "the lane is not full");
+    assert_eq!(look(std::slice::from_ref(&left_behind), &[]), [gone(), Order::ReplaceOwner], "the lane is not full");
     let blind = without_sets(&at_policy_check().with(|g| g.allocations = vec![left_behind])).allocations;
     assert_eq!(look(&blind, &[]), [], "the sin believes that it is");
 }
