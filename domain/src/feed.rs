@@ -66,6 +66,25 @@ pub struct Owner {
     pub replay: Option<ReplayContract>,
 }
 
+/// What an owner is, and what an allocation has to run to be one of its own: all three, for an edge sends nobody to what
+/// differs in one of them. Whoever counts allocations compares this, so that what is counted is what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// Which deployment.
+    pub deployment: DeploymentId,
+    /// Exactly which bytes.
+    pub artifact: Digest,
+    /// With which set of variables.
+    pub env_set: EnvSet,
+}
+
+impl Owner {
+    /// What an allocation has to run to be one of its own.
+    pub fn runs(&self) -> Runs {
+        Runs { deployment: self.deployment, artifact: self.artifact, env_set: self.env_set }
+    }
+}
+
 /// A former owner with sessions still open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
@@ -114,6 +133,13 @@ pub struct Endpoint {
     pub address: String,
     /// Whether it takes work.
     pub state: EndpointState,
+}
+
+impl Endpoint {
+    /// What runs there.
+    pub fn runs(&self) -> Runs {
+        Runs { deployment: self.deployment, artifact: self.artifact, env_set: self.env_set }
+    }
 }
 
 /// Whether an allocation takes work.

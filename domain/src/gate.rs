@@ -146,11 +146,14 @@ impl Judged {
 
     /// The same for a way back: what is missing there is said, and does not stand in the way of whoever must leave.
     fn or_warned_on_the_way_back(self, facts: &Facts<'_>) -> Self {
+        if facts.requested.kind() == Kind::Rollback { self.or_warned() } else { self }
+    }
+
+    /// The same, closing nothing.
+    fn or_warned(self) -> Self {
         match self.refusal {
-            Some(refusal) if facts.requested.kind() == Kind::Rollback => {
-                Self::warning(&self.gate.kind, refusal.message, self.gate.evidence)
-            }
-            refusal => Self { refusal, ..self },
+            Some(refusal) => Self::warning(&self.gate.kind, refusal.message, self.gate.evidence),
+            None => self,
         }
     }
 

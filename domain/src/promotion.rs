@@ -18,7 +18,7 @@ use crate::{
     operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
     process,
     region_failover::Failover,
-    route_owner::{self, Change, Opened},
+    route_owner::{self, Change, Opened, Place, RouteOwner},
     scheduling,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -105,7 +105,7 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
     }
     let here = allocations_of(world);
     let state = |wanted: State| here.iter().filter(move |a| a.state == Some(wanted));
-    let ready = state(State::Ready).filter(|ready| ready.verified == Some(change.artifact)).count();
+    let ready = here.iter().filter(|one| is_verified(one, change)).count();
     let wanted = usize::from(world.replicas.0);
     match (ready >= wanted, world.now < requested.deadline) {
         (true, true) => return change_route(world, requested, change),
@@ -186,13 +186,30 @@ fn lane_of(world: &World<'_>) -> Opened {
     failover_of(world).map_or_else(|| lane.clone(), |failover| lane.at(failover.to))
 }
 
-/// The deployment's allocations where they count; what it has elsewhere serves nobody here.
+/// The allocations that count for it. What the deployment has elsewhere, or with another set of variables, serves nobody here,
+/// and what became of it says nothing about these.
 fn allocations_of(world: &World<'_>) -> Vec<Allocation> {
-    let place = lane_of(world).place();
-    let here = |one: &&Allocation| {
-        one.planned.as_ref().is_some_and(|planned| planned.proves.is_none() && planned.place() == place)
-    };
-    world.allocations.iter().filter(here).cloned().collect()
+    let (place, change) = (lane_of(world).place(), world.facts.change);
+    world.allocations.iter().filter(|one| counts(one, change, place)).cloned().collect()
+}
+
+/// Whether an allocation runs exactly what shall own the traffic, where it shall be served, and not only to prove a region.
+fn counts(one: &Allocation, change: &RouteChange, place: Place) -> bool {
+    let meant =
+        |planned: &Planned| planned.proves.is_none() && planned.place() == place && planned.runs() == change.runs();
+    one.planned.as_ref().is_some_and(meant)
+}
+
+/// Whether its runner has verified the bytes that shall own the traffic, and it answers.
+fn is_verified(one: &Allocation, change: &RouteChange) -> bool {
+    one.state == Some(State::Ready) && one.verified == Some(change.artifact)
+}
+
+/// Whether a change of route rests on this allocation: its append asserts as many of these as are wanted.
+pub fn rests_on(one: &Allocation, requested: &Requested, owner: &RouteOwner) -> bool {
+    let to = requested.work.failover().map(|failover| failover.to).or_else(|| owner.place());
+    let change = requested.work.route_change();
+    change.zip(to).is_some_and(|(change, place)| counts(one, change, place) && is_verified(one, change))
 }
 
 fn failover_of<'a>(world: &World<'a>) -> Option<&'a Failover> {

@@ -114,7 +114,7 @@ fn at(world: &World<'_>, requested: &Requested, stage: Stage, judged: &[Judged])
 /// The owner's exact bytes answer in the cell, or it is not proven.
 fn replicate(world: &World<'_>, requested: &Requested) -> Step {
     let Some(owner) = &world.facts.owner.owner else { return Step::Done };
-    let is_of_owner = |one: &&Allocation| one.planned.as_ref().is_some_and(|planned| proves(planned, owner));
+    let is_of_owner = |one: &&Allocation| one.planned.as_ref().is_some_and(|planned| planned.runs() == owner.runs());
     let (of_owner, others): (Vec<_>, Vec<_>) = world.proofs.iter().partition(is_of_owner);
     if let Some(stale) = others.into_iter().filter(|one| one.is_alive()).find_map(id_of) {
         return Step::Do(Act::Drain(stale));
@@ -137,10 +137,6 @@ fn replicate(world: &World<'_>, requested: &Requested) -> Step {
         return Step::Wait("the owner's bytes are on their way to the region");
     }
     plan(world, requested, owner)
-}
-
-fn proves(planned: &Planned, owner: &Owner) -> bool {
-    (planned.deployment, planned.artifact, planned.env_set) == (owner.deployment, owner.artifact, owner.env_set)
 }
 
 fn plan(world: &World<'_>, requested: &Requested, owner: &Owner) -> Step {

@@ -7,8 +7,12 @@ use crate::{
     aggregate::{self, Aggregate},
     backend::Purpose,
     binding::{Bound, Credential, Declared, Proof, State, Unproven, lane_of_bindings},
+    environment::Environment,
+    gate::{Code, Refusal},
     ids::{BindingId, RegionId},
-    runtime_service::{Backend, Service, Standing, Standings},
+    route_owner::RouteOwner,
+    runtime_service::{Backend, Needed, Service, Standing, Standings},
+    scale_readiness::{self, Readiness},
     text::Reason,
 };
 use serde::{Deserialize, Serialize};
@@ -64,6 +68,39 @@ impl RuntimeServices {
             }
         }
         standings
+    }
+
+    /// Whether an environment can do without one of its bindings. Several allocations that serve its traffic cannot do without
+    /// what they share; what the artifact alone asks for is its next promotion's to judge, or nothing could ever be replaced.
+    pub fn may_do_without(
+        &self,
+        binding: BindingId,
+        environment: &Environment,
+        owner: &RouteOwner,
+    ) -> Result<(), Refusal> {
+        let serves = owner.owner.is_some().then(|| owner.place()).flatten().map(|place| place.region);
+        let Some(bound) = self.bindings.get(&binding).filter(|bound| Some(bound.declared.region) == serves) else {
+            return Ok(());
+        };
+        let (service, replicas) = (bound.declared.what.service, environment.replicas);
+        let lacks = |services: &Self| match scale_readiness::judge(
+            replicas.0.into(),
+            &Needed::new(),
+            &services.standings(bound.declared.region),
+        ) {
+            Readiness::Allowed(_) => false,
+            Readiness::Blocked(missing) => missing.iter().any(|one| one.service == service),
+        };
+        let mut without = self.clone();
+        without.change(binding, |bound| bound.state = State::Disabled);
+        if lacks(self) || !lacks(&without) {
+            return Ok(());
+        }
+        let name = service.spoken();
+        let words = format!("{replicas} allocations serve the environment and share its {name}: scale it to one first");
+        let mut refusal = Refusal::new(Code::RuntimeServiceNeeded, Some("runtimeServiceBindingId"), words);
+        refusal.expected_and_actual = Some(("1".to_owned(), replicas.to_string()));
+        Err(refusal)
     }
 }
 

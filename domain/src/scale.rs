@@ -98,7 +98,7 @@ fn readiness(facts: &Facts<'_>) -> Judged {
     match (&judged, judged.lacking()) {
         (_, Some(lacking)) => {
             let message = format!("{} allocations cannot serve one environment: {lacking}", facts.scale.replicas);
-            Judged::closed(KIND, Refusal::new(Code::RuntimeServicesMissing, Some("replicas"), message), lacking)
+            Judged::closed(KIND, Refusal::new(Code::RuntimeServiceMissing, Some("replicas"), message), lacking)
         }
         (Readiness::Allowed(there), None) => {
             let there = there.iter().map(|(service, backend)| format!("{service}: {backend}")).collect::<Vec<_>>();

@@ -95,7 +95,7 @@ fn surplus(alive: &[&Allocation], wanted: usize) -> Vec<AllocationId> {
     ids.into_iter().take(alive.len().saturating_sub(wanted)).map(|(_, id)| id).collect()
 }
 
-/// Whether it is the owner's: of its deployment, and where the traffic is served.
+/// Whether it is the owner's: exactly what the owner is, and where the traffic is served.
 fn belongs_to(one: &Allocation, owner: &RouteOwner) -> bool {
     one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
 }
@@ -131,10 +131,14 @@ fn retire(lane: &Lane<'_>, one: &Allocation) -> Option<Order> {
     if belongs_to(one, lane.owner) {
         return let_go(lane, planned.id);
     }
+    let of_the_owner = lane.owner.owner.as_ref().filter(|owner| owner.deployment == planned.deployment);
+    // A deployment keeps the set it first owned with, so that this one never served anybody and never will.
+    if of_the_owner.is_some_and(|owner| owner.runs() != planned.runs()) {
+        return Some(Order::Drain(planned.id, "it runs with other variables than the owner"));
+    }
     let standby = seconds(lane.drain.drain_seconds.max(lane.drain.standby_seconds));
     let over = lane.owner.since.is_none_or(|since| lane.now >= since + standby);
-    let of_the_owner = lane.owner.owner.as_ref().is_some_and(|owner| owner.deployment == planned.deployment);
-    let reason = if of_the_owner {
+    let reason = if of_the_owner.is_some() {
         "the traffic is served from elsewhere and its standby is over"
     } else {
         "its deployment no longer owns the traffic and its standby is over"

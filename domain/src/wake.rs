@@ -14,6 +14,7 @@ use crate::{
     deployment::Deployment,
     digest::Digest,
     environment::DrainPolicy,
+    feed::Runs,
     ids::{AllocationId, AppId, DeploymentId, EnvironmentId, HostId, OperationId, derived},
     numbers::{EnvSet, Epoch, SleepGeneration},
     operation::{Evidence, Failure, Operation, Requested, Stage, Work},
@@ -97,6 +98,11 @@ pub fn request(
 }
 
 impl Wake {
+    /// What an allocation has to run to wake it.
+    fn runs(&self) -> Runs {
+        Runs { deployment: self.deployment, artifact: self.artifact, env_set: self.env_set }
+    }
+
     /// The allocation of its first, second … attempt.
     pub fn attempt(&self, operation: OperationId, number: usize) -> AllocationId {
         AllocationId(derived(&["wake", &operation.to_string(), &number.to_string()]))
@@ -194,11 +200,8 @@ fn nearest(world: &World<'_>) -> Option<State> {
 
 /// Whether an allocation runs, or is to run, what the route's owner is.
 fn serves(wake: &Wake, one: &Allocation) -> bool {
-    let planned = one.planned.as_ref().is_some_and(|planned| {
-        (planned.environment, planned.deployment) == (wake.environment, wake.deployment)
-            && (planned.artifact, planned.env_set) == (wake.artifact, wake.env_set)
-    });
-    planned && one.verified.is_none_or(|verified| verified == wake.artifact)
+    let runs = |planned: &Planned| planned.environment == wake.environment && planned.runs() == wake.runs();
+    one.planned.as_ref().is_some_and(runs) && one.verified.is_none_or(|verified| verified == wake.artifact)
 }
 
 /// Whether it runs where the traffic is served; what a failover left elsewhere wakes nothing.

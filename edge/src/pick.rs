@@ -56,9 +56,7 @@ fn is_eligible(lane: &Lane, owner: &Owner, target: &Target) -> bool {
     let endpoint = &target.endpoint;
     endpoint.state == EndpointState::Ready
         && endpoint.environment == lane.route.environment
-        && endpoint.deployment == owner.deployment
-        && endpoint.env_set == owner.env_set
-        && endpoint.artifact == owner.artifact
+        && endpoint.runs() == owner.runs()
 }
 
 /// Runs the former owner, whose sessions may go on until its deadline.

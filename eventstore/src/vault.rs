@@ -331,3 +331,6 @@ fn wrapping(kek: &str, (workspace, app): (WorkspaceId, AppId), purpose: Purpose,
 fn number(set: EnvSet) -> i64 {
     i64::try_from(set.0).expect("no environment has 2^63 sets")
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! credential that is anywhere but in the vault.
 
 use rhone_tests::{
+    artifacts::Version,
     database::{administrator, person},
     graphql::unique,
     platform::Platform,
@@ -181,4 +182,69 @@ async fn trap_allowing_horizontal_scale_while_required_runtime_services_are_miss
     assert_eq!(shown["two"]["present"][1], json!({ "service": "BROADCAST", "backend": "NATS" }));
     bind("OBJECT_STORAGE", "FS", None).await;
     bind("CACHE", "MEMORY", None).await;
+}
+
+/// Binds a runtime service of production: its binding.
+async fn bound(tenant: &Tenant, service: &str, backend: &str, url: &str) -> String {
+    let production = tenant.production.id.as_str();
+    let input = json!({ "environmentId": production, "service": service, "backend": backend, "url": url });
+    let operation = ended(tenant, "runtimeServiceBindingCreate", input).await;
+    assert_eq!(operation["stage"], "VERIFIED", "{operation:#}");
+    let shown = bindings(tenant, production).await;
+    let all = shown["runtimeServiceBindings"].as_array().expect("a list");
+    let one = all.iter().find(|one| one["service"] == service).expect("it was bound");
+    text(&one["binding"]["id"])
+}
+
+async fn refused(tenant: &Tenant, mutation: &str, input: Value) -> (String, String, String) {
+    let refused = tenant.client.refused(mutation, "__typename", input).await;
+    (text(&refused["code"]), text(&refused["field"]), text(&refused["message"]))
+}
+
+/// Scenario 4, whole, and each other way to several allocations without what they share: detach it under them, or promote
+/// once it is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_allocations_never_run_without_what_they_share() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let production = tenant.production.id.as_str();
+    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
+    tenant.succeeds(&tenant.promote(&blue).await).await;
+    let url = database(platform).await;
+    let store = bound(&tenant, "SESSION_STORE", "POSTGRES", &url).await;
+
+    let scale = |replicas: u8| json!({ "environmentId": production, "replicas": replicas });
+    let (code, field, message) = refused(&tenant, "environmentScale", scale(2)).await;
+    assert_eq!((code.as_str(), field.as_str()), ("RUNTIME_SERVICE_MISSING", "replicas"));
+    assert!(message.contains("no broadcast backend is bound"), "{message}");
+    let bus = bound(&tenant, "BROADCAST", "NATS", &platform.addresses().bus.url).await;
+    assert_eq!(ended(&tenant, "environmentScale", scale(2)).await["stage"], "VERIFIED");
+
+    let which = |binding: &str| json!({ "environmentId": production, "runtimeServiceBindingId": binding });
+    let disable = |binding: &str| {
+        let mut input = which(binding);
+        input["reason"] = json!("nobody needs it");
+        input
+    };
+    for binding in [&store, &bus] {
+        let (code, field, message) = refused(&tenant, "runtimeServiceBindingDisable", disable(binding)).await;
+        assert_eq!((code.as_str(), field.as_str()), ("RUNTIME_SERVICE_NEEDED", "runtimeServiceBindingId"));
+        assert!(message.contains("2 allocations serve the environment"), "{message}");
+    }
+
+    let (_, name) = url.rsplit_once('/').expect("a URL names a database");
+    let lost = format!("DROP DATABASE {name} WITH (FORCE)");
+    administrator(platform).await.execute(AssertSqlSafe(lost)).await.expect("it is gone");
+    let probed = ended(&tenant, "runtimeServiceBindingVerify", which(&store)).await;
+    assert_eq!((&probed["stage"], &probed["failure"]["code"]), (&json!("FAILED"), &json!("DATABASE_MISSING")));
+    let promote = json!({ "deploymentId": green.id, "environmentId": production });
+    let (code, _, message) = refused(&tenant, "deploymentPromote", promote).await;
+    assert_eq!(code, "RUNTIME_SERVICE_MISSING", "{message}");
+    assert!(message.contains("the session store (postgres) is bound, and no probe has proven it"), "{message}");
+
+    assert_eq!(ended(&tenant, "environmentScale", scale(1)).await["stage"], "VERIFIED");
+    for binding in [&store, &bus] {
+        assert_eq!(ended(&tenant, "runtimeServiceBindingDisable", disable(binding)).await["stage"], "VERIFIED");
+    }
+    tenant.succeeds(&tenant.promote(&green).await).await;
 }

@@ -340,6 +340,40 @@ async fn a_promotion_waits_for_every_variable_that_the_artifact_requires() {
     shows(&tenant, "production has its own secret", "for everybody").await;
 }
 
+/// Of two promotions from one epoch one loses, and what it started stands by. Then a variable is set, and the loser is
+/// promoted: with the new set, which what stands by does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_after_a_variable_was_set_is_served_although_an_earlier_attempt_stands_by() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open_draining(platform, platform.developer(), 900).await;
+    set_token(&tenant, "of the first attempt").await;
+    let both = [tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await];
+    let (first, second) = tokio::join!(tenant.promote(&both[0]), tenant.promote(&both[1]));
+    let ends = [tenant.ends(&first).await, tenant.ends(&second).await];
+    let lost = ends.iter().position(|end| end["failure"]["code"] == "STALE_EPOCH");
+    let lost = &both[lost.unwrap_or_else(|| panic!("one of them lost the race: {ends:#?}"))];
+    let of_the_loser = async |state: &str| {
+        let all = tenant.allocations_now(&tenant.production).await?;
+        let mine = all.into_iter().filter(|one| one["artifactDigest"] == lost.digest.as_str());
+        let mine = mine.filter(|one| one["state"] == state).map(|one| text(&one["id"])).collect::<Vec<_>>();
+        (mine.len() == 1).then_some(mine)
+    };
+    let stale = until("what the loser started stands by", PATIENCE, async || of_the_loser("READY").await).await;
+
+    set_token(&tenant, "of the second attempt").await;
+    tenant.succeeds(&tenant.promote(lost).await).await;
+    shows(&tenant, "it is served, with its own set", "of the second attempt").await;
+    let gone = until("the other one is let go", PATIENCE, async || of_the_loser("STOPPED").await).await;
+    assert_eq!(gone, stale, "long before its standby is over");
+    assert_ne!(of_the_loser("READY").await.as_ref(), Some(&stale));
+    let why = "it runs with other variables than the owner";
+    let told = async || {
+        let entries = tenant.timeline(None).await;
+        entries.into_iter().find(|entry| entry["type"] == "allocation.draining" && entry["payload"]["reason"] == why)
+    };
+    until("the timeline says why", PATIENCE, told).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_takes_a_secret_from_a_file_and_never_shows_it() {
     let platform = Platform::shared().await;

@@ -18,7 +18,7 @@ use rhone_domain::{
     feed::{Content, Entry, Route},
     ids::{AllocationId, Incarnation, OperationId, RegionId},
     migrations::Migrations,
-    numbers::{Epoch, FeedSeq, Fence},
+    numbers::{EnvSet, Epoch, FeedSeq, Fence},
     operation::{self, Evidence, Kind, Operation, Stage},
     route_owner::{self, RouteOwner},
 };
@@ -138,7 +138,8 @@ impl Nouns {
     ) -> Option<Page> {
         let page = self.asked.ask((lane, slot, kind, deployment, epoch), |_| {
             let (id, expected, deadline) = (operation_id(lane, slot), Epoch(epoch.into()), at(DEADLINE));
-            let ask = Ask { id, kind, environment: lane, deployment, expected, deadline };
+            let env_set = EnvSet(0);
+            let ask = Ask { id, kind, environment: lane, deployment, env_set, expected, deadline };
             let command = operation::Command::Request(requested(&ask));
             self.operations.enter(told(&Operation::default(), command).expect("every rollback here has a reason"))
         });

@@ -45,13 +45,14 @@ pub(crate) type Attempt = (usize, OperationId, Fence);
 pub(crate) fn decide(world: &mut World, operation: Loaded<Sinful<Operation>>, deploy: &Deploy) -> Option<Decided> {
     let owner = world.load::<RouteOwner>(deploy.environment.0);
     let release = world.load::<Deployment>(deploy.deployment.0);
-    let n = number(deploy.deployment);
+    let (n, lane) = (number(deploy.deployment), usize::from(deploy.environment != environment(0)));
     let promotion = release.state.0.created.as_ref().map(|_| {
         requested(&Ask {
             id: world.door.clock().new_id(),
             kind: Kind::Promotion,
-            environment: usize::from(deploy.environment != environment(0)),
+            environment: lane,
             deployment: n,
+            env_set: world.set_of(lane, n),
             expected: owner.state.0.epoch,
             deadline: at(world.seconds + DEADLINE),
         })

@@ -84,9 +84,7 @@ impl Edge {
         self.held.values().find_map(|content| match content {
             Content::Allocation(endpoint) if endpoint.state == EndpointState::Ready => {
                 let healthy = committed(Sin::EdgeFollowsHealth);
-                let meant = endpoint.environment == environment
-                    && endpoint.deployment == owner.deployment
-                    && endpoint.artifact == owner.artifact;
+                let meant = endpoint.environment == environment && endpoint.runs() == owner.runs();
                 (healthy || meant).then_some(endpoint)
             }
             Content::Allocation(_) | Content::Route(_) => None,

@@ -6,7 +6,9 @@ use deploys::Deploys;
 use rhone_domain::{
     allocation,
     digest::Digest,
-    ids::{ActorId, EnvironmentId, OperationId},
+    feed::Runs,
+    ids::{ActorId, DeploymentId, EnvironmentId, OperationId},
+    numbers::EnvSet,
     operation::{self, Kind, Requested, Stage, Work as Wanted},
     route_owner,
 };
@@ -18,8 +20,9 @@ use uuid::Uuid;
 #[derive(Default)]
 struct Lane {
     epoch: u64,
-    owner: Option<(Uuid, Digest)>,
-    owned: BTreeSet<Uuid>,
+    owner: Option<Runs>,
+    /// Who ever owned it, and with which set of variables.
+    owned: BTreeMap<DeploymentId, EnvSet>,
     frozen: bool,
     pinned: bool,
     quarantined: BTreeSet<Digest>,
@@ -32,13 +35,19 @@ struct Work {
     stage: Stage,
 }
 
+/// An allocation as it was ordered, and whether it answers.
+struct One {
+    environment: EnvironmentId,
+    runs: Runs,
+    answers: bool,
+}
+
 /// The reader.
 #[derive(Default)]
 pub(crate) struct Laws {
     lanes: BTreeMap<Uuid, Lane>,
     works: BTreeMap<Uuid, Work>,
-    /// Environment, deployment, ordered bytes, state: ready or not.
-    allocations: BTreeMap<Uuid, (EnvironmentId, Uuid, Digest, bool)>,
+    allocations: BTreeMap<Uuid, One>,
     validated: BTreeSet<Digest>,
     deploys: Deploys,
     keys: BTreeSet<String>,
@@ -71,10 +80,6 @@ impl Laws {
         self.lanes.get(&environment.0).map_or(0, |lane| lane.epoch)
     }
 
-    pub(crate) fn owner(&self, environment: EnvironmentId) -> Option<Uuid> {
-        self.lanes.get(&environment.0)?.owner.map(|(deployment, _)| deployment)
-    }
-
     /// Reads one append.
     pub(crate) fn read(&mut self, append: &[Recorded], beside: &Beside<'_>) -> Verdict {
         for event in append {
@@ -95,23 +100,23 @@ impl Laws {
         if let route_owner::Event::Promoted { by, epoch, owner, .. }
         | route_owner::Event::RolledBack { by, epoch, owner, .. } = &said
         {
-            self.moved(id, by.0, epoch.0, (owner.deployment.0, owner.artifact), append)?;
+            self.moved(id, by.0, epoch.0, owner.runs(), append)?;
         }
         let lane = self.lanes.entry(id).or_default();
         match said {
             route_owner::Event::Promoted { owner, .. } => {
                 law(!lane.frozen, || "a promotion passed a freeze".into())?;
                 law(!lane.pinned, || "a promotion passed a pin".into())?;
-                lane.owner = Some((owner.deployment.0, owner.artifact));
-                lane.owned.insert(owner.deployment.0);
+                lane.owner = Some(owner.runs());
+                lane.owned.insert(owner.deployment, owner.env_set);
             }
             route_owner::Event::RolledBack { owner, .. } => {
-                let left = lane.owner.map(|(_, bytes)| bytes).filter(|left| *left != owner.artifact);
+                let left = lane.owner.map(|left| left.artifact).filter(|left| *left != owner.artifact);
                 let here = |wanted: &str| append.iter().any(|event| event.envelope.event_type == wanted);
-                law(lane.owned.contains(&owner.deployment.0), || "a rollback to what never owned".into())?;
+                law(lane.owned.contains_key(&owner.deployment), || "a rollback to what never owned".into())?;
                 law(here("route_owner.pinned"), || "a rollback without a pin".into())?;
                 law(left.is_none() || here("route_owner.quarantined"), || "a rollback without quarantine".into())?;
-                lane.owner = Some((owner.deployment.0, owner.artifact));
+                lane.owner = Some(owner.runs());
             }
             route_owner::Event::Pinned(_) => lane.pinned = true,
             route_owner::Event::PinReleased { .. } => lane.pinned = false,
@@ -124,21 +129,23 @@ impl Laws {
         Ok(())
     }
 
-    /// The owner changes: by one epoch, to validated bytes that answer here, by an operation that goes on in this append.
-    fn moved(&mut self, id: Uuid, by: Uuid, epoch: u64, to: (Uuid, Digest), append: &[Recorded]) -> Verdict {
+    /// The owner changes: by one epoch, to validated bytes that answer here with its own variables, by an operation that goes on
+    /// in this append.
+    fn moved(&mut self, id: Uuid, by: Uuid, epoch: u64, to: Runs, append: &[Recorded]) -> Verdict {
         let lane = self.lanes.entry(id).or_default();
         law(epoch == lane.epoch + 1, || format!("epoch {epoch} after {}", lane.epoch))?;
         lane.epoch = epoch;
-        law(!lane.quarantined.contains(&to.1), || "quarantined bytes came back".into())?;
-        law(self.validated.contains(&to.1), || "bytes own the traffic that nobody validated".into())?;
+        let own = lane.owned.get(&to.deployment).is_none_or(|set| *set == to.env_set);
+        law(own, || "a deployment owns again with other variables".into())?;
+        law(!lane.quarantined.contains(&to.artifact), || "quarantined bytes came back".into())?;
+        law(self.validated.contains(&to.artifact), || "bytes own the traffic that nobody validated".into())?;
         let work = self.works.get(&by).ok_or("a route changed without an operation")?;
         law(work.expected + 1 == epoch, || format!("decided on {} and landed at {epoch}", work.expected))?;
         law(work.environment.0 == id, || "an operation changed another route".into())?;
         let goes_on =
             |event: &Recorded| event.envelope.stream.id() == by && event.envelope.event_type.ends_with("entered");
         law(append.iter().any(goes_on), || "the route changed and its operation did not".into())?;
-        let serves =
-            |one: &(EnvironmentId, Uuid, Digest, bool)| (one.0.0, one.1, one.2, one.3) == (id, to.0, to.1, true);
+        let serves = |one: &One| one.environment.0 == id && one.runs == to && one.answers;
         law(self.allocations.values().any(serves), || "no allocation of this environment answers".into())
     }
 
@@ -216,29 +223,30 @@ impl Laws {
         let id = event.envelope.stream.id();
         match event.decode().map_err(|error| error.to_string())? {
             allocation::Event::Planned(planned) => {
-                let known = (planned.environment, planned.deployment.0, planned.artifact, false);
+                let known = One { environment: planned.environment, runs: planned.runs(), answers: false };
                 let same = self.allocations.insert(id, known).is_none();
                 return law(same, || "an allocation was planned twice".into());
             }
             allocation::Event::Ready { digest, .. } | allocation::Event::Starting { digest } => {
-                let ordered = self.allocations.get(&id).map(|one| one.2);
+                let ordered = self.allocations.get(&id).map(|one| one.runs.artifact);
                 law(ordered == Some(digest), || "other bytes run than ordered".into())?;
             }
             allocation::Event::Draining { .. } => {
-                let drained = self.allocations.get(&id).map(|one| (one.0, one.1));
-                let owns = drained.is_some_and(|(environment, of)| self.owner(environment) == Some(of));
+                let drained = self.allocations.get(&id);
+                let owner = |one: &One| self.lanes.get(&one.environment.0).and_then(|lane| lane.owner);
+                let owns = drained.is_some_and(|one| owner(one) == Some(one.runs));
                 // What is too many may go, as long as another one answers.
-                let answers = |(other, one): (&Uuid, &(EnvironmentId, Uuid, Digest, bool))| {
-                    *other != id && Some((one.0, one.1)) == drained && one.3
-                };
-                let spare = self.allocations.iter().any(answers) || self.allocations.get(&id).is_some_and(|one| !one.3);
+                let like =
+                    |one: &One| drained.is_some_and(|of| (one.environment, one.runs) == (of.environment, of.runs));
+                let mut others = self.allocations.iter().filter(|(other, _)| **other != id);
+                let spare = others.any(|(_, one)| one.answers && like(one)) || drained.is_some_and(|one| !one.answers);
                 law(!owns || spare, || "the scheduler drained what owns the traffic".into())?;
             }
             _ => {}
         }
         if let Some(one) = self.allocations.get_mut(&id) {
-            one.3 = event.envelope.event_type == "allocation.ready"
-                || one.3 && event.envelope.event_type == "allocation.restarted";
+            one.answers = event.envelope.event_type == "allocation.ready"
+                || one.answers && event.envelope.event_type == "allocation.restarted";
         }
         Ok(())
     }

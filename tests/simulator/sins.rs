@@ -57,6 +57,8 @@ sins! {
     UnvalidatedPromoted,
     /// A preview's allocation counts for production.
     PreviewAllocationCounts,
+    /// An allocation counts that runs with other variables.
+    SetIgnored,
     /// An allocation that does not answer yet counts.
     UnreadyAllocationCounts,
     /// A runner may run other bytes than ordered.

@@ -16,6 +16,7 @@ use rhone_domain::{
     migrations::Migrations,
     numbers::{Epoch, Fence, Version},
     operation::{self, Evidence, Kind, Operation, Stage, Work},
+    promotion::rests_on,
     route_owner::RouteOwner,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
@@ -89,6 +90,8 @@ impl Worker {
             return;
         }
         let Some((environment, deployment, expected)) = change_of(&operation.state.0) else { return };
+        let Some(requested) = operation.state.0.requested.clone() else { return };
+        let Some(change) = requested.work.route_change() else { return };
         let n = number(deployment);
         let owner = world.load::<RouteOwner>(environment.0);
         let of_deployment = |one: &Allocation| {
@@ -102,6 +105,11 @@ impl Worker {
             for one in &mut allocations {
                 one.state = one.state.map(|state| if state.is_final() { state } else { State::Ready });
                 one.verified = Some(bytes(n));
+            }
+        }
+        if committed(Sin::SetIgnored) {
+            for planned in allocations.iter_mut().filter_map(|one| one.planned.as_mut()) {
+                planned.env_set = change.env_set;
             }
         }
         let edges = edges(world, environment, deployment, expected, n);
@@ -121,7 +129,7 @@ impl Worker {
             Move::Done => self.task = None,
             Move::Wait(_) => {}
             step => {
-                let ready = allocations.iter().find(|one| one.state == Some(State::Ready));
+                let ready = allocations.iter().find(|one| rests_on(one, &requested, &owner.state.0));
                 let ready = ready.and_then(|one| Some(world.load::<Allocation>(one.planned.as_ref()?.id.0)));
                 self.decided = Some(Decided::Change(Box::new(Change { operation, owner, ready, step })));
             }

@@ -23,9 +23,10 @@ use rhone_domain::{
     authorization::Authority,
     digest::Digest,
     ids::{ActorId, AllocationId, CorrelationId},
-    numbers::{Epoch, Fence},
+    numbers::{EnvSet, Epoch, Fence},
     operation::{self, Requested},
-    route_owner,
+    route_owner::{self, RouteOwner},
+    variables::pinned,
 };
 use rhone_eventstore::{
     AppendError, Clock, Committed, Context, Dispatcher, FenceCheck, Idempotency, Loaded, Log as _, Position, Unit,
@@ -60,6 +61,8 @@ pub(crate) struct World {
     reader: Reader,
     reports: Vec<(AllocationId, allocation::Command)>,
     asked: Vec<(String, Requested)>,
+    /// The newest set of variables of each environment.
+    sets: [u64; ENVIRONMENTS],
     /// How many deploys were asked for.
     deploys: usize,
     /// Builders that were paused in the middle of a step.
@@ -86,6 +89,7 @@ impl World {
             reader: Reader::default(),
             reports: vec![],
             asked: vec![],
+            sets: [0; ENVIRONMENTS],
             deploys: 0,
             paused: vec![],
             seen: Position::START,
@@ -274,6 +278,12 @@ impl World {
             _ => Weather::Fair,
         };
         self.door.log().weather(weather);
+    }
+
+    /// The set of variables that a deployment would own an environment with now.
+    pub(crate) fn set_of(&self, n: usize, deployment: usize) -> EnvSet {
+        let route = self.load::<RouteOwner>(environment(n).0).state.0;
+        pinned(&route, rhone_tests::rules::deployment(deployment), EnvSet(self.sets[n]))
     }
 
     pub(crate) fn is_calm(&self) -> bool {

@@ -132,6 +132,8 @@ pub struct Ask {
     pub environment: usize,
     /// To which deployment.
     pub deployment: usize,
+    /// With which variables.
+    pub env_set: EnvSet,
     /// Decided on which epoch.
     pub expected: Epoch,
     /// Until when.
@@ -145,7 +147,7 @@ pub fn requested(ask: &Ask) -> Requested {
         environment: environment(ask.environment),
         deployment: deployment(ask.deployment),
         artifact: bytes(ask.deployment),
-        env_set: EnvSet(0),
+        env_set: ask.env_set,
         expected_epoch: ask.expected,
         drain: DRAIN,
         requested_by: None,

@@ -5,10 +5,11 @@
 mod lane;
 
 use crate::process::{AdvanceError, Drive, Outcome, decide, named};
-use lane::Lane;
+use lane::{Lane, Serving};
 use rhone_domain::{
     backend::{self, Backend},
     binding::{self, Act, BindingWork, Credential, Probed, Seen, Unproven, World, next, vault_name},
+    gate::Refusal,
     hidden::Hidden,
     operation::{self, Evidence, Failure, Stage},
     process::Step,
@@ -19,16 +20,21 @@ use rhone_providers::probe::{Target, probe};
 /// Does the next step of an operation on a binding.
 pub(crate) async fn advance(mut drive: Drive<'_>, work: &BindingWork) -> Result<Outcome, AdvanceError> {
     let mut lane = Lane::load(&drive, work).await?;
+    let serving = Serving::load(&drive, work).await?;
+    let needed = lane.needed(work.binding, serving.as_ref());
     let mut backend = known_backend(&drive, &lane, work).await?;
-    let mut step = next(&world(&drive, &lane, work, (None, &backend.state)));
+    let mut step = next(&world(&drive, &lane, work, (None, &backend.state), needed.as_ref()));
     if step == Step::Do(Act::Probe) {
         let probed = tried(&drive, &lane, work).await?;
         if let Probed::Proven { identity: Some(identity), .. } = &probed {
             backend = drive.door.load::<Backend>(backend::id(identity)).await?;
         }
-        step = next(&world(&drive, &lane, work, (Some(&probed), &backend.state)));
+        step = next(&world(&drive, &lane, work, (Some(&probed), &backend.state), needed.as_ref()));
     }
     let mut unit = drive.unit();
+    if let Some(serving) = &serving {
+        serving.assert(&mut unit);
+    }
     match step.clone() {
         Step::Done => return Ok(Outcome::Ended),
         Step::Wait(what) => return Ok(drive.wait(what)),
@@ -63,9 +69,10 @@ fn world<'a>(
     lane: &'a Lane,
     work: &'a BindingWork,
     (probed, backend): (Option<&'a Probed>, &'a Backend),
+    needed: Option<&'a Refusal>,
 ) -> World<'a> {
     let (now, operation) = (drive.config.clock.now(), &drive.operation.state);
-    World { now, operation, work, seen: lane.seen(work.binding), probed, backend }
+    World { now, operation, work, seen: lane.seen(work.binding), probed, backend, needed }
 }
 
 /// The backend that the binding has, as far as an earlier proof says.

@@ -4,7 +4,7 @@
 use crate::process::{AdvanceError, Drive, Outcome, decide, named};
 use rhone_domain::{
     aggregate::Aggregate,
-    allocation::{self, Allocation, State},
+    allocation::{self, Allocation},
     edge_status::EdgeStatus,
     envelope::StreamId,
     environment::Environment,
@@ -115,9 +115,8 @@ fn change_route(
 ) -> Result<(), AdvanceError> {
     read.gates.assert(unit);
     unit.assert(&read.environment);
-    let cell = drive.requested.cell;
-    let here = |one: &&Loaded<Allocation>| one.state.planned.as_ref().map(|planned| planned.cell) == cell;
-    let ready = read.allocations.iter().filter(here).filter(|one| one.state.state == Some(State::Ready));
+    let owner = &read.gates.owner.state;
+    let ready = read.allocations.iter().filter(|one| promotion::rests_on(&one.state, &drive.requested, owner));
     ready.take(read.environment.state.replicas.0.into()).for_each(|one| unit.assert(one));
     decide(unit, &mut read.gates.owner, command)?;
     let evidence = Evidence { epoch: Some(read.gates.owner.state.epoch), ..Evidence::default() };

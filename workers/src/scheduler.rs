@@ -105,7 +105,7 @@ impl Turn<'_> {
         let failures = match (&owner.owner, owner.place()) {
             (Some(of), Some(place)) => {
                 let (within, there) = (REMEMBERED.as_seconds_f64(), (environment, place.cell));
-                allocations::failures(&mut connection, there, of.deployment, within).await?
+                allocations::failures(&mut connection, there, of.runs(), within).await?
             }
             _ => Vec::new(),
         };

@@ -79,7 +79,7 @@ pub(crate) enum RefusalCode {
     ReplacementNotReady,
     ResidencyViolation,
     RouteChanged,
-    RuntimeServicesMissing,
+    RuntimeServiceNeeded,
     RuntimeServiceMissing,
     SealedForAnotherSet,
     SessionsPinned,

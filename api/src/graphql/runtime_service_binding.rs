@@ -77,6 +77,10 @@ impl Noun for RuntimeServiceNoun {
         lane.bindings.get(&binding).map(rhone_domain::binding::Bound::next_generation)
     }
 
+    fn services(lane: &RuntimeServices) -> Option<&RuntimeServices> {
+        Some(lane)
+    }
+
     fn region(lane: &RuntimeServices, binding: BindingId) -> Option<RegionId> {
         lane.bindings.get(&binding).map(|bound| bound.declared.region)
     }
@@ -238,7 +242,8 @@ impl RuntimeServiceBindingMutation {
         Ok(RuntimeServiceBindingPayload(change(ctx, manner, ask.at(address)).await?))
     }
 
-    /// Ends one; it counts no longer, and its backend is free for others.
+    /// Ends one; it counts no longer, and its backend is free for others. What several allocations share is refused with
+    /// `RUNTIME_SERVICE_NEEDED` while several are wanted.
     async fn runtime_service_binding_disable(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ use crate::{
     deployment::Validated,
     digest::Digest,
     environment::DrainPolicy,
-    feed::Owner,
+    feed::{Owner, Runs},
     ids::{AllocationId, AppId, CellId, DeploymentId, EnvironmentId, HostId, OperationId, RegionId, WorkspaceId},
     numbers::{EnvSet, Epoch},
     route_owner::{Opened, Place},
@@ -89,6 +89,11 @@ impl Planned {
             replaces: None,
             proves: None,
         }
+    }
+
+    /// What it runs.
+    pub fn runs(&self) -> Runs {
+        Runs { deployment: self.deployment, artifact: self.artifact, env_set: self.env_set }
     }
 
     /// Where it runs.

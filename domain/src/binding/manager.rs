@@ -6,6 +6,7 @@ use super::{BindingWork, Bound, Change, Credential, Proof, State};
 use crate::{
     aggregate::Rejection as _,
     backend::{Backend, Purpose, Use},
+    gate::Refusal,
     operation::{Evidence, Failure, Gate, Operation, Requested, Stage, Verdict},
     process::Step,
     text::Reason,
@@ -53,6 +54,8 @@ pub struct World<'a> {
     pub probed: Option<&'a Probed>,
     /// The resource that the probe found, and who uses it.
     pub backend: &'a Backend,
+    /// Why what serves cannot do without it; none when it can. An unbind alone looks at it.
+    pub needed: Option<&'a Refusal>,
 }
 
 /// What the process manager sees of a binding of either noun.
@@ -146,7 +149,14 @@ pub fn gates(world: &World<'_>) -> Vec<Gate> {
         (true, Some(_)) => gate("credential", Verdict::Pass, "the vault keeps the new credential", "new"),
         (false, _) => gate("credential", Verdict::Pass, "the credential stays what it is", "kept"),
     };
-    vec![attached, credential]
+    let mut gates = vec![attached, credential];
+    if world.work.change == Change::Unbind {
+        gates.push(match world.needed {
+            Some(refusal) => gate("need", Verdict::Fail, &refusal.message, refusal.code),
+            None => gate("need", Verdict::Pass, "what serves can do without it", "not needed"),
+        });
+    }
+    gates
 }
 
 fn work(world: &World<'_>, requested: &Requested) -> Step<Act> {

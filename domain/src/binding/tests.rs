@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     aggregate::fold,
     backend,
+    gate::{Code, Refusal},
     operation::Operation,
     provider_binding::ProviderBindings,
     runs::{Fault, Play, Run, Times, at_each_step, meddled_at_each_step, run, succeeds},
@@ -45,7 +46,9 @@ fn every_change_of<N: Noun>() {
         assert_eq!((world.binding(), world.taken()), (ends_well(change), change != Change::Unbind), "{change}");
         let gates = fold::<Operation>(&world.operation).evidence.gates;
         let kept = gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>();
-        assert_eq!(kept, ["binding", "credential"], "{change}: what it was judged on");
+        let judged = ["binding", "credential", "need"];
+        let judged = if change == Change::Unbind { &judged[..] } else { &judged[..2] };
+        assert_eq!(kept, judged, "{change}: what it was judged on");
     }
 }
 
@@ -147,4 +150,17 @@ fn a_new_credential_is_of_the_next_generation_and_the_first_one_of_the_first() {
     let without = Bound { credential: None, ..bound.clone() };
     assert_eq!(without.next_generation(), EnvSet(1));
     assert_eq!(vault_name(binding_id(1)), format!("binding:{}", binding_id(1)), "where the vault keeps it");
+}
+
+#[test]
+fn what_serves_cannot_do_without_is_not_detached_and_everything_else_may_be_done_to_it() {
+    for change in CHANGES {
+        let mut memory = changing::<RuntimeServices>(change, Answer::AtOnce);
+        memory.needed = Some(Refusal::new(Code::RuntimeServiceNeeded, None, "2 allocations share it"));
+        let run = ends(memory);
+        let unbound = change == Change::Unbind;
+        assert_eq!(run.end.stage, if unbound { Stage::Failed } else { Stage::Verified }, "{change}");
+        assert_eq!(failed(&run), if unbound { "RUNTIME_SERVICE_NEEDED" } else { "" }, "{change}");
+        assert_eq!((run.world.binding().0, run.world.taken()), (State::Verified, true), "{change}: as attached as before");
+    }
 }

@@ -246,3 +246,12 @@ fn nobody_is_told_to_drain_whose_sessions_would_not_have_their_whole_time() {
     assert!(matches!(alone.next(), Step::Wait(_)), "a replacement is awaited: {:?}", alone.next());
     assert_eq!(tells(&mut alone, 60), Err("REPLACEMENT_NOT_READY".to_owned()), "and no longer");
 }
+
+#[test]
+fn what_runs_with_another_set_of_variables_lets_nobody_leave() {
+    let mut memory = draining(2, 1, Runner::Obeys);
+    memory.lane.environment.truncate(1);
+    assert!(memory.may_leave().is_ok(), "one is wanted, and another one of the owner's is ready");
+    memory.lane.with_other_variables();
+    assert_eq!(memory.may_leave(), Err("REPLACEMENT_NOT_READY".into()), "what is ready serves nobody");
+}

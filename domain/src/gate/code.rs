@@ -37,8 +37,8 @@ codes! {
     ProviderMissing = "PROVIDER_MISSING",
     /// A runtime service is not proven.
     RuntimeServiceMissing = "RUNTIME_SERVICE_MISSING",
-    /// What several allocations need is not proven.
-    RuntimeServicesMissing = "RUNTIME_SERVICES_MISSING",
+    /// What serves shares a runtime service, and would lose it.
+    RuntimeServiceNeeded = "RUNTIME_SERVICE_NEEDED",
     /// A required variable is not set.
     VariablesMissing = "VARIABLES_MISSING",
     /// Too few others approved.

@@ -1,9 +1,10 @@
 //! Whether a failover may go there: the region was proven, the residency allows it, and the request says truly what sessions
 //! get. Neither a freeze nor a pin is asked: both hold back other bytes, and a failover keeps the very same; whoever froze an
-//! environment did not mean it to go down with its region. Nor an approval: what was approved goes on elsewhere. Trap: a
-//! failover that hides that sessions begin afresh.
+//! environment did not mean it to go down with its region. Nor an approval: what was approved goes on elsewhere. A variable that
+//! is missing is said and closes nothing: the set goes along as it is, and lacks there what it lacks here. Trap: a failover that
+//! hides that sessions begin afresh.
 
-use super::{Code, Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services};
+use super::{Code, Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services, variables};
 use crate::{
     environment::Rejection,
     region_failover::{Failover, fate, place_in},
@@ -17,7 +18,8 @@ pub(super) fn judge(facts: &Facts<'_>, failover: &Failover) -> Vec<Judged> {
     let mut judged = vec![artifact::judge(facts), route::epoch(facts)];
     judged.extend(route::policy(facts));
     judged.extend([residency::of(facts.environment, failover.to.region), region(facts, failover)]);
-    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts), sessions(facts, failover)]);
+    judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts)]);
+    judged.extend([variables::judge(facts).or_warned(), sessions(facts, failover)]);
     judged
 }
 

@@ -3,7 +3,6 @@
 
 use super::{Code, Facts, Judged, Refusal};
 use crate::{
-    operation::Kind,
     runtime_service::{Needed, Standings},
     scale_readiness::{self, Readiness},
 };
@@ -13,10 +12,10 @@ const KIND: &str = "runtime_services";
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let nothing = Needed::new();
     let needed = facts.next.map_or(&nothing, |artifact| &artifact.needs.services);
-    // A failover brings all of them along; a promotion begins with those that are there.
-    let all = facts.requested.kind() == Kind::RegionFailover;
-    let replicas = if all { u64::from(facts.environment.replicas.0) } else { 1 };
-    of(replicas, needed, &facts.services.standings(facts.requested.region)).or_warned_on_the_way_back(facts)
+    // Whoever owns the traffic is served by as many allocations as the environment wants: a promotion starts all of them, and a
+    // failover brings all of them along.
+    of(facts.environment.replicas.0.into(), needed, &facts.services.standings(facts.requested.region))
+        .or_warned_on_the_way_back(facts)
 }
 
 /// The gate for so many allocations.
@@ -43,8 +42,13 @@ mod tests {
     //! The decision is tested where it is made; here, that the gate says what it says.
     use super::*;
     use crate::{
-        operation::Verdict,
+        aggregate::fold,
+        environment::{Environment, Replicas},
+        numbers::Epoch,
+        operation::{Kind, Verdict},
+        route_owner::{Event, RouteOwner},
         runtime_service::{Backend, Service, Standing},
+        story::{GREEN, LYON, bindings::session_store, gate_facts, opened, promotable, requested},
     };
 
     #[test]
@@ -59,5 +63,47 @@ mod tests {
         assert_eq!(closed.gate.evidence, "idempotency");
         let nothing = of(1, &Needed::new(), &Standings::new()).gate;
         assert_eq!((nothing.verdict, nothing.evidence.as_str()), (Verdict::Pass, "nothing is declared"));
+    }
+
+    type Gate = fn(&Facts<'_>) -> Judged;
+
+    /// How often a gate says something else than these cases, of an environment that wants so many, with a session store in
+    /// LYON and no broadcast backend.
+    fn wrong(gate: Gate) -> usize {
+        let (owner, deployment) = (fold::<RouteOwner>(&[Event::Opened(opened())]), promotable(GREEN));
+        let services = session_store(LYON);
+        let cases = [
+            (Kind::Promotion, 1, Verdict::Pass),
+            (Kind::Promotion, 2, Verdict::Fail),
+            (Kind::Promotion, 3, Verdict::Fail),
+            (Kind::Rollback, 1, Verdict::Pass),
+            (Kind::Rollback, 2, Verdict::Warn),
+        ];
+        let differs = |(kind, replicas, verdict): &(Kind, u8, Verdict)| {
+            let requested = requested(*kind, Epoch(0));
+            let change = requested.work.route_change().expect("a change of owner");
+            let environment = Environment { replicas: Replicas(*replicas), ..Environment::default() };
+            let facts = gate_facts(&requested, change, &owner, &deployment);
+            let judged = gate(&Facts { environment: &environment, services: &services, ..facts });
+            let named = judged.gate.reason.contains("no broadcast backend is bound");
+            judged.gate.verdict != *verdict || named != (*verdict != Verdict::Pass)
+        };
+        cases.iter().filter(|case| differs(case)).count()
+    }
+
+    #[test]
+    fn trap_a_promotion_that_starts_several_allocations_without_what_they_share() {
+        assert_eq!(wrong(judge), 0);
+        let as_if_one: Gate = |facts| {
+            let environment = Environment { replicas: Replicas::ONE, ..facts.environment.clone() };
+            judge(&Facts { environment: &environment, ..*facts })
+        };
+        let closed_for_the_way_back: Gate = |facts| {
+            let (replicas, needed) = (facts.environment.replicas.0.into(), Needed::new());
+            of(replicas, &needed, &facts.services.standings(facts.requested.region))
+        };
+        for sin in [as_if_one, closed_for_the_way_back] {
+            assert!(wrong(sin) > 0, "the cases do not notice the sin");
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     drain::Drain,
     environment::DrainPolicy,
+    feed::Runs,
     host_drain::HostDrain,
     ids::{ActorId, AppId, DeploymentId, EnvironmentId},
     migration::Migration,
@@ -76,6 +77,13 @@ pub struct RouteChange {
     /// What they take upon themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledgements: Vec<Acknowledgement>,
+}
+
+impl RouteChange {
+    /// What an allocation has to run to be one of the future owner's.
+    pub fn runs(&self) -> Runs {
+        Runs { deployment: self.deployment, artifact: self.artifact, env_set: self.env_set }
+    }
 }
 
 /// What a gate warned of, taken upon oneself.

@@ -3,6 +3,7 @@
 
 pub(crate) mod memory;
 mod runs;
+mod sets;
 
 use super::*;
 use crate::{

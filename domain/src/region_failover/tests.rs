@@ -325,6 +325,7 @@ fn the_gates_of_a_failover_and_what_closes_each() {
         "region",
         "provider_bindings",
         "runtime_services",
+        "variables",
         "sessions",
     ];
     assert_eq!((kinds, closed), (expected.to_vec(), None));

@@ -99,12 +99,12 @@ impl RouteOwner {
         self.moved_to.or_else(|| self.opened.as_ref().map(Opened::place))
     }
 
-    /// Whether an allocation is the owner's: it runs the owner's deployment where the traffic is served. What the same
-    /// deployment has elsewhere, where it was served before, counts for nothing; nor does what only proves a region.
+    /// Whether an allocation is the owner's: it runs exactly what the owner is, variables and all, where the traffic is served.
+    /// What the same deployment has elsewhere, where it was served before, or with another set, counts for nothing, for no
+    /// edge sends anybody there; nor does what only proves a region.
     pub fn owns(&self, planned: &Planned) -> bool {
-        let deployment = self.owner.as_ref().map(|owner| owner.deployment);
         planned.proves.is_none()
-            && deployment == Some(planned.deployment)
+            && self.owner.as_ref().is_some_and(|owner| planned.runs() == owner.runs())
             && self.place().is_some_and(|place| planned.place() == place)
     }
 

@@ -134,6 +134,15 @@ impl Lane {
         self.fewest_ready = self.fewest_ready.min(self.count(State::Ready));
     }
 
+    /// As if every allocation so far had been ordered with another set of variables than the owner's.
+    pub(crate) fn with_other_variables(&mut self) {
+        for event in self.allocations.values_mut().flatten() {
+            if let allocation::Event::Planned(order) = event {
+                order.env_set = order.env_set.next();
+            }
+        }
+    }
+
     /// Tells one to drain; none if that is refused.
     pub(crate) fn drain(&mut self, id: AllocationId, deadline: DateTime<Utc>) -> Option<()> {
         let command = allocation::Command::Drain { reason: "drain".into(), deadline: Some(deadline) };

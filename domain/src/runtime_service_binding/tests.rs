@@ -3,11 +3,13 @@
 use super::*;
 use crate::{
     aggregate::{fold, given},
-    runtime_service::Needed,
-    scale_readiness::{self, Readiness},
+    environment::Replicas,
+    numbers::Epoch,
+    route_owner,
     story::{
         LYON, because,
         bindings::{binding_id, declared, proof, unproven},
+        moved, opened, owner,
     },
 };
 
@@ -134,4 +136,87 @@ fn one_service_has_one_binding_in_a_region_until_it_fails_or_ends() {
             .when(Command::Request(again.clone()))
             .then([Event::Requested(again.clone())]);
     }
+}
+
+/// How often it is said otherwise than these cases say whether production, which wants so many, can do without a binding.
+fn wrong(may: fn(&RuntimeServices, BindingId, &Environment, &RouteOwner) -> bool) -> usize {
+    let both = [
+        asked(1, Service::SessionStore, Backend::Postgres),
+        verified(1),
+        asked(2, Service::Broadcast, Backend::Nats),
+        verified(2),
+        asked(3, Service::Cache, Backend::Redis),
+        verified(3),
+    ];
+    let opened = route_owner::Event::Opened(opened());
+    let promoted = route_owner::Event::Promoted {
+        by: crate::story::FIRST,
+        epoch: Epoch(1),
+        owner: owner(crate::story::BLUE),
+        at: crate::story::at(0),
+        drain: None,
+    };
+    let served = fold::<RouteOwner>(&[opened.clone(), promoted.clone()]);
+    let (nobody, elsewhere) = (
+        fold::<RouteOwner>(std::slice::from_ref(&opened)),
+        fold::<RouteOwner>(&[opened, promoted, route_owner::Event::Moved(moved())]),
+    );
+    let failed = |n: u128| Event::Failed { binding: binding_id(n), unproven: unproven() };
+    let cases = [
+        (vec![], 1, 1, &served, true),
+        (vec![], 1, 2, &served, false),
+        (vec![], 2, 2, &served, false),
+        (vec![], 3, 2, &served, true),
+        (vec![], 2, 3, &nobody, true),
+        (vec![], 2, 3, &elsewhere, true),
+        (vec![failed(2)], 2, 2, &served, true),
+        (vec![failed(2)], 1, 2, &served, false),
+        (vec![failed(2), asked(4, Service::Broadcast, Backend::Redis), verified(4)], 2, 2, &served, true),
+        (vec![failed(2), asked(4, Service::Broadcast, Backend::Redis), verified(4)], 4, 2, &served, false),
+        (vec![], 9, 2, &served, true),
+    ];
+    let differs = |(more, which, wanted, owner, expected): &(Vec<Event>, u128, u8, &RouteOwner, bool)| {
+        let services = fold::<RuntimeServices>(&[both.to_vec(), more.clone()].concat());
+        let environment = Environment { replicas: Replicas(*wanted), ..Environment::default() };
+        may(&services, binding_id(*which), &environment, owner) != *expected
+    };
+    cases.iter().filter(|case| differs(case)).count()
+}
+
+type May = fn(&RuntimeServices, BindingId, &Environment, &RouteOwner) -> bool;
+
+/// The other way into the trap of allowing horizontal scale without what it needs: scale first, and detach afterwards.
+#[test]
+fn trap_what_several_allocations_share_is_detached_under_them() {
+    let may: May = |services, binding, environment, owner| services.may_do_without(binding, environment, owner).is_ok();
+    assert_eq!(wrong(may), 0);
+    let asks_nothing: May = |_, _, _, _| true;
+    let as_if_one: May = |services, binding, environment, owner| {
+        let one = Environment { replicas: Replicas::ONE, ..environment.clone() };
+        services.may_do_without(binding, &one, owner).is_ok()
+    };
+    let whatever_is_bound: May = |services, binding, environment, _| {
+        environment.replicas == Replicas::ONE || !services.bindings.contains_key(&binding)
+    };
+    for sin in [asks_nothing, as_if_one, whatever_is_bound] {
+        assert!(wrong(sin) > 0, "the cases do not notice the sin");
+    }
+}
+
+#[test]
+fn what_is_needed_is_refused_by_name_with_both_numbers() {
+    let services = fold::<RuntimeServices>(&[asked(2, Service::Broadcast, Backend::Nats), verified(2)]);
+    let promoted = route_owner::Event::Promoted {
+        by: crate::story::FIRST,
+        epoch: Epoch(1),
+        owner: owner(crate::story::BLUE),
+        at: crate::story::at(0),
+        drain: None,
+    };
+    let owner = fold::<RouteOwner>(&[route_owner::Event::Opened(opened()), promoted]);
+    let environment = Environment { replicas: Replicas(2), ..Environment::default() };
+    let refusal = services.may_do_without(binding_id(2), &environment, &owner).expect_err("two share it");
+    assert_eq!((refusal.code, refusal.field), ("RUNTIME_SERVICE_NEEDED", Some("runtimeServiceBindingId")));
+    assert!(refusal.message.contains("share its broadcast backend"), "{refusal}");
+    assert_eq!(refusal.expected_and_actual, Some(("1".into(), "2".into())));
 }

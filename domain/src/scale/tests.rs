@@ -236,7 +236,7 @@ fn allowing_horizontal_scale_while_required_runtime_services_are_missing() {
     without.standings.remove(&Service::Broadcast);
     let end = run(without.clone(), Times::Twice, Fault::Nothing);
     let failure = end.end.failure.expect("it was refused");
-    assert_eq!((end.end.after, failure.code.as_str()), (Stage::Requested, "RUNTIME_SERVICES_MISSING"));
+    assert_eq!((end.end.after, failure.code.as_str()), (Stage::Requested, "RUNTIME_SERVICE_MISSING"));
     assert!(failure.message.contains("no broadcast backend is bound"), "{}", failure.message);
     assert_eq!((end.world.wanted(), end.world.lane.allocations.len()), (1, 1), "nothing was started");
     // The sin: a gate that asks only for what the artifact itself declares lets it through.
@@ -272,4 +272,18 @@ fn a_bad_end_gives_back_the_number_only_while_it_is_its_own() {
     for (by, replicas) in [(None, 1), (None, 3), (Some(SECOND), 3), (Some(SECOND), 1), (Some(THIRD), 2)] {
         assert!(!given_back(by, replicas), "{by:?} {replicas}");
     }
+}
+
+/// What runs with other variables serves nobody: the scheduler replaces it, and only then is the number reached.
+#[test]
+fn allocations_with_another_set_of_variables_are_not_counted() {
+    let ended = |memory: Memory| {
+        let run = run(memory, Times::Once, Fault::Nothing);
+        (run.end.after, run.world.lane.all().len(), run.world.lane.count(State::Ready))
+    };
+    let own = scaling_from(2, 3, Runner::Obeys);
+    let mut other = own.clone();
+    other.lane.with_other_variables();
+    assert_eq!(ended(own), (Stage::Scaling, 3, 3));
+    assert_eq!(ended(other), (Stage::Scaling, 5, 3), "three were started, and none of the first two counted");
 }

@@ -5,7 +5,7 @@ use crate::{
     aggregate::Aggregate as _,
     aggregate::fold,
     allocation::{Event as Lived, Planned},
-    numbers::{Epoch, SleepGeneration},
+    numbers::{EnvSet, Epoch, SleepGeneration},
     route_owner::Event as Routed,
     story::{
         BLUE, FIRST, GREEN, HOST_1, HOST_2, SECOND, allocated, allocation, at, bergen, crashed, moved, opened, owner,
@@ -100,6 +100,23 @@ fn what_a_failover_left_behind_is_replaced_where_the_traffic_is_and_drained_afte
     assert_eq!(asked(399, &owner, &[left.clone(), there.clone()], &[]), [], "nor is it one too many");
     let gone = Order::Drain(allocation(1), "the traffic is served from elsewhere and its standby is over");
     assert_eq!(asked(400, &owner, &[left, there], &[]), [gone]);
+}
+
+/// GREEN owns with set 1; what it has with another set serves nobody, and stands for nobody.
+#[test]
+fn what_runs_with_other_variables_than_the_owner_is_replaced_and_goes_at_once() {
+    let with = |set| Planned { env_set: EnvSet(set), ..planned(allocation(1), GREEN, Epoch(0)) };
+    let other = [allocated(with(2), &[ready(GREEN)])];
+    let gone = || Order::Drain(allocation(1), "it runs with other variables than the owner");
+    assert_eq!(asked(101, &green_owns(), &other, &[]), [gone(), Order::ReplaceOwner], "within the standby");
+    assert_eq!(asked(101, &green_owns(), &other, &[GREEN]), [Order::ReplaceOwner], "something of GREEN is under way");
+    let replaced = [other[0].clone(), runs(2, GREEN)];
+    assert_eq!(asked(101, &green_owns(), &replaced, &[]), [gone()], "nor is the owner's own one too many");
+    let mut asleep = green_owns();
+    asleep.apply(&Routed::Slept { by: FIRST, sleep_generation: SleepGeneration(1), at: at(1_000) });
+    assert_eq!(asked(1_003, &asleep, &other, &[]), [gone()]);
+    // The sin: whoever does not look at the set takes it for the owner's.
+    assert_eq!(asked(101, &green_owns(), &[allocated(with(1), &[ready(GREEN)])], &[]), [], "it is caught");
 }
 
 #[test]

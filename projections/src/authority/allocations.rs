@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::Allocation,
     digest::Digest,
-    feed::{Content, EndpointState},
+    feed::{Content, EndpointState, Runs},
     host_protocol::{Desired, DesiredSet},
     ids::{AllocationId, CellId, DeploymentId, EnvironmentId, HostId},
     numbers::Version,
@@ -96,24 +96,25 @@ pub async fn of_environments(
     .collect()
 }
 
-/// When allocations of a deployment failed in an environment, in this cell, within `seconds`, the latest first; by the
-/// database's clock. What failed where the environment was served before says nothing about here.
+/// When allocations that ran this failed in an environment, in this cell, within `seconds`, the latest first; by the
+/// database's clock. What failed where the environment was served before, or with other variables, says nothing about these.
 pub async fn failures(
     connection: &mut PgConnection,
     (environment, cell): (EnvironmentId, CellId),
-    deployment: DeploymentId,
+    runs: Runs,
     seconds: f64,
 ) -> Result<Vec<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT updated_at FROM authority.allocations
          WHERE environment = $1 AND deployment = $2 AND cell = $3 AND state = 'failed'
-           AND updated_at > clock_timestamp() - make_interval(secs => $4)
+           AND updated_at > clock_timestamp() - make_interval(secs => $4) AND body->'planned'->>'env_set' = $5
          ORDER BY updated_at DESC LIMIT 20",
     )
     .bind(environment.0)
-    .bind(deployment.0)
+    .bind(runs.deployment.0)
     .bind(cell.0)
     .bind(seconds)
+    .bind(runs.env_set.0.to_string())
     .fetch_all(connection)
     .await
 }

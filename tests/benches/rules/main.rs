@@ -9,7 +9,7 @@ use rhone_domain::{
     environment::Replicas,
     ids::{AllocationId, OperationId},
     migrations::Migrations,
-    numbers::Epoch,
+    numbers::{EnvSet, Epoch},
     operation::{self, Evidence, Kind, Operation, Stage},
     route_owner::{self, Change, RouteOwner},
     scheduling::{Lane, orders},
@@ -77,7 +77,8 @@ fn routes(print: &Printer) {
 }
 
 fn ask(kind: Kind) -> Ask {
-    Ask { id: id(3), kind, environment: 0, deployment: 2, expected: Epoch(2), deadline: at(60) }
+    let (env_set, expected, deadline) = (EnvSet(0), Epoch(2), at(60));
+    Ask { id: id(3), kind, environment: 0, deployment: 2, env_set, expected, deadline }
 }
 
 fn asked(stages: &[Stage]) -> Operation {

@@ -1,5 +1,5 @@
-//! What users do: they ask for promotions and rollbacks, some of them twice or on an old epoch, hold and let go of routes, and
-//! change their minds.
+//! What users do: they ask for promotions and rollbacks, some of them twice or on an old epoch, hold and let go of routes, set
+//! variables, and change their minds.
 
 use super::{DEADLINE, DEPLOYMENTS, ENVIRONMENTS, World, actor};
 use crate::sins::reason;
@@ -37,6 +37,10 @@ impl World {
         if self.open_changes() > 0 && !self.dice.once_in(4) {
             return;
         }
+        // Somebody sets a variable now and then, before a promotion and between two of the same deployment.
+        if self.asked.len() % 3 == 2 {
+            self.sets[n] += 1;
+        }
         let route = self.load::<RouteOwner>(environment(n).0).state.0;
         let back = self.dice.once_in(if route.former.len() > 1 { 2 } else { 8 });
         let kind = if back { Kind::Rollback } else { Kind::Promotion };
@@ -58,8 +62,9 @@ impl World {
     }
 
     fn send(&mut self, n: usize, kind: Kind, deployment: usize, expected: Epoch) {
-        let deadline = at(self.seconds + DEADLINE);
-        let ask = Ask { id: self.door.clock().new_id(), kind, environment: n, deployment, expected, deadline };
+        let (deadline, env_set) = (at(self.seconds + DEADLINE), self.set_of(n, deployment));
+        let id = self.door.clock().new_id();
+        let ask = Ask { id, kind, environment: n, deployment, env_set, expected, deadline };
         self.request_once(requested(&ask));
     }
 

@@ -4,7 +4,7 @@ use super::Address;
 use crate::{
     fault::Fault,
     graphql::{
-        change::{Bench, Change, Judged, Manner, No, decide, permit},
+        change::{Bench, Change, Judged, Manner, No, decide, permit, refused},
         context::{Ask as _, begin, belongs_to, door},
         id,
     },
@@ -16,13 +16,16 @@ use rhone_domain::{
     aggregate::Aggregate,
     binding::{self, BindingWork, Credential, Declared, vault_name},
     environment,
+    gate::Refusal,
     ids::{BindingId, EnvironmentId, OperationId, RegionId},
     numbers::EnvSet,
     operation::{self, Requested, Work},
     region,
+    route_owner::RouteOwner,
+    runtime_service_binding::RuntimeServices,
     text::Reason,
 };
-use rhone_eventstore::vault::Place;
+use rhone_eventstore::{Unit, vault::Place};
 use std::marker::PhantomData;
 
 /// How long an operation on a binding may take.
@@ -42,6 +45,10 @@ pub(crate) trait Noun: Send + Sync + std::fmt::Debug + 'static {
     fn request(declared: Declared<Self::What>) -> <Self::Lane as Aggregate>::Command;
     /// The generation that the next credential of this binding has; none when there is no such binding.
     fn next_generation(lane: &Self::Lane, binding: BindingId) -> Option<EnvSet>;
+    /// The runtime services, for this noun's bindings if they are those: what several allocations share is not detached.
+    fn services(_lane: &Self::Lane) -> Option<&RuntimeServices> {
+        None
+    }
     /// Where it is reached from.
     fn region(lane: &Self::Lane, binding: BindingId) -> Option<RegionId>;
 }
@@ -145,13 +152,7 @@ impl<N: Noun> Ask<N> {
         Some(Credential { value: bench.ctx.platform().clock.new_id(), generation })
     }
 
-    fn requested(
-        &self,
-        id: OperationId,
-        bench: &rhone_eventstore::Unit,
-        place: RegionId,
-        work: BindingWork,
-    ) -> Requested {
+    fn requested(&self, id: OperationId, bench: &Unit, place: RegionId, work: BindingWork) -> Requested {
         let reason = match &self.asked {
             Asked::New { shared, .. } => shared.clone(),
             Asked::Alter { reason, .. } => reason.clone(),
@@ -205,6 +206,10 @@ impl<N: Noun> Change for Ask<N> {
                 let next = N::next_generation(&lane.state, *binding).ok_or_else(missing)?;
                 let place = N::region(&lane.state, *binding).ok_or_else(missing)?;
                 unit.place(Some(place), None);
+                if let (binding::Change::Unbind, Some(services)) = (*change, N::services(&lane.state)) {
+                    let no = |refusal| refused(&refusal, lane.stream.clone(), home.workspace);
+                    spared(bench, &mut unit, services, (home.id, *binding)).await?.map_err(no).map_err(concerning)?;
+                }
                 unit.assert(&lane);
                 (*binding, *change, self.credential(bench, next), place)
             }
@@ -222,4 +227,18 @@ impl<N: Noun> Change for Ask<N> {
 async fn placed(bench: &Bench<'_>, region: RegionId) -> Result<RegionId, No> {
     let known = bench.load::<region::Region>(region).await?.state.created.is_some();
     if known { Ok(region) } else { Err(id::not_found::<RegionId>("regionId").into()) }
+}
+
+/// Whether what serves can do without a binding, on what the append asserts.
+async fn spared(
+    bench: &Bench<'_>,
+    unit: &mut Unit,
+    services: &RuntimeServices,
+    (environment, binding): (EnvironmentId, BindingId),
+) -> Result<Result<(), Refusal>, No> {
+    let settings = bench.load::<environment::Environment>(environment).await?;
+    let owner = bench.load::<RouteOwner>(environment).await?;
+    unit.assert(&settings);
+    unit.assert(&owner);
+    Ok(services.may_do_without(binding, &settings.state, &owner.state))
 }

@@ -5,6 +5,7 @@ use crate::{
     aggregate::{Aggregate, fold},
     backend::{self, Backend},
     binding::{Act, BindingWork, Probed, Proof, Seen, State, Unproven, World, next},
+    gate::Refusal,
     operation::{self, Operation, Requested, Stage, Work},
     process::Step,
     provider::{Resource, Vendor},
@@ -103,6 +104,8 @@ pub(crate) struct Memory<N: Noun> {
     pub(super) waited: usize,
     /// The sin: it takes what was declared for proven, and asks nobody.
     pub(super) believes_declarations: bool,
+    /// Why what serves cannot do without it.
+    pub(super) needed: Option<Refusal>,
     now: i64,
     work: BindingWork,
 }
@@ -132,6 +135,7 @@ pub(crate) fn changing<N: Noun>(change: Change, answer: Answer) -> Memory<N> {
         found: "postgres:7412345678901234567/16384/shop".into(),
         waited: 0,
         believes_declarations: false,
+        needed: None,
         now: 0,
         work,
     }
@@ -176,7 +180,8 @@ impl<N: Noun> Memory<N> {
     fn ask(&self, probed: Option<&Probed>) -> Step<Act> {
         let (operation, bindings) = (fold::<Operation>(&self.operation), fold::<N>(&self.bindings));
         let (seen, backend) = (Some(bindings.seen()), self.backend());
-        next(&World { now: self.now(), operation: &operation, work: &self.work, seen, probed, backend: &backend })
+        let (work, needed) = (&self.work, self.needed.as_ref());
+        next(&World { now: self.now(), operation: &operation, work, seen, probed, backend: &backend, needed })
     }
 
     /// The commands to the operation, to the binding and to its backend: all of them or none.

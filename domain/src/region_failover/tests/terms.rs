@@ -28,7 +28,7 @@ fn an_edge_is_unaware_until_it_says_under_this_epoch_that_it_serves_no_longer() 
     assert_eq!(unaware(other), 1, "of another environment");
 }
 
-/// A promotion begins with the allocations that are there; a failover brings all of them along at once.
+/// A failover brings all of them along at once, and so does a promotion.
 #[test]
 fn a_failover_needs_there_what_as_many_allocations_need_as_serve_here() {
     let several = |replicas| Environment { replicas: environment::Replicas(replicas), ..in_two_regions() };
@@ -37,5 +37,22 @@ fn a_failover_needs_there_what_as_many_allocations_need_as_serve_here() {
     assert_eq!(closed(&asked(wish())), [None, Some("RUNTIME_SERVICE_MISSING")]);
     let change = asked(wish()).work.route_change().cloned().expect("it changes a route");
     let promotion = Requested { work: Work::Promotion(change), ..asked(wish()) };
-    assert_eq!(closed(&promotion), [None, None]);
+    assert_eq!(closed(&promotion), [None, Some("RUNTIME_SERVICE_MISSING")]);
+}
+
+/// A rollback may have brought back an owner whose set lacks what its artifact requires. A failover takes the same set along.
+#[test]
+fn a_variable_that_is_missing_is_said_and_keeps_nobody_in_a_region_that_goes_down() {
+    let mut says = facts();
+    says.needs.variables.insert(crate::variables::Key::parse("key", "TOKEN").expect("a key"));
+    let (requested, owner, environment) = (asked(wish()), fold(&serving()), in_two_regions());
+    look(&requested, &owner, &environment, &RuntimeServices::default(), |facts| {
+        let judged = gate::judge(&Facts { next: Some(&says), ..*facts });
+        let said = judged.iter().find(|one| one.gate.kind == "variables").expect("the gate is there");
+        assert_eq!((said.gate.verdict, said.gate.evidence.as_str()), (Verdict::Warn, "TOKEN"));
+        assert_eq!(gate::closed(&judged), None);
+        // The sin: the gate as a promotion is asked.
+        let of_a_promotion = gate::variables::of(&says.needs, facts.change.env_set, facts.variables);
+        assert_eq!(of_a_promotion.refusal.map(|refusal| refusal.code), Some("VARIABLES_MISSING"), "it is caught above");
+    });
 }

@@ -192,15 +192,23 @@ fn places() -> [Place; 2] {
     [opened().place(), bergen()]
 }
 
-/// Where what runs the owner's deployment counts as the owner's.
-fn counts(route: &RouteOwner) -> Vec<usize> {
-    let Some(owner) = &route.owner else { return vec![] };
-    let runs = |place: Place| crate::allocation::Planned {
+/// The set of variables that a deployment has.
+fn set(deployment: u8) -> u64 {
+    u64::from(deployment) + 1
+}
+
+/// Where, and with which set of variables, what runs the owner's bytes counts as the owner's.
+fn counts(route: &impl Route) -> Vec<(usize, u64)> {
+    let Some(owner) = &route.state().owner else { return vec![] };
+    let runs = |place: Place, set| crate::allocation::Planned {
         region: place.region,
         cell: place.cell,
+        artifact: owner.artifact,
+        env_set: EnvSet(set),
         ..planned(allocation(1), owner.deployment, Epoch(0))
     };
-    (0..2).filter(|n| route.owns(&runs(places()[*n]))).collect()
+    let all = (0..2).flat_map(|n| (0..5).map(move |set| (n, set)));
+    all.filter(|(n, set)| route.owns(&runs(places()[*n], *set))).collect()
 }
 
 fn command(act: Act, now: Epoch) -> Command {
@@ -210,7 +218,7 @@ fn command(act: Act, now: Epoch) -> Command {
         owner: Owner {
             deployment: deployment(to),
             artifact: Digest([bytes(to); 32]),
-            env_set: EnvSet(1),
+            env_set: EnvSet(set(to)),
             health_path: "/health".into(),
             replay: None,
         },
@@ -266,6 +274,9 @@ trait Route: Default {
         self.state().decide(command)
     }
     fn take(&mut self, event: &Event);
+    fn owns(&self, planned: &crate::allocation::Planned) -> bool {
+        self.state().owns(planned)
+    }
 }
 
 /// Lets the commands loose on it, and compares every answer and every state with the model's.
@@ -286,8 +297,8 @@ fn check<R: Route>(acts: &[Act]) -> Result<(), TestCaseError> {
         if after.owner != before.1 || before.2.is_some_and(|place| after.place() != Some(place)) {
             prop_assert_eq!(after.epoch, before.0.next(), "another owner or place is another epoch: {:?}", act);
         }
-        let counted = after.owner.iter().map(|_| model.place).collect::<Vec<_>>();
-        prop_assert_eq!(counts(after), counted, "what is the owner's after {:?}", act);
+        let counted = model.owner.map(|owner| (model.place, set(owner)));
+        prop_assert_eq!(counts(&route), Vec::from_iter(counted), "what is the owner's after {:?}", act);
         prop_assert_eq!(&seen(after), &model, "the state after {:?}", act);
     }
     Ok(())

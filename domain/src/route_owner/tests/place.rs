@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    numbers::SleepGeneration,
+    allocation::Planned,
+    numbers::{EnvSet, SleepGeneration},
     route_owner::{Place, Relocation, Turn},
     session_fate::Fate,
     story::{BERGEN, CELL_1, allocation, bergen, moved, planned},
@@ -39,11 +40,42 @@ fn a_move_keeps_the_owner_under_another_epoch_at_another_place() {
 #[test]
 fn only_what_runs_where_the_traffic_is_served_is_the_owners() {
     let here = planned(allocation(1), BLUE, Epoch(0));
-    let there = crate::allocation::Planned { region: BERGEN, cell: bergen().cell, ..here.clone() };
+    let there = Planned { region: BERGEN, cell: bergen().cell, ..here.clone() };
     let (before, after) = (state(&blue()), state(&in_bergen()));
     assert!(before.owns(&here) && !before.owns(&there));
     assert!(!after.owns(&here) && after.owns(&there), "what is left at the former place counts for nothing");
     assert!(!before.owns(&planned(allocation(1), GREEN, Epoch(0))) && !state(&[is_open()]).owns(&here));
+}
+
+/// How often it is said otherwise than these cases say whether an allocation is BLUE's, served from LYON with set 1.
+fn wrong(owns: fn(&RouteOwner, &Planned) -> bool) -> usize {
+    let good = planned(allocation(1), BLUE, Epoch(0));
+    let cases = [
+        (good.clone(), true),
+        (Planned { min_epoch: Epoch(9), ..good.clone() }, true),
+        (Planned { env_set: EnvSet(2), ..good.clone() }, false),
+        (Planned { env_set: EnvSet(0), ..good.clone() }, false),
+        (Planned { artifact: GREEN_BYTES, ..good.clone() }, false),
+        (Planned { deployment: GREEN, ..good.clone() }, false),
+        (Planned { region: BERGEN, cell: bergen().cell, ..good.clone() }, false),
+        (Planned { proves: Some(THIRD), ..good }, false),
+    ];
+    let owner = state(&blue());
+    cases.iter().filter(|(planned, expected)| owns(&owner, planned) != *expected).count()
+}
+
+/// An edge sends nobody to what differs in one of deployment, bytes and set, and whoever counts it takes a lane that serves
+/// nobody for a full one.
+#[test]
+fn an_allocation_with_another_set_of_variables_is_not_the_owners() {
+    assert_eq!(wrong(RouteOwner::owns), 0);
+    let of_set = |owner: &RouteOwner| owner.owner.as_ref().expect("BLUE owns").env_set;
+    let ignores_the_set: fn(&RouteOwner, &Planned) -> bool =
+        |owner, planned| owner.owns(&Planned { env_set: EnvSet(1), ..planned.clone() });
+    let ignores_the_bytes: fn(&RouteOwner, &Planned) -> bool =
+        |owner, planned| owner.owns(&Planned { artifact: BLUE_BYTES, ..planned.clone() });
+    assert_eq!(of_set(&state(&blue())), EnvSet(1));
+    assert_eq!((wrong(ignores_the_set), wrong(ignores_the_bytes)), (2, 1), "the cases do not notice the sins");
 }
 
 #[test]

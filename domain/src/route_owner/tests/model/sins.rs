@@ -25,8 +25,30 @@ macro_rules! mutants {
             }
         })*
 
-        const MUTANTS: &[(&str, fn() -> bool)] = &[$((stringify!($name), || run::<$name>(2_000).is_err()),)*];
+        const MUTANTS: &[(&str, fn() -> bool)] = &[
+            $((stringify!($name), || run::<$name>(2_000).is_err()),)*
+            ("IgnoresTheSet", || run::<IgnoresTheSet>(2_000).is_err()),
+        ];
     };
+}
+
+/// Takes what runs with other variables for the owner's.
+#[derive(Default)]
+struct IgnoresTheSet(RouteOwner);
+
+impl Route for IgnoresTheSet {
+    fn state(&self) -> &RouteOwner {
+        &self.0
+    }
+
+    fn take(&mut self, event: &Event) {
+        self.0.apply(event);
+    }
+
+    fn owns(&self, planned: &crate::allocation::Planned) -> bool {
+        let env_set = self.0.owner.as_ref().map_or(planned.env_set, |owner| owner.env_set);
+        self.0.owns(&crate::allocation::Planned { env_set, ..planned.clone() })
+    }
 }
 
 /// Decides as if the state were another.
