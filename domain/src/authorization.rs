@@ -304,16 +304,12 @@ impl Authority {
         };
         match (&self.who, row.need) {
             (Who::Itself, _) | (Who::Caller(..) | Who::Support(..), Need::Beside) => Ok(()),
-            (Who::Caller(..) | Who::Support(..), Need::Nothing) => match &self.narrowing {
-                Narrowing::Whole => Ok(()),
-                narrowing @ Narrowing::Only(_) => {
-                    Err(Unauthorized::TokenNarrowed { command, narrowing: narrowing.clone() })
-                }
-            },
-            (Who::Caller(..) | Who::Support(..), Need::Own) if self.narrowing.reads_only() => {
-                Err(Unauthorized::TokenNarrowed { command, narrowing: self.narrowing.clone() })
+            (Who::Caller(..) | Who::Support(..), Need::Nothing) => {
+                self.narrowed_no_further(command, Narrowing::is_whole)
             }
-            (Who::Caller(..) | Who::Support(..), Need::Own) => Ok(()),
+            (Who::Caller(..) | Who::Support(..), Need::Own) => {
+                self.narrowed_no_further(command, |narrowing| !narrowing.reads_only())
+            }
             (Who::Caller(..) | Who::Support(..), Need::Nobody) => {
                 Err(Unauthorized::WrongWriter { command, writer, allowed: "the platform itself".to_owned() })
             }
@@ -326,6 +322,18 @@ impl Authority {
                 self.needs(grant, row.level, scope)
             }
         }
+    }
+
+    /// What needs no grant needs a token that leaves this much.
+    fn narrowed_no_further(
+        &self,
+        command: &'static str,
+        enough: impl Fn(&Narrowing) -> bool,
+    ) -> Result<(), Unauthorized> {
+        if enough(&self.narrowing) {
+            return Ok(());
+        }
+        Err(Unauthorized::TokenNarrowed { command, narrowing: self.narrowing.clone() })
     }
 
     fn needs(&self, grant: Grant, level: Level, scope: Scope) -> Result<(), Unauthorized> {

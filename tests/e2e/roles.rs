@@ -273,12 +273,12 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         // Who only reads ends no session either.
         (Asks::Platform, _)
         | (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Support)
-        | (Asks::Nothing, Who::Reading) => {
+        | (Asks::Nothing, Who::Reading)
+        // Strangers and support get no token for the workspace, and support gives none another secret.
+        | (Asks::For("token.create"), Who::Support | Who::Outsider)
+        | (Asks::For("token.rotate"), Who::Support) => {
             return Unseen;
         }
-        // Strangers and support get no token for the workspace, and support gives none another secret.
-        (Asks::For("token.create"), Who::Support | Who::Outsider) => return Unseen,
-        (Asks::For("token.rotate"), Who::Support) => return Unseen,
         // Whoever may change anything may change what is their own.
         (Asks::For("token.create" | "token.rotate" | "token.revoke"), Who::Reading) => return TokenNarrowed,
         (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Reading | Who::Narrowed) => {

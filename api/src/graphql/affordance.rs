@@ -133,11 +133,7 @@ impl Outlook {
     }
 
     /// By the caller's right, and then by this, if anything.
-    pub(crate) fn closed_by(
-        may: &Result<(), Unauthorized>,
-        judged: &[Judged],
-        closed: Option<&'static str>,
-    ) -> Self {
+    pub(crate) fn closed_by(may: &Result<(), Unauthorized>, judged: &[Judged], closed: Option<&'static str>) -> Self {
         let code = may.as_ref().err().map(Rejection::code).or(closed);
         Self {
             allowed: code.is_none(),

@@ -17,8 +17,8 @@ use crate::{
 };
 use asked::Asked;
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
-use held::ApiToken;
 use chrono::{DateTime, Utc};
+use held::ApiToken;
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
@@ -183,7 +183,8 @@ impl Change for Create {
         let (id, by, at) = (bench.new_id::<TokenId>(), bench.principal.as_asker(), bench.door.clock().now());
         let limits = self.asked.limits(&by.limits, at);
         let mut token = bench.load::<Token>(id).await?;
-        let mut unit = bench.unit(Writer::Api, limits.workspace.unwrap_or(own(by.actor)), CorrelationId(bench.new_id()));
+        let mut unit =
+            bench.unit(Writer::Api, limits.workspace.unwrap_or(own(by.actor)), CorrelationId(bench.new_id()));
         let (name, secret) = (self.name.clone(), self.secret.clone());
         decide(&mut unit, &mut token, Command::Create { id, name, limits, secret, by, at })?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })

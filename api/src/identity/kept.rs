@@ -105,11 +105,7 @@ impl Accountable for Principal {
 /// What a row leaves of its holder's reach.
 pub(super) fn limits(row: &PgRow) -> Result<Limits, sqlx::Error> {
     let workspace: Option<Uuid> = row.try_get("workspace")?;
-    Ok(Limits {
-        workspace: workspace.map(WorkspaceId),
-        narrowing: narrowing(row)?,
-        until: row.try_get("expires_at")?,
-    })
+    Ok(Limits { workspace: workspace.map(WorkspaceId), narrowing: narrowing(row)?, until: row.try_get("expires_at")? })
 }
 
 fn narrowing(row: &PgRow) -> Result<Narrowing, sqlx::Error> {

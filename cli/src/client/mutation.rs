@@ -101,10 +101,8 @@ pub(crate) const INVITATION_ACCEPT: Mutation =
 pub(crate) const MEMBER_INVITE: Mutation =
     Mutation::of("memberInvite", "MemberInviteInput", "invitation", "id role expiresAt").telling();
 const TOKEN: &str = "tokenId name hint workspaceId grants createdAt expiresAt rotatedAt revokedAt";
-pub(crate) const TOKEN_CREATE: Mutation =
-    Mutation::of("tokenCreate", "TokenCreateInput", "token", TOKEN).telling();
-pub(crate) const TOKEN_ROTATE: Mutation =
-    Mutation::of("tokenRotate", "TokenRotateInput", "token", TOKEN).telling();
+pub(crate) const TOKEN_CREATE: Mutation = Mutation::of("tokenCreate", "TokenCreateInput", "token", TOKEN).telling();
+pub(crate) const TOKEN_ROTATE: Mutation = Mutation::of("tokenRotate", "TokenRotateInput", "token", TOKEN).telling();
 pub(crate) const TOKEN_REVOKE: Mutation = Mutation::of("tokenRevoke", "TokenRevokeInput", "token", TOKEN);
 pub(crate) const EDGE_TOKEN_CREATE: Mutation =
     Mutation::of("edgeTokenCreate", "EdgeTokenCreateInput", "token", TOKEN).telling();

@@ -161,6 +161,10 @@ fn what_serves_cannot_do_without_is_not_detached_and_everything_else_may_be_done
         let unbound = change == Change::Unbind;
         assert_eq!(run.end.stage, if unbound { Stage::Failed } else { Stage::Verified }, "{change}");
         assert_eq!(failed(&run), if unbound { "RUNTIME_SERVICE_NEEDED" } else { "" }, "{change}");
-        assert_eq!((run.world.binding().0, run.world.taken()), (State::Verified, true), "{change}: as attached as before");
+        assert_eq!(
+            (run.world.binding().0, run.world.taken()),
+            (State::Verified, true),
+            "{change}: as attached as before"
+        );
     }
 }

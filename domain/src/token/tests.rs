@@ -174,7 +174,9 @@ fn what_was_issued_is_withdrawn_and_nothing_else_is() {
         let withdrawn = issued.when(Command::Withdraw { at: at(60) });
         match holder {
             Holder::Person => withdrawn.then_rejected(&Rejection::NoToken),
-            _ => withdrawn.then([Event::Withdrawn { at: at(60) }]),
+            Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) => {
+                withdrawn.then([Event::Withdrawn { at: at(60) }]);
+            }
         }
     }
     for holder in &holders()[1..] {

@@ -191,7 +191,9 @@ fn in_tenant(tenant: WorkspaceId, stream: &StreamId) -> Append {
 async fn what_is_a_persons_own_is_written_and_read_by_that_person_alone() {
     let (database, ..) = two_tenants().await;
     // Bob has shown a token once; that is what makes an id a person's.
-    let shown = format!("SELECT identity.issue(gen_random_uuid(), sha256('bob'), 'user', '{BOB}', NULL, NULL, NULL, 'b', NULL)");
+    let shown = format!(
+        "SELECT identity.issue(gen_random_uuid(), sha256('bob'), 'user', '{BOB}', NULL, NULL, NULL, 'b', NULL)"
+    );
     database.run(shown).await;
     let pool = database.role(API, 1).await;
     let (own, bobs) = (stream(), stream());

@@ -58,7 +58,11 @@ async fn what_becomes_of_a_token_is_told_to_whom_it_concerns_and_to_nobody_else(
     assert_eq!(told[0]["actor"], json!(actor));
     assert!(text(&told[0]["summary"]).starts_with("The token everywhere was made: it may all that its holder may"));
     let logged = logged(platform, everywhere.id).await;
-    assert_eq!(logged.iter().map(|(_, tenant, _)| *tenant).collect::<Vec<_>>(), [actor; 3], "her own, and no workspace");
+    assert_eq!(
+        logged.iter().map(|(_, tenant, _)| *tenant).collect::<Vec<_>>(),
+        [actor; 3],
+        "her own, and no workspace"
+    );
     assert!(logged.iter().all(|(.., payload)| !payload.contains(&everywhere.secret[..20])), "a secret in the log");
     let stranger = person(platform).await;
     let seen = stranger.client.data(OWN, json!({})).await.to_string();
@@ -103,7 +107,8 @@ async fn the_same_request_makes_one_token_and_tells_its_secret_once() {
     assert!(first["secret"].is_string() && again["secret"].is_null(), "told once");
     let named = |tokens: &[Value]| tokens.iter().filter(|token| token["name"] == "once").count();
     assert_eq!(named(&listed(&client).await), 1);
-    let why = client.refused("tokenCreate", object, json!({ "name": "twice", "idempotencyKey": input["idempotencyKey"] }));
+    let why =
+        client.refused("tokenCreate", object, json!({ "name": "twice", "idempotencyKey": input["idempotencyKey"] }));
     assert_eq!(why.await["code"], json!("IDEMPOTENCY_KEY_REUSED"));
     let dry = client.done("tokenCreate", object, json!({ "name": "dry", "dryRun": true })).await;
     assert_eq!((&dry["token"], &dry["secret"]), (&json!(null), &json!(null)));

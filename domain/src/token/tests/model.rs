@@ -113,12 +113,10 @@ impl Model for Naive {
                 known.ended = true;
                 Changed
             }),
-            Act::Withdraw(now) => {
-                self.standing(now).filter(|known| known.holder.is_none()).map_or(NO_TOKEN, |known| {
-                    known.ended = true;
-                    Changed
-                })
-            }
+            Act::Withdraw(now) => self.standing(now).filter(|known| known.holder.is_none()).map_or(NO_TOKEN, |known| {
+                known.ended = true;
+                Changed
+            }),
         }
     }
 
@@ -155,7 +153,11 @@ impl Model for Naive {
 }
 
 fn is_made_over(noun: &Token, command: Command) -> Result<Vec<Event>, Rejection> {
-    if matches!(command, Command::Create { .. }) { blind(noun, command, |other| other.token = None) } else { noun.decide(command) }
+    if matches!(command, Command::Create { .. }) {
+        blind(noun, command, |other| other.token = None)
+    } else {
+        noun.decide(command)
+    }
 }
 
 /// Whoever asks is taken for somebody who shows no token.

@@ -52,7 +52,12 @@ const MUTANTS: [Mutant; 9] = [
     ),
     mutant("decide_device", ("AND d.state = 'pending'", ""), DEVICES, "letting in what another person let in"),
     mutant("decide_device", ("AND d.expires_at > clock_timestamp()", ""), DEVICES, "letting in too late"),
-    mutant("poll_device", ("coalesce(d.token, p_token)", "p_token"), DEVICES, "a device code redeemed eight times at once"),
+    mutant(
+        "poll_device",
+        ("coalesce(d.token, p_token)", "p_token"),
+        DEVICES,
+        "a device code redeemed eight times at once",
+    ),
     mutant(
         "poll_device",
         ("OR NOT identity.session_stands(device.session)", ""),
