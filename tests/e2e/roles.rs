@@ -272,11 +272,13 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
         (Asks::Platform, Who::Owner) => return Permitted,
         // Who only reads ends no session either.
         (Asks::Platform, _)
-        | (Asks::For("workspace.create" | "workspace.accept_invitation"), Who::Support)
-        | (Asks::Nothing, Who::Reading)
-        // Strangers and support get no token for the workspace, and support gives none another secret.
-        | (Asks::For("token.create"), Who::Support | Who::Outsider)
-        | (Asks::For("token.rotate"), Who::Support) => {
+        // Support makes no tokens and gives none another secret; strangers get none for the workspace.
+        | (
+            Asks::For("workspace.create" | "workspace.accept_invitation" | "token.create" | "token.rotate"),
+            Who::Support,
+        )
+        | (Asks::For("token.create"), Who::Outsider)
+        | (Asks::Nothing, Who::Reading) => {
             return Unseen;
         }
         // Whoever may change anything may change what is their own.
