@@ -13,6 +13,7 @@ mod follow;
 mod gates;
 mod history;
 pub mod history_args;
+mod image;
 mod invitation;
 pub mod link;
 mod list;

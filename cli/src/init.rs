@@ -2,10 +2,11 @@
 //! the platform refuses later; what is written is read by the reader of artifacts first.
 
 use crate::output::line;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Args;
+use rhone_builder::plan::{Plan, Programs, detect};
 use rhone_providers::artifact_facts::check_rhone_toml;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     fmt::Write as _,
     fs::{self, OpenOptions},
@@ -31,113 +32,83 @@ pub struct InitArgs {
     pub json: bool,
 }
 
-/// What was found, and where.
+/// How the app is started, and what says so.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
     process: Vec<String>,
-    by: String,
+    by: Vec<String>,
+    network: Network,
+}
+
+/// Whether a build of it has something to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Network {
+    Closed,
+    Open,
 }
 
 /// Writes `rhone.toml`, unless there is one.
 pub(crate) fn run(how: &InitArgs) -> Result<()> {
     let path = how.folder.join("rhone.toml");
+    let there = || anyhow!("{} is there already, and is left as it is", path.display());
+    ensure!(!path.exists(), there());
     let found = if how.process.is_empty() {
         looked_at(&how.folder)?
     } else {
-        Found { process: how.process.clone(), by: "--process".to_owned() }
+        Found { process: how.process.clone(), by: vec!["--process".to_owned()], network: Network::Closed }
     };
     let text = written(&found, &how.health);
     check_rhone_toml(text.as_bytes()).context("what would be written is refused")?;
     let made = OpenOptions::new().create_new(true).write(true).open(&path);
     let mut file = match made {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            bail!("{} is there already, and is left as it is", path.display())
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => bail!(there()),
         made => made.with_context(|| format!("making {}", path.display()))?,
     };
     file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     if how.json {
-        line(json!({ "file": path, "process": found.process, "health": how.health, "foundBy": found.by }));
+        line(json!({ "file": path, "process": found.process, "health": how.health, "foundBy": found.by.join("; ") }));
     } else {
-        line(format_args!("{}: {} ({})", path.display(), found.process.join(" "), found.by));
+        line(format_args!("{}: {} ({})", path.display(), found.process.join(" "), found.by.join("; ")));
     }
     Ok(())
 }
 
-fn written(Found { process, by }: &Found, health: &str) -> String {
-    let mut text = format!("# How this app is run. Found by looking at {by}; change what is wrong.\n");
+fn written(Found { process, by, network }: &Found, health: &str) -> String {
+    let mut text = "# How this app is run; change what is wrong. Found:\n".to_owned();
+    for reason in by {
+        let _ = writeln!(text, "#   {reason}");
+    }
     let _ = writeln!(text, "process = {}", json!(process));
     let _ = writeln!(text, "health = {}", json!(health));
     text.push_str("\n# Paths of WebSockets, and how long open ones may go on after another deployment took over:\n");
     text.push_str("# sockets = [\"/ws\"]\n# drain_seconds = 30\n");
+    if *network == Network::Open {
+        text.push_str(
+            "\n# A build has no network unless this says so; it is for the packages.\n[build]\nnetwork = true\n",
+        );
+    }
     text
 }
 
-/// The first of these that says how the app is started.
+/// As a build would find it, so that what is written starts what is built; or else the one program that lies there.
 fn looked_at(folder: &Path) -> Result<Found> {
-    let looks = [procfile, node, python, go, cargo, program];
-    let found = looks.into_iter().find_map(|look| look(folder));
-    found.with_context(|| {
-        format!(
-            "nothing in {} says how the app is started (looked for Procfile, package.json, app.py, go.mod, Cargo.toml, one \
-             program): say it, such as rhone init --process ./server",
-            folder.display()
-        )
-    })
-}
-
-fn found(by: &str, process: &[&str]) -> Found {
-    Found { process: process.iter().map(|word| (*word).to_owned()).collect(), by: by.to_owned() }
-}
-
-fn text(folder: &Path, name: &str) -> Option<String> {
-    fs::read_to_string(folder.join(name)).ok()
-}
-
-/// A line `web: command`. A shell reads what only a shell understands.
-fn procfile(folder: &Path) -> Option<Found> {
-    let file = text(folder, "Procfile")?;
-    let command = file.lines().find_map(|line| line.strip_prefix("web:"))?.trim();
-    if command.is_empty() {
-        return None;
+    match detect(folder, &Programs::of_this_machine()) {
+        Ok(plan) if plan.start.is_empty() => bail!(
+            "{}: an image says itself how it is started, and needs no rhone.toml; say it, such as rhone init --process ./server",
+            plan.reasons.join("; ")
+        ),
+        Ok(plan) => Ok(of_plan(plan)),
+        Err(why) => {
+            program(folder).ok_or(why).context("looking at the folder; or say it: rhone init --process ./server")
+        }
     }
-    if command.contains(['$', '&', '|', ';', '>', '<', '"', '\'', '`', '*', '\\', '(']) {
-        return Some(found("Procfile", &["sh", "-c", &format!("exec {command}")]));
-    }
-    Some(found("Procfile", &command.split_whitespace().collect::<Vec<_>>()))
 }
 
-fn node(folder: &Path) -> Option<Found> {
-    let file: Value = serde_json::from_str(&text(folder, "package.json")?).ok()?;
-    if file["scripts"]["start"].is_string() {
-        return Some(found("package.json", &["npm", "start"]));
-    }
-    let usual = || ["server.js", "index.js"].into_iter().find(|name| folder.join(name).is_file());
-    Some(found("package.json", &["node", file["main"].as_str().or_else(usual)?]))
-}
-
-fn python(folder: &Path) -> Option<Found> {
-    let one = ["app.py", "main.py", "server.py"].into_iter().find(|name| folder.join(name).is_file())?;
-    Some(found(one, &["python3", one]))
-}
-
-/// The program has the name of its module's last word, as `go build` gives it.
-fn go(folder: &Path) -> Option<Found> {
-    let file = text(folder, "go.mod")?;
-    let module = file.lines().find_map(|line| line.strip_prefix("module "))?.trim();
-    let mut words = module.rsplit('/');
-    let last = words.next()?;
-    // A last word such as v2 is a version.
-    let version =
-        last.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
-    Some(found("go.mod", &[&format!("./{}", if version { words.next()? } else { last })]))
-}
-
-fn cargo(folder: &Path) -> Option<Found> {
-    let file = text(folder, "Cargo.toml")?;
-    let package = file.split("[package]").nth(1)?.split("\n[").next()?.to_owned();
-    let name = package.lines().find_map(|line| line.trim().strip_prefix("name")?.trim().strip_prefix('='))?;
-    Some(found("Cargo.toml", &[&format!("./{}", name.trim().trim_matches('"'))]))
+fn of_plan(plan: Plan) -> Found {
+    let installs = plan.steps.iter().any(|step| step.name == "install");
+    // What is said of the health would be untrue of the file that is about to say it.
+    let by = plan.reasons.into_iter().filter(|reason| !reason.starts_with("health")).collect();
+    Found { process: plan.start, by, network: if installs { Network::Open } else { Network::Closed } }
 }
 
 /// The only program in the folder.
@@ -150,7 +121,11 @@ fn program(folder: &Path) -> Option<Found> {
     if programs.next().is_some() {
         return None;
     }
-    Some(found(&one, &[&format!("./{one}")]))
+    Some(Found {
+        process: vec![format!("./{one}")],
+        by: vec![format!("{one} is the one program here")],
+        network: Network::Closed,
+    })
 }
 
 #[cfg(test)]
@@ -166,25 +141,33 @@ mod tests {
         folder
     }
 
-    fn process(files: &[(&str, &str)]) -> String {
-        looked_at(folder(files).path()).expect("it is found").process.join(" ")
-    }
-
+    /// The sin is a look of its own: it wrote another program than the one that is built.
     #[test]
-    fn what_starts_an_app_is_found_by_looking() {
-        assert_eq!(process(&[("Procfile", "worker: x\nweb: ./shop serve --now\n")]), "./shop serve --now");
-        assert_eq!(process(&[("Procfile", "web: ./shop -p $PORT\n")]), "sh -c exec ./shop -p $PORT");
-        assert_eq!(process(&[("package.json", r#"{"scripts":{"start":"next"}}"#)]), "npm start");
-        assert_eq!(process(&[("package.json", r#"{"main":"lib/web.js"}"#)]), "node lib/web.js");
-        assert_eq!(process(&[("requirements.txt", "flask"), ("main.py", "")]), "python3 main.py");
-        assert_eq!(process(&[("go.mod", "module example.com/acme/shop/v2\n\ngo 1.25\n")]), "./shop");
-        assert_eq!(process(&[("Cargo.toml", "[package]\nname = \"shop\"\nversion = \"1\"\n")]), "./shop");
+    fn what_starts_an_app_is_what_a_build_of_it_leaves() {
+        let folders: [&[(&str, &str)]; 7] = [
+            &[("Procfile", "worker: x\nweb: ./shop serve --now\n")],
+            &[("package.json", r#"{"scripts":{"start":"node web.js"}}"#)],
+            &[("package.json", r#"{"main":"web.js"}"#), ("web.js", "")],
+            &[("requirements.txt", "flask\n"), ("main.py", "")],
+            &[("app.py", "")],
+            &[("go.mod", "module example.com/acme/shop/v2\n\ngo 1.19\n"), ("main.go", "package main\n")],
+            &[("Cargo.toml", "[package]\nname = \"shop\"\nversion = \"1.0.0\"\n")],
+        ];
+        for files in folders {
+            let folder = folder(files);
+            let before = detect(folder.path(), &Programs::of_this_machine()).expect("a plan");
+            let (process, health) = (Vec::new(), "/".to_owned());
+            run(&InitArgs { folder: folder.path().to_owned(), process, health, json: false }).expect("written");
+            let after = detect(folder.path(), &Programs::of_this_machine()).expect("a plan with what was written");
+            assert_eq!((&after.start, &after.steps), (&before.start, &before.steps), "{files:?}");
+            assert_eq!(after.network, before.steps.iter().any(|step| step.name == "install"), "{files:?}");
+        }
     }
 
     #[test]
     fn a_folder_that_says_nothing_is_refused_with_the_way_out() {
         let refused = looked_at(folder(&[("README", "")]).path()).expect_err("it says nothing");
-        assert!(refused.to_string().contains("--process"), "{refused}");
+        assert!(format!("{refused:#}").contains("--process"), "{refused:#}");
     }
 
     #[test]
@@ -192,10 +175,11 @@ mod tests {
         let folder = folder(&[("app.py", "")]);
         let how = InitArgs { folder: folder.path().to_owned(), process: Vec::new(), health: "/up".into(), json: false };
         run(&how).expect("written");
-        let first = text(folder.path(), "rhone.toml").expect("it is there");
+        let text = || fs::read_to_string(folder.path().join("rhone.toml")).expect("it is there");
+        let first = text();
         assert!(first.contains(r#"process = ["python3","app.py"]"#) && first.contains(r#"health = "/up""#), "{first}");
         assert!(run(&how).expect_err("there is one").to_string().contains("left as it is"));
-        assert_eq!(text(folder.path(), "rhone.toml").as_ref(), Some(&first));
+        assert_eq!(text(), first);
     }
 
     #[test]

@@ -13,6 +13,11 @@ pub(crate) fn told(as_json: bool, value: &serde_json::Value, words: impl std::fm
     if as_json { line(value) } else { line(words) }
 }
 
+/// One line beside the answer, on standard error.
+pub(crate) fn aside(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Text that ends its own lines, on standard output.
 pub(crate) fn text(text: impl std::fmt::Display) {
     let _ = write!(io::stdout(), "{text}");

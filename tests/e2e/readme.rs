@@ -6,7 +6,7 @@ use rhone_tests::{
     platform::Platform,
     program::{self, text},
 };
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 /// What is asked after it, with the README's own variables.
 const FOUND_AGAIN: &str = r#"
@@ -27,6 +27,74 @@ rhone token list | grep "^$token  .*  found  "
 rhone token list | wc -l
 rhone token revoke $token
 if rhone project list --workspace ws_00000000000000000000000000000000; then exit 1; fi
+"#;
+
+/// Somebody's small app, which nobody wrote for this.
+type Files = &'static [(&'static str, &'static str)];
+
+const PYTHON: Files = &[
+    ("Procfile", "web: python3 app.py\n"),
+    (
+        "app.py",
+        "import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(open('words.txt', 'rb').read())
+
+print('listening', flush=True)
+HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Answer).serve_forever()
+",
+    ),
+];
+
+const NODE: Files = &[
+    ("package.json", "{ \"name\": \"hello\", \"private\": true, \"scripts\": { \"start\": \"node server.js\" } }\n"),
+    (
+        "server.js",
+        "const fs = require('fs');
+const answer = (_, response) => response.end(fs.readFileSync('words.txt'));
+require('http').createServer(answer).listen(process.env.PORT, '127.0.0.1', () => console.log('listening'));
+",
+    ),
+];
+
+const GO: Files = &[
+    ("go.mod", "module example.org/hello\n\ngo 1.19\n"),
+    (
+        "main.go",
+        "package main
+
+import (
+\t_ \"embed\"
+\t\"fmt\"
+\t\"net/http\"
+\t\"os\"
+)
+
+//go:embed words.txt
+var words []byte
+
+func main() {
+\tfmt.Println(\"listening\")
+\thttp.HandleFunc(\"/\", func(w http.ResponseWriter, _ *http.Request) { w.Write(words) })
+\thttp.ListenAndServe(\"127.0.0.1:\"+os.Getenv(\"PORT\"), nil)
+}
+",
+    ),
+];
+
+/// What stands between the README's lines here: a second commit, and which deployments they are.
+const SECOND: &str = r#"
+one=$(rhone deployment list --app $app | grep dep_ | head -1 | cut -d' ' -f1)
+echo second > words.txt && git commit -qam second
+rhone deploy
+two=$(rhone deployment list --app $app | grep dep_ | grep -v "^$one " | cut -d' ' -f1)
+test "$one" != "$two"
+rhone promote $one --environment $env --yes
 "#;
 
 /// The first block of commands below a heading.
@@ -57,4 +125,58 @@ async fn the_first_app_of_the_readme_is_promoted_rolled_back_explained_and_found
         assert!(story.to_lowercase().contains(told), "{told}: {story}");
     }
     assert!(err.contains("NOT_FOUND") && lists.lines().count() > 10, "{lists}\n{err}");
+}
+
+/// The README's lines for a repository, with a second commit between them.
+fn script(folder: &Path) -> String {
+    let first = block("A first app, by command line");
+    let made = ["id()", "ws=", "prj=", "app=", "env="];
+    let made: Vec<&str> = first.lines().filter(|line| made.iter().any(|begins| line.starts_with(begins))).collect();
+    let own = block("From your own repository");
+    assert!(own.contains("rhone init") && own.contains("rhone promote DEPLOYMENT"), "{own}");
+    let own = own
+        .replace("/path/to/your/repository", &folder.display().to_string())
+        .replace("rhone logs -f", "rhone logs")
+        .replace("rhone promote DEPLOYMENT", &format!("{SECOND}\nrhone promote $two"))
+        .replace("rhone rollback DEPLOYMENT", "rhone rollback $one");
+    let programs = program::path("rhone").parent().expect("it lies in a folder").display().to_string();
+    let explained =
+        "op=$(rhone operation list --app $app --json | grep -o 'op_[0-9a-f]*' | head -1)\nrhone explain $op";
+    format!("set -euo pipefail\nexport PATH={programs}:$PATH\n{}\n{own}\n{explained}\n", made.join("\n"))
+        .replace("acme", &unique("acme"))
+}
+
+/// A stranger with an app in this language goes by the README: deployed, watched, promoted, rolled back, explained.
+async fn walks(platform: &Platform, language: &str, files: Files) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in files.iter().chain(&[("words.txt", "first\n")]) {
+        fs::write(folder.path().join(name), content).expect("a file");
+    }
+    let mut shell = Command::new("bash");
+    let begun = "git init -q -b main && git add -A && git commit -qm first";
+    let script = format!("cd {} && {begun}\n{}", folder.path().display(), script(folder.path()));
+    shell.args(["-c", &script]).env("RHONE_DATA", platform.data()).env_remove("RHONE_TOKEN");
+    shell.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_SYSTEM", "/dev/null")]);
+    for who in ["AUTHOR", "COMMITTER"] {
+        shell.env(format!("GIT_{who}_NAME"), "A Stranger").env(format!("GIT_{who}_EMAIL"), "stranger@example.com");
+    }
+    let output =
+        tokio::task::spawn_blocking(move || shell.output().expect("bash runs")).await.expect("nothing panics there");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{language}: {out}\n{err}");
+    for told in ["preview_ready", "listening", "rolled_back"] {
+        assert!(out.contains(told) || err.contains(told), "{language}, {told}: {out}\n{err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_with_a_repository_goes_by_the_readme() {
+    let platform = Platform::shared().await;
+    for (language, tool, files) in [("Python", "python3", PYTHON), ("Node.js", "node", NODE), ("Go", "go", GO)] {
+        if ["/usr/local/bin", "/usr/bin"].iter().any(|at| Path::new(at).join(tool).exists()) {
+            walks(platform, language, files).await;
+        } else {
+            eprintln!("SKIPPED: an app in {language} was not deployed: `{tool}` is not installed below /usr");
+        }
+    }
 }

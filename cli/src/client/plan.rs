@@ -8,6 +8,7 @@ use super::{
     },
     deploy::DeployArgs,
     history_args::Past,
+    image,
     invitation::Invite,
     list::{self, Listing},
     logs_args::LogsArgs,
@@ -41,6 +42,8 @@ pub(super) enum Plan {
     Credential { input: Value, file: Option<PathBuf> },
     /// Packing only.
     Pack { folder: PathBuf, out: Option<PathBuf> },
+    /// An image of a folder.
+    Image(image::Write),
     /// Packing, uploading, registering.
     Push { folder: PathBuf, workspace: String },
     /// The same, then a deployment.
@@ -99,6 +102,9 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Credential(verbs) => (credential(verbs.verb), verbs.how),
         Noun::Artifact(verbs) => match verbs.verb {
             ArtifactVerb::Pack { folder, out } => (Plan::Pack { folder, out }, verbs.how),
+            ArtifactVerb::Image { folder, out, push, username, password_file: password } => {
+                (Plan::Image(image::Write { folder, out, push, username, password }), verbs.how)
+            }
             ArtifactVerb::Push { folder, workspace } => (Plan::Push { folder, workspace }, verbs.how),
         },
         Noun::Deployment(verbs) => (deployment(verbs.verb), verbs.how),

@@ -6,7 +6,7 @@ use super::{
     daily, deploy, documents,
     failure::Failure,
     follow::{self, follow},
-    history, invitation, list, login, logs,
+    history, image, invitation, list, login, logs,
     mutation::{
         DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, SOURCE_CREDENTIAL_SET,
         VARIABLES_SET,
@@ -38,6 +38,9 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
     if let Plan::Pack { folder, out } = &plan {
         return pack(folder, out.as_deref(), how);
     }
+    if let Plan::Image(asked) = plan {
+        return image::write(asked, how.json).await;
+    }
     if let Plan::Login(url) = plan {
         return login::login(data, url, how.json).await;
     }
@@ -52,7 +55,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
-        Plan::Pack { .. } | Plan::Login(_) | Plan::Logout => Ok(()),
+        Plan::Pack { .. } | Plan::Image(_) | Plan::Login(_) | Plan::Logout => Ok(()),
         Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,

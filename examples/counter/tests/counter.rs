@@ -34,7 +34,9 @@ impl App {
     }
 
     fn terminate(&self) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().expect("kill runs");
+        // The shell's own: a bare Debian has no program of that name.
+        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status();
+        let sent = sent.expect("a shell runs");
         assert!(sent.success());
     }
 }

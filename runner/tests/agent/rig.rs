@@ -236,7 +236,8 @@ fn spawn(folder: &Path) -> Child {
 }
 
 pub(crate) fn kill(signal: &str, pid: u32) {
-    let sent = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+    let sent =
+        Command::new("sh").args(["-c", "kill \"$0\" \"$1\"", signal, &pid.to_string()]).stderr(Stdio::null()).status();
     assert!(sent.is_ok(), "kill runs");
 }
 

@@ -15,6 +15,23 @@ pub enum ArtifactVerb {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Write a folder as an OCI image, in a layout of its own, and push it to a registry; the API is not asked.
+    Image {
+        /// The folder; its rhone.toml says how it is started.
+        folder: PathBuf,
+        /// Where to put the layout.
+        #[arg(long)]
+        out: PathBuf,
+        /// Push it to this name, such as registry.example.com/acme/shop; it is pulled by the digest that is said.
+        #[arg(long)]
+        push: Option<String>,
+        /// As whom, where the registry asks.
+        #[arg(long, requires_all = ["push", "password_file"])]
+        username: Option<String>,
+        /// The file that holds the password or token.
+        #[arg(long, requires = "username")]
+        password_file: Option<PathBuf>,
+    },
     /// Pack, upload and register.
     Push {
         /// The folder.
