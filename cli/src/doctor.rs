@@ -36,7 +36,7 @@ struct Finding {
 /// `rhone doctor`.
 pub(crate) async fn run(data: &Data, as_json: bool) -> Result<ExitCode> {
     let findings = Box::pin(examined(data)).await;
-    let sound = findings.iter().all(|finding| finding.verdict.is_ok());
+    let sound = findings.iter().all(|finding| finding.verdict.is_ok() || finding.goes_on());
     if as_json {
         let all: Vec<Value> = findings.iter().map(Finding::json).collect();
         line(json!({ "sound": sound, "findings": all }));
@@ -53,8 +53,14 @@ impl Finding {
         let name = self.name;
         match &self.verdict {
             Ok(detail) => format!("ok   {name}: {detail}"),
+            Err((what, mends)) if self.goes_on() => format!("warn {name}: {what}; mend: {mends}"),
             Err((what, mends)) => format!("bad  {name}: {what}; mend: {mends}"),
         }
+    }
+
+    /// What is worth mending and stops nothing: without a sandbox a build goes on, and says so in its own log.
+    fn goes_on(&self) -> bool {
+        matches!(self.name, host::BUBBLEWRAP | host::NAMESPACES)
     }
 
     fn json(&self) -> Value {

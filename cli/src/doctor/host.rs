@@ -15,6 +15,9 @@ use std::{env, ffi::OsStr, path::Path};
 use tokio::{process::Command, time::timeout};
 
 /// Good, or what is wrong and what mends it.
+pub(super) const BUBBLEWRAP: &str = "bubblewrap";
+pub(super) const NAMESPACES: &str = "user namespaces";
+
 type Verdict = Result<String, (String, &'static str)>;
 
 const GIB: u64 = 1 << 30;
@@ -55,11 +58,11 @@ async fn building(path: &OsStr) -> Vec<Finding> {
     let git = git.ok_or(("`git` is not installed: no commit can be fetched".to_owned(), "apt-get install git"));
     let missing = "`bwrap` is not installed: builds run as plain processes, without a sandbox";
     let bwrap = bwrap.ok_or((missing.to_owned(), "apt-get install bubblewrap"));
-    let mut findings = vec![Finding { name: "git", verdict: git }, Finding { name: "bubblewrap", verdict: bwrap }];
+    let mut findings = vec![Finding { name: "git", verdict: git }, Finding { name: BUBBLEWRAP, verdict: bwrap }];
     if there {
         let setting = |name: &str| std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok();
         let verdict = shut_in(&Sandbox::of_this_machine().await, setting);
-        findings.push(Finding { name: "user namespaces", verdict });
+        findings.push(Finding { name: NAMESPACES, verdict });
     }
     findings
 }

@@ -22,8 +22,10 @@ struct Place {
     text: String,
 }
 
+const OWN: &str = "this person made no token, and what concerns a workspace is not told there";
+
 /// Where one's own id is answered like an unknown one, and why.
-const SAME: [(&str, &str); 14] = [
+const SAME: [(&str, &str); 21] = [
     ("Allocation.logs(filter.operationId)", "what runs was built by no operation"),
     ("App.logs(filter.operationId)", "nothing was built here"),
     ("Deployment.logs(filter.operationId)", "nothing was built here"),
@@ -38,6 +40,13 @@ const SAME: [(&str, &str); 14] = [
     ("Workspace.deployments(filter.artifactDigest)", "what is one's own alone is not deployed"),
     ("Environment.variableDifference(deploymentId)", "nothing was ever set here"),
     ("Viewer.grants(projectId)", "an owner has the same in every project"),
+    ("Viewer.timeline(filter.actor)", OWN),
+    ("Viewer.timeline(filter.appId)", OWN),
+    ("Viewer.timeline(filter.correlation)", OWN),
+    ("Viewer.timeline(filter.environmentId)", OWN),
+    ("Viewer.timeline(filter.objectId)", OWN),
+    ("Viewer.timeline(filter.operationId)", OWN),
+    ("Viewer.timeline(filter.projectId)", OWN),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
