@@ -76,11 +76,12 @@ LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_workspace uuid := (r->>'workspace')::uuid;
     v_until     timestamptz := (r->>'until')::timestamptz;
+    device      identity.device_codes;
 BEGIN
     UPDATE identity.tokens t
     SET hash = coalesce(decode(r->>'hash', 'hex'), t.hash), hint = coalesce(r->>'hint', t.hint),
         rotated_at = coalesce((r->>'rotated')::timestamptz, t.rotated_at),
-        revoked_at = coalesce((r->>'ended')::timestamptz, t.revoked_at)
+        revoked_at = coalesce(t.revoked_at, (r->>'ended')::timestamptz)
     WHERE t.token = (r->>'token')::uuid;
     IF FOUND THEN
         RETURN;
@@ -98,10 +99,14 @@ BEGIN
             CASE WHEN r->>'grants' IS NOT NULL
                  THEN ARRAY(SELECT json_array_elements_text(r->'grants')) END,
             r->>'name', (r->>'made')::timestamptz, v_until);
-    UPDATE identity.device_codes d SET state = 'redeemed' WHERE d.token = (r->>'token')::uuid;
+    SELECT * INTO device FROM identity.device_codes d WHERE d.token = (r->>'token')::uuid FOR UPDATE;
+    IF device.state <> 'approved' OR device.expires_at <= clock_timestamp() THEN
+        RAISE EXCEPTION USING ERRCODE = 'RH008', MESSAGE = 'the code was used, or is over';
+    END IF;
+    UPDATE identity.device_codes d SET state = 'redeemed' WHERE d.hash = device.hash;
 END $$;
 
--- One token, for whoever shows tokens as this actor; those of machines for whoever has the id.
+-- One token, for whoever shows tokens as this actor; those of machines and of support for whoever has the id.
 CREATE FUNCTION identity.token(p_token uuid, p_actor uuid, p_workspace uuid)
 RETURNS TABLE (token uuid, kind text, actor uuid, region uuid, host uuid, access uuid, name text, hint text,
                workspace uuid, grants text[], created_at timestamptz, expires_at timestamptz, last_used_at timestamptz,
@@ -111,7 +116,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
            t.expires_at, t.last_used_at, t.rotated_at, t.revoked_at
     FROM identity.tokens t
     WHERE t.token = p_token
-      AND (t.kind IN ('edge', 'runner') OR t.actor = p_actor AND (p_workspace IS NULL OR t.workspace = p_workspace))
+      AND (t.kind IN ('edge', 'runner', 'support') OR t.actor = p_actor AND (p_workspace IS NULL OR t.workspace = p_workspace))
 $$;
 
 -- Until when support may act; none where it may not, or no longer.

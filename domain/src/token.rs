@@ -246,6 +246,11 @@ impl Limits {
         self.workspace.is_none_or(|own| other.workspace == Some(own)) && self.narrowing.covers(&other.narrowing)
     }
 
+    /// Whether they hold longer than others.
+    fn outlive(&self, other: &Self) -> bool {
+        other.until.is_some_and(|end| self.until.is_none_or(|until| until > end))
+    }
+
     /// Whether they hold no longer.
     pub fn are_over(&self, at: DateTime<Utc>) -> bool {
         self.until.is_some_and(|until| until <= at)
@@ -282,10 +287,7 @@ impl Token {
         if !by.limits.cover(limits) {
             return Err(Rejection::Wider);
         }
-        match by.limits.until {
-            Some(own) if own < until => Err(Rejection::OutlivesMaker),
-            Some(_) | None => Ok(()),
-        }
+        if limits.outlive(&by.limits) { Err(Rejection::OutlivesMaker) } else { Ok(()) }
     }
 
     fn is_new(&self) -> Result<(), Rejection> {
@@ -331,7 +333,11 @@ impl Aggregate for Token {
                 Ok(vec![Event::Found { token, made }])
             }
             Command::Rotate { secret, by, at } => {
-                self.within(&by, at)?;
+                // Whoever is told the secret has the token: it may not outlive what they show.
+                let token = self.within(&by, at)?;
+                if token.limits.outlive(&by.limits) {
+                    return Err(Rejection::NoToken);
+                }
                 Ok(vec![Event::Rotated { secret, at }])
             }
             Command::Revoke { by, at } => {

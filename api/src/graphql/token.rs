@@ -24,7 +24,7 @@ use rhone_domain::{
     aggregate::Aggregate as _,
     digest::Digest,
     envelope::StreamId,
-    ids::{CorrelationId, PLATFORM, TokenId, WorkspaceId},
+    ids::{CorrelationId, TokenId, WorkspaceId},
     text::Name,
     token::{Command, Described, Holder, Rejection, Secret, Token, own},
 };
@@ -175,13 +175,13 @@ impl Change for Create {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        if let Some(workspace) = self.asked.workspace
+        let (id, by, at) = (bench.new_id::<TokenId>(), bench.principal.as_asker(), bench.door.clock().now());
+        let limits = self.asked.limits(&by.limits, at);
+        if let Some(workspace) = limits.workspace
             && !belongs_to(bench.ctx, workspace).await?
         {
             return Err(id::not_found::<WorkspaceId>("workspaceId").into());
         }
-        let (id, by, at) = (bench.new_id::<TokenId>(), bench.principal.as_asker(), bench.door.clock().now());
-        let limits = self.asked.limits(&by.limits, at);
         let mut token = bench.load::<Token>(id).await?;
         let mut unit =
             bench.unit(Writer::Api, limits.workspace.unwrap_or(own(by.actor)), CorrelationId(bench.new_id()));
@@ -261,13 +261,15 @@ async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<
     };
     let described = token.state.token.clone().or_else(|| outside.as_ref().map(|(described, _)| described.clone()));
     let Some(described) = described else { return Err(nothing(bench, id, command).await?) };
-    // A machine's gets no other secret, and is ended by those who run the platform.
+    // A machine's gets no other secret, and is ended by those who run the platform. Who left a workspace ends nothing there.
     let withdrawn = described.holder != Holder::Person;
-    if withdrawn && (command != REVOKE || !belongs_to(bench.ctx, PLATFORM).await?) {
+    let tenant = described.tenant();
+    let is_there = tenant == own(bench.principal.actor) || belongs_to(bench.ctx, tenant).await?;
+    if !is_there || (withdrawn && command != REVOKE) {
         return Err(nothing(bench, id, command).await?);
     }
     let writer = if withdrawn { Writer::Platform } else { Writer::Api };
-    let mut unit = bench.unit(writer, described.tenant(), CorrelationId(bench.new_id()));
+    let mut unit = bench.unit(writer, tenant, CorrelationId(bench.new_id()));
     if let Some((token_found, made)) = outside {
         decide(&mut unit, &mut token, Command::Find { token: token_found, made })?;
     }
@@ -277,7 +279,9 @@ async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<
 /// What was made outside of the log, and when.
 async fn outside(bench: &Bench<'_>, id: TokenId) -> Result<Option<(Described, DateTime<Utc>)>, Fault> {
     let kept = bench.ctx.platform().tokens.kept(id, bench.principal).await.map_err(Fault::internal)?;
-    Ok(kept.and_then(|kept| kept.described().map(|described| (described, kept.held.created_at))))
+    // What was ended is no token, wherever that was done.
+    let standing = kept.filter(|kept| kept.held.revoked_at.is_none());
+    Ok(standing.and_then(|kept| kept.described().map(|described| (described, kept.held.created_at))))
 }
 
 /// The refusal for what is nobody's, or not the caller's; for who may change no token at all it is that.

@@ -40,6 +40,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How long the token lives.
 const LIFE: Duration = Duration::from_hours(90 * 24);
 
+/// What the log says to a code that was used meanwhile, or is over.
+const OVER: &str = "RH008";
+
 /// Letters that are no vowels, so that no code is a word, and that nobody confuses (RFC 8628, section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
@@ -218,6 +221,7 @@ async fn made(sign_in: &SignIn, actor: ActorId, id: TokenId, secret: &str) -> Re
     match door.commit(unit, None, None).await {
         Ok(_) => Ok(()),
         Err(AppendError::Conflict { .. }) => Err(No::USED),
+        Err(AppendError::Refused { code, .. }) if code == OVER => Err(No::USED),
         Err(error) => Err(unserved(&error)),
     }
 }

@@ -100,11 +100,14 @@ pub(super) async fn logout(data: &Data, json: bool) -> Result<(), Failure> {
     let connection = Connection::new(&url, &token)?;
     let ended = async {
         let id = viewer(&connection).await?["tokenId"].take();
-        connection.mutate(&TOKEN_REVOKE, json!({ "tokenId": id })).await
+        let payload = connection.mutate(&TOKEN_REVOKE, json!({ "tokenId": id })).await?;
+        // None any more: it was ended already, or is over.
+        let gone = payload.refusal().is_some_and(|refusal| refusal.code == "NO_TOKEN");
+        if gone { Ok(()) } else { payload.accepted().map(drop) }
     };
     match ended.await {
         // It was ended already, from elsewhere or by time.
-        Ok(_) | Err(Failure::Unauthenticated(_)) => {}
+        Ok(()) | Err(Failure::Unauthenticated(_)) => {}
         Err(failure) => return Err(failure),
     }
     logins.remove(&url);

@@ -14,10 +14,11 @@ use sqlx::PgPool;
 use std::{env, ffi::OsStr, path::Path};
 use tokio::{process::Command, time::timeout};
 
-/// Good, or what is wrong and what mends it.
+/// Without these two a build goes on.
 pub(super) const BUBBLEWRAP: &str = "bubblewrap";
 pub(super) const NAMESPACES: &str = "user namespaces";
 
+/// Good, or what is wrong and what mends it.
 type Verdict = Result<String, (String, &'static str)>;
 
 const GIB: u64 = 1 << 30;

@@ -85,6 +85,16 @@ fn a_token_is_made_once() {
 }
 
 #[test]
+fn when_one_was_made_is_known_however_it_came_into_the_log() {
+    let found = Event::Found { token: described(Holder::Person, for_an_hour()), made: at(-60) };
+    for (event, made) in [(created(for_an_hour()), at(0)), (issued(Holder::Edge(LYON)), at(0)), (found, at(-60))] {
+        let mut token = Token::default();
+        token.apply(&event);
+        assert_eq!((token.made, token.rotated, token.ended), (Some(made), None, None));
+    }
+}
+
+#[test]
 fn a_persons_token_is_made_by_nobody_for_them() {
     let issue = Command::Issue { token: described(Holder::Person, for_an_hour()), secret: secret(), at: at(0) };
     given::<Token>([]).when(issue).then_rejected(&Rejection::NotForAMachine);
@@ -154,6 +164,19 @@ fn a_token_touches_no_wider_one_and_nobody_touches_anothers() {
     }
     // Itself, or one as wide.
     given::<Token>([created(deploys())]).when(revoke(by(ALICE, deploys()))).then([Event::Revoked { at: at(60) }]);
+}
+
+#[test]
+fn a_token_takes_over_none_that_outlives_it_and_may_end_it() {
+    let for_a_day = Limits { until: Some(at(86_400)), ..Limits::default() };
+    let endless = Event::Found { token: described(Holder::Person, Limits::default()), made: at(0) };
+    for known in [created(for_a_day), endless] {
+        let asker = by(ALICE, for_an_hour());
+        given::<Token>([known.clone()]).when(rotate(asker.clone())).then_rejected(&Rejection::NoToken);
+        given::<Token>([known]).when(revoke(asker)).then([Event::Revoked { at: at(60) }]);
+    }
+    let rotated = Event::Rotated { secret: another_secret(), at: at(60) };
+    given::<Token>([created(for_an_hour())]).when(rotate(by(ALICE, for_an_hour()))).then([rotated]);
 }
 
 #[test]

@@ -172,3 +172,33 @@ async fn a_machines_token_is_withdrawn_by_whoever_runs_the_platform() {
 async fn entered(edge: &Client) -> u16 {
     edge.get("/edge/v1/snapshot").await.0
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_ended_elsewhere_or_left_behind_is_no_token() {
+    let platform = Platform::shared().await;
+    let (owner, guest) = (person(platform).await, person(platform).await);
+    let mut database = administrator(platform).await;
+    let id: Uuid = sqlx::query_scalar("SELECT gen_random_uuid()").fetch_one(&mut database).await.expect("an id");
+    let made_and_ended =
+        "WITH made AS (SELECT identity.issue($1, sha256($1::text::bytea), 'token', $2, NULL, NULL, NULL, 'old', NULL))
+        SELECT count(*) FROM made";
+    sqlx::query(made_and_ended).bind(id).bind(guest.actor).execute(&mut database).await.expect("a row");
+    let ended = "UPDATE identity.tokens SET revoked_at = clock_timestamp() WHERE token = $1";
+    sqlx::query(ended).bind(id).execute(&mut database).await.expect("it ends");
+    let tenant = Tenant::open(platform, owner.client.clone()).await;
+    let member = json!({ "workspaceId": tenant.workspace, "memberId": guest.actor, "role": "MEMBER" });
+    owner.client.done("memberAdd", "workspace { id }", member.clone()).await;
+    let input = json!({ "name": "ci", "workspaceId": tenant.workspace });
+    let left = made(platform, &guest.client, input).await;
+    let gone = json!({ "workspaceId": tenant.workspace, "memberId": guest.actor });
+    owner.client.done("memberRemove", "workspace { id }", gone).await;
+    for token in [id, left.id] {
+        for mutation in ["tokenRotate", "tokenRevoke"] {
+            let why = guest.client.refused(mutation, "token { tokenId }", json!({ "tokenId": token })).await;
+            assert_eq!(why["code"], json!("NO_TOKEN"), "{mutation}");
+        }
+    }
+    let answer = left.client.try_mutate("tokenCreate", "token { tokenId }", &json!({ "name": "more" })).await;
+    let code = answer.expect("the API answers")["errors"][0]["extensions"]["code"].clone();
+    assert_eq!(code, json!("NOT_FOUND"), "a token of a workspace that its holder left makes none");
+}

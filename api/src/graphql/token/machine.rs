@@ -2,12 +2,14 @@
 //! trap: a token of a host or a region that does not exist, which would speak for whatever gets that id one day.
 
 use super::{TokenPayload, new_secret, recorded, told};
-use crate::fault::Fault;
-use crate::graphql::{
-    change::{Bench, Change, Judged, Manner, No, decide},
-    context::{Ask as _, door, platform_only},
-    id,
-    place::name,
+use crate::{
+    fault::Fault,
+    graphql::{
+        change::{Bench, Change, Judged, Manner, No, decide},
+        context::{Ask as _, door, platform_only},
+        id,
+        place::name,
+    },
 };
 use async_graphql::{Context, ID, InputObject, Object};
 use rhone_domain::{

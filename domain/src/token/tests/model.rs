@@ -7,9 +7,9 @@ use crate::model::{
 };
 use proptest::prelude::*;
 
-/// Whoever asks: who, how far what they show reaches (0: everywhere, 1: one workspace), and how much it may (0: all, 1: deploy,
-/// 2: only read).
-type Who = (ActorId, u8, u8);
+/// Whoever asks: who, how far what they show reaches (0: everywhere, 1: one workspace), how much it may (0: all, 1: deploy, 2:
+/// only read), and until when.
+type Who = (ActorId, u8, u8, Option<i64>);
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
@@ -42,12 +42,28 @@ impl Naive {
         self.0.as_mut().filter(|known| !known.ended && known.until.is_none_or(|until| now < until))
     }
 
-    fn mine(&mut self, (actor, reach, may): Who, now: i64) -> Option<&mut Known> {
+    fn mine(&mut self, (actor, reach, may, _): Who, now: i64) -> Option<&mut Known> {
         let held = |known: &&mut Known| known.holder == Some(actor) && known.reach >= reach && known.may >= may;
         self.standing(now).filter(held)
     }
 
-    fn create(&mut self, (actor, own_reach, own_may): Who, (reach, may): (u8, u8), (now, until): (i64, i64)) -> Answer {
+    fn rotate(&mut self, who: Who, now: i64) -> Answer {
+        let outlives = |known: &&mut Known| who.3.is_some_and(|end| known.until.is_none_or(|until| until > end));
+        match self.mine(who, now).filter(|known| !outlives(known)) {
+            None => NO_TOKEN,
+            Some(known) => {
+                known.secret = 1;
+                Changed
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        (actor, own_reach, own_may, own_until): Who,
+        (reach, may): (u8, u8),
+        (now, until): (i64, i64),
+    ) -> Answer {
         if self.0.is_some() {
             return Refused("ALREADY_EXISTS");
         }
@@ -56,6 +72,9 @@ impl Naive {
         }
         if reach < own_reach || may < own_may {
             return Refused("TOKEN_WIDER");
+        }
+        if own_until.is_some_and(|end| until > end) {
+            return Refused("TOKEN_OUTLIVES_MAKER");
         }
         self.0 = Some(Known { holder: Some(actor), reach, may, until: Some(until), secret: 0, ended: false });
         Changed
@@ -76,8 +95,8 @@ fn limits(reach: u8, may: u8, until: Option<i64>) -> Limits {
     Limits { workspace: (reach == 1).then_some(ACME), narrowing, until: until.map(minutes) }
 }
 
-fn asker((actor, reach, may): Who) -> Asker {
-    by(actor, limits(reach, may, None))
+fn asker((actor, reach, may, until): Who) -> Asker {
+    by(actor, limits(reach, may, until))
 }
 
 impl Model for Naive {
@@ -85,7 +104,8 @@ impl Model for Naive {
     type Act = Act;
 
     fn act() -> BoxedStrategy<Act> {
-        let who = || (prop::sample::select(vec![ALICE, BOB]), 0_u8..2, 0_u8..3);
+        let until = || prop_oneof![2 => Just(None), 1 => (0_i64..9).prop_map(Some)];
+        let who = move || (prop::sample::select(vec![ALICE, BOB]), 0_u8..2, 0_u8..3, until());
         let create = (who(), 0_u8..2, 0_u8..3, 0_i64..4, 0_i64..9);
         prop_oneof![
             4 => create.prop_map(|(who, reach, may, now, until)| Act::Create(who, reach, may, now, until)),
@@ -105,10 +125,7 @@ impl Model for Naive {
                 self.0 = Some(Known { holder: None, reach: 0, may: 0, until: None, secret: 0, ended: false });
                 Changed
             }
-            Act::Rotate(who, now) => self.mine(who, now).map_or(NO_TOKEN, |known| {
-                known.secret = 1;
-                Changed
-            }),
+            Act::Rotate(who, now) => self.rotate(who, now),
             Act::Revoke(who, now) => self.mine(who, now).map_or(NO_TOKEN, |known| {
                 known.ended = true;
                 Changed
@@ -171,6 +188,13 @@ fn takes_over_wider_ones(noun: &Token, command: Command) -> Result<Vec<Event>, R
     noun.decide(Command::Rotate { secret, by: Asker { limits: Limits::default(), ..by }, at })
 }
 
+/// Its own end is forgotten, and with it that nothing may outlive it.
+fn takes_over_what_outlives_it(noun: &Token, command: Command) -> Result<Vec<Event>, Rejection> {
+    let Command::Rotate { secret, mut by, at } = command else { return noun.decide(command) };
+    by.limits.until = None;
+    noun.decide(Command::Rotate { secret, by, at })
+}
+
 fn ends_anybodys(noun: &Token, command: Command) -> Result<Vec<Event>, Rejection> {
     let Command::Revoke { by, at } = command else { return noun.decide(command) };
     let actor = noun.token.as_ref().map_or(by.actor, |token| token.actor);
@@ -203,6 +227,7 @@ fn a_token_does_what_its_naive_model_says() {
         ("it is made a second time", Ways::deciding(is_made_over)),
         ("it makes wider ones", Ways::deciding(makes_wider_ones)),
         ("it takes over wider ones", Ways::deciding(takes_over_wider_ones)),
+        ("it takes over what outlives it", Ways::deciding(takes_over_what_outlives_it)),
         ("anybody ends it", Ways::deciding(ends_anybodys)),
         ("it knows no end", Ways::deciding(knows_no_end)),
         ("it keeps its first secret", Ways::applying(keeps_its_first_secret)),
