@@ -231,6 +231,27 @@ fn a_sleep_ends_where_somebody_uses_it_overtakes_it_or_does_something_else_there
 }
 
 #[test]
+fn what_has_stopped_or_is_another_deployments_is_not_waited_for() {
+    let mut route = falling_asleep(Runner::Obeys).owner();
+    let requested = request(SECOND, &route, Some(600), None, at(1_000)).expect("it serves");
+    let Work::Sleep(sleep) = requested.work else { panic!("no sleep") };
+    route.apply(&route_owner::Event::Slept { by: SECOND, sleep_generation: SleepGeneration(1), at: at(1_000) });
+    let of = |number, deployment, events: &[allocation::Event]| {
+        allocated(planned(nth(number), deployment, Epoch(1)), events)
+    };
+    let others = of(1, GREEN, &[ready(GREEN)]);
+    let stopped = of(2, BLUE, &[ready(BLUE), allocation::Event::Stopped { sessions_ended: 0 }]);
+    let left = of(3, BLUE, &[ready(BLUE)]);
+    let operation = Operation::default();
+    let step = |allocations: &[Allocation]| {
+        let usage = Use { now: at(1_001), owner: &route, allocations, edges: &[], silent: 0 };
+        let_go(&World { operation: &operation, sleep: &sleep, usage, others: 0 }, Time::Left)
+    };
+    assert!(matches!(step(&[others.clone(), stopped.clone()]), Step::Enter(Stage::Cold, _)));
+    assert_eq!(step(&[others, stopped, left]), Step::Wait("an allocation has not stopped yet"));
+}
+
+#[test]
 fn what_never_stops_ends_a_sleep_at_its_deadline_and_the_route_sleeps_all_the_same() {
     let end = run(falling_asleep(Runner::NeverStops), Times::Twice, Fault::Nothing);
     assert_eq!(end.end.failure.map(|failure| failure.code).as_deref(), Some("ALLOCATIONS_LEFT"));
