@@ -52,7 +52,7 @@ mod streams;
 mod support;
 mod time;
 pub(crate) mod timeline;
-pub(crate) mod token;
+mod token;
 mod user_error;
 mod variables;
 mod who;

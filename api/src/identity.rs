@@ -1,5 +1,6 @@
 //! Who calls: bearer tokens, looked up by their hash. Writer of the tokens' table: the append of a token's events, and of the
-//! first ones of a platform `Tokens::issue`. The trap: a token kept in clear; only its SHA-256 is stored, and a `Debug` of a principal shows ids.
+//! first ones of a platform `Tokens::issue`; those from before ADR 0023 are rows alone, too. The trap: a token kept in clear;
+//! only its SHA-256 is stored, and a `Debug` of a principal shows ids.
 
 use crate::authenticate::{AuthError, Authenticator};
 use rhone_domain::{
@@ -8,6 +9,7 @@ use rhone_domain::{
     ids::{ActorId, HostId, RegionId, WorkspaceId},
     token,
 };
+use rhone_eventstore::clock;
 use sqlx::{PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
@@ -16,6 +18,12 @@ pub use kept::{Held, Kept};
 
 /// What every token begins with, so that a leaked one is recognised.
 pub const PREFIX: &str = "rhone_";
+
+/// What the log says to a token that would speak for what is over: a support access that ended, a device's code that was used.
+pub(crate) const OVER: &str = "RH008";
+
+/// How much of a secret is kept for people to know it again.
+const HINT: usize = 4;
 
 /// An authenticated caller.
 #[derive(Clone, Debug)]
@@ -198,6 +206,17 @@ impl Authenticator for Tokens {
     }
 }
 
+/// What a new token is shown as.
+pub(crate) fn new_secret() -> String {
+    format!("{PREFIX}{}", clock::secret())
+}
+
+/// What the log keeps of a secret.
+pub(crate) fn recorded(secret: &str) -> token::Secret {
+    let hint = secret.len().checked_sub(HINT).and_then(|from| secret.get(from..)).unwrap_or_default();
+    token::Secret { digest: hash(secret), hint: hint.to_owned() }
+}
+
 /// What is kept of a secret.
 pub(crate) fn hash(secret: &str) -> Digest {
     Digest::of(&[secret.as_bytes()])
@@ -229,4 +248,22 @@ fn read(row: &PgRow, hash: Digest) -> Result<Principal, sqlx::Error> {
         shown: Shown::Token,
         hash,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    //! Of a secret only its SHA-256 and its end are kept.
+    use super::*;
+
+    #[test]
+    fn a_hint_is_the_last_four_characters_and_nothing_of_a_shorter_secret() {
+        let hint = |secret: &str| recorded(secret).hint;
+        assert_eq!(hint("rhone_abcdefgh"), "efgh");
+        assert_eq!(hint("abc"), "");
+        assert_eq!(hint("aé!"), "aé!", "four bytes");
+        assert_eq!(hint("aaé!!!"), "", "not in the middle of a letter");
+        let secret = new_secret();
+        assert!(secret.starts_with(PREFIX) && secret.ends_with(&hint(&secret)));
+        assert_ne!(recorded(&secret).digest, recorded(&new_secret()).digest);
+    }
 }

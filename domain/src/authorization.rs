@@ -7,18 +7,16 @@ use crate::{
     aggregate::Rejection,
     environment,
     ids::{EnvironmentId, PLATFORM, ProjectId, WorkspaceId},
-    workspace::{Reach, Role},
+    workspace::Role,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    str::FromStr,
-};
+use std::{fmt, str::FromStr};
 
+mod membership;
 mod narrowing;
 mod table;
 use crate::actor::UnknownWord;
+pub use membership::{Custom, Membership};
 pub use narrowing::{NEVER_NARROWED, Narrowing};
 pub use table::TABLE;
 
@@ -129,22 +127,6 @@ pub const NEVER_SUPPORT: &[Grant] =
 /// What makes sense in a whole workspace only: it comes with a role and never as a custom grant.
 pub const WHOLE: &[Grant] =
     &[Grant::WorkspaceManage, Grant::MembersManage, Grant::SupportGrant, Grant::ProjectManage, Grant::PlatformManage];
-
-/// Grants beside those of the role.
-pub type Custom<Id> = BTreeMap<Id, BTreeSet<Grant>>;
-
-/// What somebody is to a workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Membership {
-    /// The role, in all of it.
-    pub role: Role,
-    /// More, in single projects.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub projects: Custom<ProjectId>,
-    /// More, in single environments.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub environments: Custom<EnvironmentId>,
-}
 
 /// What is about to be changed, as far as grants are concerned. Who says less needs grants that reach further.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -360,46 +342,6 @@ impl Authority {
         let in_reach = self.narrowing.leaves(grant)
             && ((level != Level::Platform && grant != Grant::PlatformManage) || of == PLATFORM);
         in_reach && member.as_ref().is_some_and(|member| member.holds(grant, level, scope))
-    }
-}
-
-impl Membership {
-    /// A role and nothing besides.
-    pub const fn of(role: Role) -> Self {
-        Self { role, projects: BTreeMap::new(), environments: BTreeMap::new() }
-    }
-
-    /// The custom grants in one place.
-    pub fn within(&self, reach: Reach) -> Option<&BTreeSet<Grant>> {
-        match reach {
-            Reach::Project(id) => self.projects.get(&id),
-            Reach::Environment(id) => self.environments.get(&id),
-        }
-    }
-
-    /// From now on exactly these custom grants in one place.
-    pub fn set(&mut self, reach: Reach, grants: BTreeSet<Grant>) {
-        match (reach, grants.is_empty()) {
-            (Reach::Project(id), true) => drop(self.projects.remove(&id)),
-            (Reach::Project(id), false) => drop(self.projects.insert(id, grants)),
-            (Reach::Environment(id), true) => drop(self.environments.remove(&id)),
-            (Reach::Environment(id), false) => drop(self.environments.insert(id, grants)),
-        }
-    }
-
-    /// Whether a grant is held as far as it must reach.
-    pub fn holds(&self, grant: Grant, level: Level, scope: Scope) -> bool {
-        let project = || scope.project.and_then(|id| self.projects.get(&id)).is_some_and(|more| more.contains(&grant));
-        let environment = || {
-            let more = scope.environment.and_then(|(id, _)| self.environments.get(&id));
-            more.is_some_and(|more| more.contains(&grant))
-        };
-        grants_of(self.role).contains(&grant)
-            || match level {
-                Level::Workspace | Level::Platform => false,
-                Level::Project => project(),
-                Level::Environment => project() || environment(),
-            }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     fault::{Code, Fault},
-    identity::{Principal, PrincipalKind},
+    identity::{OVER, Principal, PrincipalKind},
     rate::Accountable as _,
     request::RequestInfo,
 };
@@ -282,9 +282,6 @@ const ATTEMPTS: usize = 5;
 /// What the log says to who may not write in a workspace.
 const MAY_NOT_WRITE: &str = "RH007";
 
-/// What the log says to a token of support whose access has ended.
-const SUPPORT_IS_OVER: &str = "RH008";
-
 /// Carries a mutation out.
 pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change: C) -> Result<Answer, Fault> {
     let principal = ctx.principal();
@@ -442,7 +439,7 @@ fn fault_of(error: AppendError) -> Fault {
         // The stream belongs to somebody else: no word about it.
         AppendError::ForeignStream { .. } => Fault::new(Code::NotFound, "there is no such thing"),
         // Support's access ended after it was looked at.
-        AppendError::Refused { code, .. } if code == SUPPORT_IS_OVER => {
+        AppendError::Refused { code, .. } if code == OVER => {
             Fault::new(Code::NotFound, "there is no such support access, or no more")
         }
         error @ (AppendError::Conflict { .. }

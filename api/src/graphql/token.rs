@@ -13,7 +13,7 @@ use super::{
 use crate::{
     fault::{Code, Fault},
     graphql::{member::not_support, place::name},
-    identity::PREFIX,
+    identity::{new_secret, recorded},
 };
 use asked::Asked;
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
@@ -22,21 +22,17 @@ use held::ApiToken;
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
-    digest::Digest,
     envelope::StreamId,
     ids::{CorrelationId, TokenId, WorkspaceId},
     text::Name,
     token::{Command, Described, Holder, Rejection, Secret, Token, own},
 };
-use rhone_eventstore::{Loaded, Unit, clock};
+use rhone_eventstore::{Loaded, Unit};
 use uuid::Uuid;
 
 /// As the table of authorization names them.
 const ROTATE: &str = "token.rotate";
 const REVOKE: &str = "token.revoke";
-
-/// How much of a secret is kept for people to know it again.
-const HINT: usize = 4;
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct TokenCreateInput {
@@ -146,16 +142,6 @@ async fn told<C: Change>(
 fn token_id(text: &str) -> Result<TokenId, Fault> {
     let id = Uuid::parse_str(text).map_err(|_| Fault::bad_input("tokenId", "must be a token's id"))?;
     Ok(TokenId(id))
-}
-
-pub(crate) fn new_secret() -> String {
-    format!("{PREFIX}{}", clock::secret())
-}
-
-/// What the log keeps of a secret.
-pub(crate) fn recorded(secret: &str) -> Secret {
-    let hint = secret.len().checked_sub(HINT).and_then(|from| secret.get(from..)).unwrap_or_default();
-    Secret { digest: Digest::of(&[secret.as_bytes()]), hint: hint.to_owned() }
 }
 
 struct Create {
@@ -295,22 +281,4 @@ async fn nothing(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Resul
     let target = StreamId::new(Token::CATEGORY, id);
     permit(&bench.unit(Writer::Api, place, CorrelationId(bench.new_id())), command, &target)?;
     Ok(refused(&Rejection::NoToken, target, place))
-}
-
-#[cfg(test)]
-mod tests {
-    //! Of a secret only its SHA-256 and its end are kept.
-    use super::*;
-
-    #[test]
-    fn a_hint_is_the_last_four_characters_and_nothing_of_a_shorter_secret() {
-        let hint = |secret: &str| recorded(secret).hint;
-        assert_eq!(hint("rhone_abcdefgh"), "efgh");
-        assert_eq!(hint("abc"), "");
-        assert_eq!(hint("aé!"), "aé!", "four bytes");
-        assert_eq!(hint("aaé!!!"), "", "not in the middle of a letter");
-        let secret = new_secret();
-        assert!(secret.starts_with(PREFIX) && secret.ends_with(&hint(&secret)));
-        assert_ne!(recorded(&secret).digest, recorded(&new_secret()).digest);
-    }
 }

@@ -3,10 +3,7 @@
 //! a program that asks without a pause, and a page elsewhere that asks in its reader's name.
 
 use super::{SignIn, asker::Asker, sessions::seconds};
-use crate::{
-    graphql::token::{new_secret, recorded},
-    identity::hash,
-};
+use crate::identity::{OVER, hash, new_secret, recorded};
 use axum::{
     Form, Json,
     extract::{State, rejection::FormRejection},
@@ -39,9 +36,6 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const EVERY: Duration = Duration::from_secs(5);
 /// How long the token lives.
 const LIFE: Duration = Duration::from_hours(90 * 24);
-
-/// What the log says to a code that was used meanwhile, or is over.
-const OVER: &str = "RH008";
 
 /// Letters that are no vowels, so that no code is a word, and that nobody confuses (RFC 8628, section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";

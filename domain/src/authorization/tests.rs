@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{aggregate::Command as _, catalogue, route_owner::Command as RouteOwnerCommand, story::ACME};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 mod matrix;

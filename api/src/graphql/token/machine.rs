@@ -1,7 +1,7 @@
 //! Tokens of machines and of support: made by whoever runs the platform, written into the platform's own part of the log. The
 //! trap: a token of a host or a region that does not exist, which would speak for whatever gets that id one day.
 
-use super::{TokenPayload, new_secret, recorded, told};
+use super::{TokenPayload, told};
 use crate::{
     fault::Fault,
     graphql::{
@@ -10,6 +10,7 @@ use crate::{
         id,
         place::name,
     },
+    identity::{new_secret, recorded},
 };
 use async_graphql::{Context, ID, InputObject, Object};
 use rhone_domain::{
