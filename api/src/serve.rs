@@ -103,7 +103,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         Settings { rates: config.rates.clone(), load: config.load, ..Settings::new(config.exposure, origins.clone()) };
     let (pool, clock) = (config.api_pool.clone(), config.clock.clone());
     let callers = Callers { tokens: Tokens::new(pool.clone()), sessions: Sessions::new(pool.clone(), clock.clone()) };
-    let sign_in = Arc::new(SignIn::new(pool, clock, origins, config.sign_in.clone(), config.exposure)?);
+    let sign_in = SignIn::new(pool, clock, origins, config.sign_in.clone(), config.exposure)?;
+    let sign_in = Arc::new(sign_in.waking(Arc::new(config.bell.clone())).waking(config.wake.clone()));
     let clock = config.clock.clone();
     let rates = Arc::new(Rates::new(&config.rates, move || clock.now()));
     let platform = Arc::new(Platform {

@@ -30,7 +30,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use rhone_eventstore::Clock;
+use rhone_eventstore::{Clock, Wake};
 use rhone_providers::github::GitHub;
 use sqlx::PgPool;
 use std::{fmt, sync::Arc};
@@ -50,6 +50,8 @@ pub struct SignIn {
     clock: Clock,
     settings: Settings,
     github: Option<GitHub>,
+    /// Who is woken once a token is in the log.
+    wakes: Vec<Arc<dyn Wake>>,
 }
 
 impl fmt::Debug for SignIn {
@@ -70,7 +72,15 @@ impl SignIn {
         settings.check(exposure)?;
         let back = format!("{}/auth/github/callback", settings.public_url.as_deref().unwrap_or_default());
         let github = settings.github.clone().map(|app| GitHub::new(app, back)).transpose()?;
-        Ok(Self { sessions: Sessions::new(pool.clone(), clock.clone()), pool, origins, clock, settings, github })
+        let sessions = Sessions::new(pool.clone(), clock.clone());
+        Ok(Self { sessions, pool, origins, clock, settings, github, wakes: Vec::new() })
+    }
+
+    /// Also wakes this one once a token is in the log.
+    #[must_use]
+    pub fn waking(mut self, wake: Arc<dyn Wake>) -> Self {
+        self.wakes.push(wake);
+        self
     }
 }
 

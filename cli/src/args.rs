@@ -209,10 +209,10 @@ pub struct ReplayArgs {
     /// A support bundle: fold it here, without any database, and compare the states with what was exported.
     #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["stream", "at", "diff"])]
     pub from: Option<PathBuf>,
-    /// A version or a time (RFC 3339); without one, now.
+    /// A version, a time (RFC 3339) or a position of the log; without one, now.
     #[arg(long, conflicts_with = "diff")]
     pub at: Option<String>,
-    /// Two versions or times: print what changed in between.
+    /// Two versions, times or positions: print what changed in between.
     #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
     pub diff: Option<Vec<String>>,
     /// Print JSON only.

@@ -14,7 +14,7 @@ use rhone_domain::{
     history::{Bundle, Change, changes},
     numbers::Version,
 };
-use rhone_eventstore::{AsOf, Log as _, PgLog, Recorded, postgres::connect};
+use rhone_eventstore::{AsOf, Cursor, Log as _, LogIncarnation, PgLog, Recorded, postgres::connect};
 use rhone_projections::history::{Moment, moment};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -28,10 +28,12 @@ pub(crate) async fn run(data: &Data, asked: &ReplayArgs) -> Result<()> {
     let database: Database = section(data, "database")?;
     let url = required("database.worker_url", database.worker_url.as_ref())?;
     let pool = connect(url, "rhone replay", 1).await.context("connecting to the database")?;
-    let events = PgLog::new(pool).read_stream(&stream, Version(0)).await?;
+    let log = PgLog::new(pool);
+    let (events, ours) = (log.read_stream(&stream, Version(0)).await?, log.incarnation().await?);
+    let at = |text: Option<&str>| at(&stream, &events, as_of(ours, text)?);
     match asked.diff.as_deref() {
-        Some([from, to]) => differ(&stream, &events, (from, to), asked.json),
-        _ => show(&at(&stream, &events, as_of(asked.at.as_deref())?)?, asked.json),
+        Some([from, to]) => differ(&at(Some(from))?, &at(Some(to))?, asked.json),
+        _ => show(&at(asked.at.as_deref())?, asked.json),
     }
 }
 
@@ -45,9 +47,8 @@ fn show(moment: &Moment, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn differ(stream: &StreamId, events: &[Recorded], (from, to): (&str, &str), json: bool) -> Result<()> {
-    let from = at(stream, events, as_of(Some(from))?)?;
-    let to = at(stream, events, as_of(Some(to))?)?;
+fn differ(from: &Moment, to: &Moment, json: bool) -> Result<()> {
+    let stream = &from.stream;
     let changes = changes(&from.state, &to.state);
     if json {
         line(json!({ "stream": stream, "from": from.version, "to": to.version, "changes": changes }));
@@ -74,13 +75,18 @@ fn replayed(bundle: &Path, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn as_of(text: Option<&str>) -> Result<AsOf> {
+/// What was meant; a position is of this log and of its present life, or refused.
+fn as_of(ours: LogIncarnation, text: Option<&str>) -> Result<AsOf> {
     let Some(text) = text else { return Ok(AsOf::Latest) };
     if let Ok(version) = text.parse() {
         return Ok(AsOf::Version(Version(version)));
     }
-    let time = DateTime::parse_from_rfc3339(text)
-        .with_context(|| format!("`{text}` is neither a version nor a time such as 2026-11-20T12:00:00Z"))?;
+    if let Ok(cursor) = text.parse::<Cursor>() {
+        return Ok(AsOf::Position(cursor.continue_in(ours).with_context(|| format!("the position {text}"))?));
+    }
+    let time = DateTime::parse_from_rfc3339(text).with_context(|| {
+        format!("`{text}` is neither a version, nor a time such as 2026-11-20T12:00:00Z, nor a position as `rhone timeline` shows it")
+    })?;
     Ok(AsOf::Time(time.with_timezone(&Utc)))
 }
 
@@ -99,12 +105,20 @@ fn shown(value: Option<&Value>) -> String {
 mod tests {
     //! Moments.
     use super::*;
+    use rhone_eventstore::Position;
 
     #[test]
-    fn a_moment_is_a_version_or_a_time() {
-        assert_eq!(as_of(Some("7")).expect("a version"), AsOf::Version(Version(7)));
-        assert!(matches!(as_of(Some("2026-11-20T12:00:00+01:00")), Ok(AsOf::Time(_))));
-        assert_eq!(as_of(None).expect("now"), AsOf::Latest);
-        assert!(as_of(Some("yesterday")).is_err());
+    fn a_moment_is_a_version_a_time_or_a_position_of_this_log() {
+        let ours = LogIncarnation { system: 7, timeline: 1, era: 2 };
+        let said = |text| as_of(ours, Some(text));
+        assert_eq!(said("7").expect("a version"), AsOf::Version(Version(7)));
+        assert!(matches!(said("2026-11-20T12:00:00+01:00"), Ok(AsOf::Time(_))));
+        assert_eq!(as_of(ours, None).expect("now"), AsOf::Latest);
+        let position = Position { era: 2, tx: 40, pos: 3 };
+        let cursor = |incarnation| Cursor { incarnation, position }.to_string();
+        assert_eq!(said(&cursor(ours)).expect("a position"), AsOf::Position(position));
+        let another = said(&cursor(LogIncarnation { system: 8, ..ours })).expect_err("another cluster's");
+        assert!(another.to_string().starts_with("the position "), "{another}");
+        assert!(said("yesterday").is_err());
     }
 }

@@ -201,11 +201,18 @@ fn told(owner: &Owner, green: &str, waiting: &str) -> Vec<Told> {
         let input = json!({ "operationId": operation, "reason": "because of a test" });
         told.push(Told::new(format!("operation(id: \"{operation}\") {{ cancellable $ }}"), "operationCancel", input));
     }
+    let digest = owner.good_value("artifactDigest");
+    let never = json!({ "digest": digest, "reason": "because of a test" });
+    let host = json!({ "host": "offered.example.com" });
+    let exactly = json!({ "deploymentId": blue, "artifactDigest": digest, "expectedRouteEpoch": 1 });
     let variables = json!({ "variables": [{ "key": "GREETING", "value": "hello" }] });
     for (field, mutation, more) in [
         ("freeze", "environmentFreeze", &because),
         ("unfreeze", "environmentUnfreeze", &because),
         ("pinRelease", "environmentPinRelease", &because),
+        ("quarantineLift", "environmentQuarantineLift", &never),
+        ("hostAttach", "environmentHostAttach", &host),
+        ("promotionApprove", "promotionApprove", &exactly),
         ("sleep", "environmentSleep", &because),
         ("wake", "environmentWake", &because),
         ("sleepPolicySet", "environmentSleepPolicySet", &json!({ "sleepAfterSeconds": 900 })),

@@ -52,7 +52,7 @@ async fn schema_fuzz() {
     let mut fuzz = Command::new(tools().join("venv/bin/st"));
     fuzz.args(["--no-color", "run"]).arg(format!("{}/graphql", stranger.url()));
     fuzz.args(["--max-examples", &examples, "--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink"]);
-    fuzz.args(["--seed", "4", "--output-sanitize", "false", "--request-timeout", "20"]);
+    fuzz.args(["--seed", "4", "--workers", "4", "--output-sanitize", "false", "--request-timeout", "20"]);
     fuzz.arg("--header").arg(format!("Authorization: Bearer {}", stranger.token()));
     fuzz.arg("--report-har-path").arg(&har).current_dir(platform.data());
     let output = fuzz.output().await.expect("schemathesis runs");

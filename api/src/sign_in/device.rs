@@ -194,6 +194,7 @@ async fn redeemed(sign_in: &SignIn, device_code: &str) -> Result<Response, No> {
 async fn made(sign_in: &SignIn, actor: ActorId, id: TokenId, secret: &str) -> Result<(), No> {
     let log = PgLog::acting(sign_in.pool.clone(), actor);
     let door = Dispatcher::new(log, sign_in.clock.clone(), AuthorityRows);
+    let door = sign_in.wakes.iter().cloned().fold(door, Dispatcher::waking);
     let mut loaded = door.load::<Token>(id).await.map_err(|error| unserved(&error))?;
     let mut unit = door.unit(Context {
         actor: Actor { id: actor, kind: ActorKind::User, on_behalf_of: None },

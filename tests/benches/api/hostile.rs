@@ -22,7 +22,7 @@ const TIMES: usize = 50;
 const HONEST: f64 = 100.0;
 const BESIDE: f64 = 10.0;
 /// Alone and beside hostile ones take turns so often.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 pub(crate) async fn cost(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
     let sender = Sender { http: client(Duration::from_secs(10)), seeded, subjects, next: AtomicUsize::new(0) };
@@ -41,8 +41,8 @@ pub(crate) async fn cost(seeded: &Seeded, subjects: &Subjects, length: Duration,
     print.figure(&name, memory.0, "MiB", all.len() * TIMES, Some(Below(10.0)));
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        alone.push(sender.honest(length / 8).await);
-        let (honest, ()) = tokio::join!(sender.honest(length / 8), sender.flood(&all, length / 8));
+        alone.push(sender.honest(length / 4).await);
+        let (honest, ()) = tokio::join!(sender.honest(length / 4), sender.flood(&all, length / 4));
         beside.push(honest);
     }
     let (alone, beside) = (middle(alone), middle(beside));

@@ -107,7 +107,7 @@ pub(super) async fn the_command_line_tells_the_same(platform: &Platform, done: &
     }
     let app = said(platform, &["history", &tenant.app, "--at", &done.before]).await;
     assert!(app.contains(&format!("{route} at version 3")), "{app}");
-    for at in ["3", "9"] {
+    for at in ["3", "9", done.position.as_str()] {
         let over_the_api = said(platform, &["history", &route, "--at", at]).await;
         let of_the_database = said(platform, &["replay", &route, "--at", at]).await;
         assert_eq!(over_the_api, of_the_database, "folded from the database and over the API");

@@ -9,7 +9,12 @@ use crate::{
     },
 };
 use async_graphql::{Context, SimpleObject};
-use rhone_domain::{environment::Created, route_owner::Command};
+use rhone_domain::{
+    digest::Digest,
+    environment::Created,
+    route_owner::{Command, RouteOwner},
+    text::Hostname,
+};
 
 /// What the caller may do with an environment now, each by the name of its mutation. Where a rule looks at what is given, only
 /// the caller's grant and the environment's own state are judged.
@@ -21,6 +26,12 @@ pub(crate) struct EnvironmentAffordances {
     unfreeze: Affordance,
     /// `environmentPinRelease`
     pin_release: Affordance,
+    /// `environmentQuarantineLift`, of whatever is in quarantine.
+    quarantine_lift: Affordance,
+    /// `environmentHostAttach`
+    host_attach: Affordance,
+    /// `promotionApprove`
+    promotion_approve: Affordance,
     /// `environmentSleep`
     sleep: Affordance,
     /// `environmentWake`
@@ -47,6 +58,9 @@ impl EnvironmentAffordances {
             freeze: caller.may_tell(&owner, Command::Freeze { reason: some_reason() }),
             unfreeze: caller.may_tell(&owner, Command::Unfreeze { reason: some_reason() }),
             pin_release: caller.may_tell(&owner, Command::ReleasePin { reason: some_reason() }),
+            quarantine_lift: caller.may_tell(&owner, lift(&owner)),
+            host_attach: caller.may_tell(&owner, Command::AttachHost { host: some_host() }),
+            promotion_approve: caller.may("environment.approve"),
             sleep: To::Sleep.shown(&caller, environment.id, &owner, now),
             wake: To::Wake.shown(&caller, environment.id, &owner, now),
             sleep_policy_set: caller.may("environment.set_sleep_policy"),
@@ -55,4 +69,15 @@ impl EnvironmentAffordances {
             variables_set: caller.may("variables.change"),
         })
     }
+}
+
+/// Of something that is in quarantine; where nothing is, of what never was.
+fn lift(owner: &RouteOwner) -> Command {
+    let digest = owner.quarantined.keys().next().copied().unwrap_or(Digest::ZERO);
+    Command::LiftQuarantine { digest, reason: some_reason() }
+}
+
+/// What stands for the name that the caller would give.
+fn some_host() -> Hostname {
+    Hostname::parse("host", "as-it-would-be.example").expect("it is a name")
 }
