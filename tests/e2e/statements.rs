@@ -3,14 +3,14 @@
 
 use rhone_tests::{
     artifacts::{self, Version},
-    database::{administrator, person},
+    database::person,
     graphql::{Client, unique},
     platform::Platform,
+    statements::Statements,
     story::text,
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 const MANY: usize = 12;
 
@@ -243,13 +243,19 @@ async fn no_row_costs_a_statement_of_its_own() {
 
 /// The statements of one question. What is gathered is gathered for a millisecond: on a busy machine a batch may be cut in two,
 /// and that is no growth, so the best of five counts.
-async fn fewest(client: &Client, log: &Log, query: &str, variables: &Value, (rows, n): (&str, usize)) -> Vec<String> {
+async fn fewest(
+    client: &Client,
+    log: &Statements,
+    query: &str,
+    variables: &Value,
+    (rows, n): (&str, usize),
+) -> Vec<String> {
     let mut fewest: Option<Vec<String>> = None;
     for _ in 0..5 {
-        let before = log.len();
+        let before = log.now();
         let data = client.data(query, variables.clone()).await;
         assert_eq!(data.pointer(rows).and_then(Value::as_array).map(Vec::len), Some(n), "{query}: {data:#}");
-        let statements = log.statements_since(before);
+        let statements = log.since(before);
         if fewest.as_ref().is_none_or(|fewest| statements.len() < fewest.len()) {
             fewest = Some(statements);
         }
@@ -309,47 +315,17 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
         "region": region, "cell": cell })
 }
 
-/// From now on PostgreSQL writes down every statement of this role; the API is started anew, so that every connection does.
-async fn counted_by_postgres(platform: &Platform, role: &str) -> Log {
-    sqlx::query(sqlx::AssertSqlSafe(format!("ALTER ROLE {role} SET log_statement = 'all'")))
-        .execute(&mut administrator(platform).await)
-        .await
-        .expect("the administrator may");
+/// Every statement of this role; the API is started anew, so that every connection is one whose statements are written down.
+async fn counted_by_postgres(platform: &Platform, role: &str) -> Statements {
+    let log = Statements::of_role(platform, role).await;
     let old = platform.kill("serve").await;
     platform.runs_again("serve", old).await;
     let developer = platform.developer();
-    let log = Log(platform.data().join("postgres/postgres.log"));
     let counted = async || {
-        let before = log.len();
+        let before = log.now();
         developer.try_ask("{ viewer { actor } }", json!({})).await.ok()?;
-        (!log.statements_since(before).is_empty()).then_some(())
+        (!log.since(before).is_empty()).then_some(())
     };
     until("the API answers, and its statements are in the log", PATIENCE, counted).await;
     log
-}
-
-/// PostgreSQL's log.
-struct Log(PathBuf);
-
-impl Log {
-    fn len(&self) -> usize {
-        self.read().len()
-    }
-
-    fn read(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.0).unwrap_or_default()).into_owned()
-    }
-
-    /// Without what opens and closes a transaction, and without the question whether the database answers.
-    fn statements_since(&self, before: usize) -> Vec<String> {
-        let text = self.read();
-        let lines = text.get(before..).unwrap_or_default().lines().filter(|line| line.contains("LOG:  "));
-        let said = lines.filter_map(|line| {
-            line.split_once("execute ")
-                .and_then(|(_, rest)| rest.split_once(": "))
-                .or_else(|| line.split_once("statement: "))
-        });
-        let kept = said.map(|(_, sql)| sql.trim().to_owned());
-        kept.filter(|sql| !["BEGIN", "COMMIT", "ROLLBACK", "SELECT 1"].contains(&sql.as_str())).collect()
-    }
 }

@@ -56,12 +56,15 @@ impl Printer {
         println!("{line}");
     }
 
-    /// Prints median, 99th percentile and maximum of some durations.
+    /// Prints median, 99th percentile and maximum of some durations; the 99.9th where there are enough for one.
     pub fn distribution(&self, name: &str, mut samples: Vec<Duration>, p99: Option<Below>) {
         samples.sort_unstable();
         let at = |share: f64| milliseconds(quantile(&samples, share));
         self.figure(&format!("{name} p50"), at(0.5), "ms", samples.len(), None);
         self.figure(&format!("{name} p99"), at(0.99), "ms", samples.len(), p99);
+        if samples.len() >= 1_000 {
+            self.figure(&format!("{name} p99.9"), at(0.999), "ms", samples.len(), None);
+        }
         self.figure(&format!("{name} max"), at(1.0), "ms", samples.len(), None);
     }
 }

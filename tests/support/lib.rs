@@ -29,5 +29,6 @@ pub mod second_region;
 pub mod seeding;
 pub mod signals;
 pub mod sockets;
+pub mod statements;
 pub mod story;
 pub mod wait;

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 pub struct SecondApi {
     /// Where it is.
     pub url: String,
-    _process: Child,
+    process: Child,
 }
 
 impl SecondApi {
@@ -33,10 +33,15 @@ impl SecondApi {
             .kill_on_drop(true)
             .spawn()
             .expect("rhone starts");
-        let second = Self { url: format!("http://{free}"), _process: process };
+        let second = Self { url: format!("http://{free}"), process };
         let look =
             async || http().get(format!("{}/readyz", second.url)).send().await.ok().filter(|got| got.status() == 200);
         until("the second API is ready", PATIENCE, look).await;
         second
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("nobody waited for it")
     }
 }

@@ -1,7 +1,7 @@
 //! `./dev bench api`: the API over a seeded platform. Twenty console queries and ten mutations in an open loop, what the
-//! machine allows beside them, live subscribers, hostile requests, overload and its end, and the loss of one of two API processes. It prints
-//! figures and judges nothing. `RHONE_BENCH_SCALE` is a share of the whole platform, `RHONE_BENCH_SECONDS` the length of a
-//! phase.
+//! machine allows beside them, live subscribers, hostile requests, overload and its end, the loss of one of two API processes,
+//! and how many statements each query costs. It prints figures and judges nothing. `RHONE_BENCH_SCALE` is a share of the whole
+//! platform, `RHONE_BENCH_SECONDS` the length of a phase.
 
 mod hostile;
 mod load;
@@ -10,6 +10,7 @@ mod overload;
 mod phases;
 mod queries;
 mod seeded;
+mod statements;
 mod subjects;
 mod subscribers;
 
@@ -37,6 +38,7 @@ async fn bench() {
     seeded.memory(&print, "after hostile requests");
     overload::double(&seeded, &subjects, length / 4, &print).await;
     phases::kill_one(&seeded, &subjects, length / 4, &print).await;
+    statements::count(&seeded, &subjects, &print).await;
 }
 
 fn setting<T: FromStr>(name: &str, otherwise: T) -> T {

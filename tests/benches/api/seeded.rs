@@ -6,9 +6,8 @@ use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, 
 use rhone_tests::{
     database::administrator,
     figure::Printer,
-    graphql::http,
     platform::Platform,
-    program,
+    second_api::SecondApi,
     seeding::{Scale, sow},
     signals::{self, Paused},
     wait::until,
@@ -16,8 +15,6 @@ use rhone_tests::{
 use sqlx::PgPool;
 use std::{
     fs,
-    net::TcpListener,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -26,15 +23,8 @@ pub(crate) struct Seeded {
     pub(crate) platform: Platform,
     /// Where both API processes answer.
     pub(crate) urls: [String; 2],
-    second: Child,
+    second: SecondApi,
     _paused: Paused,
-}
-
-impl Drop for Seeded {
-    fn drop(&mut self) {
-        let _ = self.second.kill();
-        let _ = self.second.wait();
-    }
 }
 
 impl Seeded {
@@ -49,20 +39,15 @@ impl Seeded {
         fill(&workers, share, print).await;
         let projector = connect(&addresses.projector_url, "rhone bench", 8).await.expect("the database answers");
         project(&platform, &projector, print).await;
-        let (second, url) = second(&platform);
-        let urls = [platform.report().urls.api, url];
-        until("the second API process is ready", Duration::from_mins(1), async || {
-            let answer = http().get(format!("{}/readyz", urls[1])).send().await.ok()?;
-            answer.status().is_success().then_some(())
-        })
-        .await;
+        let second = SecondApi::with(&platform, &[]).await;
+        let urls = [platform.report().urls.api, second.url.clone()];
         Self { platform, urls, second, _paused: paused }
     }
 
     /// What both API processes and PostgreSQL hold.
     pub(crate) fn memory(&self, print: &Printer, when: &str) {
         let first = self.platform.pid("serve");
-        for (name, pid) in [("the first API process", first), ("the second API process", self.second.id())] {
+        for (name, pid) in [("the first API process", first), ("the second API process", self.second.pid())] {
             print.figure(&format!("memory of {name} {when}"), status(pid, "VmRSS:"), "MiB", 1, None);
         }
     }
@@ -85,7 +70,7 @@ impl Seeded {
 
     /// Ends the second process at once, as a machine that fails does.
     pub(crate) fn kill_second(&self) {
-        signals::kill(self.second.id());
+        signals::kill(self.second.pid());
     }
 
     /// Processor time of the first API process so far.
@@ -132,20 +117,6 @@ async fn project(platform: &Platform, pool: &PgPool, print: &Printer) {
     let rate = events as f64 / begun.elapsed().as_secs_f64();
     print.figure("seeded: projected into every read model", rate, "events/s", 1, None);
     sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut database).await.expect("statistics are made");
-}
-
-/// Another API process on the same configuration.
-fn second(platform: &Platform) -> (Child, String) {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
-    let child = Command::new(program::path("rhone"))
-        .args(["serve", "--data"])
-        .arg(platform.data())
-        .env("RHONE_SERVE_LISTEN", free.to_string())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("`rhone serve` starts");
-    (child, format!("http://{free}"))
 }
 
 /// MiB, as the kernel says them under a name.
