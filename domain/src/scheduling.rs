@@ -78,11 +78,14 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
 
 /// The host of the next allocation: the one that runs the fewest of the same deployment, and among those the first, which is
 /// the least busy one.
-pub fn place(hosts: &[HostId], same_deployment: &[Allocation]) -> Option<HostId> {
+pub fn place<'a>(
+    hosts: &[HostId],
+    same_deployment: impl IntoIterator<Item = &'a Allocation> + Clone,
+) -> Option<HostId> {
     let runs = |host: HostId| {
         let here =
             |one: &&Allocation| one.is_alive() && one.planned.as_ref().is_some_and(|planned| planned.host == host);
-        same_deployment.iter().filter(here).count()
+        same_deployment.clone().into_iter().filter(here).count()
     };
     hosts.iter().copied().min_by_key(|host| runs(*host))
 }

@@ -51,7 +51,7 @@ pub struct Deployed {
 }
 
 const OPERATION: &str = "id kind stage ended expectedRouteEpoch epoch healthyDigest reason cancelReason \
-    edges { edge appliedSeq digest } gates { kind state reason } failure { code message expected actual routeChanged }";
+    edges { edge appliedSeq digest } gates { kind state reason evidence } failure { code message expected actual routeChanged }";
 
 impl Tenant {
     /// Opens everything that a deployment needs, owned by whom this client is.

@@ -3,9 +3,11 @@
 
 use super::{
     affordance::{Caller, Outlook},
+    change::Bench,
     context::Ask as _,
     id,
     listed::{Element, Listed},
+    lists::AllocationsOf,
     operation::Gate,
     refusal_code::RefusalCode,
     route_change::Wish,
@@ -23,7 +25,10 @@ use rhone_domain::{
     text::Reason,
     vango_state,
 };
-use rhone_projections::gate_facts::GateFacts;
+use rhone_projections::{
+    authority::allocations::{self, Ended},
+    gate_facts::{GateFacts, Rows},
+};
 use std::collections::BTreeSet;
 
 /// What a gate warned of, taken upon oneself.
@@ -165,7 +170,8 @@ impl RouteChangePlan {
         deployment: DeploymentId,
         kind: Kind,
     ) -> Result<Option<Self>, Fault> {
-        let facts = GateFacts::load(ctx.loaders(), environment, deployment).await?;
+        let running = running(ctx, environment).await?;
+        let facts = GateFacts::load(ctx.loaders(), environment, deployment, running).await?;
         let wish = Wish::shown(kind, facts.environment.state.created.as_ref(), ctx.principal().actor);
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
@@ -205,6 +211,19 @@ impl RouteChangePlan {
         let plans = try_join_all(earlier.into_iter().take(MOST_PLANS).map(plan)).await?;
         Ok(plans.into_iter().flatten().collect())
     }
+}
+
+/// The allocations of an environment that have not ended, as they are shown; gathered over the request.
+pub(crate) async fn running(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Rows, Fault> {
+    let found = ctx.loaders().lists.load_one(AllocationsOf(environment.0, Ended::Excluded)).await;
+    Ok(found.map_err(Fault::internal)?.unwrap_or_default())
+}
+
+/// The same, as they are acted on.
+pub(crate) async fn running_now(bench: &Bench<'_>, environment: EnvironmentId) -> Result<Rows, Fault> {
+    let mut connection = bench.ctx.platform().pool.acquire().await.map_err(Fault::internal)?;
+    let found = allocations::of_environment(&mut connection, environment, None, Ended::Excluded).await;
+    found.map_err(Fault::internal)
 }
 
 /// How many earlier owners are judged for one answer.

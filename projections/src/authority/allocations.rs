@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    aggregate::Aggregate as _,
     allocation::Allocation,
     digest::Digest,
+    envelope::StreamId,
     feed::{Content, EndpointState, Runs},
     host_protocol::{Desired, DesiredSet},
     ids::{AllocationId, CellId, DeploymentId, EnvironmentId, HostId},
     numbers::Version,
 };
+use rhone_eventstore::Loaded;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -64,6 +67,15 @@ pub async fn of_environment(
     .iter()
     .map(read)
     .collect()
+}
+
+/// The same as an append may assert them: what stands in a row is its stream folded, at the version beside it.
+pub fn loaded(rows: impl IntoIterator<Item = (Allocation, Version)>) -> Vec<Loaded<Allocation>> {
+    let loaded = |(state, version): (Allocation, Version)| {
+        let stream = StreamId::new(Allocation::CATEGORY, state.planned.as_ref()?.id.0);
+        Some(Loaded { stream, version, state, last_event: None })
+    };
+    rows.into_iter().filter_map(loaded).collect()
 }
 
 /// One allocation with its version.
