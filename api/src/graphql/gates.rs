@@ -3,7 +3,6 @@
 
 use super::{
     affordance::{Caller, Outlook},
-    change::Bench,
     context::Ask as _,
     id,
     listed::{Element, Listed},
@@ -26,7 +25,7 @@ use rhone_domain::{
     vango_state,
 };
 use rhone_projections::{
-    authority::allocations::{self, Ended},
+    authority::allocations::Ended,
     gate_facts::{GateFacts, Rows},
 };
 use std::collections::BTreeSet;
@@ -213,17 +212,11 @@ impl RouteChangePlan {
     }
 }
 
-/// The allocations of an environment that have not ended, as they are shown; gathered over the request.
+/// The allocations of an environment that have not ended, as the caller sees them; gathered over the request. What is accepted does
+/// not rest on them: the gate that looks at them closes nothing before the route changes.
 pub(crate) async fn running(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Rows, Fault> {
     let found = ctx.loaders().lists.load_one(AllocationsOf(environment.0, Ended::Excluded)).await;
     Ok(found.map_err(Fault::internal)?.unwrap_or_default())
-}
-
-/// The same, as they are acted on.
-pub(crate) async fn running_now(bench: &Bench<'_>, environment: EnvironmentId) -> Result<Rows, Fault> {
-    let mut connection = bench.ctx.platform().pool.acquire().await.map_err(Fault::internal)?;
-    let found = allocations::of_environment(&mut connection, environment, None, Ended::Excluded).await;
-    found.map_err(Fault::internal)
 }
 
 /// How many earlier owners are judged for one answer.
