@@ -2,8 +2,8 @@
 //! acts on it asserts every stream at the version it was read at. Trap: a gate that looks at a read model, or at a stream
 //! that nobody asserts.
 
-use chrono::{DateTime, Utc};
 use crate::authority::allocations;
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::Allocation,
     artifact::Artifact,

@@ -70,7 +70,8 @@ async fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
     let operation = tenant.succeeds(&text(&accepted["operation"]["id"])).await;
     assert_eq!(gate(&operation, "vango_state")["state"], "acknowledged", "and it is on record: {operation:#}");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
-    allocations_are_judged_on_the_digest_that_their_runner_observed(&tenant, &operation, (&green.id, &blue.digest)).await;
+    allocations_are_judged_on_the_digest_that_their_runner_observed(&tenant, &operation, (&green.id, &blue.digest))
+        .await;
 }
 
 /// Judged again where the route changed, and on record as it was then; what stands by makes the way back a matter of no start.

@@ -179,11 +179,7 @@ impl Change for Failover {
 }
 
 /// What the gates look at, of the deployment that owns the traffic.
-async fn facts_of<R: Loads>(
-    from: &R,
-    environment: EnvironmentId,
-    running: Rows,
-) -> Result<GateFacts, R::Error> {
+async fn facts_of<R: Loads>(from: &R, environment: EnvironmentId, running: Rows) -> Result<GateFacts, R::Error> {
     let owner = from.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
     // Without an owner there is nothing to move, and that is refused before any gate is asked.
     let deployment = owner.state.owner.as_ref().map_or(DeploymentId(uuid::Uuid::nil()), |owner| owner.deployment);

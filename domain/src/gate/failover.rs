@@ -5,7 +5,8 @@
 //! hides that sessions begin afresh.
 
 use super::{
-    Code, Facts, Judged, Refusal, allocations, artifact, provider_bindings, residency, route, runtime_services, variables,
+    Code, Facts, Judged, Refusal, allocations, artifact, provider_bindings, residency, route, runtime_services,
+    variables,
 };
 use crate::{
     environment::Rejection,

@@ -19,7 +19,7 @@ use crate::{
     },
     vango_state::Compatibility,
 };
-use Verdict::{Acknowledged, Fail, NeedsAcknowledgement, Pass, Warn};
+use Verdict::{Acknowledged, Awaited, Fail, NeedsAcknowledgement, Pass, Warn};
 use uuid::Uuid;
 
 const BOB: ActorId = ActorId(Uuid::from_u128(0xb0b));
@@ -243,7 +243,7 @@ fn state_that_is_not_on_record_is_not_warm() {
 #[test]
 fn trap_warm_deploy_equals_safe_rollback() {
     let merged = |given: &Given| match given.judged("vango_state") {
-        (Pass | Warn | Acknowledged, _) => None,
+        (Pass | Warn | Awaited | Acknowledged, _) => None,
         (Fail | NeedsAcknowledgement, code) => code,
     };
     let warm = rollback().destroyed();

@@ -15,7 +15,8 @@ use crate::{
     route_owner::Event as Routed,
     story::{
         BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation, at, because,
-        crashed, edge, gate_facts, opened, owner, planned, promotable, ready, requested, saw,
+        bindings::shared_services, crashed, edge, gate_facts, opened, owner, planned, promotable, ready, requested,
+        saw,
     },
 };
 
@@ -37,11 +38,16 @@ impl Given {
         let (operation, owner) = (fold::<Operation>(&self.operation), fold(&self.owner));
         let requested = operation.requested.clone().unwrap_or_else(|| requested(Kind::Promotion, Epoch(1)));
         let change = requested.work.route_change().expect("a promotion or rollback");
-        let (environment, allocations) = (&self.environment(), &self.allocations);
+        let (environment, allocations, services) = (&self.environment(), &self.allocations, &shared_services());
         next(&World {
             now: self.now,
             operation: &operation,
-            facts: Facts { environment, allocations, ..gate_facts(&requested, change, &owner, &self.deployment) },
+            facts: Facts {
+                environment,
+                allocations,
+                services,
+                ..gate_facts(&requested, change, &owner, &self.deployment)
+            },
             hosts: &self.hosts,
             edges: &self.edges,
             left: &[],
@@ -57,8 +63,9 @@ impl Given {
     fn gates(&self) -> Vec<Gate> {
         let (requested, owner) = (requested(Kind::Promotion, Epoch(1)), fold(&self.owner));
         let change = requested.work.route_change().expect("a promotion");
-        let (environment, allocations) = (&self.environment(), &self.allocations);
-        let facts = Facts { environment, allocations, ..gate_facts(&requested, change, &owner, &self.deployment) };
+        let (environment, allocations, services) = (&self.environment(), &self.allocations, &shared_services());
+        let facts =
+            Facts { environment, allocations, services, ..gate_facts(&requested, change, &owner, &self.deployment) };
         gate::gates(&gate::judge(&facts))
     }
 

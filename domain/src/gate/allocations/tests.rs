@@ -14,8 +14,8 @@ use crate::{
         planned, promotable, ready, requested,
     },
 };
-use uuid::Uuid;
 use Verdict::{Awaited, Pass};
+use uuid::Uuid;
 
 fn order(n: u128) -> Planned {
     planned(allocation(n), GREEN, Epoch(1))
