@@ -182,7 +182,7 @@ impl Tenant {
 
     /// The same; none while the API does not answer.
     pub async fn allocations_now(&self, environment: &Environment) -> Option<Vec<Value>> {
-        let query = "query($id: ID!) { environment(id: $id) { allocations(ended: true) { id state artifactDigest verifiedDigest \
+        let query = "query($id: ID!) { environment(id: $id) { allocations(ended: true) { id state failureCause artifactDigest verifiedDigest \
             restarts hostId regionId cellId sessionsEnded drainDeadline } } }";
         let answer = self.client.try_ask(query, json!({ "id": environment.id })).await.ok()?;
         answer["data"]["environment"]["allocations"].as_array().cloned()

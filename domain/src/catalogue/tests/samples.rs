@@ -160,6 +160,7 @@ fn hosts() -> Vec<host::Event> {
             note: because("rebooted, then checked by hand"),
             at: at(9),
         }),
+        host::Event::Retired { reason: because("its board burnt") },
     ]
 }
 
