@@ -10,6 +10,7 @@ use crate::{
     numbers::Epoch,
     text::{Reason, Slug},
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +21,12 @@ use std::{
 mod rejection;
 mod replicas;
 mod residency;
+mod standing;
 
 pub use rejection::Rejection;
 pub use replicas::Replicas;
 pub use residency::{DataTopology, Enabled, Residency};
+pub use standing::{Seen, Standing, TRANSITIONS, Withdrawn};
 
 words! {
     /// What an environment is for.
@@ -56,6 +59,9 @@ pub struct Environment {
     pub residency: Residency,
     /// Where it may be moved to, besides its home region.
     pub regions: BTreeMap<RegionId, Enabled>,
+    /// Where it might have been moved to once.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub withdrawn: BTreeMap<RegionId, Withdrawn>,
 }
 
 /// What promotions to an environment need.
@@ -167,6 +173,8 @@ pub enum Command {
         serving: Option<RegionId>,
         /// Why.
         reason: Reason,
+        /// When.
+        at: DateTime<Utc>,
     },
 }
 
@@ -214,7 +222,12 @@ pub enum Event {
     RegionEnabled(Enabled),
     /// It may be moved there no longer.
     #[serde(rename = "environment.region_disabled")]
-    RegionDisabled { region: RegionId, reason: Reason },
+    RegionDisabled {
+        region: RegionId,
+        reason: Reason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<DateTime<Utc>>,
+    },
 }
 
 impl aggregate::Event for Event {
@@ -256,7 +269,7 @@ impl Aggregate for Environment {
             Command::SetSleepPolicy(policy) => Ok(vec![Event::SleepPolicySet(policy)]),
             Command::SetResidency { residency, reason } => self.set_residency(residency, reason),
             Command::EnableRegion(enabled) => self.enable_region(enabled),
-            Command::DisableRegion { region, serving, reason } => self.disable_region(region, serving, reason),
+            Command::DisableRegion { region, serving, reason, at } => self.disable_region(region, serving, reason, at),
         }
     }
 
@@ -272,8 +285,8 @@ impl Aggregate for Environment {
             }
             Event::SleepPolicySet(policy) => self.sleep = *policy,
             Event::ResidencySet { residency, .. } => self.residency = residency.clone(),
-            Event::RegionEnabled(enabled) => drop(self.regions.insert(enabled.region, *enabled)),
-            Event::RegionDisabled { region, .. } => drop(self.regions.remove(region)),
+            Event::RegionEnabled(enabled) => self.enabled(enabled),
+            Event::RegionDisabled { region, reason, at } => self.disabled(*region, reason, *at),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! button is pressed, judged when the operation is accepted, and judged again at its steps. Trap: one gate that answers two
 //! questions; what is true of the state says nothing about the database.
 
+pub(crate) mod allocations;
 mod approval;
 pub(crate) mod artifact;
 mod code;
@@ -18,6 +19,7 @@ mod wake_replay;
 
 use crate::{
     aggregate::Rejection,
+    allocation::Allocation,
     artifact_facts::ArtifactFacts,
     database_impact::DatabaseImpact,
     deploy_impact::{self, DeployImpact, Sessions},
@@ -34,6 +36,7 @@ use crate::{
 };
 use std::fmt;
 
+pub use allocations::rests_on;
 pub use code::Code;
 
 /// All that the gates look at, folded from streams whose versions the append asserts.
@@ -61,6 +64,9 @@ pub struct Facts<'a> {
     pub services: &'a RuntimeServices,
     /// Its sets of variables and secrets.
     pub variables: &'a Variables,
+    /// Every allocation of that deployment in that environment. How they fare says when the route changes, and never to whom: of
+    /// all gates only `allocations` looks at them.
+    pub allocations: &'a [Allocation],
 }
 
 /// A gate, and the refusal it amounts to when it is closed.
@@ -95,7 +101,7 @@ pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     judged.push(residency::of(facts.environment, facts.requested.region));
     judged.extend([generated::judge(facts), state::judge(facts), database::judge(facts)]);
     judged.extend([provider_bindings::judge(facts), variables::judge(facts), runtime_services::judge(facts)]);
-    judged.extend([wake_replay::judge(facts), approval::judge(facts)]);
+    judged.extend([wake_replay::judge(facts), approval::judge(facts), allocations::judge(facts)]);
     judged
 }
 

@@ -10,6 +10,7 @@ use crate::{
     actor::{UnknownWord, words},
     aggregate::{self, Aggregate},
     ids::{CellId, HostId, OperationId, RegionId},
+    scheduling::HOST_LOST,
     text::{Name, Reason, Slug},
 };
 use chrono::{DateTime, Utc};
@@ -25,6 +26,8 @@ words! {
         Cordoned = "cordoned",
         /// None are added, and those that run are being moved away.
         Draining = "draining",
+        /// It never comes back: what ran on it is lost, and its runner is not heard any more.
+        Retired = "retired",
     }
 }
 
@@ -108,6 +111,15 @@ pub enum Command {
     },
     /// Its system is as it should be.
     ConfirmUpgrade(Upgrade),
+    /// It never comes back.
+    Retire {
+        /// Why.
+        reason: Reason,
+        /// When its runner was heard last, if ever.
+        seen_at: Option<DateTime<Utc>>,
+        /// When this is asked.
+        at: DateTime<Utc>,
+    },
 }
 
 aggregate::commands!(Command {
@@ -117,6 +129,7 @@ aggregate::commands!(Command {
     Command::SetCapacity { .. } => "host.set_capacity",
     Command::BeginDrain { .. } => "host.begin_drain",
     Command::ConfirmUpgrade(_) => "host.confirm_upgrade",
+    Command::Retire { .. } => "host.retire",
 });
 
 /// What happened.
@@ -150,6 +163,9 @@ pub enum Event {
     /// Its system is as it should be, by an operator's word.
     #[serde(rename = "host.upgrade_confirmed")]
     UpgradeConfirmed(Upgrade),
+    /// It never comes back.
+    #[serde(rename = "host.retired")]
+    Retired { reason: Reason },
 }
 
 impl aggregate::Event for Event {
@@ -160,6 +176,7 @@ impl aggregate::Event for Event {
         ("host.capacity_set", 1),
         ("host.drain_begun", 1),
         ("host.upgrade_confirmed", 1),
+        ("host.retired", 1),
     ];
 }
 
@@ -199,6 +216,10 @@ impl Aggregate for Host {
                 self.held_by = Some(*by);
             }
             Event::UpgradeConfirmed(upgrade) => self.upgrade = Some(upgrade.clone()),
+            Event::Retired { .. } => {
+                self.state = Some(State::Retired);
+                self.held_by = None;
+            }
         }
     }
 }
@@ -213,6 +234,7 @@ impl Host {
     pub fn may_take(&self, held: u32) -> Result<(), Rejection> {
         match self.state {
             None => Err(Rejection::NotFound),
+            Some(State::Retired) => Err(Rejection::Retired),
             Some(state @ (State::Cordoned | State::Draining)) => Err(Rejection::TakesNone { state }),
             Some(State::Active) if held >= self.capacity() => Err(Rejection::Full { capacity: self.capacity() }),
             Some(State::Active) => Ok(()),
@@ -222,6 +244,9 @@ impl Host {
     fn decide_registered(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         match command {
             Command::Create(_) => Err(Rejection::Exists),
+            Command::Retire { .. } if self.state == Some(State::Retired) => Ok(vec![]),
+            _ if self.state == Some(State::Retired) => Err(Rejection::Retired),
+            Command::Retire { reason, seen_at, at } => retire(reason, seen_at, at),
             Command::Cordon { reason, by } => self.cordon(reason, by),
             Command::Uncordon { reason, by } => self.uncordon(reason, by),
             Command::SetCapacity { allocations } if allocations > MOST_CAPACITY => Err(Rejection::TooLarge),
@@ -239,6 +264,7 @@ impl Host {
                 Err(Rejection::HeldByDrain { by: holder })
             }
             (Some(State::Cordoned | State::Draining), _) => Ok(vec![]),
+            (Some(State::Retired), _) => Err(Rejection::Retired),
             (Some(State::Active) | None, _) => Ok(vec![Event::Cordoned { reason, by }]),
         }
     }
@@ -260,6 +286,7 @@ impl Host {
             (Some(State::Draining | State::Cordoned), Some(holder)) if holder != by => {
                 Err(Rejection::HeldByDrain { by: holder })
             }
+            (Some(State::Retired), _) => Err(Rejection::Retired),
             (Some(State::Cordoned), _) => Ok(vec![Event::DrainBegun { by }]),
             (Some(State::Active | State::Draining) | None, _) => Err(Rejection::NotCordoned),
         }
@@ -273,6 +300,14 @@ impl Host {
             }
             _ => Err(Rejection::NotDraining),
         }
+    }
+}
+
+/// A host that is heard is drained; only one that was silent for as long as makes it lost is given up.
+fn retire(reason: Reason, seen_at: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+    match seen_at.map(|seen| at - seen).filter(|silence| *silence < HOST_LOST) {
+        Some(silence) => Err(Rejection::Heard { seconds: silence.num_seconds() }),
+        None => Ok(vec![Event::Retired { reason }]),
     }
 }
 

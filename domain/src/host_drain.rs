@@ -90,6 +90,9 @@ pub fn next(world: &World<'_>) -> Step {
         return release(world, requested, "the drain was cancelled")
             .map_or(Step::Cancel, |undo| Step::Do(Act::Undo(undo)));
     }
+    if world.host.state == Some(host::State::Retired) {
+        return fail(stage, "HOST_RETIRED", "the host was retired: what ran on it is lost, and replaced elsewhere");
+    }
     if stage != Stage::Requested && world.host.state == Some(host::State::Active) {
         return fail(stage, "UNCORDONED", "somebody let the host take allocations again");
     }
@@ -281,7 +284,7 @@ fn overdue(stage: Stage) -> Step {
 
 /// Past the cordon a failure leaves the host as it is, and says so: to let it go again is a person's decision.
 fn fail(stage: Stage, code: &str, message: &str) -> Step {
-    let left = if code == "UNCORDONED" {
+    let left = if matches!(code, "UNCORDONED" | "HOST_RETIRED") {
         "the drain ends here"
     } else if stage == Stage::Evacuating {
         "the host stays cordoned and goes on serving; replacements stay"

@@ -10,15 +10,14 @@ use crate::{
     allocation::{Allocation, Placement, Planned, State, because},
     deployment::Validated,
     edge_status::EdgeStatus,
-    environment::Replicas,
     feed::Owner,
-    gate::{self, Facts},
+    gate::{self, Facts, allocations},
     ids::{AllocationId, HostId},
     numbers::{Epoch, seconds},
-    operation::{EdgeProof, Evidence, Failure, Operation, Requested, RouteChange, Stage, Work},
+    operation::{EdgeProof, Evidence, Failure, Gate, Operation, Requested, RouteChange, Stage, Work},
     process,
     region_failover::Failover,
-    route_owner::{self, Change, Opened, Place, RouteOwner},
+    route_owner::{self, Change, Opened},
     scheduling,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -38,10 +37,6 @@ pub struct World<'a> {
     pub operation: &'a Operation,
     /// What its gates look at.
     pub facts: Facts<'a>,
-    /// How many ready allocations the environment wants of its owner.
-    pub replicas: Replicas,
-    /// Every allocation of that deployment in that environment.
-    pub allocations: &'a [Allocation],
     /// Hosts of the cell that reported lately, the least busy first.
     pub hosts: &'a [HostId],
     /// The region's edges that reported within [`EDGE_LIVE`].
@@ -57,8 +52,9 @@ pub struct World<'a> {
 pub enum Act {
     /// Start an allocation.
     Plan(Planned),
-    /// Change the route, and enter route_cas and edge_propagating in the same append.
-    ChangeRoute(route_owner::Command),
+    /// Change the route, and enter route_cas and edge_propagating in the same append, with the gates on record as they were judged
+    /// for it.
+    ChangeRoute(route_owner::Command, Vec<Gate>),
 }
 
 /// What to do next.
@@ -100,35 +96,34 @@ fn check(world: &World<'_>, requested: &Requested) -> Step {
 }
 
 fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
-    if let Some(refusal) = gate::closed(&gate::judge(&world.facts)) {
+    let judged = gate::judge(&world.facts);
+    if let Some(refusal) = gate::closed(&judged) {
         return Step::Fail(refusal.failure());
     }
-    let here = allocations_of(world);
-    let state = |wanted: State| here.iter().filter(move |a| a.state == Some(wanted));
-    let ready = here.iter().filter(|one| is_verified(one, change)).count();
-    let wanted = usize::from(world.replicas.0);
-    match (ready >= wanted, world.now < requested.deadline) {
-        (true, true) => return change_route(world, requested, change),
-        (true, false) => return overdue(world, "DEADLINE_PASSED", "the deadline passed before the route had changed"),
-        (false, false) => {
-            let words = "the allocations of this deployment did not all become ready in time";
-            let mut failure = failure(world, "ALLOCATION_NOT_READY", words);
-            failure.expected = Some(format!("{wanted} ready"));
-            failure.actual = Some(format!("{ready} ready"));
-            return Step::Fail(because(failure, failed_for(&here, change)));
-        }
-        (false, true) => {}
+    let meant = allocations::meant(&world.facts);
+    match (allocations::settle(&world.facts).refusal, world.now < requested.deadline) {
+        (None, true) => change_route(world, requested, change, gate::gates(&judged)),
+        (None, false) => overdue(world, "DEADLINE_PASSED", "the deadline passed before the route had changed"),
+        (Some(short), false) => Step::Fail(because(short.failure(), failed_for(&meant, change))),
+        (Some(_), true) => start_or_await(world, change, &meant),
     }
-    let on_their_way = [State::Planned, State::Pulling, State::Starting].map(|on_its_way| state(on_its_way).count());
-    if ready + on_their_way.iter().sum::<usize>() >= wanted {
+}
+
+/// Too few are ready yet: as many are started as are not on their way already.
+fn start_or_await(world: &World<'_>, change: &RouteChange, meant: &[&Allocation]) -> Step {
+    let coming = |one: &&&Allocation| {
+        let on_its_way = matches!(one.state, Some(State::Planned | State::Pulling | State::Starting));
+        on_its_way || gate::rests_on(one, world.facts.requested, world.facts.owner)
+    };
+    if meant.iter().filter(coming).count() >= usize::from(world.facts.environment.replicas.0) {
         return Step::Wait("an allocation is on its way");
     }
-    let failed = failed_for(&here, change);
+    let failed = failed_for(meant, change);
     if failed.len() >= FAILED_ALLOCATIONS {
         let failure = failure(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
         return Step::Fail(because(failure, failed));
     }
-    match (scheduling::place(world.hosts, &here), world.facts.deployment.validated.as_ref()) {
+    match (scheduling::place(world.hosts, meant.iter().copied()), world.facts.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
             let min_epoch = change.expected_epoch.next();
             let placement = Placement { id: world.new_allocation, host, min_epoch };
@@ -140,8 +135,8 @@ fn start(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step
 }
 
 /// Those that failed for this change.
-fn failed_for<'a>(here: &'a [Allocation], change: &RouteChange) -> Vec<&'a Allocation> {
-    here.iter().filter(|one| one.state == Some(State::Failed) && planned_for(one, change)).collect()
+fn failed_for<'a>(meant: &[&'a Allocation], change: &RouteChange) -> Vec<&'a Allocation> {
+    meant.iter().copied().filter(|one| one.state == Some(State::Failed) && planned_for(one, change)).collect()
 }
 
 /// Whether it was planned for a change decided on the same epoch; what failed in an earlier life says nothing about this one.
@@ -149,7 +144,7 @@ fn planned_for(allocation: &Allocation, change: &RouteChange) -> bool {
     allocation.planned.as_ref().is_some_and(|planned| planned.min_epoch == change.expected_epoch.next())
 }
 
-fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) -> Step {
+fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange, gates: Vec<Gate>) -> Step {
     let Some(validated) = world.facts.deployment.validated.as_ref() else {
         return Step::Wait("the deployment is not validated");
     };
@@ -160,12 +155,13 @@ fn change_route(world: &World<'_>, requested: &Requested, change: &RouteChange) 
         at: world.now,
         drain_until: world.now + seconds(change.drain.drain_seconds),
     };
-    Step::Do(Act::ChangeRoute(match (&requested.work, &requested.reason) {
+    let command = match (&requested.work, &requested.reason) {
         (Work::RegionFailover(failover), _) => route_owner::Command::Move(failover.relocation(requested.id, world.now)),
         (Work::Rollback(_), Some(reason)) => route_owner::Command::RollBack { change: wanted, reason: reason.clone() },
         (Work::Promotion(_), _) => route_owner::Command::Promote(wanted),
         _ => return overdue(world, "REASON_MISSING", "a rollback has a reason"),
-    }))
+    };
+    Step::Do(Act::ChangeRoute(command, gates))
 }
 
 /// Who will own the traffic.
@@ -184,32 +180,6 @@ fn future_owner(change: &RouteChange, validated: &Validated) -> Owner {
 fn lane_of(world: &World<'_>) -> Opened {
     let lane = world.facts.owner.lane().expect("a closed route's gate ends the operation before this");
     failover_of(world).map_or_else(|| lane.clone(), |failover| lane.at(failover.to))
-}
-
-/// The allocations that count for it. What the deployment has elsewhere, or with another set of variables, serves nobody here,
-/// and what became of it says nothing about these.
-fn allocations_of(world: &World<'_>) -> Vec<Allocation> {
-    let (place, change) = (lane_of(world).place(), world.facts.change);
-    world.allocations.iter().filter(|one| counts(one, change, place)).cloned().collect()
-}
-
-/// Whether an allocation runs exactly what shall own the traffic, where it shall be served, and not only to prove a region.
-fn counts(one: &Allocation, change: &RouteChange, place: Place) -> bool {
-    let meant =
-        |planned: &Planned| planned.proves.is_none() && planned.place() == place && planned.runs() == change.runs();
-    one.planned.as_ref().is_some_and(meant)
-}
-
-/// Whether its runner has verified the bytes that shall own the traffic, and it answers.
-fn is_verified(one: &Allocation, change: &RouteChange) -> bool {
-    one.state == Some(State::Ready) && one.verified == Some(change.artifact)
-}
-
-/// Whether a change of route rests on this allocation: its append asserts as many of these as are wanted.
-pub fn rests_on(one: &Allocation, requested: &Requested, owner: &RouteOwner) -> bool {
-    let to = requested.work.failover().map(|failover| failover.to).or_else(|| owner.place());
-    let change = requested.work.route_change();
-    change.zip(to).is_some_and(|(change, place)| counts(one, change, place) && is_verified(one, change))
 }
 
 fn failover_of<'a>(world: &World<'a>) -> Option<&'a Failover> {

@@ -4,7 +4,7 @@
 //! less and less often. A sleeping owner keeps nothing, and what a wake has started is left alone.
 
 use crate::{
-    allocation::{Allocation, State},
+    allocation::{self, Allocation, Cause, State},
     environment::{DrainPolicy, Replicas},
     ids::{AllocationId, DeploymentId, HostId, OperationId},
     numbers::seconds,
@@ -78,13 +78,22 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
 
 /// The host of the next allocation: the one that runs the fewest of the same deployment, and among those the first, which is
 /// the least busy one.
-pub fn place(hosts: &[HostId], same_deployment: &[Allocation]) -> Option<HostId> {
+pub fn place<'a>(
+    hosts: &[HostId],
+    same_deployment: impl IntoIterator<Item = &'a Allocation> + Clone,
+) -> Option<HostId> {
     let runs = |host: HostId| {
         let here =
             |one: &&Allocation| one.is_alive() && one.planned.as_ref().is_some_and(|planned| planned.host == host);
-        same_deployment.iter().filter(here).count()
+        same_deployment.clone().into_iter().filter(here).count()
     };
     hosts.iter().copied().min_by_key(|host| runs(*host))
+}
+
+/// What is told of an allocation whose host was retired.
+pub fn lost_with_its_host() -> allocation::Command {
+    let reason = "its host was retired, and will not come back".to_owned();
+    allocation::Command::ReportFailed { reason, cause: Some(Cause::HostLost) }
 }
 
 /// Which are too many: first what is not ready yet, then the newest, because the oldest hold the sessions of longest standing.

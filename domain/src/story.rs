@@ -375,7 +375,7 @@ static VARIABLES: LazyLock<crate::variables::Variables> = LazyLock::new(Default:
 static FACTS: LazyLock<ArtifactFacts> = LazyLock::new(facts);
 
 /// The gates of a promotion and of a rollback, in the order in which they are judged.
-pub(crate) const GATES: [&str; 12] = [
+pub(crate) const GATES: [&str; 13] = [
     "artifact",
     "route_epoch",
     "route_policy",
@@ -388,6 +388,7 @@ pub(crate) const GATES: [&str; 12] = [
     "runtime_services",
     "wake_replay",
     "approval",
+    "allocations",
 ];
 
 /// What gates look at: a production without a policy, a database that nobody touched, and artifacts that keep the same.
@@ -409,5 +410,6 @@ pub(crate) fn gate_facts<'a>(
         providers: &PROVIDERS,
         services: &SERVICES,
         variables: &VARIABLES,
+        allocations: &[],
     }
 }

@@ -142,7 +142,8 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             | host::Event::Uncordoned { .. }
             | host::Event::CapacitySet { .. }
             | host::Event::DrainBegun { .. }
-            | host::Event::UpgradeConfirmed(_) => return Ok(None),
+            | host::Event::UpgradeConfirmed(_)
+            | host::Event::Retired { .. } => return Ok(None),
         },
         _ => return Ok(None),
     }))

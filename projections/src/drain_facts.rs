@@ -4,10 +4,8 @@
 
 use crate::authority::allocations::{self, Ended};
 use rhone_domain::{
-    aggregate::Aggregate as _,
     allocation::{Allocation, State},
     drain::{Drain, Facts},
-    envelope::StreamId,
     environment::Environment,
     ids::{DeploymentId, EnvironmentId},
     route_owner::RouteOwner,
@@ -49,11 +47,7 @@ impl DrainFacts {
         let owner = door.load::<RouteOwner>(environment).await?;
         let rows = allocations::of_environment(connection, environment, Some(deployment), Ended::Included).await?;
         let environment = door.load::<Environment>(environment).await?;
-        let loaded = rows.into_iter().filter_map(|(state, version)| {
-            let stream = StreamId::new(Allocation::CATEGORY, state.planned.as_ref()?.id.0);
-            Some(Loaded { stream, version, state, last_event: None })
-        });
-        let loaded = loaded.collect::<Vec<_>>();
+        let loaded = allocations::loaded(rows);
         let allocations = loaded.iter().map(|one| one.state.clone()).collect();
         Ok(Self { environment, owner, allocations, loaded })
     }

@@ -2,15 +2,18 @@
 //! acts on it asserts every stream at the version it was read at. Trap: a gate that looks at a read model, or at a stream
 //! that nobody asserts.
 
+use crate::authority::allocations;
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    allocation::Allocation,
     artifact::Artifact,
     artifact_facts::ArtifactFacts,
     deployment::Deployment,
     environment::Environment,
-    gate::Facts,
+    gate::{Facts, rests_on},
     ids::{ArtifactId, DeploymentId, EnvironmentId, OperationId},
     migrations::Migrations,
+    numbers::Version,
     operation::Requested,
     promotion::Ask,
     provider_binding::ProviderBindings,
@@ -42,16 +45,23 @@ pub struct GateFacts {
     pub providers: Loaded<ProviderBindings>,
     /// Its runtime services.
     pub services: Loaded<RuntimeServices>,
+    /// Every allocation of the deployment there, as the rows say that their appends write.
+    pub allocations: Vec<Allocation>,
+    loaded: Vec<Loaded<Allocation>>,
 }
 
+/// Allocations of an environment with their versions.
+pub type Rows = Vec<(Allocation, Version)>;
+
 impl GateFacts {
-    /// As the log has them now.
+    /// As the log has them now, beside these allocations of the environment, of which those of the deployment count.
     pub async fn load<R: Loads>(
         from: &R,
         environment: EnvironmentId,
         deployment: DeploymentId,
+        allocations: Rows,
     ) -> Result<Self, R::Error> {
-        Self::with(from, environment, from.load::<Deployment>(deployment)).await
+        Self::with(from, environment, from.load::<Deployment>(deployment), allocations).await
     }
 
     /// With a deployment that was loaded before, or is only about to be appended.
@@ -59,8 +69,9 @@ impl GateFacts {
         from: &R,
         environment: EnvironmentId,
         deployment: Loaded<Deployment>,
+        allocations: Rows,
     ) -> Result<Self, R::Error> {
-        Self::with(from, environment, async { Ok(deployment) }).await
+        Self::with(from, environment, async { Ok(deployment) }, allocations).await
     }
 
     /// What does not depend on anything is read at once, and then the bytes: two rounds, however many streams.
@@ -68,6 +79,7 @@ impl GateFacts {
         from: &R,
         environment: EnvironmentId,
         deployment: impl Future<Output = Result<Loaded<Deployment>, R::Error>> + Send,
+        allocations: Rows,
     ) -> Result<Self, R::Error> {
         let (deployment, owner, settings, migrations, variables, providers, services) = tokio::try_join!(
             deployment,
@@ -82,7 +94,23 @@ impl GateFacts {
         let present = owner.state.owner.as_ref().zip(owner.state.lane());
         let present = present.map(|(present, lane)| ArtifactId::of(lane.workspace, present.artifact));
         let (next, present) = tokio::try_join!(artifact(from, next), artifact(from, present))?;
-        Ok(Self { owner, deployment, variables, environment: settings, migrations, next, present, providers, services })
+        let of = deployment.state.created.as_ref().map(|created| created.id);
+        let its = |(one, _): &(Allocation, Version)| one.planned.as_ref().map(|planned| planned.deployment) == of;
+        let loaded = allocations::loaded(allocations.into_iter().filter(its));
+        let allocations = loaded.iter().map(|one| one.state.clone()).collect();
+        Ok(Self {
+            owner,
+            deployment,
+            variables,
+            environment: settings,
+            migrations,
+            next,
+            present,
+            providers,
+            services,
+            allocations,
+            loaded,
+        })
     }
 
     /// What is asked, as these streams have it; none while there is no route or no deployment.
@@ -106,10 +134,12 @@ impl GateFacts {
             providers: &self.providers.state,
             services: &self.services.state,
             variables: &self.variables.state,
+            allocations: &self.allocations,
         })
     }
 
-    /// Lets the append fail if any of them has changed.
+    /// Lets the append fail if any of them has changed, but for the allocations: how they fare changes all the time, and nothing
+    /// but the change of the route itself rests on it.
     pub fn assert(&self, unit: &mut Unit) {
         unit.assert(&self.owner);
         unit.assert(&self.deployment);
@@ -121,6 +151,12 @@ impl GateFacts {
         for artifact in [&self.next, &self.present].into_iter().flatten() {
             unit.assert(artifact);
         }
+    }
+
+    /// The same for the append that changes the route: of the allocations it rests on, as many as are wanted.
+    pub fn assert_ready(&self, requested: &Requested, unit: &mut Unit) {
+        let ready = self.loaded.iter().filter(|one| rests_on(&one.state, requested, &self.owner.state));
+        ready.take(self.environment.state.replicas.0.into()).for_each(|one| unit.assert(one));
     }
 }
 

@@ -1,7 +1,9 @@
 //! When each host's runner was heard last: a plain table, not an event. Writer: the API's runner endpoint.
 
+use chrono::{DateTime, Utc};
 use rhone_domain::ids::HostId;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 /// Its runner was heard now.
 pub async fn record(pool: &PgPool, host: HostId) -> Result<(), sqlx::Error> {
@@ -13,4 +15,12 @@ pub async fn record(pool: &PgPool, host: HostId) -> Result<(), sqlx::Error> {
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// When the runner of each of these was heard last; those of which nothing was ever heard are left out.
+pub async fn of(connection: &mut PgConnection, hosts: &[HostId]) -> Result<Vec<(HostId, DateTime<Utc>)>, sqlx::Error> {
+    let hosts: Vec<Uuid> = hosts.iter().map(|host| host.0).collect();
+    let seen: Vec<(Uuid, DateTime<Utc>)> =
+        sqlx::query_as("SELECT host, seen_at FROM status.hosts_seen($1)").bind(hosts).fetch_all(connection).await?;
+    Ok(seen.into_iter().map(|(host, at)| (HostId(host), at)).collect())
 }

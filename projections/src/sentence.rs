@@ -55,6 +55,7 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         "host.cordoned" => format!("The host takes no new allocations: {}.", p("/reason")),
         "host.uncordoned" => format!("The host takes allocations again: {}.", p("/reason")),
         "host.capacity_set" => format!("The host may hold {} allocations.", p("/allocations")),
+        "host.retired" => format!("The host was retired for good: {}.", p("/reason")),
         "host.drain_begun" => "What runs on the host is being moved away.".to_owned(),
         "host.upgrade_confirmed" => {
             format!("The host runs {} with runner {}: {}.", p("/os"), p("/runner"), p("/note"))

@@ -141,7 +141,9 @@ impl ArtifactError {
     fn pull(error: PullError) -> Self {
         match error {
             PullError::Unknown => Self::Refused("the control plane does not have the artifact".to_owned()),
-            PullError::Transport(_) | PullError::Status(_) | PullError::SecretMissing(_) => Self::Unreachable(error),
+            PullError::Transport(_) | PullError::Status(_) | PullError::Forbidden(_) | PullError::SecretMissing(_) => {
+                Self::Unreachable(error)
+            }
         }
     }
 }

@@ -41,6 +41,9 @@ pub(crate) enum PullError {
     /// An answer that may be another one later.
     #[error("the control plane answered {0}")]
     Status(StatusCode),
+    /// This host or its token is not wanted any more.
+    #[error("the control plane refused: {0}")]
+    Forbidden(String),
     /// There is no such artifact for this host.
     #[error("the control plane does not have the artifact")]
     Unknown,
@@ -87,6 +90,10 @@ impl ControlPlane {
         let answer = send(self.client.get(url).bearer_auth(&self.token.0).timeout(WAIT + ANSWER)).await?;
         if matches!(answer.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT) {
             return Ok(None);
+        }
+        if answer.status() == StatusCode::FORBIDDEN {
+            let refusal: Refusal = answer.json().await.map_err(PullError::Transport)?;
+            return Err(PullError::Forbidden(refusal.message));
         }
         let set: DesiredSet = expect_success(answer)?.json().await.map_err(PullError::Transport)?;
         Ok((set.etag != etag).then_some(set))

@@ -83,7 +83,10 @@ async fn a_day_at_the_command_line() {
 
 async fn promoted_and_rolled_back(desk: &Desk<'_>, tenant: &Tenant, (blue, green): (&str, &str)) {
     let asked = desk.ends(2, &["promote", blue]).await;
-    assert!(asked.contains("pass  artifact") && asked.contains("say --yes"), "gates are shown, nobody agrees: {asked}");
+    assert!(
+        asked.contains("pass    artifact") && asked.contains("awaited allocations") && asked.contains("say --yes"),
+        "gates are shown, nobody agrees: {asked}"
+    );
     desk.ends(0, &["promote", blue, "--dry-run"]).await;
     assert!(tenant.owner().await["deploymentId"].is_null(), "nothing was done yet");
     let told = desk.ends(0, &["promote", blue, "--yes"]).await;

@@ -56,6 +56,7 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
         "LogLine" => (Tenants, "app(id: \"appId\") { logs(first: 1) { nodes $ } }"),
         "RecordedMigration" => (Tenants, "environment(id: \"environmentId\") { migrations $ }"),
         "EnabledRegion" => (Tenants, "environment(id: \"environmentId\") { regions $ }"),
+        "RegionStanding" => (Tenants, "environment(id: \"environmentId\") { regionStandings $ }"),
         "ProviderBinding" => (Tenants, "environment(id: \"environmentId\") { providerBindings $ }"),
         "RuntimeServiceBinding" => (Tenants, "environment(id: \"environmentId\") { runtimeServiceBindings $ }"),
         "Binding" => (Tenants, "environment(id: \"environmentId\") { providerBindings { binding $ } }"),

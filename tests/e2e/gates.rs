@@ -43,7 +43,7 @@ fn promote(tenant: &Tenant, deployment: &str, acknowledged: &[&str]) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
     let platform = Platform::shared().await;
-    let tenant = Tenant::open(platform, platform.developer()).await;
+    let tenant = Tenant::open_draining(platform, platform.developer(), 120).await;
     let green = tenant.deploy(Version::Green).await;
     let blue = tenant.deploy(Version::Blue).await;
     let first = tenant.client.done("deploymentPromote", "__typename", promote(&tenant, &green.id, &[])).await;
@@ -54,6 +54,9 @@ async fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
     assert_eq!((&shown["impact"]["word"], &shown["impact"]["state"]), (&json!("COLD"), &json!("INCOMPATIBLE")));
     assert_eq!(gate(&shown, "vango_state")["state"], "needs_acknowledgement");
     assert_eq!(gate(&shown, "database")["state"], "pass", "the database is another gate");
+    let awaited = gate(&shown, "allocations");
+    assert_eq!(awaited["state"], "awaited", "it closes no button: {awaited}");
+    assert!(text(&awaited["reason"]).starts_with("0 of 1 ready"), "{awaited}");
 
     let refused = tenant.client.refused("deploymentPromote", "__typename", promote(&tenant, &blue.id, &[])).await;
     assert_eq!((&refused["code"], &refused["field"]), (&json!("NEEDS_ACKNOWLEDGEMENT"), &json!("acknowledgements")));
@@ -67,6 +70,24 @@ async fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
     let operation = tenant.succeeds(&text(&accepted["operation"]["id"])).await;
     assert_eq!(gate(&operation, "vango_state")["state"], "acknowledged", "and it is on record: {operation:#}");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
+    allocations_are_judged_on_the_digest_that_their_runner_observed(&tenant, &operation, (&green.id, &blue.digest))
+        .await;
+}
+
+/// Judged again where the route changed, and on record as it was then; what stands by makes the way back a matter of no start.
+async fn allocations_are_judged_on_the_digest_that_their_runner_observed(
+    tenant: &Tenant,
+    operation: &Value,
+    (former, digest): (&str, &str),
+) {
+    let judged = gate(operation, "allocations");
+    let warm = "1 of 1 ready with exactly these bytes; nothing is started";
+    assert_eq!((&judged["state"], &judged["reason"]), (&json!("pass"), &json!(warm)), "{operation:#}");
+    assert!(text(&judged["evidence"]).starts_with(&format!("{digest} observed by ")), "{judged}");
+    let plans = ways_back(tenant).await;
+    let plan = plans.iter().find(|plan| plan["deploymentId"] == former).expect("every earlier owner has its plan");
+    let back = gate(plan, "allocations");
+    assert_eq!((&back["state"], &back["reason"]), (&json!("pass"), &json!(warm)), "{plan:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

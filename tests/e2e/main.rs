@@ -20,6 +20,7 @@ mod fields;
 mod gates;
 mod history;
 mod host_drain;
+mod host_lost;
 mod hostile;
 mod images;
 mod index_build;

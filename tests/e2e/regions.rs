@@ -18,6 +18,8 @@ const READINESS: &str = "query($id: ID!, $region: ID!, $cell: ID!, $topology: Da
     regionReadiness(regionId: $region, cellId: $cell, dataTopology: $topology) { allowed gates { kind state reason } } } }";
 const REGIONS: &str = "query($id: ID!) { environment(id: $id) { residency
     regions { regionId cellId dataTopology operationId } } }";
+const STANDINGS: &str = "query($id: ID!) { environment(id: $id) { regionStandings {
+    regionId cellId standing dataTopology operationId disabledReason disabledAt } } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_several_regions_are_only_a_matter_of_dns() {
@@ -42,6 +44,10 @@ async fn trap_several_regions_are_only_a_matter_of_dns() {
     let enabled = json!([{ "regionId": bergen.region, "cellId": bergen.cell, "dataTopology": "NONE",
         "operationId": operation["id"] }]);
     assert_eq!(shown["regions"], enabled, "{shown:#}");
+    let shown = tenant.client.data(STANDINGS, json!({ "id": tenant.production.id })).await["environment"].clone();
+    let standing = json!([{ "regionId": bergen.region, "cellId": bergen.cell, "standing": "ELIGIBLE",
+        "dataTopology": "NONE", "operationId": operation["id"], "disabledReason": null, "disabledAt": null }]);
+    assert_eq!(shown["regionStandings"], standing, "{shown:#}");
     the_proof_is_let_go_and_the_owner_never_noticed(&tenant, &bergen, &blue.digest).await;
     what_is_enabled_stays_within_the_residency_until_it_is_disabled(&tenant, &bergen, &home).await;
 }
@@ -147,5 +153,10 @@ async fn what_is_enabled_stays_within_the_residency_until_it_is_disabled(
     let gone =
         tenant.client.done("environmentRegionDisable", "environment { regions { regionId } }", disable(&bergen.region));
     assert_eq!(gone.await["environment"]["regions"], json!([]));
+    let shown = tenant.client.data(STANDINGS, json!({ "id": tenant.production.id })).await["environment"].clone();
+    let of = &shown["regionStandings"][0];
+    assert_eq!((&of["regionId"], &of["standing"]), (&json!(bergen.region), &json!("DISABLED")), "{shown:#}");
+    assert_eq!(of["disabledReason"], "its lease ends", "it does not vanish: {shown:#}");
+    assert!(of["disabledAt"].is_string() && of["operationId"].is_string(), "{shown:#}");
     tenant.client.done("environmentResidencySet", "environment { residency }", wish).await;
 }

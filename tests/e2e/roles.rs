@@ -78,7 +78,8 @@ fn asks(mutation: &str) -> Asks {
         "tokenRotate" => "token.rotate",
         "sessionRevoke" | "sessionRevokeOthers" => return Asks::Nothing,
         "runnerTokenCreate" | "edgeTokenCreate" | "supportTokenCreate" | "regionCreate" | "cellCreate"
-        | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostDrain" | "hostUpgradeDone" => {
+        | "hostCreate" | "hostCordon" | "hostUncordon" | "hostCapacitySet" | "hostDrain" | "hostUpgradeDone"
+        | "hostRetire" => {
             return Asks::Platform;
         }
         other => panic!("nobody said who may do {other}: add a line to {}", file!()),

@@ -42,7 +42,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     (
         "environments with their settings",
         "app(id: $app) { environments(first: $n) { nodes { id replicas sleepAfterSeconds approvalsRequired residency \
-         regions { regionId } } } }",
+         regions { regionId } regionStandings { regionId standing } } } }",
         "/app/environments/nodes",
     ),
     (

@@ -94,6 +94,7 @@ const REFUSED_AS_IT_IS: &[&str] = &[
     "environmentRollBack",
     "environmentUnfreeze",
     "environmentWake",
+    "hostRetire",
     "hostUncordon",
     "hostUpgradeDone",
     "memberEnvironmentGrantsSet",

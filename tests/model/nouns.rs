@@ -158,7 +158,13 @@ impl Nouns {
                 pages.extend(asked.elsewhere);
             }
             let known = pages.iter().filter(|page| **page != NONE);
-            let allocations = known.map(|page| Allocation::clone(&self.allocations.read(*page))).collect::<Vec<_>>();
+            let mut allocations =
+                known.map(|page| Allocation::clone(&self.allocations.read(*page))).collect::<Vec<_>>();
+            if self.sin == Some(Sin::PreviewAllocationCounts) {
+                let change = operation.requested.as_ref().and_then(|requested| requested.work.route_change());
+                let here = change.expect("it changes a route").environment;
+                allocations.iter_mut().filter_map(|one| one.planned.as_mut()).for_each(|one| one.environment = here);
+            }
             let edges = (0..EDGES).map(|n| self.status(n, asked.served[n])).collect::<Vec<_>>();
             let now = at(if asked.clock == Clock::InTime { 1 } else { DEADLINE + 1 });
             let ran = self.migrations.read(asked.migrations);

@@ -12,11 +12,11 @@ use rhone_domain::{
     deployment::Deployment,
     edge_status::EdgeStatus,
     envelope::StreamId,
+    gate::rests_on,
     ids::{AllocationId, OperationId},
     migrations::Migrations,
     numbers::{Epoch, Fence, Version},
     operation::{self, Evidence, Kind, Operation, Stage, Work},
-    promotion::rests_on,
     route_owner::RouteOwner,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
@@ -101,6 +101,11 @@ impl Worker {
             here && planned.is_some_and(|planned| planned.deployment == deployment)
         };
         let mut allocations = world.allocations(of_deployment);
+        if committed(Sin::PreviewAllocationCounts) {
+            for planned in allocations.iter_mut().filter_map(|one| one.planned.as_mut()) {
+                planned.environment = environment;
+            }
+        }
         if committed(Sin::UnreadyAllocationCounts) {
             for one in &mut allocations {
                 one.state = one.state.map(|state| if state.is_final() { state } else { State::Ready });

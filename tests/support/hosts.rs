@@ -19,6 +19,8 @@ use std::{
 pub struct Host {
     /// Its id, as the API shows it.
     pub id: String,
+    /// What its runner shows.
+    pub token: String,
     folder: PathBuf,
     /// Its end is the shell's sign to stop everything.
     guard: Child,
@@ -48,8 +50,8 @@ impl Host {
         let token = text(&operator.data(made, json!({ "id": id })).await["runnerTokenCreate"]["secret"]);
         let folder = platform.data().join(&id);
         std::fs::create_dir_all(&folder).expect("the data folder is ours");
-        let guard = start(platform, &folder, (crate::database::uuid(&id).to_string(), token));
-        let host = Self { id, folder, guard };
+        let guard = start(platform, &folder, (crate::database::uuid(&id).to_string(), token.clone()));
+        let host = Self { id, token, folder, guard };
         let ready = async || host.said().contains("runner is ready").then_some(());
         until("the second runner is ready", PATIENCE, ready).await;
         host

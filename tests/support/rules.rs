@@ -11,7 +11,7 @@ use rhone_domain::{
     deployment::{self, Deployment},
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
-    environment::{DrainPolicy, Environment, Replicas},
+    environment::{DrainPolicy, Environment},
     feed::Owner,
     gate::{self, Facts, Judged},
     ids::{
@@ -241,6 +241,7 @@ fn with_facts<T>(look: &Look<'_>, ask: impl FnOnce(Facts<'_>) -> T) -> Option<T>
         providers: &providers,
         services: &services,
         variables: &variables,
+        allocations: look.allocations,
     }))
 }
 
@@ -259,8 +260,6 @@ fn next_on(look: &Look<'_>, facts: Facts<'_>) -> Move {
         now: look.now,
         operation: look.operation,
         facts,
-        replicas: Replicas::default(),
-        allocations: look.allocations,
         hosts: look.hosts,
         edges: look.edges,
         left: &[],
@@ -268,7 +267,7 @@ fn next_on(look: &Look<'_>, facts: Facts<'_>) -> Move {
     }) {
         Step::Enter(stage, evidence) => Move::Enter(stage, evidence),
         Step::Do(Act::Plan(planned)) => Move::Plan(planned),
-        Step::Do(Act::ChangeRoute(command)) => Move::ChangeRoute(command),
+        Step::Do(Act::ChangeRoute(command, _)) => Move::ChangeRoute(command),
         Step::Fail(failure) => Move::Fail(failure),
         Step::Cancel => Move::Cancel,
         Step::Wait(what) => Move::Wait(what),

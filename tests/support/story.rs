@@ -51,7 +51,7 @@ pub struct Deployed {
 }
 
 const OPERATION: &str = "id kind stage ended expectedRouteEpoch epoch healthyDigest reason cancelReason \
-    edges { edge appliedSeq digest } gates { kind state reason } failure { code message expected actual routeChanged }";
+    edges { edge appliedSeq digest } gates { kind state reason evidence } failure { code message expected actual routeChanged }";
 
 impl Tenant {
     /// Opens everything that a deployment needs, owned by whom this client is.
@@ -182,7 +182,7 @@ impl Tenant {
 
     /// The same; none while the API does not answer.
     pub async fn allocations_now(&self, environment: &Environment) -> Option<Vec<Value>> {
-        let query = "query($id: ID!) { environment(id: $id) { allocations(ended: true) { id state artifactDigest verifiedDigest \
+        let query = "query($id: ID!) { environment(id: $id) { allocations(ended: true) { id state failureCause artifactDigest verifiedDigest \
             restarts hostId regionId cellId sessionsEnded drainDeadline } } }";
         let answer = self.client.try_ask(query, json!({ "id": environment.id })).await.ok()?;
         answer["data"]["environment"]["allocations"].as_array().cloned()

@@ -24,7 +24,10 @@ use rhone_domain::{
     promotion::Ask,
 };
 use rhone_eventstore::{Loaded, Unit};
-use rhone_projections::gate_facts::GateFacts;
+use rhone_projections::{
+    authority::allocations::{self, Ended},
+    gate_facts::GateFacts,
+};
 use std::{future::Future, sync::Arc, time::Duration};
 
 /// How often whoever works long looks whether it still should.
@@ -170,7 +173,11 @@ fn next(drive: &Drive<'_>, read: &Read) -> Step {
 }
 
 async fn read(drive: &Drive<'_>, wanted: &Deploy) -> Result<Read, AdvanceError> {
-    let gates = GateFacts::load(&drive.door, wanted.environment, wanted.deployment).await?;
+    let mut connection = drive.config.pool.acquire().await?;
+    let deployed = Some(wanted.deployment);
+    let rows = allocations::of_environment(&mut connection, wanted.environment, deployed, Ended::Excluded).await?;
+    drop(connection);
+    let gates = GateFacts::load(&drive.door, wanted.environment, wanted.deployment, rows).await?;
     let settings = drive.door.load::<Environment>(wanted.environment).await?.state.created;
     let ask = Ask {
         kind: Kind::Promotion,

@@ -7,11 +7,10 @@ use rhone_domain::{
     allocation::{self, Allocation},
     edge_status::EdgeStatus,
     envelope::StreamId,
-    environment::Environment,
     host::Host,
     ids::HostId,
     numbers::Version,
-    operation::{self, Evidence, RouteChange, Stage},
+    operation::{self, Evidence, Gate, RouteChange, Stage},
     promotion::{self, Act, EDGE_LIVE, Step, World},
     route_owner,
 };
@@ -28,8 +27,6 @@ use rhone_projections::{
 /// The world as it was read, to be asserted.
 struct Read {
     gates: GateFacts,
-    environment: Loaded<Environment>,
-    allocations: Vec<Loaded<Allocation>>,
     hosts: Vec<HostId>,
     edges: Vec<EdgeStatus>,
     left: Vec<EdgeStatus>,
@@ -56,7 +53,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, change: &RouteChange) -> Resul
             unit.assert(&host);
             decide(&mut unit, &mut fresh, allocation::Command::Plan(planned))?;
         }
-        Step::Do(Act::ChangeRoute(command)) => change_route(&mut unit, &mut drive, &mut read, command)?,
+        Step::Do(Act::ChangeRoute(command, gates)) => change_route(&mut unit, &mut drive, &mut read, command, gates)?,
         Step::Fail(_) | Step::Cancel => {}
     }
     drive.go_on(&mut unit, &step)?;
@@ -65,13 +62,10 @@ pub(crate) async fn advance(mut drive: Drive<'_>, change: &RouteChange) -> Resul
 
 fn next(drive: &Drive<'_>, read: &Read) -> Step {
     let Some(facts) = read.gates.facts(&drive.requested) else { return Step::Done };
-    let states = read.allocations.iter().map(|loaded| loaded.state.clone()).collect::<Vec<_>>();
     promotion::next(&World {
         now: drive.config.clock.now(),
         operation: &drive.operation.state,
         facts,
-        replicas: read.environment.state.replicas,
-        allocations: &states,
         hosts: &read.hosts,
         edges: &read.edges,
         left: &read.left,
@@ -80,11 +74,9 @@ fn next(drive: &Drive<'_>, read: &Read) -> Step {
 }
 
 async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceError> {
-    let gates = GateFacts::load(&drive.door, change.environment, change.deployment).await?;
-    let environment = drive.door.load::<Environment>(change.environment).await?;
     let mut connection = drive.config.pool.acquire().await?;
-    let deployed = Some(change.deployment);
-    let rows = allocations::of_environment(&mut connection, change.environment, deployed, Ended::Included).await?;
+    let (environment, deployment) = (change.environment, change.deployment);
+    let rows = allocations::of_environment(&mut connection, environment, Some(deployment), Ended::Included).await?;
     let hosts = match drive.requested.cell {
         Some(cell) => hosts::hosts_of_cell(&mut connection, cell, 15.0).await?,
         None => Vec::new(),
@@ -96,14 +88,9 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
         Some(failover) => edges::live(&mut connection, failover.from.region, live).await?,
         None => Vec::new(),
     };
-    let allocations = rows
-        .into_iter()
-        .filter_map(|(state, version)| {
-            let stream = StreamId::new(Allocation::CATEGORY, state.planned.as_ref()?.id.0);
-            Some(Loaded { stream, version, state, last_event: None })
-        })
-        .collect();
-    Ok(Read { gates, environment, allocations, hosts, edges, left })
+    drop(connection);
+    let gates = GateFacts::load(&drive.door, environment, deployment, rows).await?;
+    Ok(Read { gates, hosts, edges, left })
 }
 
 /// The one place where a route changes: route and operation in one append, on everything that was judged.
@@ -112,14 +99,12 @@ fn change_route(
     drive: &mut Drive<'_>,
     read: &mut Read,
     command: route_owner::Command,
+    gates: Vec<Gate>,
 ) -> Result<(), AdvanceError> {
     read.gates.assert(unit);
-    unit.assert(&read.environment);
-    let owner = &read.gates.owner.state;
-    let ready = read.allocations.iter().filter(|one| promotion::rests_on(&one.state, &drive.requested, owner));
-    ready.take(read.environment.state.replicas.0.into()).for_each(|one| unit.assert(one));
+    read.gates.assert_ready(&drive.requested, unit);
     decide(unit, &mut read.gates.owner, command)?;
-    let evidence = Evidence { epoch: Some(read.gates.owner.state.epoch), ..Evidence::default() };
+    let evidence = Evidence { epoch: Some(read.gates.owner.state.epoch), gates, ..Evidence::default() };
     decide(unit, &mut drive.operation, operation::Command::Enter { stage: Stage::RouteCas, evidence })?;
     let propagating = operation::Command::Enter { stage: Stage::EdgePropagating, evidence: Evidence::default() };
     decide(unit, &mut drive.operation, propagating)
@@ -128,6 +113,6 @@ fn change_route(
 fn act(act: &Act) -> String {
     match act {
         Act::Plan(planned) => format!("plan allocation {}", planned.id),
-        Act::ChangeRoute(_) => "change the route".to_owned(),
+        Act::ChangeRoute(..) => "change the route".to_owned(),
     }
 }

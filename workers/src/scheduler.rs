@@ -77,6 +77,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn run(&self) -> Result<(), TurnError> {
+        self.give_up_what_is_lost().await?;
         let mut connection = self.config.pool.acquire().await?;
         let lanes = route_owners::lanes(&mut connection).await?;
         drop(connection);
@@ -93,6 +94,35 @@ impl Turn<'_> {
                 Err(TurnError::Append(AppendError::Conflict { .. })) | Ok(()) => {}
                 Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+
+    /// What was on a host that never comes back has failed. Whose traffic it was is not asked and not changed.
+    async fn give_up_what_is_lost(&self) -> Result<(), TurnError> {
+        let mut connection = self.config.pool.acquire().await?;
+        let lost = allocations::on_retired_hosts(&mut connection).await?;
+        drop(connection);
+        for id in lost {
+            match self.give_up(id).await {
+                Err(TurnError::Append(AppendError::Conflict { .. })) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, id: AllocationId) -> Result<(), TurnError> {
+        let mut loaded = self.door.load::<Allocation>(id).await?;
+        let Some(planned) = loaded.state.planned.clone() else { return Ok(()) };
+        let host = self.door.load::<Host>(planned.host).await?;
+        let context = self.config.context(Writer::Scheduler, planned.workspace, CorrelationId(id.0), host.last_event);
+        let mut unit = self.door.unit(context);
+        unit.place(Some(planned.region), Some(planned.cell));
+        unit.assert(&host);
+        if unit.decide(&mut loaded, scheduling::lost_with_its_host()).is_ok() {
+            self.commit(unit).await?;
+            tracing::info!(allocation.id = %id, host.id = %planned.host, "an allocation was lost with its host");
         }
         Ok(())
     }

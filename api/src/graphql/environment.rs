@@ -26,7 +26,7 @@ use super::{
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
-    region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness},
+    region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness, RegionStanding},
     route_owner::RouteOwner,
     runtime_service_binding::{self, RuntimeServiceBinding},
     scale::{self, ScalePlan},
@@ -258,6 +258,13 @@ impl Environment {
     async fn regions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<EnabledRegion>> {
         let settings = region_enablement::settings(ctx, self.created.id).await?;
         Ok(settings.regions.values().map(Into::into).collect())
+    }
+
+    /// Every region that was asked for, and where it stands: on its way, eligible, or disabled since. One whose enablement failed is
+    /// where it was before.
+    #[graphql(complexity = "70 + 5 * child_complexity")]
+    async fn region_standings(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RegionStanding>> {
+        Ok(region_enablement::standings(ctx, self.created.id).await?)
     }
 
     /// Whether a region is fit for it now, gate by gate.

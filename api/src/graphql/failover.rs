@@ -6,7 +6,7 @@ use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     context::Ask as _,
     environment::Environment,
-    gates::{AcknowledgementInput, acknowledgements},
+    gates::{AcknowledgementInput, acknowledgements, running},
     id,
     listed::Listed,
     operation::Gate,
@@ -28,7 +28,7 @@ use rhone_domain::{
     text::Reason,
 };
 use rhone_eventstore::Loads;
-use rhone_projections::gate_facts::GateFacts;
+use rhone_projections::gate_facts::{GateFacts, Rows};
 
 /// What a session gets. None ever moves to another allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -162,7 +162,7 @@ impl Change for Failover {
         let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
         bench.about(&mut unit, self.environment).await?;
         permit(&unit, "operation.request_region_failover", &owner.stream).map_err(concerning)?;
-        let facts = facts_of(&bench.door, self.environment).await?;
+        let facts = facts_of(&bench.door, self.environment, running(bench.ctx, self.environment).await?).await?;
         let refusing = |rejection: &Refused| refused(rejection, owner.stream.clone(), opened.workspace);
         let requested = self.requested(id, &facts, bench.principal.actor, unit.now());
         let requested = requested.map_err(|rejection| concerning(refusing(&rejection)))?;
@@ -179,11 +179,11 @@ impl Change for Failover {
 }
 
 /// What the gates look at, of the deployment that owns the traffic.
-async fn facts_of<R: Loads>(from: &R, environment: EnvironmentId) -> Result<GateFacts, R::Error> {
+async fn facts_of<R: Loads>(from: &R, environment: EnvironmentId, running: Rows) -> Result<GateFacts, R::Error> {
     let owner = from.load::<rhone_domain::route_owner::RouteOwner>(environment).await?;
     // Without an owner there is nothing to move, and that is refused before any gate is asked.
     let deployment = owner.state.owner.as_ref().map_or(DeploymentId(uuid::Uuid::nil()), |owner| owner.deployment);
-    GateFacts::load(from, environment, deployment).await
+    GateFacts::load(from, environment, deployment, running).await
 }
 
 /// The gates of a failover to this region, as they are judged now.
@@ -193,7 +193,7 @@ pub(crate) async fn plan(
     region: RegionId,
 ) -> Result<FailoverPlan, Fault> {
     let (platform, principal) = (ctx.platform(), ctx.principal());
-    let facts = facts_of(ctx.loaders(), environment).await?;
+    let facts = facts_of(ctx.loaders(), environment, running(ctx, environment).await?).await?;
     let owner = &facts.owner.state;
     let from = owner.place().map_or(region, |place| place.region);
     let sessions = fate(&facts.environment.state, &facts.services.state, from, region);

@@ -6,6 +6,7 @@ use super::{
     context::Ask as _,
     id,
     listed::{Element, Listed},
+    lists::AllocationsOf,
     operation::Gate,
     refusal_code::RefusalCode,
     route_change::Wish,
@@ -23,7 +24,10 @@ use rhone_domain::{
     text::Reason,
     vango_state,
 };
-use rhone_projections::gate_facts::GateFacts;
+use rhone_projections::{
+    authority::allocations::Ended,
+    gate_facts::{GateFacts, Rows},
+};
 use std::collections::BTreeSet;
 
 /// What a gate warned of, taken upon oneself.
@@ -165,7 +169,8 @@ impl RouteChangePlan {
         deployment: DeploymentId,
         kind: Kind,
     ) -> Result<Option<Self>, Fault> {
-        let facts = GateFacts::load(ctx.loaders(), environment, deployment).await?;
+        let running = running(ctx, environment).await?;
+        let facts = GateFacts::load(ctx.loaders(), environment, deployment, running).await?;
         let wish = Wish::shown(kind, facts.environment.state.created.as_ref(), ctx.principal().actor);
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
@@ -205,6 +210,14 @@ impl RouteChangePlan {
         let plans = try_join_all(earlier.into_iter().take(MOST_PLANS).map(plan)).await?;
         Ok(plans.into_iter().flatten().collect())
     }
+}
+
+/// The allocations of an environment that have not ended, as the caller sees them; gathered over the request. What is accepted does
+/// not rest on them: the gate that looks at them closes nothing before the route changes.
+pub(crate) async fn running(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Rows, Fault> {
+    // In a box: within a mutation's judgement the futures nest too deep for the compiler otherwise.
+    let found = Box::pin(ctx.loaders().lists.load_one(AllocationsOf(environment.0, Ended::Excluded))).await;
+    Ok(found.map_err(Fault::internal)?.unwrap_or_default())
 }
 
 /// How many earlier owners are judged for one answer.

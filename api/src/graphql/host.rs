@@ -2,18 +2,21 @@
 //! cordon for a drain; what runs there stays where it is.
 
 use super::{
+    affordance::{Affordance, Caller, some_reason},
     change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
-    context::{belongs_to, platform_only},
+    context::{Ask as _, belongs_to, platform_only},
     id,
+    lists::SeenAt,
     place::Host,
     route_owner::reason,
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
+    authorization::Scope,
     host::{self, Command},
     host_drain::{self, HostDrain},
     ids::{CorrelationId, HostId, OperationId, PLATFORM},
@@ -31,6 +34,8 @@ pub(crate) enum HostState {
     Cordoned,
     /// None are added, and those that run are being moved away.
     Draining,
+    /// It never comes back: what ran on it is lost, and its runner is not heard any more.
+    Retired,
 }
 
 /// Which host, and why.
@@ -142,6 +147,14 @@ impl HostMutation {
         Ok(HostPayload(change(ctx, manner, Drain { host, reason, time: TimeDelta::seconds(seconds) }).await?))
     }
 
+    /// Gives up a host that never comes back: what ran on it has failed, and its runner is refused. Not while it is heard, nor within
+    /// 30 seconds of that.
+    async fn host_retire(&self, ctx: &Context<'_>, input: HostReasonInput) -> async_graphql::Result<HostPayload> {
+        let asked = Asked::Retire(reason(&input.reason)?);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
+        Ok(HostPayload(ask(ctx, &input.host_id, manner, asked).await?))
+    }
+
     /// Says that a drained host runs what it shall run now; its drain then checks and takes it back.
     async fn host_upgrade_done(
         &self,
@@ -169,6 +182,7 @@ enum Asked {
     Cordon(Reason),
     Uncordon(Reason),
     SetCapacity(u32),
+    Retire(Reason),
     UpgradeDone { by: OperationId, os: Name, runner: Name, note: Reason },
 }
 
@@ -188,6 +202,7 @@ impl Change for HostChange {
             Asked::Cordon(_) => "hostCordon",
             Asked::Uncordon(_) => "hostUncordon",
             Asked::SetCapacity(_) => "hostCapacitySet",
+            Asked::Retire(_) => "hostRetire",
             Asked::UpgradeDone { .. } => "hostUpgradeDone",
         }
     }
@@ -207,6 +222,9 @@ impl Change for HostChange {
             Asked::Cordon(reason) => Command::Cordon { reason, by: None },
             Asked::Uncordon(reason) => Command::Uncordon { reason, by: None },
             Asked::SetCapacity(allocations) => Command::SetCapacity { allocations },
+            Asked::Retire(reason) => {
+                Command::Retire { reason, seen_at: seen_at(bench.ctx, self.host).await?, at: unit.now() }
+            }
             Asked::UpgradeDone { by, os, runner, note } => {
                 seen(bench, by).await?;
                 Command::ConfirmUpgrade(host::Upgrade { by, os, runner, note, at: unit.now() })
@@ -215,6 +233,19 @@ impl Change for HostChange {
         decide(&mut unit, &mut host, command)?;
         Ok(Judged { unit, object: self.host.0, operation: None, decided_on: Some(host.stream.clone()) })
     }
+}
+
+/// When a host's runner was heard last.
+async fn seen_at(ctx: &Context<'_>, host: HostId) -> Result<Option<DateTime<Utc>>, Fault> {
+    // In a box: within a mutation's judgement the futures nest too deep for the compiler otherwise.
+    Box::pin(ctx.loaders().lists.load_one(SeenAt(host))).await.map_err(Fault::internal)
+}
+
+/// Whether the caller may retire a host now.
+pub(crate) async fn retirable(ctx: &Context<'_>, id: HostId, host: &host::Host) -> Result<Affordance, Fault> {
+    let caller = Caller::within(ctx, PLATFORM, Scope::default()).await?;
+    let (seen_at, at) = (seen_at(ctx, id).await?, ctx.platform().clock.now());
+    Ok(caller.may_tell(host, Command::Retire { reason: some_reason(), seen_at, at }))
 }
 
 /// An operation that the caller may not see is answered as if there were none; whether it drains this host, the host says.

@@ -2,11 +2,12 @@
 //! costs one statement, however many rows ask for it. Born with the request, like the loaders by id.
 
 use async_graphql::dataloader::Loader;
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::Allocation,
     authorization::Membership,
     edge_status::EdgeStatus,
-    ids::{RegionId, WorkspaceId},
+    ids::{HostId, RegionId, WorkspaceId},
     numbers::Version,
     operation::Operation,
 };
@@ -18,7 +19,7 @@ use rhone_projections::{
     },
     catalogue,
     deployments::{self, DeploymentRow},
-    edges,
+    edges, hosts_seen,
     keyset::Keyset,
     logs::{self, Chunk, ChunksPage},
     session::Session,
@@ -96,6 +97,10 @@ pub(crate) struct SupportOf(pub(crate) WorkspaceId);
 /// The edges of a region that reported lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LiveEdges(pub(crate) RegionId);
+
+/// When a host's runner was heard last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SeenAt(pub(crate) HostId);
 
 /// The newest chunk of a workspace's logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -313,6 +318,18 @@ impl Loader<OwnMembership> for Lists {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let own = members::of_actor(&mut transaction, self.0.actor()).await.map_err(Arc::new)?;
         Ok(own.into_iter().map(|(of, member)| (OwnMembership(of), member.membership)).collect())
+    }
+}
+
+impl Loader<SeenAt> for Lists {
+    type Value = DateTime<Utc>;
+    type Error = Arc<sqlx::Error>;
+
+    async fn load(&self, keys: &[SeenAt]) -> Result<HashMap<SeenAt, Self::Value>, Self::Error> {
+        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
+        let of: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let seen = hosts_seen::of(&mut transaction, &of).await.map_err(Arc::new)?;
+        Ok(seen.into_iter().map(|(host, at)| (SeenAt(host), at)).collect())
     }
 }
 

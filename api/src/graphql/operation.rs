@@ -104,7 +104,7 @@ pub(crate) enum OperationStage {
 pub(crate) struct Gate {
     /// Which.
     pub(crate) kind: String,
-    /// pass or fail.
+    /// pass, warn, acknowledged and awaited are open; fail and needs_acknowledgement are closed.
     pub(crate) state: String,
     /// Why.
     pub(crate) reason: String,

@@ -2,12 +2,13 @@
 //! hosts by them alone.
 
 use super::{
+    affordance::Affordance,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask as _, begin, platform_only},
     edge::Edge,
     filters::ListOrder,
-    host::HostState,
+    host::{HostState, retirable},
     id,
     lists::{CataloguePage, LiveEdges, OfKind},
 };
@@ -230,6 +231,13 @@ impl Host {
     #[graphql(complexity = "20")]
     async fn state(&self, ctx: &Context<'_>) -> async_graphql::Result<HostState> {
         Ok(now(ctx, self.created.id).await?.state.unwrap_or(host::State::Active).into())
+    }
+
+    /// Whether the caller may retire it now: it never comes back then.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn retirable(&self, ctx: &Context<'_>) -> async_graphql::Result<Affordance> {
+        let id = self.created.id;
+        Ok(retirable(ctx, id, &now(ctx, id).await?).await?)
     }
 
     /// How many allocations it may hold.

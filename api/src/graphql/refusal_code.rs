@@ -7,6 +7,7 @@ use async_graphql::{Enum, resolver_utils::EnumType as _};
 /// Why a request was refused. Values are added and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub(crate) enum RefusalCode {
+    AllocationNotReady,
     AlreadyBound,
     AlreadyExists,
     ApprovalMissing,
@@ -27,7 +28,9 @@ pub(crate) enum RefusalCode {
     HostCordoned,
     HostDrifted,
     HostFull,
+    HostHeard,
     HostNotAttached,
+    HostRetired,
     IdempotencyKeyReused,
     InUse,
     Invalid,

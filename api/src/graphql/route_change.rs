@@ -4,6 +4,7 @@
 use super::{
     change::{Bench, Change, Judged, No, decide, permit, refused, stream},
     context::belongs_to,
+    gates::running,
     id,
     route_owner::route_of,
 };
@@ -106,7 +107,8 @@ impl Wish {
         }
         let id: OperationId = bench.new_id();
         let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
-        let facts = GateFacts::of(&bench.door, environment, deployment.clone()).await?;
+        let running = running(bench.ctx, environment).await?;
+        let facts = GateFacts::of(&bench.door, environment, deployment.clone(), running).await?;
         let requested = self.requested(id, &facts, unit.now()).ok_or_else(missing)?;
         let concerning = |no: No| no.concerning(opened.app, Some(environment));
         bench.about(unit, environment).await?;

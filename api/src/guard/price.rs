@@ -19,7 +19,7 @@ pub(super) const AWAITS: usize = 100;
 /// Of every field that has none of its own.
 const PLAIN: Price = price(1, 1);
 
-const DEAR: [(&str, Price); 31] = [
+const DEAR: [(&str, Price); 33] = [
     ("__schema", price(500, 1)),
     ("affordances", price(20, 1)),
     ("allocations", price(100, 25)),
@@ -37,8 +37,10 @@ const DEAR: [(&str, Price); 31] = [
     ("providerBindings", price(50, 10)),
     ("refusedSince", price(20, 10)),
     ("regionReadiness", price(50, 1)),
+    ("regionStandings", price(70, 5)),
     ("regions", price(20, 5)),
     ("replay", price(100, 1)),
+    ("retirable", price(50, 1)),
     ("rollbackPlan", price(100, 10)),
     ("runtimeServiceBindings", price(50, 10)),
     ("scalePlan", price(50, 1)),

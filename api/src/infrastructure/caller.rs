@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use rhone_domain::ids::{HostId, RegionId};
+use rhone_projections::authority::hosts;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -47,9 +48,19 @@ pub(super) async fn runner(
 ) -> Result<(HostId, Principal), Refusal> {
     let principal = principal(infrastructure, headers).await?;
     match principal.kind {
-        PrincipalKind::Runner(host) => Ok((host, principal)),
+        PrincipalKind::Runner(host) => within(still_there(infrastructure, host)).await.map(|()| (host, principal)),
         PrincipalKind::User(_) | PrincipalKind::Edge(_) => Err(Refusal::forbidden("this endpoint is for runners")),
     }
+}
+
+/// A host that was retired and comes back all the same is told so: its orders were given to others.
+async fn still_there(infrastructure: &Infrastructure, host: HostId) -> Result<(), Refusal> {
+    let mut connection = infrastructure.pool.acquire().await?;
+    if !hosts::is_retired(&mut connection, host).await? {
+        return Ok(());
+    }
+    let message = "this host was retired: nothing of what it ran counts any more; end its runner and its apps";
+    Err(Refusal::new(StatusCode::FORBIDDEN, "HOST_RETIRED", message))
 }
 
 /// The user or program that calls.

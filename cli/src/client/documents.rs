@@ -22,7 +22,8 @@ pub(crate) const ROUTE_OWNER: &str = "epoch revision version deploymentId artifa
 /// Of an environment.
 pub(crate) const ENVIRONMENT: &str = "id slug kind drainSeconds standbySeconds createdAt version \
      routeOwner { epoch revision deploymentId artifactDigest hosts frozen pin { deploymentId operationId reason } \
-     quarantined { digest reason } formerDeploymentIds }";
+     quarantined { digest reason } formerDeploymentIds } \
+     regionStandings { regionId standing disabledReason disabledAt }";
 
 /// Of an app's source credentials; their secrets are never answered.
 pub(crate) const SOURCE_CREDENTIALS: &str = "id version sourceCredentials { host username generation setAt }";

@@ -64,7 +64,7 @@ fn show(what: &str, plan: &Value, environment: &Value) {
     let _ = writeln!(to, "{what} {deployment} ({digest}) in {slug} ({kind}), which is at epoch {}", plan["routeEpoch"]);
     for gate in gates(plan) {
         let (state, kind, reason) = (text(&gate["state"]), text(&gate["kind"]), text(&gate["reason"]));
-        let _ = writeln!(to, "  {state:<5} {kind:<18} {reason}");
+        let _ = writeln!(to, "  {state:<7} {kind:<18} {reason}");
     }
     let _ = writeln!(to, "  impact: {}", text(&plan["impact"]["word"]).to_lowercase());
 }
@@ -136,6 +136,7 @@ mod tests {
             "deploymentId": "dep_1", "routeEpoch": 3, "toAcknowledge": ["vango_state"],
             "gates": [{ "kind": "artifact", "state": "pass", "reason": "validated" },
                       { "kind": "wake_replay", "state": "warn", "reason": "while it sleeps, 503" },
+                      { "kind": "allocations", "state": "awaited", "reason": "0 of 1 ready" },
                       { "kind": "vango_state", "state": "fail", "reason": "NEEDS_ACKNOWLEDGEMENT" }],
         })
     }

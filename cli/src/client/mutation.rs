@@ -50,6 +50,8 @@ const PLACED: &str = "id slug createdAt version";
 pub(crate) const REGION_CREATE: Mutation = Mutation::of("regionCreate", "RegionCreateInput", "region", NAMED);
 pub(crate) const CELL_CREATE: Mutation = Mutation::of("cellCreate", "CellCreateInput", "cell", PLACED);
 pub(crate) const HOST_CREATE: Mutation = Mutation::of("hostCreate", "HostCreateInput", "host", PLACED);
+pub(crate) const HOST_RETIRE: Mutation =
+    Mutation::of("hostRetire", "HostReasonInput", "host", "id slug state createdAt version");
 pub(crate) const WORKSPACE_CREATE: Mutation =
     Mutation::of("workspaceCreate", "WorkspaceCreateInput", "workspace", NAMED);
 pub(crate) const PROJECT_CREATE: Mutation = Mutation::of("projectCreate", "ProjectCreateInput", "project", NAMED);
@@ -126,6 +128,7 @@ pub(crate) const ALL: [&Mutation; 32] = [
     &REGION_CREATE,
     &CELL_CREATE,
     &HOST_CREATE,
+    &HOST_RETIRE,
     &WORKSPACE_CREATE,
     &PROJECT_CREATE,
     &APP_CREATE,

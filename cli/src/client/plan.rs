@@ -171,6 +171,9 @@ fn host(verb: HostVerb) -> Plan {
         HostVerb::Create { cell, slug } => {
             Plan::Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug }))
         }
+        HostVerb::Retire { host, reason } => {
+            Plan::Change(&mutation::HOST_RETIRE, json!({ "hostId": host, "reason": reason }))
+        }
         HostVerb::List { cell } => Plan::List(&list::HOSTS, Some(cell)),
     }
 }

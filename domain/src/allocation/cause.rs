@@ -1,5 +1,5 @@
-//! Why an allocation failed, as a word that decisions can read; the sentence beside it is for people. Writer: the runner.
-//! Trap: a reason that only a human can tell apart from another one.
+//! Why an allocation failed, as a word that decisions can read; the sentence beside it is for people. Writer: the runner,
+//! and for what was lost with its host the scheduler. Trap: a reason that only a human can tell apart from another one.
 
 use crate::actor::{UnknownWord, words};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ words! {
         OutOfMemory = "out_of_memory",
         /// It ran, and did not answer on its health path in time.
         NotReady = "not_ready",
-        /// Its host was not heard any more.
+        /// Its host was not heard any more, and was retired.
         HostLost = "host_lost",
     }
 }

@@ -1,5 +1,5 @@
 //! Where an environment may be besides its home region, and where it may never be. Writers: the environment's managers for
-//! residency and disabling, region enablement for an enabled region. Trap: thinking that several regions are only a matter of
+//! residency, region enablement for an enabled region; where a region stands is `standing.rs`. Trap: thinking that several regions are only a matter of
 //! DNS; a region counts once its services, its data and the exact bytes were proven there, and never beyond the residency.
 
 use super::{Environment, Event, Rejection};
@@ -77,43 +77,11 @@ impl Environment {
         Ok(vec![Event::ResidencySet { residency, reason }])
     }
 
-    pub(super) fn enable_region(&self, enabled: Enabled) -> Result<Vec<Event>, Rejection> {
-        if self.regions.get(&enabled.region) == Some(&enabled) {
-            return Ok(vec![]);
-        }
-        self.may_enable(enabled.region)?;
-        Ok(vec![Event::RegionEnabled(enabled)])
-    }
-
-    /// Whether a region could still be enabled, whatever is proven there.
-    pub fn may_enable(&self, region: RegionId) -> Result<(), Rejection> {
-        self.may_be_in(region)?;
-        match self.home() {
-            Some(home) if home == region => Err(Rejection::Home(region)),
-            _ if self.regions.contains_key(&region) => Err(Rejection::AlreadyEnabled(region)),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether its traffic and data may ever be in this region.
     pub fn may_be_in(&self, region: RegionId) -> Result<(), Rejection> {
         if self.residency.allows(region) {
             return Ok(());
         }
         Err(Rejection::OutsideResidency { residency: self.residency.clone(), region })
-    }
-
-    pub(super) fn disable_region(
-        &self,
-        region: RegionId,
-        serving: Option<RegionId>,
-        reason: Reason,
-    ) -> Result<Vec<Event>, Rejection> {
-        match self.regions.contains_key(&region) {
-            _ if serving == Some(region) => Err(Rejection::TrafficThere(region)),
-            _ if self.home() == Some(region) => Err(Rejection::Home(region)),
-            false => Err(Rejection::NotEnabled(region)),
-            true => Ok(vec![Event::RegionDisabled { region, reason }]),
-        }
     }
 }

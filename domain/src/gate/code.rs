@@ -43,6 +43,8 @@ codes! {
     VariablesMissing = "VARIABLES_MISSING",
     /// Too few others approved.
     ApprovalMissing = "APPROVAL_MISSING",
+    /// Too few allocations were ready when the time was over.
+    AllocationNotReady = "ALLOCATION_NOT_READY",
     /// Sessions would get something else than was said.
     SessionFateDiffers = "SESSION_FATE_DIFFERS",
     /// What it is about is not there.

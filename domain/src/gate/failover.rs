@@ -4,7 +4,10 @@
 //! is missing is said and closes nothing: the set goes along as it is, and lacks there what it lacks here. Trap: a failover that
 //! hides that sessions begin afresh.
 
-use super::{Code, Facts, Judged, Refusal, artifact, provider_bindings, residency, route, runtime_services, variables};
+use super::{
+    Code, Facts, Judged, Refusal, allocations, artifact, provider_bindings, residency, route, runtime_services,
+    variables,
+};
 use crate::{
     environment::Rejection,
     region_failover::{Failover, fate, place_in},
@@ -19,7 +22,7 @@ pub(super) fn judge(facts: &Facts<'_>, failover: &Failover) -> Vec<Judged> {
     judged.extend(route::policy(facts));
     judged.extend([residency::of(facts.environment, failover.to.region), region(facts, failover)]);
     judged.extend([provider_bindings::judge(facts), runtime_services::judge(facts)]);
-    judged.extend([variables::judge(facts).or_warned(), sessions(facts, failover)]);
+    judged.extend([variables::judge(facts).or_warned(), sessions(facts, failover), allocations::judge(facts)]);
     judged
 }
 

@@ -14,12 +14,12 @@ use crate::{
     operation::{Acknowledgement, Work},
     route_owner,
     story::{
-        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, GREEN_BYTES, PRODUCTION, approval, at, because, created, declared,
-        facts, opened, owner, promotable, ran, requested,
+        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, GREEN_BYTES, PRODUCTION, allocated, allocation, approval, at, because,
+        created, declared, facts, opened, owner, planned, promotable, ran, ready, requested,
     },
     vango_state::Compatibility,
 };
-use Verdict::{Acknowledged, Fail, NeedsAcknowledgement, Pass, Warn};
+use Verdict::{Acknowledged, Awaited, Fail, NeedsAcknowledgement, Pass, Warn};
 use uuid::Uuid;
 
 const BOB: ActorId = ActorId(Uuid::from_u128(0xb0b));
@@ -36,6 +36,7 @@ struct Given {
     next: ArtifactFacts,
     present: ArtifactFacts,
     variables: Variables,
+    allocations: Vec<Allocation>,
 }
 
 fn promoted(deployment: crate::ids::DeploymentId, epoch: u64) -> route_owner::Event {
@@ -58,7 +59,13 @@ fn promotion() -> Given {
         next: facts(),
         present: facts(),
         variables: Variables::default(),
+        allocations: vec![running(GREEN)],
     }
+}
+
+/// An allocation that is ready with exactly the bytes of a deployment.
+fn running(deployment: crate::ids::DeploymentId) -> Allocation {
+    allocated(planned(allocation(1), deployment, Epoch(1)), &[ready(deployment)])
 }
 
 fn rollback() -> Given {
@@ -66,6 +73,7 @@ fn rollback() -> Given {
         requested: requested(Kind::Rollback, Epoch(2)),
         owner: fold(&[route_owner::Event::Opened(opened()), promoted(BLUE, 1), promoted(GREEN, 2)]),
         deployment: promotable(BLUE),
+        allocations: vec![running(BLUE)],
         ..promotion()
     }
 }
@@ -124,6 +132,7 @@ impl Given {
             providers: &ProviderBindings::default(),
             services: &RuntimeServices::default(),
             variables: &self.variables,
+            allocations: &self.allocations,
         })
     }
 
@@ -219,6 +228,7 @@ fn state_that_is_not_on_record_is_not_warm() {
         providers: &providers,
         services: &services,
         variables: &change.variables,
+        allocations: &change.allocations,
     };
     for facts in [hidden(None, Some(&change.present)), hidden(Some(&change.next), None)] {
         assert_eq!(state::impact(&facts).compatibility, Compatibility::Unknown);
@@ -233,7 +243,7 @@ fn state_that_is_not_on_record_is_not_warm() {
 #[test]
 fn trap_warm_deploy_equals_safe_rollback() {
     let merged = |given: &Given| match given.judged("vango_state") {
-        (Pass | Warn | Acknowledged, _) => None,
+        (Pass | Warn | Awaited | Acknowledged, _) => None,
         (Fail | NeedsAcknowledgement, code) => code,
     };
     let warm = rollback().destroyed();

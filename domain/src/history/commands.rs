@@ -39,6 +39,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("host.capacity_set", "host.set_capacity"),
     ("host.drain_begun", "host.begin_drain"),
     ("host.upgrade_confirmed", "host.confirm_upgrade"),
+    ("host.retired", "host.retire"),
     ("migrations.recorded", "migrations.record"),
     ("migrations.restored", "migrations.restore"),
     ("operation.stage_entered", "operation.enter"),

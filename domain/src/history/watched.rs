@@ -111,6 +111,7 @@ pub const WATCHED: &[Watched] = &[
 /// What is not, because it follows from what is: by whom and since when, counters, and what was.
 pub const UNWATCHED: &[(&str, &str)] = &[
     ("environment", "scaled_by"),
+    ("environment", "withdrawn"),
     ("route_owner", "opened"),
     ("route_owner", "left"),
     ("route_owner", "revision"),

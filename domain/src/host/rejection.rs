@@ -2,7 +2,7 @@
 //! who does not know of the drain.
 
 use super::{MOST_CAPACITY, State};
-use crate::{aggregate, ids::OperationId};
+use crate::{aggregate, ids::OperationId, scheduling::HOST_LOST};
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,15 @@ pub enum Rejection {
         /// How many.
         capacity: u32,
     },
+    /// It never comes back.
+    #[error("the host was retired")]
+    Retired,
+    /// Whoever is heard is not lost.
+    #[error("the host's runner was heard {seconds} seconds ago; a host that is heard is drained, not retired")]
+    Heard {
+        /// How long ago.
+        seconds: i64,
+    },
     /// Nobody has such a machine.
     #[error("a host holds at most {MOST_CAPACITY} allocations")]
     TooLarge,
@@ -56,6 +65,8 @@ impl aggregate::Rejection for Rejection {
             Self::HeldByHand => "HELD_BY_HAND",
             Self::TakesNone { .. } => "HOST_CORDONED",
             Self::Full { .. } => "HOST_FULL",
+            Self::Retired => "HOST_RETIRED",
+            Self::Heard { .. } => "HOST_HEARD",
             Self::TooLarge => "INVALID",
         }
     }
@@ -63,9 +74,16 @@ impl aggregate::Rejection for Rejection {
     fn field(&self) -> Option<&'static str> {
         match self {
             Self::TooLarge => Some("capacity"),
-            Self::NotFound | Self::NotCordoned | Self::HeldByDrain { .. } => Some("hostId"),
+            Self::NotFound | Self::NotCordoned | Self::HeldByDrain { .. } | Self::Retired | Self::Heard { .. } => {
+                Some("hostId")
+            }
             Self::NotDraining => Some("operationId"),
             Self::Exists | Self::HeldByHand | Self::TakesNone { .. } | Self::Full { .. } => None,
         }
+    }
+
+    fn expected_and_actual(&self) -> Option<(String, String)> {
+        let Self::Heard { seconds } = self else { return None };
+        Some((format!("silent for {} seconds", HOST_LOST.num_seconds()), format!("heard {seconds} seconds ago")))
     }
 }

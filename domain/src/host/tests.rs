@@ -121,12 +121,47 @@ fn a_capacity_is_set_within_reason() {
     given::<Host>([registered()]).when(set(MOST_CAPACITY + 1)).then_rejected(&Rejection::TooLarge);
 }
 
+/// Whether its runner was heard lately enough.
+fn retire(seen_at: Option<i64>) -> Command {
+    Command::Retire { reason: because("its board burnt"), seen_at: seen_at.map(at), at: at(100) }
+}
+
+fn retired() -> Event {
+    Event::Retired { reason: because("its board burnt") }
+}
+
+#[test]
+fn a_host_is_retired_from_wherever_it_stands_once_it_is_silent_and_never_comes_back() {
+    let draining = vec![registered(), cordoned(Some(FIRST)), Event::DrainBegun { by: FIRST }];
+    for before in [vec![registered()], vec![registered(), cordoned(None)], draining] {
+        for (seen_at, seconds) in [(71, Some(29)), (100, Some(0)), (70, None), (1, None)] {
+            let outcome = fold::<Host>(&before).decide(retire(Some(seen_at)));
+            let wanted = seconds.map_or(Ok(vec![retired()]), |seconds| Err(Rejection::Heard { seconds }));
+            assert_eq!(outcome, wanted, "heard at {seen_at}, after {before:?}");
+        }
+        given::<Host>(before.clone()).when(retire(None)).then([retired()]);
+        let gone = [before.as_slice(), &[retired()]].concat();
+        given::<Host>(gone.clone()).when(retire(Some(100))).then([]);
+        let begin = Command::BeginDrain { by: FIRST };
+        let room = Command::SetCapacity { allocations: 1 };
+        for command in [cordon(None), uncordon(None), uncordon(Some(FIRST)), begin, room] {
+            given::<Host>(gone.clone()).when(command).then_rejected(&Rejection::Retired);
+        }
+        assert_eq!(fold::<Host>(&gone).held_by, None, "no drain holds what is gone");
+    }
+    given::<Host>([]).when(retire(None)).then_rejected(&Rejection::NotFound);
+    // The sin: whoever believes the operator without looking at when it was heard.
+    let sin = fold::<Host>(&[registered()]).decide(retire(None));
+    assert_ne!(sin, fold::<Host>(&[registered()]).decide(retire(Some(99))), "it is caught above");
+}
+
 /// Whoever places asks this; `sin` is the scheduler that looks at room alone.
 fn places_where_it_must_not(may_take: impl Fn(&Host, u32) -> bool) -> Vec<&'static str> {
     let capacity = Event::CapacitySet { allocations: 2 };
-    let states: [(&str, Vec<Event>); 3] = [
+    let states: [(&str, Vec<Event>); 4] = [
         ("cordoned", vec![registered(), capacity.clone(), cordoned(None)]),
         ("draining", vec![registered(), capacity.clone(), cordoned(Some(FIRST)), Event::DrainBegun { by: FIRST }]),
+        ("retired", vec![registered(), capacity.clone(), retired()]),
         ("missing", vec![]),
     ];
     let mut wrong: Vec<_> =
@@ -150,7 +185,7 @@ fn nothing_is_placed_on_a_cordoned_host() {
 #[test]
 fn placing_by_room_alone_is_caught() {
     let sin = |host: &Host, held: u32| host.capacity() > held;
-    assert_eq!(places_where_it_must_not(sin), ["cordoned", "draining", "missing"]);
+    assert_eq!(places_where_it_must_not(sin), ["cordoned", "draining", "retired", "missing"]);
     let other = |host: &Host, _: u32| host.state == Some(State::Active);
     assert_eq!(places_where_it_must_not(other), ["full"]);
 }

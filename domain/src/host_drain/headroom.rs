@@ -93,11 +93,11 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 
 /// The same decision as gates, each by itself.
 pub fn gates(facts: &Facts<'_>) -> Vec<Gate> {
-    let heard = facts.hosts.iter().filter(|host| host.heard).count();
+    let (heard, hosts) = counted(facts);
     let moving = moving(facts.allocations).count();
     let open: u64 = facts.sessions.iter().map(|sessions| sessions.open).sum();
     vec![
-        gate("quorum", quorum(facts), "most hosts of the cell are heard", format!("{heard} of {}", facts.hosts.len())),
+        gate("quorum", quorum(facts), "most hosts of the cell are heard", format!("{heard} of {hosts}")),
         gate(
             "headroom",
             headroom(facts),
@@ -127,8 +127,14 @@ pub fn moving(allocations: &[Allocation]) -> impl Iterator<Item = AllocationId> 
 }
 
 fn quorum(facts: &Facts<'_>) -> Option<Missing> {
-    let (heard, hosts) = (facts.hosts.iter().filter(|host| host.heard).count(), facts.hosts.len());
+    let (heard, hosts) = counted(facts);
     (heard * 2 <= hosts).then_some(Missing::Quorum { heard, hosts })
+}
+
+/// How many of the cell's hosts are heard, and how many there are; one that never comes back is none.
+fn counted(facts: &Facts<'_>) -> (usize, usize) {
+    let there = || facts.hosts.iter().filter(|host| host.state != host::State::Retired);
+    (there().filter(|host| host.heard).count(), there().count())
 }
 
 fn headroom(facts: &Facts<'_>) -> Option<Missing> {

@@ -88,6 +88,8 @@ words! {
         Fail = "fail",
         /// Open, and not without harm.
         Warn = "warn",
+        /// Open, and not fulfilled yet: the operation itself sees to it, and it is judged once more before anything changes.
+        Awaited = "awaited",
         /// Closed until somebody takes it upon themselves.
         NeedsAcknowledgement = "needs_acknowledgement",
         /// Open, because somebody took it upon themselves.

@@ -10,11 +10,13 @@ use crate::{
     aggregate::fold,
     allocation::Event as Lived,
     deployment::Deployment,
+    environment::{Environment, Replicas},
     operation::{Event as Gone, Gate, Kind, Verdict},
     route_owner::Event as Routed,
     story::{
         BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, SECOND, SOUTH_EDGE, allocated, allocation, at, because,
-        crashed, edge, gate_facts, opened, owner, planned, promotable, ready, requested, saw,
+        bindings::shared_services, crashed, edge, gate_facts, opened, owner, planned, promotable, ready, requested,
+        saw,
     },
 };
 
@@ -36,12 +38,16 @@ impl Given {
         let (operation, owner) = (fold::<Operation>(&self.operation), fold(&self.owner));
         let requested = operation.requested.clone().unwrap_or_else(|| requested(Kind::Promotion, Epoch(1)));
         let change = requested.work.route_change().expect("a promotion or rollback");
+        let (environment, allocations, services) = (&self.environment(), &self.allocations, &shared_services());
         next(&World {
             now: self.now,
             operation: &operation,
-            facts: gate_facts(&requested, change, &owner, &self.deployment),
-            allocations: &self.allocations,
-            replicas: self.replicas,
+            facts: Facts {
+                environment,
+                allocations,
+                services,
+                ..gate_facts(&requested, change, &owner, &self.deployment)
+            },
             hosts: &self.hosts,
             edges: &self.edges,
             left: &[],
@@ -49,10 +55,17 @@ impl Given {
         })
     }
 
+    fn environment(&self) -> Environment {
+        Environment { replicas: self.replicas, ..Environment::default() }
+    }
+
+    /// The gates of GREEN's promotion, as they are shown.
     fn gates(&self) -> Vec<Gate> {
         let (requested, owner) = (requested(Kind::Promotion, Epoch(1)), fold(&self.owner));
         let change = requested.work.route_change().expect("a promotion");
-        let facts = gate_facts(&requested, change, &owner, &self.deployment);
+        let (environment, allocations, services) = (&self.environment(), &self.allocations, &shared_services());
+        let facts =
+            Facts { environment, allocations, services, ..gate_facts(&requested, change, &owner, &self.deployment) };
         gate::gates(&gate::judge(&facts))
     }
 
@@ -132,7 +145,8 @@ fn an_operation_that_never_was_or_has_ended_is_done() {
 fn an_accepted_operation_goes_on_with_every_gate_on_record() {
     let Step::Enter(Stage::PolicyCheck, evidence) = promotion().next() else { panic!("{:?}", promotion().next()) };
     let judged: Vec<_> = evidence.gates.iter().map(|gate| (gate.kind.as_str(), gate.verdict)).collect();
-    assert_eq!(judged, crate::story::GATES.map(|kind| (kind, Verdict::Pass)));
+    let nothing_runs = |kind| if kind == "allocations" { Verdict::Awaited } else { Verdict::Pass };
+    assert_eq!(judged, crate::story::GATES.map(|kind| (kind, nothing_runs(kind))));
 }
 
 #[test]
@@ -263,7 +277,10 @@ fn a_ready_allocation_lets_the_route_change_to_the_exact_owner() {
     let prepared = at_policy_check().with(|g| g.allocations = vec![started(&[ready(GREEN)])]);
     let change =
         Change { by: crate::story::THIRD, expected: Epoch(1), owner: owner(GREEN), at: at(1), drain_until: at(31) };
-    assert_eq!(prepared.next(), Step::Do(Act::ChangeRoute(route_owner::Command::Promote(change))));
+    assert_eq!(prepared.next(), Step::Do(Act::ChangeRoute(route_owner::Command::Promote(change), prepared.gates())));
+    let judged = prepared.gates().pop().expect("a gate");
+    let told = (judged.kind.as_str(), judged.verdict, judged.evidence.contains(&GREEN_BYTES.to_string()));
+    assert_eq!(told, ("allocations", Verdict::Pass, true), "on record with the observed digest: {judged:?}");
 }
 
 #[test]
@@ -279,7 +296,7 @@ fn a_rollback_changes_the_route_with_its_reason() {
         g.operation.push(entered(Stage::PolicyCheck));
         g.allocations = vec![allocated(planned(allocation(1), BLUE, Epoch(0)), &[ready(BLUE)])];
     });
-    let Step::Do(Act::ChangeRoute(route_owner::Command::RollBack { change, reason })) = prepared.next() else {
+    let Step::Do(Act::ChangeRoute(route_owner::Command::RollBack { change, reason }, _)) = prepared.next() else {
         panic!("{:?}", prepared.next())
     };
     assert_eq!((change.expected, change.owner, reason), (Epoch(2), owner(BLUE), because("checkout is broken")));
@@ -385,7 +402,7 @@ fn the_route_changes_only_once_as_many_are_ready_as_are_wanted() {
         let given = checked().with(|given| (given.replicas, given.allocations) = (Replicas(3), allocations));
         match given.next() {
             Step::Do(Act::Plan(_)) => "plan",
-            Step::Do(Act::ChangeRoute(_)) => "change the route",
+            Step::Do(Act::ChangeRoute(..)) => "change the route",
             Step::Wait(_) => "wait",
             Step::Enter(..) | Step::Fail(_) | Step::Cancel | Step::Done => "else",
         }

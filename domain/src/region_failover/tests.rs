@@ -115,12 +115,12 @@ impl Memory {
         fold::<Operation>(&self.operation).decide(command).ok()
     }
 
-    fn move_route(&mut self, command: route_owner::Command) -> Option<()> {
+    fn move_route(&mut self, command: route_owner::Command, gates: Vec<Gate>) -> Option<()> {
         let route = self.owner().decide(command).ok()?;
         let epoch = fold::<RouteOwner>(self.route.iter().chain(&route)).epoch;
         let mut operation = fold::<Operation>(&self.operation);
         let mut entered = vec![];
-        let evidence = Evidence { epoch: Some(epoch), ..Evidence::default() };
+        let evidence = Evidence { epoch: Some(epoch), gates, ..Evidence::default() };
         for (stage, evidence) in [(Stage::RouteCas, evidence), (Stage::EdgePropagating, Evidence::default())] {
             let events = operation.decide(operation::Command::Enter { stage, evidence }).ok()?;
             for event in &events {
@@ -135,7 +135,7 @@ impl Memory {
 
     fn append(&mut self, step: &Step) -> Option<()> {
         let command = match step {
-            Step::Do(Act::ChangeRoute(command)) => return self.move_route(command.clone()),
+            Step::Do(Act::ChangeRoute(command, gates)) => return self.move_route(command.clone(), gates.clone()),
             Step::Do(Act::Plan(order)) => {
                 if self.allocations.iter().all(|(known, _)| known.id != order.id) {
                     self.allocations.push((order.clone(), vec![]));
@@ -170,9 +170,7 @@ impl Play for Memory {
             next(&World {
                 now: at(self.now),
                 operation: &operation,
-                facts: *facts,
-                replicas: self.environment.replicas,
-                allocations: &self.all(),
+                facts: Facts { allocations: &self.all(), ..*facts },
                 hosts: &[FJORD_HOST],
                 edges: &edges,
                 left: &left,
@@ -245,6 +243,7 @@ fn look<T>(
         providers: &ProviderBindings::default(),
         services,
         variables: &crate::variables::Variables::default(),
+        allocations: &[],
     })
 }
 
@@ -269,6 +268,8 @@ fn a_failover_succeeds_with_every_step_once_or_twice_and_says_what_sessions_get(
         assert_eq!(world.there(), [(Some(State::Ready), bergen())], "one was started there and awaited");
         let ended = fold::<Operation>(&world.operation);
         assert_eq!((ended.evidence.sessions, ended.evidence.digest), (Some(Fate::StartFresh), Some(BLUE_BYTES)));
+        let judged = ended.evidence.gates.iter().find(|gate| gate.kind == "allocations").expect("it is on record");
+        assert_eq!(judged.verdict, Verdict::Pass, "judged again where the route moved: {judged:?}");
     }
 }
 
@@ -327,6 +328,7 @@ fn the_gates_of_a_failover_and_what_closes_each() {
         "runtime_services",
         "variables",
         "sessions",
+        "allocations",
     ];
     assert_eq!((kinds, closed), (expected.to_vec(), None));
     assert_eq!(refused(Wish { expected: Some(Epoch(0)), ..wish() }), Some("STALE_EPOCH"));

@@ -334,3 +334,16 @@ fn what_proves_a_region_is_never_the_owners_and_is_left_alone_while_its_operatio
     // The sin: whoever does not look at what it is for takes it for one of the owner's.
     assert_eq!(asked(&[proof(1, None)], &proving), [], "it is caught above");
 }
+
+#[test]
+fn what_was_on_a_retired_host_has_failed_with_it_whatever_it_did_and_what_has_ended_stays_as_it_ended() {
+    let failed = |reason: String| Lived::Failed { reason, cause: Some(Cause::HostLost) };
+    let draining = Lived::Draining { reason: "x".into(), deadline: None };
+    for then in [vec![], vec![ready(BLUE)], vec![ready(BLUE), draining.clone()]] {
+        let events = allocated(planned(allocation(1), BLUE, Epoch(0)), &then).decide(lost_with_its_host());
+        let [Lived::Failed { reason, .. }] = &events.clone().expect("it is told")[..] else { panic!("{events:?}") };
+        assert_eq!(events, Ok(vec![failed(reason.clone())]), "{then:?}");
+    }
+    let stopped = allocated(planned(allocation(1), BLUE, Epoch(0)), &[draining, Lived::Stopped { sessions_ended: 0 }]);
+    assert_eq!(stopped.decide(lost_with_its_host()), Ok(vec![]));
+}

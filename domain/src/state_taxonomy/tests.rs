@@ -3,17 +3,17 @@
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
-    allocation::Allocation,
+    allocation::{self, Allocation},
     artifact::Artifact,
     authorization::TABLE,
     catalogue,
-    gate::Facts,
+    gate::{self, Facts, Judged},
     numbers::Epoch,
     operation::{Kind, Operation},
     provider_binding::ProviderBindings,
     route_owner::{Event, RouteOwner},
     runtime_service_binding::RuntimeServices,
-    story::{GREEN, gate_facts, opened, promotable, requested},
+    story::{GREEN, allocated, allocation, crashed, gate_facts, opened, planned, promotable, ready, requested},
 };
 
 #[test]
@@ -115,6 +115,8 @@ fn looked_at(facts: &Facts<'_>) -> Vec<&'static str> {
         providers,
         services,
         variables,
+        // Health, which is no truth: it postpones a change and never decides one, as the test below holds.
+        allocations: _,
     } = *facts;
     vec![
         Operation::CATEGORY,
@@ -140,9 +142,29 @@ fn a_change_of_owner_is_judged_by_nothing_but_truth() {
     let (change, deployment) = (requested.work.route_change().expect("a promotion"), promotable(GREEN));
     let looked_at = looked_at(&gate_facts(&requested, change, &owner, &deployment));
     assert_eq!(no_truth(&looked_at), []);
-    // The sin: a gate that asks how allocations fare.
+    // The sin: an owner that is chosen by how allocations fare.
     let sin = [looked_at, vec![Allocation::CATEGORY]].concat();
     assert_eq!(no_truth(&sin), [Class::AllocationHealth]);
+}
+
+/// How often the gates that stand before a change of owner are closed by how its allocations fare: none, all dead, all well.
+fn closed_by_health(gates: fn(&Facts<'_>) -> Vec<Judged>) -> usize {
+    let (requested, owner) = (requested(Kind::Promotion, Epoch(0)), fold(&[Event::Opened(opened())]));
+    let (change, deployment) = (requested.work.route_change().expect("a promotion"), promotable(GREEN));
+    let one = |then: &[allocation::Event]| allocated(planned(allocation(1), GREEN, Epoch(0)), then);
+    let worlds = [vec![], vec![one(&[crashed()])], vec![one(&[ready(GREEN)])]];
+    let closed = |allocations: &&Vec<Allocation>| {
+        let facts = gate_facts(&requested, change, &owner, &deployment);
+        gate::closed(&gates(&Facts { allocations, ..facts })).is_some()
+    };
+    worlds.iter().filter(closed).count()
+}
+
+#[test]
+fn health_postpones_a_change_of_owner_and_closes_nothing_before_it() {
+    assert_eq!(closed_by_health(gate::judge), 0);
+    let sin: fn(&Facts<'_>) -> Vec<Judged> = |facts| vec![gate::allocations::settle(facts)];
+    assert_eq!(closed_by_health(sin), 2, "a gate that asks for what is healthy already is caught");
 }
 
 /// The rows in which how much may be lost is told as how soon it is back, or the other way about.

@@ -75,3 +75,13 @@ pub(crate) fn session_store(region: crate::ids::RegionId) -> RuntimeServices {
         Event::Verified { binding: binding_id(1), proof: proof(), credential: None },
     ])
 }
+
+/// All that several allocations share, proven in LYON.
+pub(crate) fn shared_services() -> RuntimeServices {
+    let of = |n: u128, (service, backend)| {
+        let asked = Declared { id: binding_id(n), ..declared(What { service, backend }) };
+        [Event::Requested(asked), Event::Verified { binding: binding_id(n), proof: proof(), credential: None }]
+    };
+    let (store, broadcast) = ((Service::SessionStore, Backend::Postgres), (Service::Broadcast, Backend::Nats));
+    fold([of(1, store), of(2, broadcast)].as_flattened())
+}

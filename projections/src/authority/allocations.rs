@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    aggregate::Aggregate as _,
     allocation::Allocation,
     digest::Digest,
+    envelope::StreamId,
     feed::{Content, EndpointState, Runs},
     host_protocol::{Desired, DesiredSet},
     ids::{AllocationId, CellId, DeploymentId, EnvironmentId, HostId},
     numbers::Version,
 };
+use rhone_eventstore::Loaded;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -66,6 +69,15 @@ pub async fn of_environment(
     .collect()
 }
 
+/// The same as an append may assert them: what stands in a row is its stream folded, at the version beside it.
+pub fn loaded(rows: impl IntoIterator<Item = (Allocation, Version)>) -> Vec<Loaded<Allocation>> {
+    let loaded = |(state, version): (Allocation, Version)| {
+        let stream = StreamId::new(Allocation::CATEGORY, state.planned.as_ref()?.id.0);
+        Some(Loaded { stream, version, state, last_event: None })
+    };
+    rows.into_iter().filter_map(loaded).collect()
+}
+
 /// One allocation with its version.
 pub async fn by_id(
     connection: &mut PgConnection,
@@ -97,7 +109,8 @@ pub async fn of_environments(
 }
 
 /// When allocations that ran this failed in an environment, in this cell, within `seconds`, the latest first; by the
-/// database's clock. What failed where the environment was served before, or with other variables, says nothing about these.
+/// database's clock. What failed where the environment was served before, or with other variables, or with its host, says nothing about
+/// these.
 pub async fn failures(
     connection: &mut PgConnection,
     (environment, cell): (EnvironmentId, CellId),
@@ -108,6 +121,7 @@ pub async fn failures(
         "SELECT updated_at FROM authority.allocations
          WHERE environment = $1 AND deployment = $2 AND cell = $3 AND state = 'failed'
            AND updated_at > clock_timestamp() - make_interval(secs => $4) AND body->'planned'->>'env_set' = $5
+           AND body->>'cause' IS DISTINCT FROM 'host_lost'
          ORDER BY updated_at DESC LIMIT 20",
     )
     .bind(environment.0)
@@ -145,6 +159,17 @@ pub async fn replacing(
                  WHERE body->'planned'->>'replaces' = ANY($1) ORDER BY allocation";
     let rows = sqlx::query(query).bind(replaced).fetch_all(connection).await?;
     rows.iter().map(|row| Ok(read(row)?.0)).collect()
+}
+
+/// Allocations that have not ended although their host was retired, at most 200: nobody else will ever say what became of them.
+pub async fn on_retired_hosts(connection: &mut PgConnection) -> Result<Vec<AllocationId>, sqlx::Error> {
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT a.allocation FROM authority.hosts h JOIN authority.allocations a ON a.host = h.host
+         WHERE h.state = 'retired' AND NOT a.ended ORDER BY a.allocation LIMIT 200",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(AllocationId).collect())
 }
 
 /// What a host's runner is told: every allocation whose life is not over.

@@ -68,6 +68,14 @@ pub async fn lost_hosts(connection: &mut PgConnection, cell: CellId, seconds: f6
     Ok(hosts.into_iter().map(HostId).collect())
 }
 
+/// Whether a host was retired: nothing runs on it any more.
+pub async fn is_retired(connection: &mut PgConnection, host: HostId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM authority.hosts WHERE host = $1 AND state = 'retired')")
+        .bind(host.0)
+        .fetch_one(connection)
+        .await
+}
+
 /// A host of a cell, with what runs on it and whether it is heard.
 #[derive(Clone, Debug)]
 pub struct Standing {

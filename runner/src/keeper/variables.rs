@@ -29,7 +29,12 @@ impl Keeper {
             let error = match self.host.control.variables(order.allocation).await {
                 Ok(fetched) => break fetched,
                 Err(missing @ PullError::SecretMissing(_)) => return Ok(Err(missing.to_string())),
-                Err(error @ (PullError::Transport(_) | PullError::Status(_) | PullError::Unknown)) => error,
+                Err(
+                    error @ (PullError::Transport(_)
+                    | PullError::Status(_)
+                    | PullError::Forbidden(_)
+                    | PullError::Unknown),
+                ) => error,
             };
             tracing::warn!(allocation.id = %order.allocation, error = chain(&error), "the variables are not here yet");
             sleep(pause).await;

@@ -8,12 +8,11 @@ use rhone_domain::{
     allocation::{self, Allocation, State},
     deployment::Deployment,
     edge_status::{EdgeStatus, Observation},
-    environment::Replicas,
     gate::Facts,
     ids::{AllocationId, EnvironmentId, OperationId},
     migrations::Migrations,
     numbers::EnvSet,
-    operation::{self, Evidence, Operation, Requested, RouteChange, Stage, Work},
+    operation::{self, Evidence, Gate, Operation, Requested, RouteChange, Stage, Work},
     promotion::{self, Act, Step, World},
     provider_binding::ProviderBindings,
     route_owner,
@@ -94,7 +93,7 @@ impl Course<'_> {
                     self.life.commit(unit);
                 }
                 Step::Do(Act::Plan(planned)) => self.start(planned),
-                Step::Do(Act::ChangeRoute(command)) => self.change(command),
+                Step::Do(Act::ChangeRoute(command, gates)) => self.change(command, gates),
                 Step::Done => return,
                 odd @ (Step::Fail(_) | Step::Cancel | Step::Wait(_)) => panic!("a seeded operation goes on: {odd:?}"),
             }
@@ -122,9 +121,8 @@ impl Course<'_> {
                 providers: &providers,
                 services: &services,
                 variables: &variables,
+                allocations: &states,
             },
-            replicas: Replicas::default(),
-            allocations: &states,
             hosts: &[self.life.places.host],
             edges: &[self.seen()],
             left: &[],
@@ -167,10 +165,10 @@ impl Course<'_> {
     }
 
     /// The route and the operation, in one append; then the former owner's allocation goes.
-    fn change(&mut self, command: route_owner::Command) {
+    fn change(&mut self, command: route_owner::Command, gates: Vec<Gate>) {
         let mut unit = self.life.unit(self.writer, self.operation.stream.id());
         unit.decide(&mut self.lane.owner, command).expect("the gates were open");
-        let evidence = Evidence { epoch: Some(self.lane.owner.state.epoch), ..Evidence::default() };
+        let evidence = Evidence { epoch: Some(self.lane.owner.state.epoch), gates, ..Evidence::default() };
         for (stage, evidence) in [(Stage::RouteCas, evidence), (Stage::EdgePropagating, Evidence::default())] {
             unit.decide(&mut self.operation, operation::Command::Enter { stage, evidence })
                 .expect("the machine's step");

@@ -54,6 +54,14 @@ pub enum HostVerb {
         #[arg(long)]
         slug: String,
     },
+    /// Give up a host that never comes back: what ran on it has failed, and its runner is refused.
+    Retire {
+        /// Which host.
+        host: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
     /// List a cell's.
     List {
         /// Of which cell.

@@ -13,7 +13,7 @@ allocation.report_starting    | runner                       | no  no  no      n
 allocation.report_ready       | runner                       | no  no  no      no  | -
 allocation.report_restarted   | runner                       | no  no  no      no  | -
 allocation.report_stopped     | runner                       | no  no  no      no  | -
-allocation.report_failed      | runner                       | no  no  no      no  | -
+allocation.report_failed      | runner scheduler             | no  no  no      no  | -
 app.create                    | api                          | yes yes no      no  | app_manage project
 app.set_source_credential     | api                          | yes yes no      no  | variables_manage project
 app.remove_source_credential  | api                          | yes yes no      no  | variables_manage project
@@ -40,6 +40,7 @@ host.uncordon                 | platform                     | yes no  no      n
 host.set_capacity             | platform                     | yes no  no      no  | platform_manage platform
 host.begin_drain              | platform                     | no  no  no      no  | -
 host.confirm_upgrade          | platform                     | yes no  no      no  | platform_manage platform
+host.retire                   | platform                     | yes no  no      no  | platform_manage platform
 migrations.restore            | api                          | yes yes no      no  | data_manage environment
 operation.request_promotion   | api pipeline                 | yes yes preview no  | promote_production environment
 operation.request_region_failover | api                      | yes yes preview no  | promote_production environment

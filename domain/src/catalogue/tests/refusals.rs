@@ -156,6 +156,8 @@ fn of_hosts() -> Vec<Row> {
         R::HeldByDrain { .. } => R::HeldByDrain { by: FIRST },
         R::HeldByHand => R::HeldByHand,
         R::TakesNone { .. } => R::TakesNone { state: host::State::Draining },
+        R::Retired => R::Retired,
+        R::Heard { .. } => R::Heard { seconds: 4 },
         R::Full { .. } => R::Full { capacity: 8 },
         R::TooLarge => R::TooLarge,
     });

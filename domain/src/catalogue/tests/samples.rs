@@ -80,7 +80,7 @@ pub(super) fn samples() -> Vec<Encoded> {
                 reason: because("the customers' contract"),
             },
             environment::Event::RegionEnabled(enabled()),
-            environment::Event::RegionDisabled { region: BERGEN, reason: because("its lease ends") },
+            environment::Event::RegionDisabled { region: BERGEN, reason: because("its lease ends"), at: Some(at(5)) },
         ]),
         written(hosts()),
         written([
@@ -160,6 +160,7 @@ fn hosts() -> Vec<host::Event> {
             note: because("rebooted, then checked by hand"),
             at: at(9),
         }),
+        host::Event::Retired { reason: because("its board burnt") },
     ]
 }
 

@@ -7,7 +7,7 @@ use crate::{
         Answer::{self, AlreadySo, Changed, Refused},
         Model, Ways, blind, holds,
     },
-    story::{BERGEN, FJORD, LYON, because, enabled, production},
+    story::{BERGEN, FJORD, LYON, at, because, enabled, production},
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ fn resides(regions: &[RegionId]) -> Event {
 }
 
 fn disable(region: RegionId, serving: RegionId) -> Command {
-    Command::DisableRegion { region, serving: Some(serving), reason: because("its lease ends") }
+    Command::DisableRegion { region, serving: Some(serving), reason: because("its lease ends"), at: at(9) }
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_region_is_enabled_once_by_one_operation_and_never_beyond_the_residency() {
 #[test]
 fn a_region_is_disabled_unless_the_traffic_is_there() {
     let both = || then([Event::RegionEnabled(enabled())]);
-    let gone = Event::RegionDisabled { region: BERGEN, reason: because("its lease ends") };
+    let gone = Event::RegionDisabled { region: BERGEN, reason: because("its lease ends"), at: Some(at(9)) };
     given::<Environment>(both()).when(disable(BERGEN, LYON)).then([gone]);
     given::<Environment>(both()).when(disable(BERGEN, BERGEN)).then_rejected(&Rejection::TrafficThere(BERGEN));
     given::<Environment>(both()).when(disable(LYON, BERGEN)).then_rejected(&Rejection::Home(LYON));
@@ -89,12 +89,13 @@ enum Act {
     Disable(RegionId, RegionId),
 }
 
-/// Whether it is there, where it may be, and who enabled what.
+/// Whether it is there, where it may be, who enabled what, and what was disabled since.
 #[derive(Debug, Default, PartialEq)]
 struct Naive {
     open: bool,
     may: BTreeSet<RegionId>,
     by: BTreeMap<RegionId, OperationId>,
+    was: BTreeMap<RegionId, OperationId>,
 }
 
 const REGIONS: [RegionId; 3] = [LYON, BERGEN, ELSEWHERE];
@@ -145,12 +146,18 @@ impl Model for Naive {
             Act::Enable(region, _) if self.by.contains_key(&region) => Refused("REGION_ENABLED"),
             Act::Enable(region, by) => {
                 self.by.insert(region, by);
+                self.was.remove(&region);
                 Changed
             }
             Act::Disable(region, serving) if region == serving => Refused("REGION_SERVES"),
             Act::Disable(LYON, _) => Refused("HOME_REGION"),
-            Act::Disable(region, _) if self.by.remove(&region).is_none() => Refused("REGION_NOT_ENABLED"),
-            Act::Disable(..) => Changed,
+            Act::Disable(region, _) => match self.by.remove(&region) {
+                None => Refused("REGION_NOT_ENABLED"),
+                Some(by) => {
+                    self.was.insert(region, by);
+                    Changed
+                }
+            },
         }
     }
 
@@ -168,19 +175,25 @@ impl Model for Naive {
             open: noun.created.is_some(),
             may: noun.residency.0.clone(),
             by: noun.regions.iter().map(|(region, enabled)| (*region, enabled.by)).collect(),
+            was: noun.withdrawn.iter().map(|(region, withdrawn)| (*region, withdrawn.was.by)).collect(),
         }
     }
 }
 
 fn disables_under_traffic(noun: &Environment, command: Command) -> Result<Vec<Event>, Rejection> {
-    let Command::DisableRegion { region, reason, .. } = command else { return noun.decide(command) };
-    noun.decide(Command::DisableRegion { region, serving: None, reason })
+    let Command::DisableRegion { region, reason, at, .. } = command else { return noun.decide(command) };
+    noun.decide(Command::DisableRegion { region, serving: None, reason, at })
 }
 
 fn keeps_what_was_disabled(noun: &mut Environment, event: &Event) {
     if !matches!(event, Event::RegionDisabled { .. }) {
         noun.apply(event);
     }
+}
+
+fn forgets_what_was_disabled(noun: &mut Environment, event: &Event) {
+    noun.apply(event);
+    noun.withdrawn.clear();
 }
 
 fn enables_home(noun: &Environment, command: Command) -> Result<Vec<Event>, Rejection> {
@@ -197,5 +210,6 @@ fn random_commands_find_residency_and_regions_as_the_model_says_and_every_sin_is
         ("DisablesUnderTraffic", Ways::deciding(disables_under_traffic)),
         ("EnablesHome", Ways::deciding(enables_home)),
         ("KeepsWhatWasDisabled", Ways::applying(keeps_what_was_disabled)),
+        ("ForgetsWhatWasDisabled", Ways::applying(forgets_what_was_disabled)),
     ]);
 }

@@ -61,6 +61,7 @@ fn look<T>(kind: Kind, seconds: u64, said: Said, rule: impl Fn(&Facts<'_>) -> T)
         providers: &ProviderBindings::default(),
         services: &RuntimeServices::default(),
         variables: &crate::variables::Variables::default(),
+        allocations: &[],
     })
 }
 

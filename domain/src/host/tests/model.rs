@@ -1,7 +1,9 @@
 //! A host against its naive model: whether it takes allocations, who holds its cordon, how many it may hold and for which drain
 //! it was brought up to date.
 
-use super::{Command, Event, Host, MOST_CAPACITY, Rejection, State, cordon, created, uncordon, upgrade};
+use super::{
+    Command, Event, Host, MOST_CAPACITY, Rejection, State, cordon, created, retire, retired, uncordon, upgrade,
+};
 use crate::{
     aggregate::Aggregate as _,
     host::USUAL_CAPACITY,
@@ -22,6 +24,7 @@ enum Act {
     Hold(u32),
     Drain(OperationId),
     Confirm(OperationId),
+    Retire(Option<i64>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +46,10 @@ impl Life {
         match *act {
             Act::Create(which) if which == self.which => return AlreadySo,
             Act::Create(_) => return Refused("ALREADY_EXISTS"),
+            Act::Retire(_) if self.state == State::Retired => return AlreadySo,
+            _ if self.state == State::Retired => return Refused("HOST_RETIRED"),
+            Act::Retire(Some(71..)) => return Refused("HOST_HEARD"),
+            Act::Retire(_) => (self.state, self.holder) = (State::Retired, None),
             Act::Cordon(by) | Act::Uncordon(by) if another(by) => return Refused("HELD_BY_DRAIN"),
             Act::Cordon(_) if closed => return AlreadySo,
             Act::Cordon(by) => (self.state, self.holder) = (State::Cordoned, by),
@@ -81,6 +88,7 @@ impl Model for Naive {
             1 => prop::sample::select(vec![1, USUAL_CAPACITY, MOST_CAPACITY, MOST_CAPACITY + 1]).prop_map(Act::Hold),
             3 => drain().prop_map(Act::Drain),
             3 => drain().prop_map(Act::Confirm),
+            1 => prop::sample::select(vec![None, Some(70), Some(71), Some(100)]).prop_map(Act::Retire),
         ]
         .boxed()
     }
@@ -104,6 +112,7 @@ impl Model for Naive {
             Act::Hold(allocations) => Command::SetCapacity { allocations },
             Act::Drain(by) => Command::BeginDrain { by },
             Act::Confirm(by) => Command::ConfirmUpgrade(upgrade(by)),
+            Act::Retire(seen_at) => retire(seen_at),
         }
     }
 
@@ -160,7 +169,20 @@ fn random_commands_find_the_host_as_the_model_says_and_every_sin_is_caught() {
         ("ForgetsWhoHoldsIt", Ways::deciding(|noun, command| blind(noun, command, |n| n.held_by = None))),
         ("ConfirmsForAnybody", Ways::deciding(confirms_for_anybody)),
         ("KeepsItsHolder", Ways::applying(keeps_its_holder)),
+        ("RetiresWhatIsHeard", Ways::deciding(retires_what_is_heard)),
+        ("ComesBack", Ways::deciding(comes_back)),
     ]);
+}
+
+fn retires_what_is_heard(noun: &Host, command: Command) -> Result<Vec<Event>, Rejection> {
+    match noun.decide(command) {
+        Err(Rejection::Heard { .. }) => Ok(vec![retired()]),
+        decided => decided,
+    }
+}
+
+fn comes_back(noun: &Host, command: Command) -> Result<Vec<Event>, Rejection> {
+    blind(noun, command, |n| n.state = n.state.map(|state| if state == State::Retired { State::Active } else { state }))
 }
 
 fn confirms_for_anybody(noun: &Host, command: Command) -> Result<Vec<Event>, Rejection> {

@@ -5,10 +5,10 @@ use crate::{
     allocation::{self, Allocation, State},
     deployment::Deployment,
     edge_status::EdgeStatus,
-    environment::Replicas,
+    gate::Facts,
     ids::{AllocationId, DeploymentId, HostId, OperationId},
     numbers::Epoch,
-    operation::{self, Evidence, Kind, Operation, Stage},
+    operation::{self, Evidence, Gate, Kind, Operation, Stage},
     promotion::{Act, Step, World, next},
     route_owner::{self, Change, RouteOwner},
     runs::Play,
@@ -128,7 +128,7 @@ impl Memory {
                 let decided = fold::<Allocation>(&*stream).decide(allocation::Command::Plan(planned));
                 return decided.ok().map(|events| stream.extend(events));
             }
-            Step::Do(Act::ChangeRoute(command)) => return self.change_route(command),
+            Step::Do(Act::ChangeRoute(command, gates)) => return self.change_route(command, gates),
             Step::Wait(_) | Step::Done => return None,
         };
         let events = fold::<Operation>(&self.operation).decide(command).ok()?;
@@ -136,12 +136,12 @@ impl Memory {
         Some(())
     }
 
-    fn change_route(&mut self, command: route_owner::Command) -> Option<()> {
+    fn change_route(&mut self, command: route_owner::Command, gates: Vec<Gate>) -> Option<()> {
         let route = fold::<RouteOwner>(&self.route).decide(command).ok()?;
         let epoch = fold::<RouteOwner>(self.route.iter().chain(&route)).epoch;
         let mut operation = fold::<Operation>(&self.operation);
         let mut entered = vec![];
-        let evidence = Evidence { epoch: Some(epoch), ..Evidence::default() };
+        let evidence = Evidence { epoch: Some(epoch), gates, ..Evidence::default() };
         for (stage, evidence) in [(Stage::RouteCas, evidence), (Stage::EdgePropagating, Evidence::default())] {
             let events = operation.decide(operation::Command::Enter { stage, evidence }).ok()?;
             for event in &events {
@@ -165,9 +165,10 @@ impl Play for Memory {
         next(&World {
             now: at(self.now),
             operation: &operation,
-            facts: gate_facts(&requested, change, &owner, &self.deployment),
-            allocations: &self.allocations(),
-            replicas: Replicas::ONE,
+            facts: Facts {
+                allocations: &self.allocations(),
+                ..gate_facts(&requested, change, &owner, &self.deployment)
+            },
             hosts: self.hosts(),
             edges: &self.edges(&owner),
             left: &[],

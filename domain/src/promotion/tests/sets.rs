@@ -5,8 +5,10 @@
 use super::*;
 use crate::{
     allocation::Planned,
+    gate::rests_on,
     ids::CellId,
     numbers::EnvSet,
+    route_owner::{Place, RouteOwner},
     scheduling::{Lane, Order, orders},
     story::{BLUE_BYTES, CELL_1, LYON, THIRD, bergen},
 };
@@ -37,7 +39,7 @@ fn an_allocation_with_another_set_of_variables_is_neither_enough_nor_awaited() {
     let both = at_policy_check().with(|g| g.allocations = vec![stale(7, &[ready(GREEN)]), started(&[])]);
     assert_eq!(both.next(), Step::Wait("an allocation is on its way"));
     let sin = without_sets(&both).next();
-    assert!(matches!(sin, Step::Do(Act::ChangeRoute(_))), "the sin changes the route to what nobody serves: {sin:?}");
+    assert!(matches!(sin, Step::Do(Act::ChangeRoute(..))), "the sin changes the route to what nobody serves: {sin:?}");
     let late = both.with(|g| g.now = at(60));
     assert_eq!(late.fails(), Some(("ALLOCATION_NOT_READY".into(), false)), "and it is no proof at the deadline");
 }
@@ -59,7 +61,7 @@ fn a_rollback_takes_what_stands_by_with_its_own_set_and_nothing_else() {
             g.allocations = vec![allocated(order, &[ready(BLUE)])];
         })
     };
-    let changes = |given: &Given| matches!(given.next(), Step::Do(Act::ChangeRoute(_)));
+    let changes = |given: &Given| matches!(given.next(), Step::Do(Act::ChangeRoute(..)));
     assert!(changes(&back(EnvSet(1))) && !changes(&back(EnvSet(2))));
     assert!(changes(&without_sets(&back(EnvSet(2)))), "the sin is caught");
 }
@@ -73,7 +75,7 @@ fn a_promotion_after_variables_were_set_waits_for_its_own_and_the_scheduler_lets
     let Step::Do(Act::Plan(order)) = second.next() else { panic!("{:?}", second.next()) };
     let own = allocated(order, &[ready(GREEN)]);
     let served = second.with(|g| g.allocations.push(own.clone()));
-    let Step::Do(Act::ChangeRoute(command)) = served.next() else { panic!("{:?}", served.next()) };
+    let Step::Do(Act::ChangeRoute(command, _)) = served.next() else { panic!("{:?}", served.next()) };
     let mut owner = fold::<RouteOwner>(&served.owner);
     for event in crate::aggregate::Aggregate::decide(&owner, command).expect("the route changes") {
         crate::aggregate::Aggregate::apply(&mut owner, &event);
