@@ -22,6 +22,7 @@ mod history;
 mod host_drain;
 mod hostile;
 mod images;
+mod imports;
 mod index_build;
 mod installed;
 mod invitations;
