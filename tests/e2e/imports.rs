@@ -261,13 +261,9 @@ async fn the_command_line_imports_links_deploys_and_shows_where_an_app_comes_fro
     let nowhere = ["deploy", "--folder", desk.path().to_str().expect("UTF-8")];
     assert!(ends(2, &nowhere).await.contains("not a git repository"), "a folder that is named is what is meant");
     ends(0, &["app", "source-set", &address, "--reference", "no-such-branch"]).await;
-    let output = program::rhone_in(
-        &repository.folder(),
-        &platform.data(),
-        &[],
-        &["deploy", "--environment", &tenant.preview.id, "--dry-run", "--json"],
-    );
-    let planned = program::text(&output.await.stdout);
+    let at_hand = ["deploy", "--environment", &tenant.preview.id, "--dry-run", "--json"];
+    let output = program::rhone_in(&repository.folder(), &platform.data(), &[], &at_hand).await;
+    let planned = program::text(&output.stdout);
     assert!(
         planned.contains("\"reference\":\"") && !planned.contains("no-such-branch"),
         "what is checked out: {planned}"
