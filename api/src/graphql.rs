@@ -3,6 +3,7 @@
 mod affordance;
 mod allocation;
 mod app;
+mod app_source;
 mod approval;
 mod artifact;
 mod authorization;
@@ -79,6 +80,7 @@ pub struct Places(
     workspace::WorkspaceMutation,
     project::ProjectMutation,
     app::AppMutation,
+    app_source::AppSourceMutation,
     environment::EnvironmentMutation,
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,

@@ -14,6 +14,7 @@ pub use rhone_domain::source_address::{Allowed, Remote, Scheme, SourceAddress, S
 use crate::log::Log;
 use git::Git;
 use rhone_domain::{
+    app_source::HEAD,
     source_address::may_be_reached,
     source_credential::{SignIn, SourceHost},
 };
@@ -139,6 +140,7 @@ async fn fetch_into(
         Reference::Commit(commit) => commit.clone(),
         Reference::Branch(name) => git.resolve(&format!("refs/heads/{name}"), &source.reference).await?,
         Reference::Tag(name) => git.resolve(&format!("refs/tags/{name}"), &source.reference).await?,
+        Reference::Default => git.resolve(HEAD, &source.reference).await?,
     };
     git.init(&commit).await?;
     git.fetch(&commit).await?;

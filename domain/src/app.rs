@@ -1,13 +1,19 @@
-//! App: the hosted application, independent of any deploy, and with which credentials its sources are read. Owner: Rhone.
-//! Writer: create and import operations, and people who manage its secrets. Durability: the log. Trap: confusing it with one
-//! running process; nothing that runs is mentioned here, and no region or cell either.
+//! App: the hosted application, independent of any deploy; from which repository it comes, if it says so, and with which
+//! credentials its sources are read. Owner: Rhone. Writer: create and import operations, and people who manage its source and
+//! its secrets. Durability: the log. Trap: confusing it with one running process; nothing that runs is mentioned here, and no
+//! region or cell either: a source is where the next deploy looks, never what the last one was made of.
+
+mod rejection;
+
+pub use rejection::Rejection;
 
 use crate::{
     aggregate::{self, Aggregate},
+    app_source::{Source, head},
     ids::{AppId, ProjectId, WorkspaceId},
     numbers::EnvSet,
     source_credential::{MOST, SourceCredential, SourceHost, Wanted},
-    text::{Name, Slug},
+    text::{GitReference, Name, Repository, Slug},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,11 +34,24 @@ pub struct Created {
     pub name: Name,
 }
 
+/// What is known of one that was imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// What is known of any app.
+    #[serde(flatten)]
+    pub created: Created,
+    /// Where it comes from.
+    pub source: Source,
+}
+
 /// An app, as later decisions see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct App {
     /// What it was created as; none before it exists.
     pub created: Option<Created>,
+    /// Where it comes from; none of one that was created and never told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// With what its sources are read: at most one credential for each host.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub source_credentials: BTreeMap<SourceHost, SourceCredential>,
@@ -46,6 +65,17 @@ pub struct App {
 pub enum Command {
     /// Bring it into being.
     Create(Created),
+    /// Bring it into being, and say where it comes from.
+    Import(Imported),
+    /// Say where it comes from, from now on.
+    SetSource {
+        /// Its repository.
+        repository: Repository,
+        /// What is meant where nobody says; what was meant before when omitted.
+        reference: Option<GitReference>,
+    },
+    /// Say that it comes from nowhere in particular.
+    RemoveSource,
     /// Read its sources of a host with this from now on.
     SetSourceCredential {
         /// Which host.
@@ -64,6 +94,9 @@ pub enum Command {
 
 aggregate::commands!(Command {
     Command::Create(_) => "app.create",
+    Command::Import(_) => "app.import",
+    Command::SetSource { .. } => "app.set_source",
+    Command::RemoveSource => "app.remove_source",
     Command::SetSourceCredential { .. } => "app.set_source_credential",
     Command::RemoveSourceCredential { .. } => "app.remove_source_credential",
 });
@@ -75,6 +108,18 @@ pub enum Event {
     /// It exists.
     #[serde(rename = "app.created")]
     Created(Created),
+    /// It exists, and comes from there.
+    #[serde(rename = "app.imported")]
+    Imported(Imported),
+    /// It comes from there from now on.
+    #[serde(rename = "app.source_set")]
+    SourceSet(Source),
+    /// It comes from nowhere in particular.
+    #[serde(rename = "app.source_removed")]
+    SourceRemoved {
+        /// Where it came from.
+        repository: Repository,
+    },
     /// Its sources of a host are read with this; what was before for the same host is used no longer.
     #[serde(rename = "app.source_credential_set")]
     SourceCredentialSet(SourceCredential),
@@ -89,55 +134,14 @@ pub enum Event {
 }
 
 impl aggregate::Event for Event {
-    const TYPES: &'static [(&'static str, u16)] =
-        &[("app.created", 1), ("app.source_credential_set", 1), ("app.source_credential_removed", 1)];
-}
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The id is taken by something else.
-    #[error("this app exists already")]
-    Exists,
-    /// There is none.
-    #[error("there is no such app")]
-    NotFound,
-    /// Nothing to remove.
-    #[error("the app holds no credential for {host}")]
-    NoCredential {
-        /// Which host.
-        host: SourceHost,
-    },
-    /// Too many hosts.
-    #[error("the app would hold credentials for {count} hosts; at most {MOST} are allowed")]
-    TooManyCredentials {
-        /// So many.
-        count: usize,
-    },
-}
-
-impl aggregate::Rejection for Rejection {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Exists => "ALREADY_EXISTS",
-            Self::NotFound | Self::NoCredential { .. } => "NOT_FOUND",
-            Self::TooManyCredentials { .. } => "TOO_MANY_CREDENTIALS",
-        }
-    }
-
-    fn field(&self) -> Option<&'static str> {
-        match self {
-            Self::Exists | Self::NotFound => None,
-            Self::NoCredential { .. } | Self::TooManyCredentials { .. } => Some("host"),
-        }
-    }
-
-    fn expected_and_actual(&self) -> Option<(String, String)> {
-        match self {
-            Self::TooManyCredentials { count } => Some((format!("at most {MOST}"), count.to_string())),
-            Self::Exists | Self::NotFound | Self::NoCredential { .. } => None,
-        }
-    }
+    const TYPES: &'static [(&'static str, u16)] = &[
+        ("app.created", 1),
+        ("app.imported", 1),
+        ("app.source_set", 1),
+        ("app.source_removed", 1),
+        ("app.source_credential_set", 1),
+        ("app.source_credential_removed", 1),
+    ];
 }
 
 impl Aggregate for App {
@@ -150,11 +154,22 @@ impl Aggregate for App {
         match (command, &self.created) {
             (Command::Create(created), None) => Ok(vec![Event::Created(created)]),
             (Command::Create(created), Some(known)) if *known == created => Ok(vec![]),
-            (Command::Create(_), Some(_)) => Err(Rejection::Exists),
-            (Command::SetSourceCredential { .. } | Command::RemoveSourceCredential { .. }, None) => {
-                Err(Rejection::NotFound)
-            }
-            (Command::SetSourceCredential { host, wanted, at }, Some(_)) => self.set(host, wanted, at),
+            (Command::Import(imported), None) => Ok(vec![Event::Imported(imported)]),
+            (Command::Import(imported), Some(known)) if self.is(known, &imported) => Ok(vec![]),
+            (Command::Create(_) | Command::Import(_), Some(_)) => Err(Rejection::Exists),
+            (
+                Command::SetSource { .. }
+                | Command::RemoveSource
+                | Command::SetSourceCredential { .. }
+                | Command::RemoveSourceCredential { .. },
+                None,
+            ) => Err(Rejection::NotFound),
+            (Command::SetSource { repository, reference }, Some(_)) => Ok(self.set_source(repository, reference)),
+            (Command::RemoveSource, Some(_)) => match &self.source {
+                Some(Source { repository, .. }) => Ok(vec![Event::SourceRemoved { repository: repository.clone() }]),
+                None => Err(Rejection::NoSource),
+            },
+            (Command::SetSourceCredential { host, wanted, at }, Some(_)) => self.set_credential(host, wanted, at),
             (Command::RemoveSourceCredential { host }, Some(_)) => match self.source_credentials.get(&host) {
                 Some(held) => Ok(vec![Event::SourceCredentialRemoved { host, generation: held.generation }]),
                 None => Err(Rejection::NoCredential { host }),
@@ -165,6 +180,11 @@ impl Aggregate for App {
     fn apply(&mut self, event: &Event) {
         match event {
             Event::Created(created) => self.created = Some(created.clone()),
+            Event::Imported(Imported { created, source }) => {
+                (self.created, self.source) = (Some(created.clone()), Some(source.clone()));
+            }
+            Event::SourceSet(source) => self.source = Some(source.clone()),
+            Event::SourceRemoved { .. } => self.source = None,
             Event::SourceCredentialSet(set) => {
                 self.generations.insert(set.host.clone(), set.generation);
                 self.source_credentials.insert(set.host.clone(), set.clone());
@@ -175,7 +195,31 @@ impl Aggregate for App {
 }
 
 impl App {
-    fn set(&self, host: SourceHost, wanted: Wanted, at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+    /// What a deploy is made of: what is said, and where nothing is said, the app's own. No other repository is read at the
+    /// app's own reference: that is the name of something else there.
+    pub fn meant(&self, repository: Option<Repository>, reference: Option<GitReference>) -> Result<Source, Rejection> {
+        match (repository, reference, &self.source) {
+            (Some(repository), Some(reference), _) => Ok(Source { repository, reference }),
+            (Some(_), None, _) => Err(Rejection::ReferenceMissing),
+            (None, _, None) => Err(Rejection::SourceUnknown),
+            (None, Some(reference), Some(own)) => Ok(Source { repository: own.repository.clone(), reference }),
+            (None, None, Some(own)) => Ok(own.clone()),
+        }
+    }
+
+    /// Whether it is already what would be imported.
+    fn is(&self, known: &Created, imported: &Imported) -> bool {
+        *known == imported.created && self.source.as_ref() == Some(&imported.source)
+    }
+
+    /// Whoever corrects an address that moved does not thereby say that another branch is meant.
+    fn set_source(&self, repository: Repository, reference: Option<GitReference>) -> Vec<Event> {
+        let before = self.source.as_ref().map(|source| source.reference.clone());
+        let source = Source { repository, reference: reference.or(before).unwrap_or_else(head) };
+        if self.source.as_ref() == Some(&source) { vec![] } else { vec![Event::SourceSet(source)] }
+    }
+
+    fn set_credential(&self, host: SourceHost, wanted: Wanted, at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
         let held = self.source_credentials.get(&host);
         if held.is_some_and(|held| held.digest == wanted.digest && held.username == wanted.username) {
             return Ok(vec![]);

@@ -57,6 +57,7 @@ pub mod generated;
 pub mod vango_state;
 
 // What reacts: pure process managers.
+pub mod app_source;
 pub mod binding;
 pub mod drain;
 pub mod host_drain;

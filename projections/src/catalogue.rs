@@ -115,8 +115,11 @@ fn row(event: &Recorded) -> Result<Option<Row>, ApplyError> {
             of(workspace, Some(created.workspace.0), &created)
         }
         app::App::CATEGORY => {
-            // With what its sources are read is asked of its stream.
-            let app::Event::Created(created) = decode(event)? else { return Ok(None) };
+            // Where it comes from, and with what that is read, is asked of its stream.
+            let (app::Event::Created(created) | app::Event::Imported(app::Imported { created, .. })) = decode(event)?
+            else {
+                return Ok(None);
+            };
             of(workspace, Some(created.project.0), &created)
         }
         environment::Environment::CATEGORY => {

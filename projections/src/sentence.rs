@@ -18,6 +18,11 @@ pub fn of(event_type: &str, payload: &Value) -> String {
         _ if event_type.starts_with("workspace.") => workspace(event_type, payload),
         "project.created" => format!("Project {} was created.", p("/slug")),
         "app.created" => format!("App {} was created.", p("/slug")),
+        "app.imported" => {
+            format!("App {} was imported from {} ({}).", p("/slug"), p("/source/repository"), p("/source/reference"))
+        }
+        "app.source_set" => format!("The app comes from {} ({}).", p("/repository"), p("/reference")),
+        "app.source_removed" => format!("The app comes from {} no longer.", p("/repository")),
         "app.source_credential_set" => match p("/generation").as_str() {
             "1" => format!("Sources on {} are read as {}: a credential was set.", p("/host"), p("/username")),
             which => format!(

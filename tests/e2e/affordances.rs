@@ -205,6 +205,13 @@ fn told(owner: &Owner, green: &str, waiting: &str) -> Vec<Told> {
     let never = json!({ "digest": digest, "reason": "because of a test" });
     let host = json!({ "host": "offered.example.com" });
     let exactly = json!({ "deploymentId": blue, "artifactDigest": digest, "expectedRouteEpoch": 1 });
+    let app = owner.tenant.app.as_str();
+    let source = json!({ "appId": app, "repository": "https://git.example.com/acme/shop" });
+    for (field, mutation, input) in
+        [("sourceSet", "appSourceSet", source), ("sourceRemove", "appSourceRemove", json!({ "appId": app }))]
+    {
+        told.push(Told::new(format!("app(id: \"{app}\") {{ affordances {{ {field} $ }} }}"), mutation, input));
+    }
     let variables = json!({ "variables": [{ "key": "GREETING", "value": "hello" }] });
     for (field, mutation, more) in [
         ("freeze", "environmentFreeze", &because),

@@ -35,6 +35,8 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
         "Workspace" => (Tenants, "workspace(id: \"workspaceId\") $"),
         "Project" => (Tenants, "project(id: \"projectId\") $"),
         "App" => (Tenants, "app(id: \"appId\") $"),
+        "AppSource" => (Tenants, "app(id: \"appId\") { source $ }"),
+        "AppAffordances" => (Tenants, "app(id: \"appId\") { affordances $ }"),
         "SourceCredential" => (Tenants, "app(id: \"appId\") { sourceCredentials $ }"),
         "Environment" => (Tenants, "environment(id: \"environmentId\") $"),
         "Deployment" => (Tenants, "deployment(id: \"deploymentId\") $"),

@@ -23,6 +23,7 @@ mod host_drain;
 mod host_lost;
 mod hostile;
 mod images;
+mod imports;
 mod index_build;
 mod installed;
 mod invitations;

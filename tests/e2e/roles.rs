@@ -61,6 +61,9 @@ fn asks(mutation: &str) -> Asks {
             "operation.request_runtime_service_binding"
         }
         "environmentVariablesSet" | "environmentVariableUnset" => "variables.change",
+        "appImport" => "app.import",
+        "appSourceSet" => "app.set_source",
+        "appSourceRemove" => "app.remove_source",
         "appSourceCredentialSet" => "app.set_source_credential",
         "appSourceCredentialRemove" => "app.remove_source_credential",
         "operationCancel" => "operation.request_cancel",

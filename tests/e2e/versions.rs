@@ -21,6 +21,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("workspaceCreate", CREATES),
     ("projectCreate", CREATES),
     ("appCreate", CREATES),
+    ("appImport", CREATES),
     ("environmentCreate", CREATES),
     ("regionCreate", CREATES),
     ("cellCreate", CREATES),
@@ -85,6 +86,7 @@ async fn errors(owner: &Owner, name: &str, input: &Value) -> Value {
 const REFUSED_AS_IT_IS: &[&str] = &[
     "allocationDrain",
     "appSourceCredentialRemove",
+    "appSourceRemove",
     "environmentFailover",
     "environmentHostDetach",
     "environmentPinRelease",

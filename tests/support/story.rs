@@ -69,11 +69,16 @@ impl Tenant {
         let project = text(&client.done("projectCreate", "project { id }", input).await["project"]["id"]);
         let input = json!({ "projectId": project, "slug": "counter", "name": "Counter" });
         let app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
-        let input = json!({ "appId": app, "regionId": format!("reg_{}", report.ids.region.simple()),
-            "cellId": format!("cell_{}", report.ids.cell.simple()), "drainSeconds": seconds, "standbySeconds": seconds });
-        let preview = environment(&client, input.clone(), ("preview", "PREVIEW"), &name).await;
-        let production = environment(&client, input, ("production", "PRODUCTION"), &name).await;
+        let (preview, production) = lanes(platform, &client, (&app, &name), seconds).await;
         Self { client, edge: report.urls.edges[0].clone(), workspace, project, app, preview, production }
+    }
+
+    /// The same tenant with another app of theirs, in environments of its own.
+    pub async fn with_app(&self, platform: &Platform, app: String) -> Self {
+        let (preview, production) = lanes(platform, &self.client, (&app, &unique("t")), 30).await;
+        let (client, edge) = (self.client.clone(), self.edge.clone());
+        let (workspace, project) = (self.workspace.clone(), self.project.clone());
+        Self { client, edge, workspace, project, app, preview, production }
     }
 
     /// Uploads a version, deploys it, and waits until the preview shows it.
@@ -187,6 +192,20 @@ impl Tenant {
         let answer = self.client.try_ask(query, json!({ "id": environment.id })).await.ok()?;
         answer["data"]["environment"]["allocations"].as_array().cloned()
     }
+}
+
+/// An app's preview and production, in the place of `rhone up`.
+async fn lanes(
+    platform: &Platform,
+    client: &Client,
+    (app, name): (&str, &str),
+    seconds: u32,
+) -> (Environment, Environment) {
+    let ids = platform.report().ids;
+    let input = json!({ "appId": app, "regionId": format!("reg_{}", ids.region.simple()),
+        "cellId": format!("cell_{}", ids.cell.simple()), "drainSeconds": seconds, "standbySeconds": seconds });
+    let preview = environment(client, input.clone(), ("preview", "PREVIEW"), name).await;
+    (preview, environment(client, input, ("production", "PRODUCTION"), name).await)
 }
 
 async fn environment(client: &Client, mut input: Value, (slug, kind): (&str, &str), name: &str) -> Environment {

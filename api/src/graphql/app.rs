@@ -2,6 +2,7 @@
 
 use super::{
     affordance::Caller,
+    app_source::{self, AppAffordances, AppSource},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
     context::{Ask as _, belongs_to},
@@ -25,6 +26,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     app,
+    app_source::Source,
     authorization::Scope,
     claim,
     ids::{AppId, CorrelationId, EnvironmentId, ProjectId},
@@ -92,6 +94,18 @@ impl App {
     async fn version(&self, ctx: &Context<'_>) -> async_graphql::Result<i64> {
         let version = ctx.loaders().version::<app::App>(self.created.id).await?;
         Ok(i64::try_from(version.0).unwrap_or(i64::MAX).max(self.version))
+    }
+
+    /// Where it comes from; null of one that was created and never told. What a release was made of, its deployment says.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn source(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<AppSource>> {
+        Ok(app_source::of_app(ctx, self.created.id).await?)
+    }
+
+    /// What the caller may do with its source now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<AppAffordances> {
+        Ok(AppAffordances::of(ctx, &self.created).await?)
     }
 
     /// With what its sources are read where not everybody may, by host; never the secrets.
@@ -237,24 +251,27 @@ impl AppMutation {
     async fn app_create(&self, ctx: &Context<'_>, input: AppCreateInput) -> async_graphql::Result<AppCreatePayload> {
         let manner = Manner::new(input.idempotency_key, input.dry_run);
         let project = id::read("projectId", &input.project_id)?;
-        let create = Create { project, slug: slug(&input.slug)?, name: name(&input.name)? };
+        let create = Create { project, slug: slug(&input.slug)?, name: name(&input.name)?, from: None };
         Ok(AppCreatePayload(change(ctx, manner, create).await?))
     }
 }
 
-struct Create {
-    project: ProjectId,
-    slug: Slug,
-    name: Name,
+/// An app as it begins: made here, or brought here from where its source is.
+pub(super) struct Create {
+    pub(super) project: ProjectId,
+    pub(super) slug: Slug,
+    pub(super) name: Name,
+    pub(super) from: Option<Source>,
 }
 
 impl Change for Create {
     fn name(&self) -> &'static str {
-        "appCreate"
+        if self.from.is_some() { "appImport" } else { "appCreate" }
     }
 
     fn fingerprint(&self) -> String {
-        format!("{}\n{}\n{}", self.project, self.slug, self.name)
+        let from = self.from.as_ref().map(|from| format!("\n{}\n{}", from.repository, from.reference));
+        format!("{}\n{}\n{}{}", self.project, self.slug, self.name, from.unwrap_or_default())
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
@@ -269,11 +286,16 @@ impl Change for Create {
         let workspace = of.workspace;
         let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
         unit.about(Scope { project: Some(self.project), environment: None });
-        permit(&unit, "app.create", &project.stream)?;
+        permit(&unit, if self.from.is_some() { "app.import" } else { "app.create" }, &project.stream)?;
         claim_slug(bench, &mut unit, (claim::Kind::AppSlug, self.project.0), &self.slug, id.0).await?;
         let mut app = bench.load::<app::App>(id).await?;
         let (project, slug, name) = (self.project, self.slug.clone(), self.name.clone());
-        decide(&mut unit, &mut app, app::Command::Create(app::Created { id, workspace, project, slug, name }))?;
+        let created = app::Created { id, workspace, project, slug, name };
+        let command = match self.from.clone() {
+            Some(source) => app::Command::Import(app::Imported { created, source }),
+            None => app::Command::Create(created),
+        };
+        decide(&mut unit, &mut app, command)?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
     }
 }

@@ -3,24 +3,26 @@
 
 use super::{
     artifact::digest,
-    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
+    change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused},
     environment::Environment,
     id,
     operation::Operation,
     route_owner::{invalid, route_of},
 };
-use crate::fault::Fault;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::TimeDelta;
 use rhone_domain::{
     actor::Writer,
+    app::App,
+    app_source,
     deploy::{Built, Deploy, Fetched, Origin, Then},
+    digest::Digest,
     environment::{self, Kind},
-    ids::{EnvironmentId, OperationId},
+    ids::{AppId, EnvironmentId, OperationId},
     operation::{self, Requested, Work},
-    source_address::{AddressRefused, Allowed, SourceAddress, SourcePolicy},
     text::{GitReference, ImageName, Repository},
 };
+use rhone_eventstore::Unit;
 
 /// How long a deploy may take, the wait for its turn included.
 const DEADLINE: TimeDelta = TimeDelta::hours(1);
@@ -29,10 +31,11 @@ const DEADLINE: TimeDelta = TimeDelta::hours(1);
 pub(crate) struct DeploymentBuildInput {
     /// For which environment; a preview environment shows the release as soon as it may.
     environment_id: ID,
-    /// Where builders can reach it, such as `https://git.example.com/acme/shop.git`; without a password.
-    repository: String,
-    /// A commit, or the name of a branch or tag, which is resolved once.
-    reference: String,
+    /// Where builders can reach it, such as `https://git.example.com/acme/shop.git`; without a password. The app's own source
+    /// when omitted.
+    repository: Option<String>,
+    /// A commit, or the name of a branch or tag, which is resolved once. That of the app's own source when both are omitted.
+    reference: Option<String>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -73,9 +76,11 @@ impl DeployMutation {
         input: DeploymentBuildInput,
     ) -> async_graphql::Result<DeploymentBuildPayload> {
         let manner = Manner::new(input.idempotency_key, input.dry_run);
-        let origin = Origin::Git {
-            repository: repository(&input.repository)?,
-            reference: GitReference::parse("reference", &input.reference).map_err(invalid)?,
+        let repository = input.repository.map(|text| app_source::repository("repository", &text));
+        let reference = input.reference.map(|text| GitReference::parse("reference", &text));
+        let origin = Asked::Git {
+            repository: repository.transpose().map_err(invalid)?,
+            reference: reference.transpose().map_err(invalid)?,
         };
         let wish = Wish { environment: id::read("environmentId", &input.environment_id)?, origin };
         Ok(DeploymentBuildPayload(change(ctx, manner, wish).await?))
@@ -89,7 +94,7 @@ impl DeployMutation {
         input: DeploymentImportInput,
     ) -> async_graphql::Result<DeploymentImportPayload> {
         let manner = Manner::new(input.idempotency_key, input.dry_run);
-        let origin = Origin::Image {
+        let origin = Asked::Image {
             name: ImageName::parse("image", &input.image).map_err(invalid)?,
             digest: digest("imageDigest", &input.image_digest)?,
         };
@@ -98,33 +103,57 @@ impl DeployMutation {
     }
 }
 
-/// An address by its form; whether it may be reached is the builders' policy.
-fn repository(text: &str) -> Result<Repository, Fault> {
-    let any = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
-    let refused = |refused: AddressRefused| {
-        let words = refused.to_string();
-        Fault::bad_input("repository", words.strip_prefix("repository: ").unwrap_or(&words).to_owned())
-    };
-    SourceAddress::parse(text, &any).map_err(refused)?;
-    Repository::parse("repository", text).map_err(invalid)
+/// What is said of what the release is to be made of.
+#[derive(Clone, Debug)]
+enum Asked {
+    /// A commit; what is not said is the app's own.
+    Git { repository: Option<Repository>, reference: Option<GitReference> },
+    /// An image.
+    Image { name: ImageName, digest: Digest },
 }
 
 #[derive(Debug)]
 struct Wish {
     environment: EnvironmentId,
-    origin: Origin,
+    origin: Asked,
+}
+
+impl Wish {
+    /// What the release is made of, which goes on record. The app's stream is asserted where it was asked: a source that is
+    /// set in the same moment is either this deploy's or it came later.
+    async fn made_of(&self, bench: &Bench<'_>, unit: &mut Unit, app: AppId) -> Result<Origin, No> {
+        let (repository, reference) = match self.origin.clone() {
+            Asked::Image { name, digest } => return Ok(Origin::Image { name, digest }),
+            Asked::Git { repository: Some(repository), reference: Some(reference) } => {
+                return Ok(Origin::Git { repository, reference });
+            }
+            Asked::Git { repository, reference } => (repository, reference),
+        };
+        let app = bench.load::<App>(app).await?;
+        let meant = app.state.meant(repository, reference);
+        let meant = meant.map_err(|why| refused(&why, app.stream.clone(), unit.context().workspace))?;
+        unit.assert(&app);
+        Ok(Origin::Git { repository: meant.repository, reference: meant.reference })
+    }
 }
 
 impl Change for Wish {
     fn name(&self) -> &'static str {
         match self.origin {
-            Origin::Git { .. } => "deploymentBuild",
-            Origin::Image { .. } => "deploymentImport",
+            Asked::Git { .. } => "deploymentBuild",
+            Asked::Image { .. } => "deploymentImport",
         }
     }
 
+    /// What is said, and not what that means: the same words are the same request, whatever the app's source is by now.
     fn fingerprint(&self) -> String {
-        format!("{self:?}")
+        let origin = match &self.origin {
+            Asked::Git { repository: Some(repository), reference: Some(reference) } => {
+                format!("{:?}", Origin::Git { repository: repository.clone(), reference: reference.clone() })
+            }
+            asked @ (Asked::Git { .. } | Asked::Image { .. }) => format!("{asked:?}"),
+        };
+        format!("Wish {{ environment: {:?}, origin: {origin} }}", self.environment)
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
@@ -140,11 +169,12 @@ impl Change for Wish {
         if preview {
             permit(&unit, "operation.request_promotion", &owner.stream).map_err(concerning)?;
         }
+        let origin = self.made_of(bench, &mut unit, opened.app).await.map_err(concerning)?;
         let deploy = Deploy {
             app: opened.app,
             environment: self.environment,
             deployment: bench.new_id(),
-            origin: self.origin.clone(),
+            origin,
             then: if preview { Then::Promote } else { Then::Stay },
             requested_by: bench.principal.actor,
         };

@@ -201,8 +201,8 @@ impl Alter {
     }
 }
 
-/// Whose credentials, if the caller may ask.
-async fn home(ctx: &Context<'_>, app_id: &ID) -> Result<app::Created, Fault> {
+/// Which app, if the caller may ask.
+pub(super) async fn home(ctx: &Context<'_>, app_id: &ID) -> Result<app::Created, Fault> {
     let id: AppId = id::read("appId", app_id)?;
     let missing = || id::not_found::<AppId>("appId");
     let loaded = door(ctx.platform(), ctx.principal()).load::<app::App>(id).await.map_err(Fault::internal)?;

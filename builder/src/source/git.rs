@@ -154,7 +154,7 @@ impl<'a> Git<'a> {
         SourceError::TooLarge { what: "bytes", limit: self.limits.bytes }
     }
 
-    /// What the full name of a branch or tag stands for now.
+    /// What the full name of a branch or tag, or `HEAD`, stands for now.
     pub(super) async fn resolve(&self, name: &str, reference: &Reference) -> Result<String, SourceError> {
         let peeled = format!("{name}^{{}}");
         let listed = self.good("ls-remote", &["--quiet", "--", &self.url, name, &peeled], "").await?;

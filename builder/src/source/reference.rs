@@ -15,6 +15,8 @@ pub enum Reference {
     Branch(String),
     /// A tag's name, without `refs/tags/`; an annotated one stands for its commit.
     Tag(String),
+    /// Whatever branch the repository itself shows first, which git calls `HEAD`.
+    Default,
 }
 
 impl fmt::Display for Reference {
@@ -23,6 +25,7 @@ impl fmt::Display for Reference {
             Self::Commit(commit) => write!(f, "commit {commit}"),
             Self::Branch(name) => write!(f, "branch {name}"),
             Self::Tag(name) => write!(f, "tag {name}"),
+            Self::Default => f.write_str("default branch"),
         }
     }
 }
@@ -35,6 +38,7 @@ impl Reference {
                 Ok(_) => Ok(()),
                 Err(_) => Err(SourceError::ReferenceNotExact),
             },
+            Self::Default => Ok(()),
             Self::Branch(name) | Self::Tag(name) => named(name).map_err(|rule| SourceError::ReferenceInvalid { rule }),
         }
     }

@@ -58,6 +58,23 @@ async fn a_branch_or_tag_is_resolved_once_to_its_exact_commit() {
 }
 
 #[tokio::test]
+async fn the_default_branch_is_the_one_that_the_repository_itself_shows_first() {
+    let (repository, first) = Repository::with_one_commit();
+    repository.git(&["branch", "quiet"]);
+    repository.write("hello.txt", "second\n");
+    let second = repository.commit("Second");
+    let source = source(&repository.url(), Reference::Default);
+    for (head, expected) in [("refs/heads/main", &second), ("refs/heads/quiet", &first)] {
+        repository.git(&["symbolic-ref", "HEAD", head]);
+        let room = tempfile::tempdir().unwrap();
+        let found = fetched(&source, &room.path().join("into")).await;
+        assert_eq!(&found.expect("fetched").commit, expected, "{head}");
+    }
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/nobody"]);
+    assert_eq!(refused(&source).await, "REFERENCE_NOT_FOUND");
+}
+
+#[tokio::test]
 async fn what_is_not_there_or_no_commit_is_refused_by_name() {
     let (repository, first) = Repository::with_one_commit();
     let url = repository.url();

@@ -119,6 +119,9 @@ async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> 
         line(&app);
         return Ok(());
     }
+    if let Some(source) = source_line(&app["source"]) {
+        line(source);
+    }
     let nodes = |list: &Value| list["nodes"].as_array().cloned().unwrap_or_default();
     for environment in nodes(&app["environments"]) {
         line(environment_line(&environment));
@@ -130,6 +133,12 @@ async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> 
         line(failed_line(failed));
     }
     Ok(())
+}
+
+/// Where it comes from; nothing of an app that was never told.
+fn source_line(source: &Value) -> Option<String> {
+    let repository = source["repository"].as_str()?;
+    Some(format!("source  {repository} ({})", text(&source["reference"])))
 }
 
 /// What failed last, and why.
@@ -226,6 +235,13 @@ mod tests {
         let nobody = environment_line(&json!({ "id": "env_1", "slug": "x", "kind": "PREVIEW", "routeOwner": {
             "epoch": 0, "deploymentId": null, "hosts": [], "frozen": true, "pin": null } }));
         assert!(nobody.contains("epoch 0    -") && nobody.ends_with("frozen"), "{nobody}");
+    }
+
+    #[test]
+    fn an_app_is_told_with_its_source_where_it_has_one() {
+        let source = json!({ "repository": "https://git.example.com/shop", "reference": "main" });
+        assert_eq!(source_line(&source).as_deref(), Some("source  https://git.example.com/shop (main)"));
+        assert_eq!(source_line(&Value::Null), None);
     }
 
     #[test]

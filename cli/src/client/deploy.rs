@@ -1,6 +1,6 @@
-//! `rhone deploy`: from the commit at hand, or an image, to a release that its preview shows, with every stage told while it
-//! happens. The trap avoided: a deploy of something else than the person sees; files that are not committed are refused, and
-//! what is sent is the commit's full name.
+//! `rhone deploy`: from the commit at hand, or where no repository is, the app's own source, or an image, to a release that its
+//! preview shows, with every stage told while it happens. The trap avoided: a deploy of something else than the person sees;
+//! files that are not committed are refused, what is sent is the commit's full name, and where there is none, that is said.
 
 use super::{
     args::How,
@@ -10,11 +10,12 @@ use super::{
     mutation::{DEPLOYMENT_BUILD, DEPLOYMENT_IMPORT, Mutation},
     show,
 };
+use crate::output;
 use clap::Args;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -25,13 +26,16 @@ pub struct DeployArgs {
     /// For which environment; a preview environment shows the release as soon as it may.
     #[arg(long)]
     pub environment: String,
-    /// A folder of the repository to deploy from.
-    #[arg(long, default_value = ".")]
-    pub folder: PathBuf,
+    /// A folder of the repository to deploy from; this one when omitted, and where it is of none, the app's own source.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+    /// The app's own source, whatever folder this is.
+    #[arg(long, conflicts_with_all = ["folder", "repository", "image"])]
+    pub own: bool,
     /// Another repository than the folder's `origin`: an address that builders reach.
     #[arg(long)]
     pub repository: Option<String>,
-    /// A commit, branch or tag; the commit that is checked out when omitted.
+    /// A commit, branch or tag; when omitted, the commit that is checked out, or what the app's own source says.
     #[arg(long)]
     pub reference: Option<String>,
     /// An image instead of a commit: `registry.example.com/acme/shop@sha256:...`.
@@ -83,16 +87,39 @@ fn source(args: &DeployArgs) -> Result<(&'static Mutation, Value), Failure> {
         let (name, digest) = image.split_once('@').ok_or_else(|| usage("--image is NAME@sha256:DIGEST"))?;
         return Ok((&DEPLOYMENT_IMPORT, json!({ "image": name, "imageDigest": digest })));
     }
+    let Some(folder) = folder(args)? else {
+        return Ok((&DEPLOYMENT_BUILD, json!({ "reference": args.reference })));
+    };
     let repository = match &args.repository {
         Some(repository) => repository.clone(),
-        None => origin(&args.folder)?,
+        None => origin(folder)?,
     };
     let reference = match (&args.reference, &args.repository) {
         (Some(reference), _) => reference.clone(),
         (None, Some(_)) => return Err(usage("--repository needs a --reference: a commit, branch or tag")),
-        (None, None) => committed(&args.folder)?,
+        (None, None) => committed(folder)?,
     };
     Ok((&DEPLOYMENT_BUILD, json!({ "repository": repository, "reference": reference })))
+}
+
+/// From which folder, if not from the app's own source. Whoever stands in a repository means what stands there.
+fn folder(args: &DeployArgs) -> Result<Option<&Path>, Failure> {
+    let here = Path::new(".");
+    match (&args.folder, args.own) {
+        (_, true) => Ok(None),
+        (Some(folder), false) => Ok(Some(folder)),
+        (None, false) if args.repository.is_some() || is_of_a_repository(here)? => Ok(Some(here)),
+        (None, false) => {
+            output::aside("no git repository is here: the app's own source is deployed");
+            Ok(None)
+        }
+    }
+}
+
+/// Whether git finds a repository from here; one that it finds and does not like is one.
+fn is_of_a_repository(folder: &Path) -> Result<bool, Failure> {
+    let output = asked(folder, &["rev-parse", "--git-dir"])?;
+    Ok(output.status.success() || !String::from_utf8_lossy(&output.stderr).contains("not a git repository"))
 }
 
 /// Where others reach what is checked out; the folder's own path when it has no origin, for builders of this machine.
@@ -116,14 +143,21 @@ fn committed(folder: &Path) -> Result<String, Failure> {
 }
 
 fn git(folder: &Path, words: &[&str]) -> Result<String, Failure> {
-    let doing = || format!("asking git about {}", folder.display());
-    let output = Command::new("git").arg("-C").arg(folder).args(words).output();
-    let output = output.map_err(|error| Failure::local(format!("{}; is git installed?", doing()), error))?;
+    let output = asked(folder, words)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(usage(&format!("{}: {said}", doing())));
+        return Err(usage(&format!("{}: {said}", doing(folder))));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+fn asked(folder: &Path, words: &[&str]) -> Result<Output, Failure> {
+    let output = Command::new("git").env("LC_ALL", "C").arg("-C").arg(folder).args(words).output();
+    output.map_err(|error| Failure::local(format!("{}; is git installed?", doing(folder)), error))
+}
+
+fn doing(folder: &Path) -> String {
+    format!("asking git about {}", folder.display())
 }
 
 fn usage(message: &str) -> Failure {
@@ -139,7 +173,8 @@ mod tests {
     fn args(folder: &Path) -> DeployArgs {
         DeployArgs {
             environment: "env_1".into(),
-            folder: folder.to_owned(),
+            folder: Some(folder.to_owned()),
+            own: false,
             repository: None,
             reference: None,
             image: None,
@@ -195,8 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn the_apps_own_source_is_meant_by_saying_nothing_of_it() {
+        let own = DeployArgs { folder: None, own: true, ..args(Path::new("/nowhere")) };
+        assert_eq!(source(&own).expect("a source").1, json!({ "reference": null }));
+        let at = DeployArgs { reference: Some("next".into()), ..own };
+        assert_eq!(source(&at).expect("a source").1, json!({ "reference": "next" }));
+    }
+
+    #[test]
     fn a_folder_without_a_repository_is_said_to_be_none() {
         let folder = tempfile::tempdir().expect("a folder");
+        assert!(!is_of_a_repository(folder.path()).expect("git is installed"));
+        assert!(is_of_a_repository(repository().path()).expect("git is installed"));
         assert!(source(&args(folder.path())).expect_err("no repository").to_string().contains("not a git repository"));
     }
 }

@@ -25,6 +25,9 @@ pub(crate) const ENVIRONMENT: &str = "id slug kind drainSeconds standbySeconds c
      quarantined { digest reason } formerDeploymentIds } \
      regionStandings { regionId standing disabledReason disabledAt }";
 
+/// Of an app, with where it comes from.
+pub(crate) const APP_SOURCE: &str = "id slug name createdAt version source { repository reference }";
+
 /// Of an app's source credentials; their secrets are never answered.
 pub(crate) const SOURCE_CREDENTIALS: &str = "id version sourceCredentials { host username generation setAt }";
 
@@ -40,7 +43,7 @@ const TIMELINE: &str = "position eventId stream version type schemaVersion actor
      causation traceId reason summary payload occurredAt recordedAt";
 
 pub(crate) const APP: &str = "query($id: ID!) { app(id: $id) { id slug name createdAt version \
-     project { id workspace { id } } environments(first: 20) { nodes { id slug kind \
+     source { repository reference } project { id workspace { id } } environments(first: 20) { nodes { id slug kind \
      routeOwner { epoch deploymentId artifactDigest hosts frozen } } } } }";
 
 pub(crate) const FOLLOW: &str = "subscription($id: ID!, $after: String) { operation(id: $id, after: $after) { __typename \
@@ -117,9 +120,11 @@ pub(crate) fn route() -> String {
     )
 }
 
-pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug kind app { id slug } } }";
+pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug kind \
+     app { id slug source { repository reference } } } }";
 
-pub(crate) const STATUS: &str = "query($id: ID!) { app(id: $id) { id slug environments(first: 20) { nodes { id slug kind \
+pub(crate) const STATUS: &str = "query($id: ID!) { app(id: $id) { id slug \
+     source { repository reference } environments(first: 20) { nodes { id slug kind \
      routeOwner { epoch deploymentId artifactDigest since hosts frozen pin { reason } } } } \
      operations(filter: { ended: false }, first: 50) { nodes { id kind stage ended environment { id } deployment { id } \
      failure { code message } } } failed: operations(filter: { stage: FAILED }, first: 1) { nodes { id kind endedAt \

@@ -182,6 +182,7 @@ mod tests {
             ("rhone env set --secret TOKEN", "rhone env set env_9 --secret TOKEN"),
             ("rhone env unset KEY", "rhone env unset env_9 KEY"),
             ("rhone credential set git.example.com", "rhone credential set --app app_9 git.example.com"),
+            ("rhone app source-set /srv/shop", "rhone app source-set --app app_9 /srv/shop"),
             ("rhone credential list", "rhone credential list --app app_9"),
             ("rhone --data env environment show", "rhone --data env environment show env_9"),
             ("rhone promote dep_1", "rhone promote --environment env_9 dep_1"),

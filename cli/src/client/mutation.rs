@@ -2,7 +2,7 @@
 //! payload is asked for the same, and its object for what `documents` says.
 
 use super::{
-    documents::{DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER, SOURCE_CREDENTIALS, VARIABLES},
+    documents::{APP_SOURCE, DEPLOYMENT, ENVIRONMENT, OPERATION, ROUTE_OWNER, SOURCE_CREDENTIALS, VARIABLES},
     failure::{Failure, Refusal},
 };
 use serde_json::Value;
@@ -56,6 +56,10 @@ pub(crate) const WORKSPACE_CREATE: Mutation =
     Mutation::of("workspaceCreate", "WorkspaceCreateInput", "workspace", NAMED);
 pub(crate) const PROJECT_CREATE: Mutation = Mutation::of("projectCreate", "ProjectCreateInput", "project", NAMED);
 pub(crate) const APP_CREATE: Mutation = Mutation::of("appCreate", "AppCreateInput", "app", NAMED);
+pub(crate) const APP_IMPORT: Mutation = Mutation::of("appImport", "AppImportInput", "app", APP_SOURCE);
+pub(crate) const APP_SOURCE_SET: Mutation = Mutation::of("appSourceSet", "AppSourceSetInput", "app", APP_SOURCE);
+pub(crate) const APP_SOURCE_REMOVE: Mutation =
+    Mutation::of("appSourceRemove", "AppSourceRemoveInput", "app", APP_SOURCE);
 pub(crate) const ENVIRONMENT_CREATE: Mutation =
     Mutation::of("environmentCreate", "EnvironmentCreateInput", "environment", ENVIRONMENT);
 pub(crate) const ARTIFACT_REGISTER: Mutation =
@@ -112,7 +116,7 @@ pub(crate) const RUNNER_TOKEN_CREATE: Mutation =
     Mutation::of("runnerTokenCreate", "RunnerTokenCreateInput", "token", TOKEN).telling();
 
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 32] = [
+pub(crate) const ALL: [&Mutation; 35] = [
     &MEMBER_INVITE,
     &TOKEN_CREATE,
     &TOKEN_ROTATE,
@@ -132,6 +136,9 @@ pub(crate) const ALL: [&Mutation; 32] = [
     &WORKSPACE_CREATE,
     &PROJECT_CREATE,
     &APP_CREATE,
+    &APP_IMPORT,
+    &APP_SOURCE_SET,
+    &APP_SOURCE_REMOVE,
     &ENVIRONMENT_CREATE,
     &ARTIFACT_REGISTER,
     &DEPLOYMENT_BUILD,

@@ -212,6 +212,22 @@ fn app(verb: AppVerb) -> Plan {
         AppVerb::Create { project, named } => {
             Plan::Change(&mutation::APP_CREATE, called(named, json!({ "projectId": project })))
         }
+        AppVerb::Import { url, project, slug, name, reference } => {
+            let input = json!({
+                "projectId": project, "repository": url, "reference": reference, "slug": slug, "name": name,
+            });
+            Plan::Change(&mutation::APP_IMPORT, input)
+        }
+        AppVerb::SourceSet { url, app, reference, expected_version } => {
+            let input = json!({
+                "appId": app, "repository": url, "reference": reference, "expectedVersion": expected_version,
+            });
+            Plan::Change(&mutation::APP_SOURCE_SET, input)
+        }
+        AppVerb::SourceRemove { app, expected_version } => {
+            let input = json!({ "appId": app, "expectedVersion": expected_version });
+            Plan::Change(&mutation::APP_SOURCE_REMOVE, input)
+        }
         AppVerb::List { project } => Plan::List(&list::APPS, Some(project)),
         AppVerb::Show { app } => Plan::App(app),
         AppVerb::Timeline { app, environment } => Plan::Timeline { app, environment },
@@ -361,6 +377,19 @@ mod tests {
         let (plan, _) = plan("region create --slug eu-west");
         let Plan::Change(_, input) = plan else { panic!("{plan:?}") };
         assert_eq!(input, json!({ "slug": "eu-west", "name": "eu-west" }));
+    }
+
+    #[test]
+    fn an_app_is_imported_by_its_address_and_called_after_it_unless_a_name_is_given() {
+        let (plan, _) = plan("app import https://git.example.com/acme/shop.git --project prj_1");
+        let Plan::Change(mutation, input) = plan else { panic!("{plan:?}") };
+        assert_eq!((mutation.name, &input["projectId"]), ("appImport", &json!("prj_1")));
+        assert_eq!(input["repository"], "https://git.example.com/acme/shop.git");
+        assert!(["slug", "name", "reference"].iter().all(|left_out| input[left_out].is_null()), "{input}");
+        let (plan, _) = self::plan("app source-set /srv/shop --app app_1 --reference next --expected-version 3");
+        let Plan::Change(mutation, input) = plan else { panic!("{plan:?}") };
+        assert_eq!((mutation.name, &input["reference"]), ("appSourceSet", &json!("next")));
+        assert_eq!((&input["appId"], &input["expectedVersion"]), (&json!("app_1"), &json!(3)));
     }
 
     #[test]

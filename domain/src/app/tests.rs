@@ -1,6 +1,8 @@
-//! An app is created once, and holds at most one credential for each host.
+//! An app is created or imported once, knows where it comes from if it was told, and holds at most one credential for each
+//! host.
 
 mod model;
+mod source;
 
 use super::*;
 use crate::{aggregate::given, digest::Digest, ids::ValueId, story::at, text::Username};

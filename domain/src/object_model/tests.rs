@@ -40,7 +40,14 @@ fn fields_with(payload: &Value, words: &[&str]) -> Vec<String> {
 #[test]
 fn trap_hardcoding_the_first_cell_into_public_product_identity() {
     let topology = ["region", "cell", "host", "zone"];
-    for event in ["workspace.created", "project.created", "app.created", "deployment.created", "artifact.registered"] {
+    for event in [
+        "workspace.created",
+        "project.created",
+        "app.created",
+        "app.imported",
+        "deployment.created",
+        "artifact.registered",
+    ] {
         assert_eq!(fields_with(&golden(event), &topology), Vec::<String>::new(), "{event}");
     }
     let sin = serde_json::json!({ "id": "x", "facts": { "home_cell": "c" } });
@@ -79,7 +86,9 @@ fn trap_mvp_erases_topology() {
 #[test]
 fn trap_confusing_app_identity_with_one_running_process() {
     let running = ["process", "command", "allocation", "pid", "port", "address", "deployment", "artifact"];
-    assert_eq!(fields_with(&golden("app.created"), &running), Vec::<String>::new());
+    for event in ["app.created", "app.imported", "app.source_set"] {
+        assert_eq!(fields_with(&golden(event), &running), Vec::<String>::new(), "{event}");
+    }
     let sin = serde_json::json!({ "id": "x", "last_pid": 7 });
     assert_eq!(fields_with(&sin, &running), ["last_pid"]);
 }

@@ -10,6 +10,7 @@ use rhone_builder::{
     source::{self, Reference, Source, SourceError},
 };
 use rhone_domain::{
+    app_source::HEAD,
     artifact_facts::ArtifactFacts,
     deploy::{self, Built, Deploy, Fetched, Origin},
     deployment::Deployment,
@@ -298,6 +299,9 @@ fn first_reading(reference: &str) -> Reference {
     if Commit::parse("commit", reference).is_ok() {
         return Reference::Commit(reference.to_owned());
     }
+    if reference == HEAD {
+        return Reference::Default;
+    }
     match (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/")) {
         (Some(branch), _) => Reference::Branch(branch.to_owned()),
         (None, Some(tag)) => Reference::Tag(tag.to_owned()),
@@ -307,7 +311,7 @@ fn first_reading(reference: &str) -> Reference {
 
 /// What a name is taken for when there is no branch of it.
 fn second_reading(reference: &str) -> Option<Reference> {
-    let bare = !reference.starts_with("refs/") && Commit::parse("commit", reference).is_err();
+    let bare = reference != HEAD && !reference.starts_with("refs/") && Commit::parse("commit", reference).is_err();
     bare.then(|| Reference::Tag(reference.to_owned()))
 }
 
@@ -369,6 +373,8 @@ mod tests {
             (first_reading("refs/tags/v1"), second_reading("refs/tags/v1")),
             (Reference::Tag("v1".into()), None)
         );
+        assert_eq!((first_reading("HEAD"), second_reading("HEAD")), (Reference::Default, None));
+        assert_eq!(first_reading("refs/heads/HEAD"), Reference::Branch("HEAD".into()));
         assert_eq!(first_reading("refs/heads/a/b"), Reference::Branch("a/b".into()));
     }
 }

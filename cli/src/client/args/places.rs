@@ -118,6 +118,46 @@ pub enum AppVerb {
         #[command(flatten)]
         named: Named,
     },
+    /// Create an app that comes from a git repository and knows it: a deploy need not say where its source is.
+    Import {
+        /// Where builders can reach it, such as https://git.example.com/acme/shop.git; without a password.
+        url: String,
+        /// Its project.
+        #[arg(long)]
+        project: String,
+        /// 3 to 63 of a-z, 0-9 and -; made of the last part of the address when omitted.
+        #[arg(long)]
+        slug: Option<String>,
+        /// For people; the last part of the address when omitted.
+        #[arg(long)]
+        name: Option<String>,
+        /// What deploys mean that name no commit, branch or tag; the repository's default branch when omitted.
+        #[arg(long)]
+        reference: Option<String>,
+    },
+    /// Say where an app comes from, or where its repository has moved to.
+    SourceSet {
+        /// Where builders can reach it; without a password.
+        url: String,
+        /// Which app.
+        #[arg(long)]
+        app: String,
+        /// What deploys mean that name no commit, branch or tag; what was meant before when omitted.
+        #[arg(long)]
+        reference: Option<String>,
+        /// The app's version that this was decided on.
+        #[arg(long)]
+        expected_version: Option<u64>,
+    },
+    /// Say that an app comes from nowhere in particular.
+    SourceRemove {
+        /// Which app.
+        #[arg(long)]
+        app: String,
+        /// The app's version that this was decided on.
+        #[arg(long)]
+        expected_version: Option<u64>,
+    },
     /// List a project's.
     List {
         /// Of which project.

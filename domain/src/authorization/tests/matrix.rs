@@ -15,6 +15,9 @@ allocation.report_restarted   | runner                       | no  no  no      n
 allocation.report_stopped     | runner                       | no  no  no      no  | -
 allocation.report_failed      | runner scheduler             | no  no  no      no  | -
 app.create                    | api                          | yes yes no      no  | app_manage project
+app.import                    | api                          | yes yes no      no  | app_manage project
+app.set_source                | api                          | yes yes no      no  | app_manage project
+app.remove_source             | api                          | yes yes no      no  | app_manage project
 app.set_source_credential     | api                          | yes yes no      no  | variables_manage project
 app.remove_source_credential  | api                          | yes yes no      no  | variables_manage project
 artifact.create               | pipeline                     | yes yes yes     no  | deploy workspace

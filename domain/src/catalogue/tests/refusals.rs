@@ -223,6 +223,9 @@ fn of_apps() -> Vec<Row> {
     of!("app", R {
         R::Exists => R::Exists,
         R::NotFound => R::NotFound,
+        R::NoSource => R::NoSource,
+        R::SourceUnknown => R::SourceUnknown,
+        R::ReferenceMissing => R::ReferenceMissing,
         R::NoCredential { .. } => R::NoCredential { host: host() },
         R::TooManyCredentials { .. } => R::TooManyCredentials { count: 51 },
     })

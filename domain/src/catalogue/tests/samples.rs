@@ -5,7 +5,7 @@ mod bindings;
 
 use crate::{
     aggregate::{Encoded, Event, encode},
-    allocation, app, artifact,
+    allocation, app, app_source, artifact,
     artifact_facts::ArtifactFacts,
     authorization::{Grant, Narrowing},
     cell, claim,
@@ -30,7 +30,7 @@ use crate::{
         generated, host as hostname, moved, name, needs, opened, owner, planned, production, ran, ready, requested,
         restored, slug, validated,
     },
-    text::{Commit, Username},
+    text::{Commit, GitReference, Username},
     token, variables, workspace,
 };
 
@@ -123,7 +123,7 @@ fn allocations() -> [allocation::Event; 8] {
     ]
 }
 
-fn apps() -> [app::Event; 3] {
+fn apps() -> [app::Event; 6] {
     let host = SourceHost::parse("host", "git.example.com").expect("a host");
     let credential = SourceCredential {
         host: host.clone(),
@@ -133,14 +133,16 @@ fn apps() -> [app::Event; 3] {
         value: crate::ids::ValueId(uuid::Uuid::from_u128(0x5ec)),
         at: at(1),
     };
+    let created = app::Created { id: SHOP, workspace: ACME, project: SITES, slug: slug("shop"), name: name("Shop") };
+    let source = app_source::Source {
+        repository: app_source::repository("repository", "https://git.example.com/acme/shop.git").expect("an address"),
+        reference: GitReference::parse("reference", "main").expect("a branch"),
+    };
     [
-        app::Event::Created(app::Created {
-            id: SHOP,
-            workspace: ACME,
-            project: SITES,
-            slug: slug("shop"),
-            name: name("Shop"),
-        }),
+        app::Event::Created(created.clone()),
+        app::Event::Imported(app::Imported { created, source: source.clone() }),
+        app::Event::SourceSet(source.clone()),
+        app::Event::SourceRemoved { repository: source.repository },
         app::Event::SourceCredentialSet(credential),
         app::Event::SourceCredentialRemoved { host, generation: EnvSet(2) },
     ]
