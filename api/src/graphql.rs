@@ -80,6 +80,7 @@ pub struct Places(
     project::ProjectMutation,
     app::AppMutation,
     environment::EnvironmentMutation,
+    environment::DrainPolicyMutation,
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,
     variables::VariablesMutation,

@@ -56,6 +56,8 @@ pub(crate) const PROJECT_CREATE: Mutation = Mutation::of("projectCreate", "Proje
 pub(crate) const APP_CREATE: Mutation = Mutation::of("appCreate", "AppCreateInput", "app", NAMED);
 pub(crate) const ENVIRONMENT_CREATE: Mutation =
     Mutation::of("environmentCreate", "EnvironmentCreateInput", "environment", ENVIRONMENT);
+pub(crate) const DRAIN_POLICY_SET: Mutation =
+    Mutation::of("environmentDrainPolicySet", "EnvironmentDrainPolicySetInput", "environment", ENVIRONMENT);
 pub(crate) const ARTIFACT_REGISTER: Mutation =
     Mutation::of("artifactRegister", "ArtifactRegisterInput", "artifact", "id digest size facts createdAt version");
 pub(crate) const DEPLOYMENT_CREATE: Mutation =
@@ -130,6 +132,7 @@ pub(crate) const ALL: [&Mutation; 32] = [
     &PROJECT_CREATE,
     &APP_CREATE,
     &ENVIRONMENT_CREATE,
+    &DRAIN_POLICY_SET,
     &ARTIFACT_REGISTER,
     &DEPLOYMENT_BUILD,
     &DEPLOYMENT_IMPORT,
