@@ -82,6 +82,7 @@ pub struct Places(
     app::AppMutation,
     app_source::AppSourceMutation,
     environment::EnvironmentMutation,
+    environment::DrainPolicyMutation,
     provider_binding::ProviderBindingMutation,
     runtime_service_binding::RuntimeServiceBindingMutation,
     variables::VariablesMutation,

@@ -23,7 +23,7 @@ use axum::{
     http::StatusCode,
     middleware,
     response::IntoResponse,
-    routing::{get, post, put},
+    routing::{get, post},
 };
 use ed25519_dalek::SigningKey;
 use rhone_eventstore::{Bell, Clock, Dispatcher, LogIncarnation, PgLog, Position, Wake, vault::Vault};
@@ -105,7 +105,7 @@ pub fn router(infrastructure: Arc<Infrastructure>) -> Router {
         .route("/runner/v1/variables/{allocation}", get(variables::fetch))
         .route("/runner/v1/reports", post(runner::reports))
         .route("/runner/v1/logs", post(logs::take))
-        .route("/v1/artifacts/{digest}", put(artifacts::put).route_layer(bounded.clone()))
+        .route("/v1/artifacts/{digest}", get(artifacts::download).put(artifacts::put).route_layer(bounded.clone()))
         .route("/v1/events", get(events::follow).route_layer(bounded.clone()))
         .route("/v1/logs", get(log_stream::follow).route_layer(bounded.clone()))
         .route("/v1/timeline", get(timeline::export).route_layer(bounded))

@@ -5,14 +5,14 @@ mod dockerfile;
 mod error;
 mod tree;
 
-pub use crate::sandbox::{BuildLimits, Sandbox};
+pub use crate::sandbox::{BuildLimits, Machine, Sandbox};
 pub use error::BuildError;
 pub(crate) use tree::{Copy, Scratch, replace};
 
 use crate::{
     log::Log,
     plan::{Kind, Plan, Step},
-    sandbox::{BROUGHT, Ended, Network, Peak, Purpose, Room, Run, Stop},
+    sandbox::{self, BROUGHT, Ended, Network, Peak, Purpose, Room, Run, Stop},
     source::{SOURCE_FILE, SourceFile},
 };
 use serde::{Deserialize, Serialize};
@@ -46,10 +46,10 @@ pub async fn build(
     folder: &Path,
     plan: &Plan,
     output: &Path,
-    limits: &BuildLimits,
+    machine: &Machine,
     log: &Log,
 ) -> Result<Built, BuildError> {
-    let began = Instant::now();
+    let (began, limits) = (Instant::now(), &machine.limits);
     if plan.network && !limits.network {
         return Err(BuildError::NetworkNotAllowed);
     }
@@ -57,9 +57,10 @@ pub async fn build(
         return Err(BuildError::OutputExists { folder: output.display().to_string() });
     }
     tell(plan, log).await;
-    let sandbox = sandbox(log).await;
+    let network = if plan.network { Network::Open } else { Network::Closed };
+    warn(machine, network, log).await;
     if plan.kind == Kind::Dockerfile {
-        dockerfile::may_be_built(&sandbox)?;
+        dockerfile::may_be_built(&machine.sandbox)?;
     }
     for tool in &plan.tools {
         if !is_installed(tool) {
@@ -70,11 +71,10 @@ pub async fn build(
     fs::create_dir_all(beside)?;
     let scratch = tree::Scratch::beside(beside)?;
     let peak = Peak::default();
-    let network = if plan.network { Network::Open } else { Network::Closed };
     let purpose = if plan.kind == Kind::Dockerfile { Purpose::Images } else { Purpose::Steps };
     let room = fill(folder, scratch.path(), (purpose, network), limits).await?;
     let deadline = began + Duration::from_secs(limits.seconds);
-    let run = Run { sandbox: &sandbox, room: &room, network, limits, deadline, brought: None };
+    let run = Run { machine, room: &room, network, deadline, brought: None };
     let epoch = committed(folder);
     let made = scratch.path().join("output");
     let tree::Copied { files, bytes } = if plan.kind == Kind::Dockerfile {
@@ -91,7 +91,7 @@ pub async fn build(
     fs::rename(scratch.path().join("output"), output)?;
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     log.step(format!("built {files} files, {bytes} bytes, in {milliseconds} ms")).await;
-    Ok(Built { sandbox, files, bytes, peak_memory_bytes: peak.bytes(), milliseconds })
+    Ok(Built { sandbox: machine.sandbox.clone(), files, bytes, peak_memory_bytes: peak.bytes(), milliseconds })
 }
 
 /// Runs one line of a shell on a copy of the sources, with a program from elsewhere on the host as its `$0`; gives the folder
@@ -102,33 +102,29 @@ pub(crate) async fn run_one(
     name: &str,
     (program, line): (&Path, &str),
     network: Network,
-    limits: &BuildLimits,
+    machine: &Machine,
     log: &Log,
 ) -> Result<PathBuf, BuildError> {
+    let limits = &machine.limits;
     if network == Network::Open && !limits.network {
         return Err(BuildError::NetworkNotAllowed);
     }
-    let sandbox = sandbox(log).await;
+    warn(machine, network, log).await;
     let room = fill(folder, scratch, (Purpose::Steps, network), limits).await?;
     let deadline = Instant::now() + Duration::from_secs(limits.seconds);
-    let run = Run { sandbox: &sandbox, room: &room, network, limits, deadline, brought: Some(program) };
-    let place = if sandbox == Sandbox::Bubblewrap { BROUGHT.to_owned() } else { program.display().to_string() };
+    let run = Run { machine, room: &room, network, deadline, brought: Some(program) };
+    let place = if machine.sandbox == Sandbox::Bubblewrap { BROUGHT.to_owned() } else { program.display().to_string() };
     let command = ["/bin/sh", "-c", line, &place].map(str::to_owned).to_vec();
     let step = Step { name: name.to_owned(), command, env: BTreeMap::new() };
     Box::pin(carry_out(&run, &BTreeMap::new(), &step, committed(folder), log, &Peak::default())).await?;
     Ok(room.at("tmp"))
 }
 
-/// What stands around a build here; a warning where nothing does.
-async fn sandbox(log: &Log) -> Sandbox {
-    let sandbox = Sandbox::of_this_machine().await;
-    if let Sandbox::Plain(why) = &sandbox {
-        log.step(format!(
-            "WARNING: this build runs without a sandbox, under limits alone and with the network open: {why}"
-        ))
-        .await;
+/// Says what is not protected from a build, where nothing stands around it.
+async fn warn(machine: &Machine, network: Network, log: &Log) {
+    if let Sandbox::Plain(why) = &machine.sandbox {
+        log.step(sandbox::warning(why, network)).await;
     }
-    sandbox
 }
 
 async fn tell(plan: &Plan, log: &Log) {
@@ -182,7 +178,7 @@ async fn carry_out(
     env.insert("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string());
     env.extend(step.env.clone());
     let name = || step.name.clone();
-    let limits = run.limits;
+    let limits = &run.machine.limits;
     match run.run(&step.command, &env, log, peak).await? {
         Ok(Ended { status, .. }) if status.success() => Ok(()),
         Ok(ended) => Err(failed(step, &ended, limits, log)),

@@ -3,6 +3,7 @@
 
 pub mod build;
 mod clock;
+pub mod guard;
 pub mod image;
 pub mod log;
 pub mod plan;

@@ -1,4 +1,4 @@
-//! Runs a program and everything it starts, as one group that ends with whoever waits for it. The traps avoided: a child that
+//! Runs a program and everything it starts, as one group, or behind one guard, that ends with whoever waits for it. The traps avoided: a child that
 //! goes on when the future that waits for it is dropped, one that left the group and holds the output open, and the last line
 //! of one that was killed.
 
@@ -11,13 +11,25 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     sync::watch,
     time::sleep,
 };
 
 /// How long the output of a program that ended, or that nobody waits for any more, is still read.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// How long a guard may take to end what it guards.
+const GUARD: Duration = Duration::from_secs(30);
+
+/// By what a program ends with all that it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// It leads a group, which is killed.
+    Group,
+    /// It is a guard, which ends all the rest itself when nobody holds its input any more.
+    Guard,
+}
 
 /// How it went.
 #[derive(Debug)]
@@ -28,51 +40,70 @@ pub(crate) enum Outcome<W> {
     Stopped(W),
 }
 
-/// The group that a child leads; dropping it kills every member.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw))
-    }
+/// What holds a child; dropping it ends the child and everything that it started.
+enum Held {
+    /// The group that it leads.
+    Group(Option<Pid>),
+    /// The input of a guard, which is never written to.
+    Guard { _input: Option<ChildStdin> },
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // An empty group is what we want.
-            let _ = kill_process_group(group, Signal::KILL);
+impl Held {
+    fn of(child: &mut Child, ends: Ends) -> Self {
+        match ends {
+            Ends::Group => Self::Group(child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)),
+            Ends::Guard => Self::Guard { _input: child.stdin.take() },
         }
     }
 }
 
-fn start(command: &mut Command) -> io::Result<(Child, Group)> {
-    command.process_group(0).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn()?;
-    let group = Group::of(&child);
-    Ok((child, group))
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Self::Group(Some(group)) = self {
+            // An empty group is what we want.
+            let _ = kill_process_group(*group, Signal::KILL);
+        }
+    }
+}
+
+fn start(command: &mut Command, ends: Ends) -> io::Result<(Child, Held)> {
+    // A guard that is killed guards nobody.
+    command.process_group(0).kill_on_drop(ends == Ends::Group);
+    command.stdin(if ends == Ends::Guard { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let held = Held::of(&mut child, ends);
+    Ok((child, held))
+}
+
+/// Waits for what was told to end; a guard that cannot is left, for what it guards will not end for anybody else.
+async fn ended(child: &mut Child) -> io::Result<()> {
+    match tokio::time::timeout(GUARD, child.wait()).await {
+        Ok(status) => status.map(drop),
+        Err(_) => child.kill().await,
+    }
 }
 
 /// Runs the program until it ends or `watch`, which is given its id, does; what it prints goes into the log.
 pub(crate) async fn run<W>(
     mut command: Command,
+    ends: Ends,
     log: &Log,
     watch: impl AsyncFnOnce(u32) -> W,
 ) -> io::Result<Outcome<W>> {
-    let (mut child, group) = start(&mut command)?;
+    let (mut child, held) = start(&mut command, ends)?;
     // The readers have a life of their own: whoever drops this future lets go of `running`, and they come to their end.
-    let (running, ended) = watch::channel(());
+    let (running, over) = watch::channel(());
     let mut readers = Vec::new();
     if let Some(output) = child.stdout.take() {
-        readers.push(tokio::spawn(read(log.clone(), Stream::Out, output, ended.clone())));
+        readers.push(tokio::spawn(read(log.clone(), Stream::Out, output, over.clone())));
     }
     if let Some(output) = child.stderr.take() {
-        readers.push(tokio::spawn(read(log.clone(), Stream::Err, output, ended)));
+        readers.push(tokio::spawn(read(log.clone(), Stream::Err, output, over)));
     }
     let outcome = watched(&mut child, watch).await?;
-    drop(group);
-    child.wait().await?;
+    drop(held);
+    ended(&mut child).await?;
     drop(running);
     for reader in readers {
         // One that panicked has said so.
@@ -81,9 +112,9 @@ pub(crate) async fn run<W>(
     Ok(outcome)
 }
 
-async fn read(log: Log, stream: Stream, output: impl AsyncRead + Unpin + Send, mut ended: watch::Receiver<()>) {
+async fn read(log: Log, stream: Stream, output: impl AsyncRead + Unpin + Send, mut over: watch::Receiver<()>) {
     let given_up = async {
-        while ended.changed().await.is_ok() {}
+        while over.changed().await.is_ok() {}
         sleep(LAST_WORDS).await;
     };
     log.keep(stream, BufReader::new(output), given_up).await;
@@ -112,7 +143,7 @@ pub(crate) async fn capture<W>(
     most: u64,
     watch: impl AsyncFnOnce(u32) -> W,
 ) -> io::Result<Result<Printed, W>> {
-    let (mut child, group) = start(&mut command)?;
+    let (mut child, held) = start(&mut command, Ends::Group)?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let both = async { tokio::join!(all(out, most), all(err, most)) };
     let reading = async {
@@ -122,8 +153,8 @@ pub(crate) async fn capture<W>(
     };
     tokio::select! {
         biased;
-        printed = reading => { drop(group); Ok(Ok(printed?)) }
-        why = watch(0) => { drop(group); Ok(Err(why)) }
+        printed = reading => { drop(held); Ok(Ok(printed?)) }
+        why = watch(0) => { drop(held); Ok(Err(why)) }
     }
 }
 
@@ -159,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_line_of_a_program_is_kept_however_it_ends() {
         let (log, mut lines) = Log::channel(10, Mask::default());
-        run(talking("exit 0"), &log, async |_| std::future::pending::<()>().await).await.expect("run");
+        run(talking("exit 0"), Ends::Group, &log, async |_| std::future::pending::<()>().await).await.expect("run");
         assert_eq!(heard(&mut lines).await.as_deref(), Some("first"));
         assert_eq!(heard(&mut lines).await.as_deref(), Some("last words"));
         let (told, hears) = oneshot::channel();
@@ -167,7 +198,7 @@ mod tests {
         let command = talking("sleep 1000");
         let running = tokio::spawn({
             let log = log.clone();
-            async move { run(command, &log, stopped).await }
+            async move { run(command, Ends::Group, &log, stopped).await }
         });
         assert_eq!(heard(&mut lines).await.as_deref(), Some("first"));
         told.send(()).expect("it runs");
@@ -180,7 +211,9 @@ mod tests {
         let (log, mut lines) = Log::channel(10, Mask::default());
         {
             let mut running =
-                std::pin::pin!(run(talking("sleep 1000"), &log, async |_| std::future::pending::<()>().await));
+                std::pin::pin!(
+                    run(talking("sleep 1000"), Ends::Group, &log, async |_| std::future::pending::<()>().await)
+                );
             tokio::select! {
                 _ = &mut running => panic!("it was not to end"),
                 first = heard(&mut lines) => assert_eq!(first.as_deref(), Some("first")),

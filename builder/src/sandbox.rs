@@ -1,20 +1,22 @@
-//! Where a build runs: in a bubblewrap sandbox, or, where the machine cannot make one, as a plain process under the same limits
-//! and with a warning. The traps avoided: the host's environment, files and network; a program that outlives its build; root in
+//! Where a build runs: in a bubblewrap sandbox, or, where the machine cannot make one, as a plain process under the same limits,
+//! kept by a guard, and with a warning. The traps avoided: the host's environment, files and network; a program that outlives its build; root in
 //! the sandbox that is root outside.
 
 mod bubblewrap;
 mod images;
+mod plain;
 mod shell;
 mod watch;
 
-pub(crate) use bubblewrap::BROUGHT;
+pub(crate) use bubblewrap::{BROUGHT, SETTINGS};
 pub(crate) use images::{BUILT, IN_IMAGE};
+pub(crate) use plain::warning;
 pub(crate) use shell::PATH;
-pub(crate) use watch::Peak;
+pub(crate) use watch::{Peak, descendants};
 
 use crate::{
     log::Log,
-    process::{self, Outcome},
+    process::{self, Ends, Outcome},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -54,7 +56,7 @@ impl Default for BuildLimits {
 pub enum Sandbox {
     /// Namespaces of its own, made by bubblewrap.
     Bubblewrap,
-    /// Limits and a clean environment, and nothing else; with why.
+    /// Limits, a clean environment, and what the kernel keeps from it without one; with why.
     Plain(String),
 }
 
@@ -68,8 +70,26 @@ impl Sandbox {
     }
 }
 
+/// With what builds are made: how much each may take, and what this machine puts around it.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// How much.
+    pub limits: BuildLimits,
+    /// What stands around it.
+    pub sandbox: Sandbox,
+    /// The program that keeps a build that has no sandbox: one that begins by calling [`crate::guard::asked`].
+    pub guard: PathBuf,
+}
+
+impl Machine {
+    /// With the best that can be made here.
+    pub async fn here(limits: BuildLimits, guard: PathBuf) -> Self {
+        Self { limits, sandbox: Sandbox::of_this_machine().await, guard }
+    }
+}
+
 /// Whether a build reaches the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Network {
     Closed,
     Open,
@@ -141,10 +161,9 @@ pub(crate) struct Ended {
 
 /// One step's program in its room.
 pub(crate) struct Run<'a> {
-    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) machine: &'a Machine,
     pub(crate) room: &'a Room,
     pub(crate) network: Network,
-    pub(crate) limits: &'a BuildLimits,
     pub(crate) deadline: Instant,
     /// A program from elsewhere on the host, which is [`BROUGHT`] in the sandbox.
     pub(crate) brought: Option<&'a Path>,
@@ -161,34 +180,34 @@ impl Run<'_> {
     ) -> io::Result<Result<Ended, Stop>> {
         let said = self.room.at("said").join("net");
         let _ = fs::remove_file(&said);
-        let command = self.command(words, env);
-        let watch = async |pid| watch::watch(pid, &self.room.root, self.limits, self.deadline, peak).await;
-        Ok(match process::run(command, log, watch).await? {
+        if !self.is_shut_in() {
+            plain::may_enter(self.room)?;
+        }
+        let (command, limits) = (self.command(words, env), &self.machine.limits);
+        let ends = if self.is_shut_in() { Ends::Group } else { Ends::Guard };
+        let watch = async |pid| watch::watch(pid, &self.room.root, limits, self.deadline, peak).await;
+        Ok(match process::run(command, ends, log, watch).await? {
             Outcome::Stopped(stop) => Err(stop),
             // What was written within a moment was not weighed while it was.
-            Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, self.limits.disk_bytes).await => Err(Stop::Disk),
+            Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, limits.disk_bytes).await => Err(Stop::Disk),
             Outcome::Ended(status) => {
-                let closed = self.network == Network::Closed && *self.sandbox == Sandbox::Bubblewrap;
+                let closed = self.network == Network::Closed && self.is_shut_in();
                 let counted = fs::read_to_string(said).unwrap_or_default();
                 Ok(Ended { status, reached_out: closed && shell::routes_missed(&counted) > 0 })
             }
         })
     }
 
+    fn is_shut_in(&self) -> bool {
+        self.machine.sandbox == Sandbox::Bubblewrap
+    }
+
     fn command(&self, words: &[String], env: &BTreeMap<String, String>) -> Command {
+        if !self.is_shut_in() {
+            return plain::command(self, words, env);
+        }
         // In a room for images, root is one of the room's own users.
         let user = self.room.user.filter(|_| self.room.purpose == Purpose::Steps);
-        let shell = shell::limited(self.limits, user);
-        match self.sandbox {
-            Sandbox::Bubblewrap => bubblewrap::command(self, &shell, words, env),
-            Sandbox::Plain(_) => {
-                let mut command = Command::new(&shell[0]);
-                command.args(&shell[1..]).arg(self.room.at("said").join("net")).args(words);
-                command.current_dir(self.room.at("src")).env_clear().env("PATH", shell::PATH);
-                command.env("HOME", self.room.at("home")).env("TMPDIR", self.room.at("tmp"));
-                command.envs(shell::FIXED).envs(env);
-                command
-            }
-        }
+        bubblewrap::command(self, &shell::limited(&self.machine.limits, user), words, env)
     }
 }

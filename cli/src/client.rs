@@ -9,6 +9,7 @@ pub(crate) mod documents;
 mod dotenv;
 mod explain;
 mod failure;
+mod fetch;
 mod follow;
 mod gates;
 mod history;

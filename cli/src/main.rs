@@ -5,9 +5,13 @@
 #![recursion_limit = "256"]
 
 use rhone::{client::link, output_error, run::run, telemetry};
+use rhone_builder::guard;
 use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
+    if let Some(code) = guard::asked(env::args_os()) {
+        return code;
+    }
     let args = match link::completed(env::args_os()) {
         Ok(words) => link::parsed(words),
         Err(failure) => {

@@ -55,6 +55,8 @@ pub struct Environment {
     pub approvals: Vec<Approval>,
     /// When it goes to sleep.
     pub sleep: SleepPolicy,
+    /// How its sessions end, where that was said after its creation; what holds is [`Environment::drain`].
+    pub drain: Option<DrainPolicy>,
     /// Where anything of it may ever be.
     pub residency: Residency,
     /// Where it may be moved to, besides its home region.
@@ -112,7 +114,7 @@ pub struct Created {
     pub region: RegionId,
     /// Where in the region.
     pub cell: CellId,
-    /// How its sessions end.
+    /// How its sessions end, until somebody says otherwise.
     pub drain: DrainPolicy,
 }
 
@@ -128,6 +130,16 @@ pub struct DrainPolicy {
 impl Default for DrainPolicy {
     fn default() -> Self {
         Self { drain_seconds: 30, standby_seconds: 300 }
+    }
+}
+
+impl DrainPolicy {
+    fn check(self) -> Result<(), Rejection> {
+        match self {
+            _ if self.drain_seconds > 604_800 => Err(Rejection::DrainTooLong),
+            _ if self.standby_seconds > 86_400 => Err(Rejection::StandbyTooLong),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -156,6 +168,8 @@ pub enum Command {
     Approve(Approval),
     /// Say when it goes to sleep by itself.
     SetSleepPolicy(SleepPolicy),
+    /// Say how sessions of its former owners end; a change of owner that was asked for before keeps what it was asked with.
+    SetDrainPolicy(DrainPolicy),
     /// Say where anything of it may ever be.
     SetResidency {
         /// Where.
@@ -184,6 +198,7 @@ aggregate::commands!(Command {
     Command::SetPolicy { .. } => "environment.set_policy",
     Command::Approve(_) => "environment.approve",
     Command::SetSleepPolicy(_) => "environment.set_sleep_policy",
+    Command::SetDrainPolicy(_) => "environment.set_drain_policy",
     Command::SetResidency { .. } => "environment.set_residency",
     Command::EnableRegion(_) => "environment.enable_region",
     Command::DisableRegion { .. } => "environment.disable_region",
@@ -214,6 +229,9 @@ pub enum Event {
     /// It goes to sleep by another rule.
     #[serde(rename = "environment.sleep_policy_set")]
     SleepPolicySet(SleepPolicy),
+    /// Sessions of its former owners end otherwise.
+    #[serde(rename = "environment.drain_policy_set")]
+    DrainPolicySet(DrainPolicy),
     /// It may be elsewhere than before.
     #[serde(rename = "environment.residency_set")]
     ResidencySet { residency: Residency, reason: Reason },
@@ -237,6 +255,7 @@ impl aggregate::Event for Event {
         ("environment.policy_set", 1),
         ("environment.promotion_approved", 1),
         ("environment.sleep_policy_set", 1),
+        ("environment.drain_policy_set", 1),
         ("environment.residency_set", 1),
         ("environment.region_enabled", 1),
         ("environment.region_disabled", 1),
@@ -267,6 +286,10 @@ impl Aggregate for Environment {
             Command::SetSleepPolicy(policy) if policy.sleep_after_seconds > 2_592_000 => Err(Rejection::SleepTooLong),
             Command::SetSleepPolicy(policy) if policy == self.sleep => Ok(vec![]),
             Command::SetSleepPolicy(policy) => Ok(vec![Event::SleepPolicySet(policy)]),
+            Command::SetDrainPolicy(policy) => {
+                policy.check()?;
+                Ok(if policy == self.drain() { vec![] } else { vec![Event::DrainPolicySet(policy)] })
+            }
             Command::SetResidency { residency, reason } => self.set_residency(residency, reason),
             Command::EnableRegion(enabled) => self.enable_region(enabled),
             Command::DisableRegion { region, serving, reason, at } => self.disable_region(region, serving, reason, at),
@@ -284,6 +307,7 @@ impl Aggregate for Environment {
                 self.approvals.push(approval.clone());
             }
             Event::SleepPolicySet(policy) => self.sleep = *policy,
+            Event::DrainPolicySet(policy) => self.drain = Some(*policy),
             Event::ResidencySet { residency, .. } => self.residency = residency.clone(),
             Event::RegionEnabled(enabled) => self.enabled(enabled),
             Event::RegionDisabled { region, reason, at } => self.disabled(*region, reason, *at),
@@ -293,10 +317,8 @@ impl Aggregate for Environment {
 
 impl Environment {
     fn create(&self, created: Created) -> Result<Vec<Event>, Rejection> {
-        let drain = created.drain;
+        created.drain.check()?;
         match &self.created {
-            _ if drain.drain_seconds > 604_800 => Err(Rejection::DrainTooLong),
-            _ if drain.standby_seconds > 86_400 => Err(Rejection::StandbyTooLong),
             None => Ok(vec![Event::Created(created)]),
             Some(same) if *same == created => Ok(vec![]),
             Some(_) => Err(Rejection::Exists),
@@ -310,6 +332,11 @@ impl Environment {
             true => Ok(vec![]),
             false => Ok(vec![Event::PromotionApproved(approval)]),
         }
+    }
+
+    /// How sessions of its former owners end now.
+    pub fn drain(&self) -> DrainPolicy {
+        self.drain.or(self.created.as_ref().map(|created| created.drain)).unwrap_or_default()
     }
 
     /// Who approved exactly this, besides whoever asks for it.

@@ -142,7 +142,7 @@ fn replicate(world: &World<'_>, requested: &Requested) -> Step {
 fn plan(world: &World<'_>, requested: &Requested, owner: &Owner) -> Step {
     let wanted = world.facts.wanted;
     let lane = world.facts.owner.lane().map(|lane| lane.at(Place { region: wanted.region, cell: wanted.cell }));
-    let drain = world.facts.environment.created.as_ref().map(|created| created.drain).unwrap_or_default();
+    let drain = world.facts.environment.drain();
     match (world.hosts.first(), &world.deployment.validated, lane) {
         (Some(host), Some(validated), Some(lane)) => {
             let min_epoch = world.facts.owner.epoch;

@@ -44,6 +44,12 @@ impl Leases {
             .try_get("held")
     }
 
+    /// Whether somebody holds it under this fence now.
+    pub async fn is_held(&self, name: &str, fence: Fence) -> Result<bool, sqlx::Error> {
+        let held = "SELECT EXISTS (SELECT FROM log.leases l WHERE l.name = $1 AND l.fence = $2 AND l.until > clock_timestamp())";
+        sqlx::query_scalar(held).bind(name).bind(signed(fence)?).fetch_one(&self.pool).await
+    }
+
     /// Gives it back early; false if it was no longer held.
     pub async fn release(&self, name: &str, owner: &str, fence: Fence) -> Result<bool, sqlx::Error> {
         sqlx::query("SELECT log.release_lease($1, $2, $3) AS released")

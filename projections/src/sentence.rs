@@ -44,6 +44,11 @@ pub fn of(event_type: &str, payload: &Value) -> String {
             "0" => "The environment never goes to sleep by itself.".to_owned(),
             seconds => format!("The environment goes to sleep after {seconds} idle seconds."),
         },
+        "environment.drain_policy_set" => format!(
+            "Open sockets of a former owner live on for {} s, and its allocations stay for {} s.",
+            p("/drain_seconds"),
+            p("/standby_seconds")
+        ),
         "environment.residency_set" => match listed(payload, "/residency").as_str() {
             "" => format!("It may be in every region: {}.", p("/reason")),
             regions => format!("It may only be in {regions}: {}.", p("/reason")),

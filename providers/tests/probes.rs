@@ -47,7 +47,7 @@ async fn a_database_is_known_by_what_it_is_and_not_by_its_address() {
 #[tokio::test]
 async fn nats_is_proven_by_a_message_that_arrives() {
     if std::env::var_os("RHONE_NATS_SERVER").is_none() {
-        eprintln!("skipped: RHONE_NATS_SERVER names no server");
+        eprintln!("SKIPPED: RHONE_NATS_SERVER names no server");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

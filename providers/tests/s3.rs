@@ -213,7 +213,7 @@ fn what_is_no_bucket_or_leads_elsewhere_is_refused_by_its_form() {
 #[tokio::test]
 async fn a_real_server_proves_its_bucket_and_has_no_other() {
     let Ok(url) = std::env::var("RHONE_TEST_S3") else {
-        eprintln!("skipped: RHONE_TEST_S3 names no bucket");
+        eprintln!("SKIPPED: RHONE_TEST_S3 names no bucket");
         return;
     };
     assert_eq!(code(&url, Reach::Local).await, "PROVEN");

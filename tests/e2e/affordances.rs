@@ -223,6 +223,7 @@ fn told(owner: &Owner, green: &str, waiting: &str) -> Vec<Told> {
         ("sleep", "environmentSleep", &because),
         ("wake", "environmentWake", &because),
         ("sleepPolicySet", "environmentSleepPolicySet", &json!({ "sleepAfterSeconds": 900 })),
+        ("drainPolicySet", "environmentDrainPolicySet", &json!({ "drainSeconds": 30 })),
         ("policySet", "environmentPolicySet", &json!({ "approvalsRequired": 0, "reason": "because of a test" })),
         ("residencySet", "environmentResidencySet", &json!({ "regionIds": [], "reason": "because of a test" })),
         ("variablesSet", "environmentVariablesSet", &variables),

@@ -179,7 +179,7 @@ async fn look(path: &Path, plain: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
     if database_is_foreign() {
-        eprintln!("skipped: a restore needs an empty database, and DATABASE_URL names one that is in use");
+        eprintln!("SKIPPED: a restore needs an empty database, and DATABASE_URL names one that is in use");
         return;
     }
     let (place, secret, shown) = (Place::new(), unique("canary"), unique("canary-of-a-host"));

@@ -142,6 +142,9 @@ async fn every_exit_code_is_the_one_of_the_table() {
     let words = ["deployment", "promote", deployment, "--environment", environment];
     ended(4, "rhone environment unfreeze", &words).await;
 
+    let told = desk.ends(0, &["environment", "drain-policy", environment, "--standby-seconds", "77"]).await;
+    assert!(told.contains("77"), "{told}");
+
     let folder = desk.folder.as_path();
     let bad = [("RHONE_TOKEN", "rhone_nobody")];
     let output = program::rhone_in(folder, &platform.data(), &bad, &["whoami"]).await;

@@ -88,10 +88,30 @@ fn every_unit_is_hardened_and_the_runners_apps_outlive_it() {
     assert!(unit("rhone-edge").contains("\nDynamicUser=yes\n"));
 }
 
+/// A list that is written by nobody is read by nobody: it is made of what the tests print.
+#[test]
+fn what_tests_did_not_try_is_listed_with_the_test_and_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("test.log");
+    let listed = |printed: &str| {
+        fs::write(&log, printed).expect("a file");
+        let output = Command::new(root().join("dev")).arg("skipped").arg(&log).output().expect("./dev runs");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let said = "test engine::runs ... ok\ntest soak ... ignored, takes minutes\n\nsuccesses:\n\n---- engine::runs stdout ----\n\
+        SKIPPED: `dockerd` is not installed\nnoise\n\ntest result: ok. 1 passed\nSKIPPED: by a thread\n";
+    assert_eq!(
+        listed(said),
+        "SKIPPED:\n  soak: takes minutes\n  engine::runs: `dockerd` is not installed\n  a test: by a thread\n"
+    );
+    assert_eq!(listed("test engine::runs ... ok\ntest result: ok. 1 passed\n"), "SKIPPED: nothing\n");
+}
+
 #[test]
 fn systemd_understands_every_unit() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("skipped: systemd-analyze is not installed");
+        eprintln!("SKIPPED: systemd-analyze is not installed");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -8,8 +8,10 @@ use rhone_builder::{
 };
 use rhone_domain::{digest::Digest, logs::Mask};
 use rhone_tests::{
+    artifacts::{self, Version},
+    database::person,
     edge,
-    graphql::{self, unique},
+    graphql::{self, Client, unique},
     images,
     platform::Platform,
     program,
@@ -107,4 +109,63 @@ async fn an_artifacts_folder_is_pushed_as_an_image_and_found_by_its_digest() {
     let refused = platform.rhone(&["artifact", "image", &folder, "--out", &out, "--push", &name]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", program::text(&refused.stderr));
     assert!(program::text(&refused.stderr).contains("sign"), "{}", program::text(&refused.stderr));
+}
+
+/// What was deployed is fetched back and pushed as the image that its folder would be; whoever belongs to another workspace is
+/// told what is told of bytes that nobody has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deployed_is_fetched_back_by_its_workspace_alone_and_pushed_as_an_image() {
+    let (platform, room) = (Platform::shared().await, tempfile::tempdir().expect("a folder"));
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let digest = artifacts::push_as_never_before(&tenant.client, &tenant.workspace, Version::Blue).await;
+    let deployed = tenant.deploy_bytes(digest.clone(), Version::Blue).await;
+
+    let (own, size) = fetched(&tenant.client, &digest).await;
+    assert_eq!((own.status, own.digest.as_deref()), (200, Some(digest.as_str())), "{size} bytes");
+    let stranger = Tenant::open(platform, person(platform).await.client).await.client;
+    let nobodys = format!("sha256:{}", "ab".repeat(32));
+    let (foreign, said) = fetched(&stranger, &digest).await;
+    let (none, of_none) = fetched(&stranger, &nobodys).await;
+    assert_eq!((foreign.status, none.status, said), (404, 404, of_none), "the same words");
+    assert_eq!(fetched(&tenant.client, &nobodys).await.0.status, 404);
+
+    let out = |name: &str| room.path().join(name).display().to_string();
+    let image = async |words: &[&str]| {
+        let words: Vec<&str> = ["artifact", "image"].iter().chain(words).chain(&["--json"]).copied().collect();
+        let made = platform.rhone(&words).await;
+        assert!(made.status.success(), "{}", program::text(&made.stderr));
+        let said: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+        text(&said["digest"])
+    };
+    let one = image(&["--deployment", &deployed.id, "--out", &out("one")]).await;
+    let two = image(&["--deployment", &deployed.id, "--out", &out("two")]).await;
+    assert_eq!(one, two, "the same bytes, the same image");
+    let Some(registry) = Registry::start() else { return };
+    let name = registry.name("acme/deployed");
+    let pushed = image(&["--deployment", &deployed.id, "--out", &out("three"), "--push", &name]).await;
+    assert_eq!(pushed, one);
+    let (host, path) = name.split_once('/').expect("a host and a path");
+    let asked = graphql::http().get(format!("http://{host}/v2/{path}/manifests/{pushed}"));
+    let answer = asked.header("Accept", "application/vnd.oci.image.manifest.v1+json").send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+}
+
+/// An answer of the door for artifacts.
+struct Answer {
+    status: u16,
+    /// Of what came, if it was an artifact.
+    digest: Option<String>,
+}
+
+/// Asks for an artifact's bytes; gives what was said in words, or how many there were.
+async fn fetched(client: &Client, digest: &str) -> (Answer, String) {
+    let asked = graphql::http().get(format!("{}/v1/artifacts/{digest}", client.url())).bearer_auth(client.token());
+    let answer = asked.send().await.expect("the API answers");
+    let status = answer.status().as_u16();
+    let bytes = answer.bytes().await.expect("all of it");
+    if status == 200 {
+        let digest = Digest::of(&[&bytes]).to_string();
+        return (Answer { status, digest: Some(digest) }, bytes.len().to_string());
+    }
+    (Answer { status, digest: None }, String::from_utf8_lossy(&bytes).into_owned())
 }

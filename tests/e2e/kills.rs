@@ -39,7 +39,7 @@ async fn no_socket_closes_no_operation_hangs_and_no_event_is_lost_or_doubled_whe
         let mut next = [&green, &blue].into_iter().cycle();
         for part in ["serve", "work", "runner", "nats", "postgres"] {
             if part == "postgres" && database_is_foreign() {
-                eprintln!("PostgreSQL is not ours (DATABASE_URL): it is not killed");
+                eprintln!("SKIPPED: PostgreSQL is not ours (DATABASE_URL): it was not killed");
                 continue;
             }
             let deployed = next.next().expect("a cycle has no end");

@@ -45,6 +45,7 @@ fn asks(mutation: &str) -> Asks {
         "environmentSleep" => "operation.request_sleep",
         "environmentWake" => "operation.request_wake",
         "environmentSleepPolicySet" => "environment.set_sleep_policy",
+        "environmentDrainPolicySet" => "environment.set_drain_policy",
         "deploymentBuild" | "deploymentImport" => "operation.request_deploy",
         "environmentScale" => "operation.request_scale",
         "environmentResidencySet" => "environment.set_residency",

@@ -39,7 +39,7 @@ impl Engine {
     pub async fn start() -> Option<Self> {
         let installed = Command::new("dockerd").arg("--version").output().is_ok_and(|said| said.status.success());
         if !installed || !geteuid().is_root() {
-            eprintln!("NOT TRIED: `dockerd` is not installed, or this user is not root");
+            eprintln!("SKIPPED: `dockerd` is not installed, or this user is not root");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("rhone-engine-").tempdir_in("/var/tmp").expect("a folder").keep();

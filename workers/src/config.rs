@@ -82,6 +82,8 @@ pub struct Builds {
     pub source_limits: source::Limits,
     /// What a build may use.
     pub limits: BuildLimits,
+    /// The program that keeps a build where no sandbox can be made (`rhone_builder::guard`).
+    pub guard: PathBuf,
 }
 
 impl fmt::Debug for Config {

@@ -178,12 +178,12 @@ async fn read(drive: &Drive<'_>, wanted: &Deploy) -> Result<Read, AdvanceError> 
     let rows = allocations::of_environment(&mut connection, wanted.environment, deployed, Ended::Excluded).await?;
     drop(connection);
     let gates = GateFacts::load(&drive.door, wanted.environment, wanted.deployment, rows).await?;
-    let settings = drive.door.load::<Environment>(wanted.environment).await?.state.created;
+    let settings = drive.door.load::<Environment>(wanted.environment).await?.state;
     let ask = Ask {
         kind: Kind::Promotion,
         reason: None,
         expected: None,
-        drain: settings.map(|created| created.drain).unwrap_or_default(),
+        drain: settings.drain(),
         by: Some(wanted.requested_by),
         acknowledgements: Vec::new(),
     };

@@ -147,7 +147,10 @@ impl Turn<'_> {
         };
         drop(connection);
         let settings = self.door.load::<Environment>(environment).await?;
-        let Some(drain) = settings.state.created.as_ref().map(|created| created.drain) else { return Ok(()) };
+        if settings.state.created.is_none() {
+            return Ok(());
+        }
+        let drain = settings.state.drain();
         let awaited = running
             .iter()
             .filter_map(|(o, _)| o.requested.as_ref().and_then(|r| r.work.deployment()))

@@ -75,7 +75,7 @@ fn next(drive: &Drive<'_>, work: &Wake, read: &Read) -> Step {
 async fn read(drive: &Drive<'_>, work: &Wake) -> Result<Read, AdvanceError> {
     let owner = drive.door.load::<RouteOwner>(work.environment).await?;
     let deployment = drive.door.load::<Deployment>(work.deployment).await?;
-    let settings = drive.door.load::<Environment>(work.environment).await?.state.created;
+    let settings = drive.door.load::<Environment>(work.environment).await?.state;
     let mut attempts = Vec::with_capacity(ATTEMPTS);
     for number in 0..ATTEMPTS {
         attempts.push(drive.door.load::<Allocation>(work.attempt(drive.requested.id, number)).await?);
@@ -95,7 +95,7 @@ async fn read(drive: &Drive<'_>, work: &Wake) -> Result<Read, AdvanceError> {
             Some(Loaded { stream, version, state, last_event: None })
         })
         .collect();
-    let drain = settings.map(|created| created.drain).unwrap_or_default();
+    let drain = settings.drain();
     Ok(Read { owner, deployment, drain, attempts, others, hosts, begun })
 }
 

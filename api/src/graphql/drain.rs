@@ -69,7 +69,7 @@ struct Wish {
 
 impl Wish {
     async fn drain(&self, bench: &Bench<'_>, planned: &Planned, facts: &DrainFacts) -> Result<Drain, No> {
-        let usual = facts.environment.state.created.as_ref().map(|created| created.drain).unwrap_or_default();
+        let usual = facts.environment.state.drain();
         let standings = ScaleFacts::load(&bench.door, planned.environment).await?.standings;
         // Whoever serves them next runs what the owner runs: the same bytes as now, or else another schema.
         let same = facts.owner.state.owner.as_ref().is_some_and(|owner| owner.artifact == planned.artifact);

@@ -2,9 +2,11 @@
 
 mod affordances;
 mod create;
+mod drain_policy;
 
 pub(crate) use affordances::EnvironmentAffordances;
 pub(crate) use create::EnvironmentMutation;
+pub(crate) use drain_policy::DrainPolicyMutation;
 
 use super::{
     affordance::Caller,
@@ -120,13 +122,15 @@ impl Environment {
     }
 
     /// How long open sockets of a former owner live on.
-    async fn drain_seconds(&self) -> u64 {
-        self.created.drain.drain_seconds
+    async fn drain_seconds(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        let state = ctx.loaders().folded::<environment::Environment>(self.created.id).await?;
+        Ok(state.drain().drain_seconds)
     }
 
     /// How long a former owner's allocations are kept for a rollback.
-    async fn standby_seconds(&self) -> u64 {
-        self.created.drain.standby_seconds
+    async fn standby_seconds(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        let state = ctx.loaders().folded::<environment::Environment>(self.created.id).await?;
+        Ok(state.drain().standby_seconds)
     }
 
     /// After how long without any use it goes to sleep by itself; 0: never.

@@ -137,7 +137,7 @@ impl Failover {
             region: self.region,
             expected: self.expected,
             sessions: self.sessions,
-            drain: settings.created.as_ref().map(|created| created.drain).unwrap_or_default(),
+            drain: settings.drain(),
             by,
             acknowledgements: self.acknowledgements.clone(),
             reason: self.reason.clone(),

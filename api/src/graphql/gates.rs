@@ -171,7 +171,7 @@ impl RouteChangePlan {
     ) -> Result<Option<Self>, Fault> {
         let running = running(ctx, environment).await?;
         let facts = GateFacts::load(ctx.loaders(), environment, deployment, running).await?;
-        let wish = Wish::shown(kind, facts.environment.state.created.as_ref(), ctx.principal().actor);
+        let wish = Wish::shown(kind, &facts.environment.state, ctx.principal().actor);
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
         let Some(requested) = wish.requested(OperationId(deployment.0), &facts, at) else { return Ok(None) };

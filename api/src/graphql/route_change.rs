@@ -76,14 +76,14 @@ impl Wish {
         expected: Option<Epoch>,
         reason: Option<Reason>,
     ) -> Result<Self, No> {
-        let settings = bench.load::<environment::Environment>(environment).await?.state.created;
-        let wish = Self::shown(kind, settings.as_ref(), bench.principal.actor);
+        let settings = bench.load::<environment::Environment>(environment).await?.state;
+        let wish = Self::shown(kind, &settings, bench.principal.actor);
         Ok(Self(Ask { reason, expected, ..wish.0 }))
     }
 
     /// What somebody would wish for, to be shown.
-    pub(crate) fn shown(kind: Kind, environment: Option<&environment::Created>, by: ActorId) -> Self {
-        let drain = environment.map(|created| created.drain).unwrap_or_default();
+    pub(crate) fn shown(kind: Kind, environment: &environment::Environment, by: ActorId) -> Self {
+        let drain = environment.drain();
         Self(Ask { kind, reason: None, expected: None, drain, by: Some(by), acknowledgements: Vec::new() })
     }
 

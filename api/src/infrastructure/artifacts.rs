@@ -1,31 +1,46 @@
-//! The bytes of artifacts: uploaded by users, fetched by the runners that need them. The trap avoided: an upload's answer
-//! that says whether somebody else had stored the same bytes; it is the same either way.
+//! The bytes of artifacts: uploaded by users, fetched by the runners that need them, and fetched back by whoever may register
+//! them. The trap avoided: an answer that says whether somebody else has stored the same bytes; to an upload it is the same either
+//! way, and what no workspace of the caller's has is not there.
 
 use std::{io, sync::Arc, time::Duration};
 
 use axum::{
-    Json,
+    Extension, Json,
     body::{Body, Bytes},
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt, stream};
-use rhone_domain::{authorization::Grant, digest::Digest};
-use rhone_projections::{authority::allocations, uploads};
+use rhone_domain::{
+    actor::Writer,
+    authorization::{Grant, Scope},
+    digest::Digest,
+    ids::ArtifactId,
+};
+use rhone_projections::{
+    authority::{allocations, members},
+    catalogue,
+    session::Session,
+    uploads,
+};
 use rhone_providers::artifact_store::{StoreError, Stored};
 use serde::Serialize;
 
 use super::{
     Infrastructure,
-    caller::{self, within},
+    caller::{self, Origin, within},
     refusal::Refusal,
 };
+use crate::{graphql::context::authority_of, identity::Principal};
 
 /// No artifact is larger.
 const LARGEST: u64 = 1 << 30;
 /// An upload that brings nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
+
+/// What fetching an artifact costs its caller, as much as a page of a timeline.
+const COST: u32 = 1_000;
 
 /// The answer to an upload.
 #[derive(Debug, Serialize)]
@@ -56,6 +71,44 @@ pub(super) async fn put(
     Ok(Json(Kept { digest, size }))
 }
 
+/// The bytes, for whoever may register them in a workspace that has them.
+pub(super) async fn download(
+    State(infrastructure): State<Arc<Infrastructure>>,
+    Extension(origin): Extension<Origin>,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let principal = caller::budgeted(&infrastructure, &headers, origin, COST).await?;
+    let digest = digest_in(&digest)?;
+    within(may_download(&infrastructure, &principal, digest)).await?;
+    let mut response = bytes_of(&infrastructure, digest).await?;
+    let fixed = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// By the table's own row for registering them. Who belongs to no workspace that has them is told what is told of bytes that
+/// nobody has.
+async fn may_download(infrastructure: &Infrastructure, caller: &Principal, digest: Digest) -> Result<(), Refusal> {
+    let session = Session::new(infrastructure.api.clone(), caller.eyes(), caller.workspace);
+    let mut transaction = session.begin().await?;
+    let mut answer = Err(Refusal::not_found("there is no such artifact"));
+    for (workspace, member) in members::of_actor(&mut transaction, caller.eyes()).await? {
+        let id = ArtifactId::of(workspace, digest);
+        if catalogue::by_ids(&mut transaction, "artifact", &[id.0]).await?.is_empty() {
+            continue;
+        }
+        let authority = authority_of(caller, workspace, Some(member.membership));
+        match authority.permit("artifact.create", Writer::Pipeline, Scope::default()) {
+            Ok(()) => return Ok(()),
+            Err(why) => answer = Err(Refusal::forbidden(why.to_string())),
+        }
+    }
+    answer
+}
+
 /// The bytes, for a runner whose host needs them.
 pub(super) async fn fetch(
     State(infrastructure): State<Arc<Infrastructure>>,
@@ -71,6 +124,11 @@ pub(super) async fn fetch(
     if !needed.await? {
         return Err(Refusal::not_found("no allocation of this host needs such an artifact"));
     }
+    bytes_of(&infrastructure, digest).await
+}
+
+/// From the store, as they come.
+async fn bytes_of(infrastructure: &Infrastructure, digest: Digest) -> Result<Response, Refusal> {
     let size = infrastructure.artifacts.head(digest).await.map_err(|error| refused(&error))?;
     let bytes = infrastructure.artifacts.get(digest).await.map_err(|error| refused(&error))?;
     let mut response = Body::from_stream(bytes).into_response();

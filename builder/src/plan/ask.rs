@@ -6,7 +6,7 @@ use super::{Plan, PlanError, Programs, asks_railpack, detect, files::Files, with
 use crate::{
     build::{self, BuildError, Scratch},
     log::Log,
-    sandbox::{BuildLimits, Network},
+    sandbox::{Machine, Network},
 };
 use std::{fs, path::Path};
 
@@ -18,7 +18,7 @@ pub async fn settle(
     folder: &Path,
     beside: &Path,
     programs: &Programs,
-    limits: &BuildLimits,
+    machine: &Machine,
     log: &Log,
 ) -> Result<Plan, PlanError> {
     let Some(declared) = asks_railpack(folder)? else { return detect(folder, programs) };
@@ -28,7 +28,7 @@ pub async fn settle(
     fs::create_dir_all(beside)?;
     let scratch = Scratch::beside(beside)?;
     let line = format!("exec \"$0\" prepare . --plan-out \"$TMPDIR/{PLAN}\" --info-out \"$TMPDIR/railpack-info.json\"");
-    let room = build::run_one(folder, scratch.path(), "railpack prepare", (&railpack, &line), network, limits, log);
+    let room = build::run_one(folder, scratch.path(), "railpack prepare", (&railpack, &line), network, machine, log);
     let written = Files::of(&Box::pin(room).await.map_err(failed)?)?.text(PLAN)?;
     with_railpack(folder, &written.ok_or_else(|| PlanError::file(PLAN, "-", "was not written by railpack"))?)
 }

@@ -18,7 +18,7 @@ pub(crate) const SOURCES: &str = "/build/src";
 /// Inside, a program that is brought from elsewhere on the host is here.
 pub(crate) const BROUGHT: &str = "/build/program";
 /// What else programs need of the host's settings; none of it is secret.
-const SETTINGS: [&str; 7] = [
+pub(crate) const SETTINGS: [&str; 7] = [
     "/etc/alternatives",
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",

@@ -68,6 +68,11 @@ pub(super) async fn is_too_heavy(room: &Path, most: u64) -> bool {
     weighed.is_ok_and(|weight| weight.bytes > most)
 }
 
+/// Everything that descends from a process, the eldest first.
+pub(crate) fn descendants(root: u32) -> Vec<u32> {
+    Tree::of(root).pids.iter().skip(1).filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// A process and everything that descends from it.
 #[derive(Default)]
 struct Tree {

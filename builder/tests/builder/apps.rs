@@ -3,6 +3,7 @@
 
 use crate::{
     build::sources,
+    machines::machine,
     repository::{Server, log, said},
 };
 use rhone_builder::{
@@ -48,7 +49,7 @@ async fn answers(files: &Files<'_>, kind: Kind) -> String {
     for name in ["one", "two"] {
         let (log, lines) = log();
         let output = folder.path().join(name);
-        let done = build(&input, &plan, &output, &BuildLimits::default(), &log).await;
+        let done = build(&input, &plan, &output, &machine(&BuildLimits::default()).await, &log).await;
         done.unwrap_or_else(|error| panic!("{error}: {}", said(lines)));
         digests.push(pack_directory(&output, std::io::sink()).expect("packed").digest);
     }

@@ -1,9 +1,12 @@
 //! From a commit to bytes: the same commit gives the same digest, wherever and whenever it is built, and nothing of the host
 //! comes into it.
 
-use crate::repository::{Repository, fetched, log, said, source};
+use crate::{
+    machines::machine,
+    repository::{Repository, fetched, log, said, source},
+};
 use rhone_builder::{
-    build::{BuildError, BuildLimits, Built, Sandbox, build},
+    build::{BuildError, BuildLimits, Built, Machine, Sandbox, build},
     log::Log,
     plan::{Programs, settle},
     source::Reference,
@@ -17,10 +20,14 @@ use std::{
 };
 
 pub(crate) async fn built(folder: &Path, output: &Path, limits: &BuildLimits, log: &Log) -> Result<Built, BuildError> {
+    built_on(&machine(limits).await, folder, output, log).await
+}
+
+pub(crate) async fn built_on(machine: &Machine, folder: &Path, output: &Path, log: &Log) -> Result<Built, BuildError> {
     let beside = output.parent().unwrap();
-    let plan = settle(folder, beside, &Programs::of_this_machine(), limits, log).await;
+    let plan = settle(folder, beside, &Programs::of_this_machine(), machine, log).await;
     let plan = plan.unwrap_or_else(|error| panic!("{error}"));
-    build(folder, &plan, output, limits, log).await
+    build(folder, &plan, output, machine, log).await
 }
 
 pub(crate) fn has_sandbox(built: &Built) -> bool {
@@ -36,6 +43,8 @@ pub(crate) fn has_sandbox(built: &Built) -> bool {
 /// A folder of sources.
 pub(crate) fn sources(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    // A build without a sandbox has a user of its own.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
     fs::create_dir(folder.path().join("in")).unwrap();
     for (name, text) in files {
         let path = folder.path().join("in").join(name);
@@ -45,7 +54,7 @@ pub(crate) fn sources(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
 }
 

@@ -4,6 +4,7 @@
 use crate::{
     build::{built, has_sandbox, sources},
     image::Registry,
+    machines::{machine, running},
     repository::{OPEN, Repository, fetched, log, said, source},
 };
 use rhone_builder::{
@@ -74,7 +75,7 @@ async fn the_same_commit_of_a_dockerfile_gives_the_same_image() {
         assert_eq!((plan.kind, plan.network), (Kind::Dockerfile, false));
         let (log, lines) = log();
         let output = room.path().join("output");
-        let done = build(&folder, &plan, &output, &BuildLimits::default(), &log).await;
+        let done = build(&folder, &plan, &output, &machine(&BuildLimits::default()).await, &log).await;
         let done = done.unwrap_or_else(|error| panic!("{error}: {}", said(lines)));
         if !has_sandbox(&done) {
             return;
@@ -137,7 +138,9 @@ async fn a_base_image_is_fetched_only_over_a_network_that_is_declared() {
     let room = tempfile::tempdir().unwrap();
     let base = room.path().join("base");
     let limits = BuildLimits::default();
-    build(&repository.path(), &plan(&repository.path()), &base, &limits, &log().0).await.expect("the base is built");
+    build(&repository.path(), &plan(&repository.path()), &base, &machine(&limits).await, &log().0)
+        .await
+        .expect("the base is built");
     let name = registry.name("acme/base");
     let digest = push(&base, &name, None, &OPEN, &log().0).await.expect("pushed");
     let dockerfile =
@@ -147,7 +150,7 @@ async fn a_base_image_is_fetched_only_over_a_network_that_is_declared() {
         let folder = sources(files);
         let (told, lines) = log();
         let input = folder.path().join("in");
-        let done = build(&input, &plan(&input), &output, &limits, &told).await;
+        let done = build(&input, &plan(&input), &output, &machine(&limits).await, &told).await;
         (done, said(lines))
     };
     let (closed, told) = made(&[("Dockerfile", &dockerfile)]).await;
@@ -182,4 +185,53 @@ async fn a_dockerfile_that_fails_or_starts_nothing_says_so() {
         assert_eq!(refused.code(), code, "{text}: {refused}: {}", said(lines));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{text} left something");
     }
+}
+
+/// A step that takes too much of something, within limits that `buildah` itself needs.
+async fn stopped(step: &str, limits: BuildLimits, code: &str, limit: &str) {
+    let dockerfile = format!(
+        "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"{step}\"]\nCMD [\"/bin/busybox\"]\n"
+    );
+    let folder = sources(&[("Dockerfile", &dockerfile)]);
+    fs::copy(BUSYBOX, folder.path().join("in/busybox")).unwrap();
+    let (log, lines) = log();
+    let done = built(&folder.path().join("in"), &folder.path().join("out"), &limits, &log).await;
+    let refused = done.expect_err(step);
+    assert_eq!(refused.code(), code, "{step}: {refused}: {}", said(lines));
+    assert!(refused.to_string().contains(limit), "{refused}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{step} left something");
+}
+
+#[tokio::test]
+async fn a_dockerfile_that_takes_too_much_is_stopped_and_the_limit_is_named() {
+    if !can_build() {
+        return;
+    }
+    let mib = 1024 * 1024;
+    let limits = BuildLimits { seconds: 60, memory_bytes: 512 * mib, disk_bytes: 128 * mib, ..BuildLimits::default() };
+    stopped(
+        // A shell that cannot fork ends; another one waits.
+        "(while true; do busybox sleep 60 & done) & busybox sleep 60",
+        BuildLimits { processes: 96, ..limits },
+        "BUILD_TOO_MANY_PROCESSES",
+        "96 processes",
+    )
+    .await;
+    stopped(
+        "busybox dd if=/dev/zero bs=700M count=1 | busybox sleep 60",
+        limits,
+        "BUILD_OUT_OF_MEMORY",
+        &format!("{} bytes of memory", limits.memory_bytes),
+    )
+    .await;
+    stopped(
+        "n=0; while true; do n=$((n+1)); busybox dd if=/dev/zero of=/f$n bs=1M count=8 2>/dev/null; busybox sleep 0.05; done",
+        limits,
+        "BUILD_TOO_LARGE",
+        &format!("more than {} bytes", limits.disk_bytes),
+    )
+    .await;
+    let short = BuildLimits { seconds: 6, ..limits };
+    stopped("busybox sleep 7541", short, "BUILD_TIMEOUT", "6 s").await;
+    assert_eq!(running(&["busybox", "sleep", "7541"]), 0, "the step runs on");
 }

@@ -8,6 +8,8 @@ mod build;
 mod dockerfile;
 mod image;
 mod limits;
+mod machines;
+mod plain;
 mod private;
 mod railpack;
 mod repository;

@@ -3,6 +3,7 @@
 
 use crate::{
     build::sources,
+    machines::machine,
     repository::{log, said},
 };
 use rhone_builder::{
@@ -35,10 +36,10 @@ fn stand_in(more: &str) -> tempfile::TempDir {
 }
 
 async fn planned(files: &[(&str, &str)], more: &str) -> (Result<rhone_builder::plan::Plan, PlanError>, String) {
-    let (folder, machine) = (sources(files), stand_in(more));
+    let (folder, script) = (sources(files), stand_in(more));
     let (log, lines) = log();
     let (input, limits) = (folder.path().join("in"), BuildLimits::default());
-    let plan = settle(&input, folder.path(), &Programs::on(machine.path()), &limits, &log).await;
+    let plan = settle(&input, folder.path(), &Programs::on(script.path()), &machine(&limits).await, &log).await;
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["in"], "what railpack needed is gone");
     (plan, said(lines))
@@ -53,7 +54,9 @@ async fn railpack_is_asked_where_the_repository_says_so_and_its_plan_is_carried_
     assert!(said.contains("made a plan"), "what it prints is in the log: {said}");
     let folder = sources(&files);
     let output = folder.path().join("out");
-    build(&folder.path().join("in"), &plan, &output, &BuildLimits::default(), &log().0).await.expect("built");
+    build(&folder.path().join("in"), &plan, &output, &machine(&BuildLimits::default()).await, &log().0)
+        .await
+        .expect("built");
     assert_ne!(fs::metadata(output.join("start.sh")).unwrap().permissions().mode() & 0o111, 0, "its step was run");
     assert!(!output.join("railpack-plan.json").exists());
 }
@@ -72,7 +75,7 @@ async fn railpack_is_not_asked_unless_it_is_declared_nor_where_there_is_a_plan()
 async fn a_railpack_that_is_missing_or_fails_is_named() {
     let folder = sources(&[("rhone.toml", ASKS), ("app.py", "")]);
     let (input, limits) = (folder.path().join("in"), BuildLimits::default());
-    let missing = settle(&input, folder.path(), &Programs::on("/nowhere"), &limits, &log().0).await;
+    let missing = settle(&input, folder.path(), &Programs::on("/nowhere"), &machine(&limits).await, &log().0).await;
     let missing = missing.expect_err("it is not there");
     assert!(missing.code() == "RAILPACK_MISSING" && missing.to_string().contains("railpack prepare"), "{missing}");
     let files = [("rhone.toml", ASKS), ("start.sh", "")];

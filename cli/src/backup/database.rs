@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_password_is_in_no_argument() {
         if postgres_client("pg_dump").is_err() {
-            eprintln!("skipped: there is no pg_dump");
+            eprintln!("SKIPPED: there is no pg_dump");
             return;
         }
         let program =

@@ -1,10 +1,10 @@
-//! An artifact's folder as an OCI image, for machines that run images and know nothing of Rhone: written as a layout, and pushed
-//! to a registry by its digest. The trap avoided: a password among the words of a command; it comes from a file.
+//! An artifact as an OCI image, for machines that run images and know nothing of Rhone: of a folder, or of what was deployed,
+//! written as a layout, and pushed to a registry by its digest. The trap avoided: a password among the words of a command; it comes from a file.
 
-use super::{failure::Failure, push::pack, show};
-use crate::output;
+use super::{connection::Connection, documents, failure::Failure, fetch::fetch, push::pack, show};
+use crate::{data::Data, output};
 use rhone_builder::{
-    image::{push, write_layout},
+    image::{Image, push, write_layout},
     log::Log,
 };
 use rhone_domain::{
@@ -15,7 +15,7 @@ use rhone_domain::{
     source_credential::{self, SignIn, SourceHost},
     text::{ImageName, Username},
 };
-use rhone_providers::artifact_facts::read_facts;
+use rhone_providers::{artifact_facts::read_facts, artifact_oci::is_oci_layout};
 use serde_json::json;
 use std::{
     fs,
@@ -26,10 +26,17 @@ use std::{
 /// How many lines may wait to be printed.
 const LINES: usize = 100;
 
+/// Of what.
+#[derive(Debug)]
+pub(super) enum Of {
+    Folder(PathBuf),
+    Deployment(String),
+}
+
 /// What is to be written, and where to.
 #[derive(Debug)]
 pub(super) struct Write {
-    pub(super) folder: PathBuf,
+    pub(super) of: Of,
     pub(super) out: PathBuf,
     pub(super) push: Option<String>,
     pub(super) username: Option<String>,
@@ -37,10 +44,11 @@ pub(super) struct Write {
 }
 
 /// `rhone artifact image`.
-pub(super) async fn write(asked: Write, json: bool) -> Result<(), Failure> {
-    let Write { folder, out, push, .. } = &asked;
+pub(super) async fn write(data: &Data, asked: Write, json: bool) -> Result<(), Failure> {
+    let Write { of, out, push, .. } = &asked;
     let sign_in = push.as_deref().map_or(Ok(None), |name| asked.sign_in(name))?;
-    let (from, layout) = (folder.clone(), out.clone());
+    let room = tempfile::tempdir().map_err(|error| Failure::local("making a temporary folder", error))?;
+    let (from, layout) = (folder(data, of, room.path()).await?, out.clone());
     let written = tokio::task::spawn_blocking(move || laid_out(&from, &layout)).await;
     let digest = written.map_err(|error| Failure::local("writing an image", error))??;
     if let Some(name) = push {
@@ -50,9 +58,32 @@ pub(super) async fn write(asked: Write, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The layout, started as the folder's own `rhone.toml` says.
+/// Where the artifact's files are: its own folder, or one in the room with what was deployed.
+async fn folder(data: &Data, of: &Of, room: &Path) -> Result<PathBuf, Failure> {
+    let deployment = match of {
+        Of::Folder(folder) => return Ok(folder.clone()),
+        Of::Deployment(id) => id,
+    };
+    let connection = Connection::configured(data)?;
+    let found = connection.query(&documents::deployment(), json!({ "id": deployment })).await?;
+    let digest = found["deployment"]["artifactDigest"].as_str().and_then(|digest| digest.parse().ok());
+    let digest = digest.ok_or_else(|| Failure::Fault {
+        code: "NOT_FOUND".to_owned(),
+        message: "there is no such deployment".to_owned(),
+    })?;
+    let folder = room.join("artifact");
+    fetch(&connection, digest, &folder).await?;
+    Ok(folder)
+}
+
+/// The layout, started as the folder's own `rhone.toml` says; of an artifact that is an image already, that one.
 fn laid_out(folder: &Path, layout: &Path) -> Result<Digest, Failure> {
     let doing = || format!("writing {} as an image", folder.display());
+    if is_oci_layout(folder) {
+        let image = Image::open(folder).map_err(|error| Failure::local(doing(), error))?;
+        copied(folder, layout).map_err(|error| Failure::local(doing(), error))?;
+        return Ok(image.descriptor.digest);
+    }
     let failed = |error: std::io::Error| Failure::local(doing(), error);
     let mut tar = tempfile::tempfile().map_err(failed)?;
     pack(folder, &mut tar)?;
@@ -60,6 +91,19 @@ fn laid_out(folder: &Path, layout: &Path) -> Result<Digest, Failure> {
     let facts = read_facts(&tar).map_err(|error| Failure::local(doing(), error))?;
     let written = write_layout(folder, facts.command, layout);
     Ok(written.map_err(|error| Failure::local(doing(), error))?.digest)
+}
+
+/// What an image is made of; what says how Rhone runs it stays behind.
+fn copied(folder: &Path, layout: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(layout.join("blobs/sha256"))?;
+    for name in ["oci-layout", "index.json"] {
+        fs::copy(folder.join(name), layout.join(name))?;
+    }
+    for blob in fs::read_dir(folder.join("blobs/sha256"))? {
+        let blob = blob?;
+        fs::copy(blob.path(), layout.join("blobs/sha256").join(blob.file_name()))?;
+    }
+    Ok(())
 }
 
 async fn pushed(layout: &Path, name: &str, sign_in: Option<&SignIn>) -> Result<(), Failure> {

@@ -62,6 +62,8 @@ pub(crate) const APP_SOURCE_REMOVE: Mutation =
     Mutation::of("appSourceRemove", "AppSourceRemoveInput", "app", APP_SOURCE);
 pub(crate) const ENVIRONMENT_CREATE: Mutation =
     Mutation::of("environmentCreate", "EnvironmentCreateInput", "environment", ENVIRONMENT);
+pub(crate) const DRAIN_POLICY_SET: Mutation =
+    Mutation::of("environmentDrainPolicySet", "EnvironmentDrainPolicySetInput", "environment", ENVIRONMENT);
 pub(crate) const ARTIFACT_REGISTER: Mutation =
     Mutation::of("artifactRegister", "ArtifactRegisterInput", "artifact", "id digest size facts createdAt version");
 pub(crate) const DEPLOYMENT_CREATE: Mutation =
@@ -140,6 +142,7 @@ pub(crate) const ALL: [&Mutation; 35] = [
     &APP_SOURCE_SET,
     &APP_SOURCE_REMOVE,
     &ENVIRONMENT_CREATE,
+    &DRAIN_POLICY_SET,
     &ARTIFACT_REGISTER,
     &DEPLOYMENT_BUILD,
     &DEPLOYMENT_IMPORT,

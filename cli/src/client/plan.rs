@@ -102,8 +102,12 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Credential(verbs) => (credential(verbs.verb), verbs.how),
         Noun::Artifact(verbs) => match verbs.verb {
             ArtifactVerb::Pack { folder, out } => (Plan::Pack { folder, out }, verbs.how),
-            ArtifactVerb::Image { folder, out, push, username, password_file: password } => {
-                (Plan::Image(image::Write { folder, out, push, username, password }), verbs.how)
+            ArtifactVerb::Image { folder, deployment, out, push, username, password_file: password } => {
+                let of = match (folder, deployment) {
+                    (Some(folder), _) => image::Of::Folder(folder),
+                    (None, deployment) => image::Of::Deployment(deployment.unwrap_or_default()),
+                };
+                (Plan::Image(image::Write { of, out, push, username, password }), verbs.how)
             }
             ArtifactVerb::Push { folder, workspace } => (Plan::Push { folder, workspace }, verbs.how),
         },
@@ -253,6 +257,10 @@ fn environment(verb: EnvironmentVerb) -> Plan {
         EnvironmentVerb::Show { environment } => Plan::ShowEnvironment(environment),
         EnvironmentVerb::HostAttach(host) => Plan::Change(&mutation::HOST_ATTACH, hosted(host)),
         EnvironmentVerb::HostDetach(host) => Plan::Change(&mutation::HOST_DETACH, hosted(host)),
+        EnvironmentVerb::DrainPolicy { environment, drain_seconds, standby_seconds } => Plan::Change(
+            &mutation::DRAIN_POLICY_SET,
+            json!({ "environmentId": environment, "drainSeconds": drain_seconds, "standbySeconds": standby_seconds }),
+        ),
         EnvironmentVerb::Freeze(why) => Plan::Change(&mutation::FREEZE, reasoned(why)),
         EnvironmentVerb::Unfreeze(why) => Plan::Change(&mutation::UNFREEZE, reasoned(why)),
         EnvironmentVerb::PinRelease(why) => Plan::Change(&mutation::PIN_RELEASE, reasoned(why)),

@@ -90,7 +90,7 @@ async fn upload(connection: &Connection, digest: &str, size: u64, file: &mut Fil
     }
 }
 
-fn refused(status: StatusCode, answer: &Value) -> Failure {
+pub(super) fn refused(status: StatusCode, answer: &Value) -> Failure {
     let message = answer["message"].as_str().map_or_else(|| format!("status {status}"), str::to_owned);
     match status {
         StatusCode::UNAUTHORIZED => Failure::Unauthenticated(message),

@@ -39,7 +39,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         return pack(folder, out.as_deref(), how);
     }
     if let Plan::Image(asked) = plan {
-        return image::write(asked, how.json).await;
+        return image::write(data, asked, how.json).await;
     }
     if let Plan::Login(url) = plan {
         return login::login(data, url, how.json).await;

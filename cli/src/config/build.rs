@@ -102,6 +102,8 @@ impl Build {
                 disk_bytes: self.disk_bytes,
                 network: self.network,
             },
+            // Itself, also when another program was installed in its place meanwhile.
+            guard: PathBuf::from("/proc/self/exe"),
         }))
     }
 }

@@ -80,6 +80,7 @@ pub const TABLE: &[Row] = &[
     needs("environment.set_policy", &[Api], Grant::EnvironmentManage, Level::Environment),
     needs("environment.approve", &[Api], Grant::Approve, Level::Environment),
     needs("environment.set_sleep_policy", &[Api], Grant::Scale, Level::Environment),
+    needs("environment.set_drain_policy", &[Api], Grant::EnvironmentManage, Level::Environment),
     needs("environment.set_residency", &[Api], Grant::EnvironmentManage, Level::Environment),
     own("environment.enable_region", &[Platform]),
     needs("environment.disable_region", &[Api], Grant::EnvironmentManage, Level::Environment),

@@ -84,6 +84,22 @@ fn the_same_sleep_policy_again_is_no_event_and_a_month_is_the_longest() {
 }
 
 #[test]
+fn how_sessions_end_is_as_it_was_created_until_it_is_said_otherwise() {
+    let policy = |drain_seconds, standby_seconds| DrainPolicy { drain_seconds, standby_seconds };
+    let (first, set) = (DrainPolicy::default(), Event::DrainPolicySet(policy(5, 6)));
+    let given = |more: &[Event]| given::<Environment>([&[Event::Created(created(1))], more].concat());
+    given(&[]).when(Command::SetDrainPolicy(first)).then([]);
+    given(&[]).when(Command::SetDrainPolicy(policy(5, 6))).then([set.clone()]);
+    given(&[set.clone()]).when(Command::SetDrainPolicy(policy(5, 6))).then([]);
+    given(&[set.clone()]).when(Command::SetDrainPolicy(first)).then([Event::DrainPolicySet(first)]);
+    given(&[]).when(Command::SetDrainPolicy(policy(604_801, 0))).then_rejected(&Rejection::DrainTooLong);
+    given(&[]).when(Command::SetDrainPolicy(policy(0, 86_401))).then_rejected(&Rejection::StandbyTooLong);
+    let fold = |events: &[Event]| crate::aggregate::fold::<Environment>(events).drain();
+    assert_eq!((fold(&[]), fold(&[Event::Created(created(1))])), (first, first));
+    assert_eq!(fold(&[Event::Created(created(1)), set]), policy(5, 6));
+}
+
+#[test]
 fn an_approval_is_of_this_environment_or_of_none_here() {
     let approval = |environment| Approval {
         by: ActorId(Uuid::from_u128(4)),

@@ -33,6 +33,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("environment.policy_set", "environment.set_policy"),
     ("environment.promotion_approved", "environment.approve"),
     ("environment.sleep_policy_set", "environment.set_sleep_policy"),
+    ("environment.drain_policy_set", "environment.set_drain_policy"),
     ("environment.residency_set", "environment.set_residency"),
     ("environment.region_enabled", "environment.enable_region"),
     ("environment.region_disabled", "environment.disable_region"),

@@ -20,6 +20,8 @@ words! {
         Approvals = "approvals",
         /// When it goes to sleep by itself.
         SleepPolicy = "sleep_policy",
+        /// How sessions of its former owners end.
+        DrainPolicy = "drain_policy",
         /// Where anything of it may ever be.
         Residency = "residency",
         /// The regions it may be moved to.
@@ -92,6 +94,7 @@ pub const WATCHED: &[Watched] = &[
     watch("environment", "policy", WatchedField::Policy, Shape::Whole),
     watch("environment", "approvals", WatchedField::Approvals, Shape::Members),
     watch("environment", "sleep", WatchedField::SleepPolicy, Shape::Whole),
+    watch("environment", "drain", WatchedField::DrainPolicy, Shape::Whole),
     watch("environment", "residency", WatchedField::Residency, Shape::Whole),
     watch("environment", "regions", WatchedField::Regions, Shape::Keys),
     watch("route_owner", "owner", WatchedField::RouteOwner, Shape::Whole),

@@ -26,7 +26,7 @@ impl Bus {
     /// None without a server to start.
     async fn start() -> Option<Self> {
         let Ok(binary) = std::env::var("RHONE_NATS_SERVER") else {
-            eprintln!("skipped: RHONE_NATS_SERVER is not set");
+            eprintln!("SKIPPED: RHONE_NATS_SERVER is not set");
             return None;
         };
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();

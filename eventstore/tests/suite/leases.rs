@@ -21,6 +21,8 @@ async fn whoever_takes_an_expired_lease_over_fences_the_former_holder_off() {
     assert_eq!(old, Fence(1));
     assert_eq!(leases.claim("op", "one", SHORT).await.expect("claims"), Some(old), "its holder gets it again");
     assert_eq!(leases.claim("op", "two", LONG).await.expect("claims"), None, "it is held");
+    let is_held = async |fence| leases.is_held("op", Fence(fence)).await.expect("answers");
+    assert!(!is_held(0).await && !is_held(2).await, "only under its own fence");
     let mut new = None;
     until("the lease runs out", async || {
         new = leases.claim("op", "two", LONG).await.expect("claims");
@@ -28,6 +30,7 @@ async fn whoever_takes_an_expired_lease_over_fences_the_former_holder_off() {
     })
     .await;
     assert_eq!(new, Some(Fence(2)));
+    assert!(!is_held(1).await && is_held(2).await);
     assert!(!leases.renew("op", "one", old, LONG).await.expect("renews"));
     assert!(!leases.release("op", "one", old).await.expect("releases"));
     assert!(leases.renew("op", "two", Fence(2), LONG).await.expect("renews"));

@@ -4,7 +4,7 @@
 
 use crate::{builds, config::Builds, logs::Writer, process::Drive};
 use rhone_builder::{
-    build::{self, Sandbox},
+    build::{self, Machine, Sandbox},
     log::{Line, Log, Stream},
     plan::{self, Kind, Programs},
     source::{self, Reference, Source, SourceError},
@@ -201,10 +201,11 @@ impl Maker {
     }
 
     async fn build_logged(&self, log: &Log) -> Result<(String, String), Failure> {
-        let (programs, limits) = (Programs::of_this_machine(), &self.builds.limits);
-        let plan = plan::settle(&self.source(), &self.folder, &programs, limits, log).await;
+        let programs = Programs::of_this_machine();
+        let machine = Machine::here(self.builds.limits, self.builds.guard.clone()).await;
+        let plan = plan::settle(&self.source(), &self.folder, &programs, &machine, log).await;
         let plan = plan.map_err(|error| deploy::failed(error.code(), told(&error)))?;
-        let built = build::build(&self.source(), &plan, &self.output(), limits, log).await;
+        let built = build::build(&self.source(), &plan, &self.output(), &machine, log).await;
         let built = built.map_err(|error| deploy::failed(error.code(), told(&error)))?;
         Ok((word(plan.kind).to_owned(), sandbox(&built.sandbox).to_owned()))
     }

@@ -38,6 +38,8 @@ pub(crate) struct EnvironmentAffordances {
     wake: Affordance,
     /// `environmentSleepPolicySet`
     sleep_policy_set: Affordance,
+    /// `environmentDrainPolicySet`
+    drain_policy_set: Affordance,
     /// `environmentPolicySet`
     policy_set: Affordance,
     /// `environmentResidencySet`
@@ -64,6 +66,7 @@ impl EnvironmentAffordances {
             sleep: To::Sleep.shown(&caller, environment.id, &owner, now),
             wake: To::Wake.shown(&caller, environment.id, &owner, now),
             sleep_policy_set: caller.may("environment.set_sleep_policy"),
+            drain_policy_set: caller.may("environment.set_drain_policy"),
             policy_set: caller.may("environment.set_policy"),
             residency_set: caller.may("environment.set_residency"),
             variables_set: caller.may("variables.change"),

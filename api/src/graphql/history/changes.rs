@@ -38,6 +38,8 @@ pub(crate) enum EnvironmentField {
     Approvals,
     /// When it goes to sleep by itself.
     SleepPolicy,
+    /// How sessions of its former owners end; null: as it was created.
+    DrainPolicy,
     /// Where anything of it may ever be.
     Residency,
     /// The regions it may be moved to.

@@ -55,6 +55,17 @@ pub enum EnvironmentVerb {
     HostAttach(Hostname),
     /// Let a hostname lead to it no longer.
     HostDetach(Hostname),
+    /// Say how sessions of former owners end, from the next change of owner on.
+    DrainPolicy {
+        /// Where.
+        environment: String,
+        /// How long open sockets of a former owner live on; as it is when omitted.
+        #[arg(long, required_unless_present = "standby_seconds")]
+        drain_seconds: Option<u64>,
+        /// How long a former owner's allocations are kept for a rollback; as it is when omitted.
+        #[arg(long)]
+        standby_seconds: Option<u64>,
+    },
     /// Hold promotions back.
     Freeze(Reasoned),
     /// Hold them back no longer.

@@ -15,10 +15,15 @@ pub enum ArtifactVerb {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Write a folder as an OCI image, in a layout of its own, and push it to a registry; the API is not asked.
+    /// Write a folder, or what was deployed, as an OCI image, in a layout of its own, and push it to a registry. Of a folder the
+    /// API is not asked.
     Image {
         /// The folder; its rhone.toml says how it is started.
-        folder: PathBuf,
+        #[arg(required_unless_present = "deployment", conflicts_with = "deployment")]
+        folder: Option<PathBuf>,
+        /// The deployment whose artifact is fetched instead.
+        #[arg(long)]
+        deployment: Option<String>,
         /// Where to put the layout.
         #[arg(long)]
         out: PathBuf,

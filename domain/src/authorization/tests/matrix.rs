@@ -33,6 +33,7 @@ environment.scale             | scheduler                    | no  no  no      n
 environment.set_policy        | api                          | yes yes no      no  | environment_manage environment
 environment.approve           | api                          | yes yes no      no  | approve environment
 environment.set_sleep_policy  | api                          | yes yes no      no  | scale environment
+environment.set_drain_policy  | api                          | yes yes no      no  | environment_manage environment
 environment.set_residency     | api                          | yes yes no      no  | environment_manage environment
 environment.enable_region     | platform                     | no  no  no      no  | -
 environment.disable_region    | api                          | yes yes no      no  | environment_manage environment

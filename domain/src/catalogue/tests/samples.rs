@@ -75,6 +75,7 @@ pub(super) fn samples() -> Vec<Encoded> {
             },
             environment::Event::PromotionApproved(approval(ALICE)),
             environment::Event::SleepPolicySet(environment::SleepPolicy { sleep_after_seconds: 900 }),
+            environment::Event::DrainPolicySet(environment::DrainPolicy { drain_seconds: 60, standby_seconds: 600 }),
             environment::Event::ResidencySet {
                 residency: environment::Residency([LYON, BERGEN].into()),
                 reason: because("the customers' contract"),

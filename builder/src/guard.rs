@@ -1,0 +1,165 @@
+//! The guard of a build that has no sandbox: a process between the worker and the build, which every orphan of the build comes
+//! back to, and which ends all that descends from it when the build's program ends or the worker is gone, however that ended.
+//! Run by whichever program the worker names ([`asked`]). The traps avoided: a program that left its session or that two forks
+//! made nobody's child; a guard within reach of what it guards.
+
+mod fence;
+
+pub(crate) use fence::{Wall, walls};
+
+use crate::sandbox::{Network, descendants};
+use rustix::{
+    io::Errno,
+    process::{self, Pid, Signal, WaitOptions},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    ffi::OsString,
+    io::{self, Read as _},
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+/// The first word of whoever is to be a guard.
+const WORD: &str = "build-guard";
+/// The status of a guard that could not begin, as `env` and `nohup` have it.
+const BROKEN: u8 = 125;
+/// Between two looks at what still lives.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What is kept, and what it may open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// Folders that it may write into.
+    pub(crate) writable: Vec<PathBuf>,
+    /// A program from elsewhere on the host.
+    pub(crate) brought: Option<PathBuf>,
+    pub(crate) network: Network,
+    pub(crate) words: Vec<String>,
+}
+
+impl Order {
+    /// The words after the program's name.
+    pub(crate) fn arguments(&self) -> [String; 2] {
+        [WORD.to_owned(), serde_json::to_string(self).expect("paths of a room are UTF-8, and words are text")]
+    }
+}
+
+/// Keeps a build, where the words of this process ask for it; the program that the worker names begins with this, and reads
+/// nothing before: it is started in a folder that strangers filled.
+pub fn asked(words: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut words = words.into_iter().skip(1);
+    if words.next()? != WORD {
+        return None;
+    }
+    let order = words.next().and_then(|order| serde_json::from_str(order.to_str()?).ok());
+    let Some(order) = order else { return Some(ExitCode::from(BROKEN)) };
+    Some(keep(&order).unwrap_or_else(|error| {
+        tell(&error);
+        ExitCode::from(BROKEN)
+    }))
+}
+
+#[expect(clippy::print_stderr, reason = "it is a program of its own, and its output is the build's log")]
+fn tell(error: &io::Error) {
+    eprintln!("a build could not be guarded: {error}");
+}
+
+/// Why the guard ends what it guards.
+enum End {
+    Itself(io::Result<ExitStatus>),
+    NobodyWaits,
+}
+
+fn keep(order: &Order) -> io::Result<ExitCode> {
+    process::set_child_subreaper(Some(process::getpid()))?;
+    let mut child = started(order)?;
+    let (tell, hear) = mpsc::channel();
+    let gone = tell.clone();
+    thread::spawn(move || gone.send(End::Itself(child.wait())));
+    // The worker holds the other end, and nobody writes: it is at its end when the worker has let go of it, or is dead.
+    thread::spawn(move || {
+        let _ = io::stdin().read(&mut [0]);
+        tell.send(End::NobodyWaits)
+    });
+    let end = hear.recv().unwrap_or(End::NobodyWaits);
+    end_all();
+    Ok(match end {
+        End::Itself(status) => ExitCode::from(shell_status(status?)),
+        End::NobodyWaits => ExitCode::from(BROKEN),
+    })
+}
+
+/// Starts the build's program from a thread that shuts itself in first and then ends: what holds the build does not hold its
+/// guard, which is therefore none of those that the build may signal.
+fn started(order: &Order) -> io::Result<Child> {
+    thread::scope(|scope| {
+        let start = || {
+            fence::shut_in(order).map_err(io::Error::other)?;
+            Command::new(&order.words[0]).args(&order.words[1..]).stdin(Stdio::null()).spawn()
+        };
+        scope.spawn(start).join().unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
+    })
+}
+
+/// Kills until nobody is left. Whoever is made between two looks is an orphan at the latest when its parent is dead, and then
+/// a child of this process: only when it has none, nothing lives.
+fn end_all() {
+    loop {
+        for pid in descendants(std::process::id()) {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            // One that has just ended is what we want.
+            let _ = pid.map(|pid| process::kill_process(pid, Signal::KILL));
+        }
+        loop {
+            match process::wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// As a shell says it: 128 and the signal's number.
+fn shell_status(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(BROKEN)
+}
+
+/// The folders of a room as an order names them.
+pub(crate) fn writable(root: &Path, names: &[&str]) -> Vec<PathBuf> {
+    names.iter().map(|name| root.join(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who is taken for a guard.
+    use super::*;
+
+    #[test]
+    fn only_the_one_word_makes_a_guard_and_an_order_that_nobody_reads_starts_nothing() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert!(asked(words(&["rhone"])).is_none());
+        assert!(asked(words(&["rhone", "worker", WORD])).is_none());
+        assert_eq!(asked(words(&["rhone", WORD, "{}"])), Some(ExitCode::from(BROKEN)));
+        assert_eq!(asked(words(&["rhone", WORD])), Some(ExitCode::from(BROKEN)));
+    }
+
+    #[test]
+    fn an_order_is_read_as_it_was_written() {
+        let order = Order {
+            writable: writable(Path::new("/room"), &["src"]),
+            brought: None,
+            network: Network::Closed,
+            words: vec!["/bin/true".to_owned()],
+        };
+        let [_, text] = order.arguments();
+        assert_eq!(serde_json::from_str::<Order>(&text).expect("an order"), order);
+    }
+}
