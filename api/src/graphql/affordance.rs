@@ -90,13 +90,13 @@ impl Caller {
         command: &'static str,
         rule: impl FnOnce() -> Result<(), R>,
     ) -> Affordance {
-        match self.permit(command) {
-            Err(why) => Affordance { missing_grant: missing(&why), ..Affordance::refused(&why) },
-            Ok(()) => match rule() {
-                Err(no) => Affordance::refused(&no),
-                Ok(()) => Affordance { allowed: true, code: None, reason: None, missing_grant: None },
-            },
-        }
+        Affordance::told(self.permit(command), rule)
+    }
+
+    /// Whether what belongs to the platform takes a command of those who run it.
+    pub(crate) fn may_run<A: Aggregate>(&self, noun: &A, command: A::Command) -> Affordance {
+        let permitted = self.authority.permit(command.name(), Writer::Platform, self.scope);
+        Affordance::told(permitted, || noun.decide(command).map(drop))
     }
 
     /// Whether the noun itself takes a command.
@@ -106,6 +106,16 @@ impl Caller {
 }
 
 impl Affordance {
+    fn told<R: Rejection>(permitted: Result<(), Unauthorized>, rule: impl FnOnce() -> Result<(), R>) -> Self {
+        match permitted {
+            Err(why) => Self { missing_grant: missing(&why), ..Self::refused(&why) },
+            Ok(()) => match rule() {
+                Err(no) => Self::refused(&no),
+                Ok(()) => Self { allowed: true, code: None, reason: None, missing_grant: None },
+            },
+        }
+    }
+
     fn refused(rejection: &impl Rejection) -> Self {
         let code = Some(RefusalCode::of(rejection.code()));
         Self { allowed: false, code, reason: Some(rejection.to_string()), missing_grant: None }

@@ -245,7 +245,7 @@ async fn seen_at(ctx: &Context<'_>, host: HostId) -> Result<Option<DateTime<Utc>
 pub(crate) async fn retirable(ctx: &Context<'_>, id: HostId, host: &host::Host) -> Result<Affordance, Fault> {
     let caller = Caller::within(ctx, PLATFORM, Scope::default()).await?;
     let (seen_at, at) = (seen_at(ctx, id).await?, ctx.platform().clock.now());
-    Ok(caller.may_tell(host, Command::Retire { reason: some_reason(), seen_at, at }))
+    Ok(caller.may_run(host, Command::Retire { reason: some_reason(), seen_at, at }))
 }
 
 /// An operation that the caller may not see is answered as if there were none; whether it drains this host, the host says.

@@ -55,11 +55,15 @@ fn disable() -> Command {
 /// Whether anybody takes BERGEN there from here: by the environment's own record, or by the operation's machine.
 fn taken(from: Option<Standing>, to: Standing) -> bool {
     let on_record = matches!(from, None | Some(Eligible | Disabled));
-    match to {
-        Requested if on_record => environment(from).may_enable(BERGEN).is_ok(),
-        Disabled => environment(from).decide(disable()).is_ok(),
-        _ if matches!(from, None | Some(Disabled)) => Operation::default().decide(enter(to)).is_ok(),
-        _ => operation(from.expect("it stands somewhere")).decide(enter(to)).is_ok_and(|events| !events.is_empty()),
+    if to == Requested && on_record {
+        return environment(from).may_enable(BERGEN).is_ok();
+    }
+    if to == Disabled {
+        return environment(from).decide(disable()).is_ok();
+    }
+    match from {
+        None | Some(Disabled) => Operation::default().decide(enter(to)).is_ok(),
+        Some(from) => operation(from).decide(enter(to)).is_ok_and(|events| !events.is_empty()),
     }
 }
 
