@@ -164,10 +164,10 @@ async fn an_import_is_shown_before_it_is_done_done_once_under_its_key_and_for_no
     };
     let shown = tenant.client.done("appImport", APP, with("dryRun", json!(true))).await;
     let planned = shown["plannedEvents"].as_array().expect("a list").iter().map(|event| text(&event["type"]));
-    assert_eq!(planned.collect::<Vec<_>>(), ["claim.claimed", "app.imported"]);
+    assert_eq!(planned.collect::<Vec<_>>(), ["app.imported", "claim.claimed"]);
     assert_eq!(shown["app"], Value::Null);
 
-    let keyed = with("idempotencyKey", json!("the import"));
+    let keyed = with("idempotencyKey", json!("the-import"));
     let made = tenant.client.done("appImport", APP, keyed.clone()).await;
     assert_eq!((&made["app"]["slug"], &made["app"]["name"]), (&json!("corner-shop"), &json!("Corner_Shop")));
     let again = tenant.client.done("appImport", APP, keyed.clone()).await;
@@ -220,7 +220,7 @@ async fn a_deploy_that_nobody_can_place_says_which_field_is_missing_and_what_to_
     });
     assert_eq!(stale.await["code"], "STALE_VERSION");
     // The same words under the same key are the same deploy, whatever the source is by now.
-    let keyed = json!({ "environmentId": tenant.preview.id, "idempotencyKey": "as it is" });
+    let keyed = json!({ "environmentId": tenant.preview.id, "idempotencyKey": "as-it-is" });
     let made = tenant.client.done("deploymentBuild", "__typename", keyed.clone()).await;
     tenant.client.done("appSourceRemove", APP, json!({ "appId": tenant.app })).await;
     let again = tenant.client.done("deploymentBuild", "__typename", keyed).await;
