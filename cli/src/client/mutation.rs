@@ -112,7 +112,7 @@ pub(crate) const RUNNER_TOKEN_CREATE: Mutation =
     Mutation::of("runnerTokenCreate", "RunnerTokenCreateInput", "token", TOKEN).telling();
 
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 32] = [
+pub(crate) const ALL: [&Mutation; 33] = [
     &MEMBER_INVITE,
     &TOKEN_CREATE,
     &TOKEN_ROTATE,
