@@ -78,8 +78,8 @@ impl Model for Naive {
 }
 
 /// The trap of the noun: a caller that retries for ever fills the log.
-fn records_every_repetition(_: &Refusals, Command::Record { refused, at }: Command) -> Result<Vec<Event>, Rejection> {
-    Ok(vec![Event::Recorded { refused, at }])
+fn records_every_repetition(noun: &Refusals, command: Command) -> Result<Vec<Event>, Rejection> {
+    blind(noun, command, |noun| noun.recent.clear())
 }
 
 /// A caller that alternates between two fills it too.
@@ -89,9 +89,9 @@ fn compares_with_the_last_alone(noun: &Refusals, command: Command) -> Result<Vec
 
 /// One that thinks of something else each time fills it as well.
 fn knows_no_limit(noun: &Refusals, Command::Record { refused, at }: Command) -> Result<Vec<Event>, Rejection> {
-    let mut lately = noun.recent.iter().filter(|(_, when)| at - *when < TimeDelta::minutes(1));
-    let same = lately.any(|(same, _)| *same == refused);
-    Ok(if same { vec![] } else { vec![Event::Recorded { refused, at }] })
+    let mut other = noun.clone();
+    other.recent.retain(|(one, _)| *one == refused);
+    other.decide(Command::Record { refused, at })
 }
 
 /// What one was refused is on record for the other.
