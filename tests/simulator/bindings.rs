@@ -245,10 +245,8 @@ impl Lanes {
     }
 
     pub(crate) fn assert(&self, unit: &mut Unit) {
-        if !committed(Sin::BindingsNotAsserted) {
-            unit.assert(&self.providers);
-            unit.assert(&self.services);
-        }
+        unit.assert(&self.providers);
+        unit.assert(&self.services);
     }
 
     /// As the gates see it, for the nth deployment: with the sins of whoever judges it.

@@ -28,7 +28,7 @@ const STEPS: usize = 300;
 const SEEDS: u64 = 500;
 
 /// In how many lives a planted bug must have been found.
-const SEEDS_OF_A_SIN: u64 = 500;
+const SEEDS_OF_A_SIN: u64 = 300;
 
 /// What must have happened in some life, or its faults were never tried.
 const SEEN: &[&str] = &[

@@ -102,8 +102,6 @@ sins! {
     NeedIgnored,
     /// A binding counts from the moment it is asked for.
     DeclaredCounts,
-    /// A change of route does not assert what is attached.
-    BindingsNotAsserted,
     /// A worker that lost its lease takes its probe for proof all the same.
     LateProbeTaken,
     /// What answers a probe is taken for the answer to another one.

@@ -2,7 +2,7 @@
 //! perhaps twice, perhaps under a lease it no longer holds. What it decides is the real process manager's.
 
 use crate::{
-    bindings::{self, Lanes, Turn},
+    bindings::{self, Lanes, Turn, needs},
     deploys::{self, Attempt},
     sins::{Sin, Sinful, committed, deployment_as_seen},
     world::{DEPLOYMENTS, HOSTS, World, lease},
@@ -49,6 +49,16 @@ pub(crate) struct Change {
     step: Move,
 }
 
+impl Change {
+    /// Whether it changes the route to what needs something outside its process.
+    fn rests_on_bindings(&self) -> bool {
+        let requested = self.operation.state.0.requested.as_ref();
+        let needy =
+            requested.and_then(|requested| requested.work.deployment()).is_some_and(|id| !needs(number(id)).is_empty());
+        needy && matches!(self.step, Move::ChangeRoute(_))
+    }
+}
+
 impl Worker {
     pub(crate) fn new(n: usize) -> Self {
         Self { n, task: None, decided: None }
@@ -56,7 +66,9 @@ impl Worker {
 
     /// One thing, whatever comes next.
     pub(crate) fn act(&mut self, world: &mut World) {
-        if !world.is_calm() && world.dice.once_in(40) {
+        // What takes longest is interrupted most often.
+        let away = matches!(self.decided, Some(Decided::Deploy(_) | Decided::Asked(_)));
+        if !world.is_calm() && world.dice.once_in(if away { 12 } else { 40 }) {
             // It dies, or is only paused and says later what it wanted to say; its lease runs out.
             let paused = self.decided.take().filter(|decided| !matches!(decided, Decided::Change(_)));
             if let (Some(decided), Some((id, fence))) = (paused, self.task) {
@@ -79,10 +91,12 @@ impl Worker {
                 let turn = bindings::hear(world, *asked);
                 self.go_on(turn);
             }
-            // Between judging and appending it is slow sometimes, and what it judged may not be so any more.
-            Some(change @ Decided::Change(_)) if !world.is_calm() && world.dice.once_in(3) => {
+            // Between judging what is attached and changing the route it is slow, and what it judged may not be so any more.
+            Some(Decided::Change(change))
+                if change.rests_on_bindings() && !world.is_calm() && !world.dice.once_in(8) =>
+            {
                 self.hold(world, id, fence);
-                self.decided = Some(change);
+                self.decided = Some(Decided::Change(change));
             }
             Some(Decided::Change(change)) => self.append(world, id, fence, &change),
             Some(Decided::Deploy(decided)) => {

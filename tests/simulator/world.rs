@@ -135,15 +135,15 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.dice.below(32) {
+        match self.dice.below(36) {
             0..=2 => self.user(),
-            3..=10 => self.work(),
-            11..=16 => self.runner(),
-            17..=25 => self.edge(),
-            26 => self.scheduler(),
-            27 => self.reader.poll(&self.door, self.dice.once_in(4)),
-            28 => self.attach(),
-            29 => self.provider.act(&mut self.dice),
+            3..=14 => self.work(),
+            15..=20 => self.runner(),
+            21..=29 => self.edge(),
+            30 => self.scheduler(),
+            31 => self.reader.poll(&self.door, self.dice.once_in(4)),
+            32 => self.attach(),
+            33 => self.provider.act(&mut self.dice),
             _ => {
                 let seconds = if self.dice.once_in(8) { 25 } else { 1 + self.dice.below(4) };
                 self.pass(i64::try_from(seconds).expect("small"));

@@ -16,14 +16,18 @@ use rhone_domain::{
     text::Reason,
 };
 use rhone_eventstore::{Idempotency, Unit};
-use rhone_tests::rules::{ACME, LYON, SHOP, at, environment};
+use rhone_tests::rules::{ACME, LYON, SHOP, at, change_of, environment};
 
 /// How long an operation on a binding may take.
 const DEADLINE: i64 = 60;
 
 impl World {
     pub(super) fn attach(&mut self) {
-        let n = self.dice.below(ENVIRONMENTS);
+        // Mostly somebody is at work on what somebody else is about to rest on.
+        let n = match self.changing() {
+            Some(n) if !self.dice.once_in(3) => n,
+            _ => self.dice.below(ENVIRONMENTS),
+        };
         let noun = if self.dice.once_in(3) { Noun::Service } else { Noun::Provider };
         let mut lane = Lane::load(self, noun, environment(n));
         let attached = lane.attached();
@@ -57,6 +61,14 @@ impl World {
         let work = BindingWork { app: SHOP, environment: environment(n), binding, change, credential };
         let why = if change == Change::Unbind { Some(reason()) } else { shared };
         self.send_about_a_binding(unit, &key, self.about_a_binding(id, noun, work, why));
+    }
+
+    /// The environment of a change of owner that has not ended.
+    fn changing(&self) -> Option<usize> {
+        let tables = self.door.log().tables();
+        let open = |one: &&Operation| one.stage.is_some_and(|stage| !stage.is_final());
+        let of = tables.operations.values().map(|(one, _)| one).filter(open).find_map(change_of)?.0;
+        (0..ENVIRONMENTS).find(|n| environment(*n) == of)
     }
 
     /// Where the address leads: to the environment's own, and sometimes to another one's.
