@@ -32,10 +32,14 @@ pub(crate) trait Model: Default + Debug + PartialEq {
     /// The noun.
     type Noun: Aggregate;
     /// A command in small.
-    type Act: Clone + Debug;
+    type Act: Clone + Debug + 'static;
 
     /// Any command.
     fn act() -> BoxedStrategy<Self::Act>;
+    /// Any sequence of commands.
+    fn acts() -> BoxedStrategy<Vec<Self::Act>> {
+        prop::collection::vec(Self::act(), 1..30).boxed()
+    }
     /// What comes of it.
     fn tell(&mut self, act: &Self::Act) -> Answer;
     /// The command in full.
@@ -93,8 +97,7 @@ fn check<M: Model>(ways: &Ways<M::Noun>, acts: &[M::Act]) -> Result<(), TestCase
 fn run<M: Model>(ways: &Ways<M::Noun>, cases: u32) -> Result<(), String> {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let acts = prop::collection::vec(M::act(), 1..30);
-    let outcome = TestRunner::new_with_rng(config, rng).run(&acts, |acts| check::<M>(ways, &acts));
+    let outcome = TestRunner::new_with_rng(config, rng).run(&M::acts(), |acts| check::<M>(ways, &acts));
     outcome.map_err(|error| error.to_string())
 }
 

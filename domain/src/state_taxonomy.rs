@@ -1,7 +1,8 @@
 //! The state taxonomy: every class of state with who owns and writes it, how durable it is, what may be lost, how soon it is
 //! back, and what a deploy, a change of scale and a failure do to it. Owner: Rhone; code, not stored. Trap: saying "state" and
-//! meaning five things. No rule asks this table while it decides: what the rules are shown is chosen in the code, and the tests
-//! hold it to the table: who writes what (`authorization`), and that a change of owner is judged by nothing but truth (`gate`).
+//! meaning five things. Whoever calls the API is shown it (`stateTaxonomy`), and the tests hold the rules to it: who writes
+//! what (`authorization`), and that a change of owner is judged by nothing but truth (`gate`). No rule asks it while it
+//! decides: what a rule is shown is chosen where it is called, and a question asked there would always get the same answer.
 
 use crate::actor::{UnknownWord, Writer, words};
 use serde::{Deserialize, Serialize};
@@ -214,18 +215,6 @@ pub const TAXONOMY: &[Row] = &[
         failure_behavior: "duplicates and stale ones are dropped, a gap is repaired from the feed",
     },
 ];
-
-/// The row of a class.
-pub fn row(class: Class) -> &'static Row {
-    TAXONOMY.iter().find(|row| row.class == class).expect("a test holds that every class has its row")
-}
-
-impl Class {
-    /// Whether a decision of the control plane may rest on it.
-    pub fn is_truth(self) -> bool {
-        row(self).standing == Standing::Truth
-    }
-}
 
 #[cfg(test)]
 mod tests;

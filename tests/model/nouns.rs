@@ -24,7 +24,7 @@ use rhone_domain::{
 };
 use rhone_edge::{Applied, Known, Position, judge};
 use rhone_tests::rules::{
-    Ask, HOST, Look, Move, at, because, bytes, judged, next, owner, reported, requested, validated,
+    Ask, Attached, HOST, Look, Move, at, because, bytes, judged, next, owner, reported, requested, validated,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -177,6 +177,7 @@ impl Nouns {
                 hosts: &[HOST],
                 edges: &edges,
                 migrations: &ran,
+                attached: &Attached::default(),
                 new_allocation: AllocationId(Uuid::nil()),
             };
             match next(&self.with_one_gate(&look)) {

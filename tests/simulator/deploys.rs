@@ -3,13 +3,15 @@
 //! real ones. The trap avoided: a builder without a life of its own; it loses its lease, is cancelled and reports late.
 
 use crate::{
+    bindings::{Lanes, needs},
     sins::{Sin, Sinful, committed},
     worker::record_late,
-    world::{DEADLINE, World, lease},
+    world::{DEADLINE, DEPLOYMENTS, World, lease},
 };
 use rhone_domain::{
     actor::Writer,
     artifact::{self, Artifact},
+    artifact_facts::ArtifactFacts,
     deploy::{self, Act, Built, Deploy, Fetched, Step, evidence_of_promotion},
     deployment::{self, Deployment},
     digest::Digest,
@@ -30,6 +32,7 @@ use std::ops::ControlFlow;
 pub(crate) struct Decided {
     operation: Loaded<Sinful<Operation>>,
     owner: Loaded<Sinful<RouteOwner>>,
+    lanes: Lanes,
     release: Loaded<Sinful<Deployment>>,
     promotion: Option<Requested>,
     judged: Vec<Judged>,
@@ -45,6 +48,7 @@ pub(crate) type Attempt = (usize, OperationId, Fence);
 pub(crate) fn decide(world: &mut World, operation: Loaded<Sinful<Operation>>, deploy: &Deploy) -> Option<Decided> {
     let owner = world.load::<RouteOwner>(deploy.environment.0);
     let release = world.load::<Deployment>(deploy.deployment.0);
+    let lanes = Lanes::load(world, deploy.environment);
     let (n, lane) = (number(deploy.deployment), usize::from(deploy.environment != environment(0)));
     let promotion = release.state.0.created.as_ref().map(|_| {
         requested(&Ask {
@@ -58,16 +62,17 @@ pub(crate) fn decide(world: &mut World, operation: Loaded<Sinful<Operation>>, de
         })
     });
     let asked = promotion.clone().filter(|_| !committed(Sin::DeployAsksNoGate));
-    let judged = asked.map_or_else(Vec::new, |asked| gates(world, asked, &owner.state.0, &release.state.0));
+    let judged = asked.map_or_else(Vec::new, |asked| gates(world, asked, &owner.state.0, &release.state.0, &lanes));
     let now = if committed(Sin::DeadlineIgnored) { at(0) } else { at(world.seconds) };
     let look = deploy::World { now, operation: &operation.state.0, deployment: &release.state.0, judged: &judged };
     let step = deploy::next(&look);
     // A store that has lost what it kept.
-    let found = if !world.is_calm() && world.dice.once_in(8) { bytes(3) } else { bytes(n) };
-    (step != Step::Done).then_some(Decided { operation, owner, release, promotion, judged, found, step })
+    let found = if !world.is_calm() && world.dice.once_in(8) { bytes(DEPLOYMENTS - 1) } else { bytes(n) };
+    (step != Step::Done).then_some(Decided { operation, owner, lanes, release, promotion, judged, found, step })
 }
 
-fn gates(world: &World, asked: Requested, owner: &RouteOwner, release: &Deployment) -> Vec<Judged> {
+fn gates(world: &World, asked: Requested, owner: &RouteOwner, release: &Deployment, lanes: &Lanes) -> Vec<Judged> {
+    let n = asked.work.deployment().map_or(0, number);
     let promotion = folded::<Operation>(&[operation::Event::Requested(asked)]);
     judged(&Look {
         now: at(world.seconds),
@@ -78,6 +83,7 @@ fn gates(world: &World, asked: Requested, owner: &RouteOwner, release: &Deployme
         hosts: &[],
         edges: &[],
         migrations: &Migrations::default(),
+        attached: &lanes.as_seen(n),
         new_allocation: world.door.clock().new_id(),
     })
 }
@@ -102,13 +108,14 @@ pub(crate) fn append(world: &mut World, attempt: Attempt, decided: &Decided) -> 
 
 /// What a step means, as one unit.
 fn carry_out(world: &World, (n, id, fence): Attempt, decided: Decided) -> Option<Unit> {
-    let Decided { mut operation, owner, mut release, promotion, judged, found, step } = decided;
+    let Decided { mut operation, owner, lanes, mut release, promotion, judged, found, step } = decided;
     let mut unit = world.unit(Writer::Pipeline, n, id.into(), None);
     let command = match step {
         Step::Enter(stage, evidence) => {
             if matches!(stage, Stage::PreviewReady | Stage::Blocked) {
                 unit.assert(&owner);
                 unit.assert(&release);
+                lanes.assert(&mut unit);
             }
             operation::Command::Enter { stage, evidence }
         }
@@ -130,6 +137,7 @@ fn carry_out(world: &World, (n, id, fence): Attempt, decided: Decided) -> Option
             let requested = promotion?;
             unit.assert(&owner);
             unit.assert(&release);
+            lanes.assert(&mut unit);
             let evidence = evidence_of_promotion(&judged, requested.id);
             if !committed(Sin::PromotionAskedApart) {
                 ask_for(world, &mut unit, requested)?;
@@ -151,12 +159,13 @@ fn put_on_record(
     operation: &Operation,
     release: &mut Loaded<Sinful<Deployment>>,
 ) -> Option<()> {
-    let digest = bytes(made(operation)?);
+    let n = made(operation)?;
+    let (digest, facts) = (bytes(n), ArtifactFacts { needs: needs(n), ..facts() });
     let id = ArtifactId::of(ACME, digest);
     let mut artifact = world.load::<Artifact>(id.0);
-    let registered = artifact::Created { id, workspace: ACME, digest, size: 1, facts: facts() };
+    let registered = artifact::Created { id, workspace: ACME, digest, size: 1, facts };
     unit.decide(&mut artifact, artifact::Command::Create(registered)).ok()?;
-    unit.decide(release, deployment::Command::Create(created(made(operation)?))).ok().map(drop)
+    unit.decide(release, deployment::Command::Create(created(n))).ok().map(drop)
 }
 
 fn entered_validating(attempt: Fence, operation: &Operation) -> Option<operation::Command> {

@@ -1,15 +1,18 @@
 //! What must never stop being true, told once more from the events alone: a naive reader of the log that knows no aggregate.
 
+mod bindings;
 mod deploys;
 
+use bindings::Bindings;
 use deploys::Deploys;
 use rhone_domain::{
     allocation,
     digest::Digest,
     feed::Runs,
-    ids::{ActorId, DeploymentId, EnvironmentId, OperationId},
+    ids::{ActorId, BindingId, DeploymentId, EnvironmentId, OperationId, ValueId},
     numbers::EnvSet,
     operation::{self, Kind, Requested, Stage, Work as Wanted},
+    provider::Needs,
     route_owner,
 };
 use rhone_eventstore::Recorded;
@@ -50,7 +53,10 @@ pub(crate) struct Laws {
     allocations: BTreeMap<Uuid, One>,
     validated: BTreeSet<Digest>,
     deploys: Deploys,
+    bindings: Bindings,
     keys: BTreeSet<String>,
+    /// How often what happened, of what must happen in some life.
+    seen: BTreeMap<String, usize>,
 }
 
 /// What the reader is told beside the events of one append.
@@ -59,6 +65,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) holder: &'a dyn Fn(OperationId) -> Option<ActorId>,
     /// Whether every edge has seen this epoch of an environment served with these bytes.
     pub(crate) proven: &'a dyn Fn(EnvironmentId, u64, Digest) -> bool,
+    /// Whether a probe of this operation was told that this binding is this resource, with this credential.
+    pub(crate) probed: &'a dyn Fn(OperationId, BindingId, Option<ValueId>, &str) -> bool,
 }
 
 type Verdict = Result<(), String>;
@@ -70,6 +78,26 @@ fn law(holds: bool, broken: impl FnOnce() -> String) -> Verdict {
 impl Laws {
     pub(crate) fn validate(&mut self, digest: Digest) {
         self.validated.insert(digest);
+    }
+
+    pub(crate) fn needs(&mut self, digest: Digest, needs: Needs) {
+        self.bindings.needs(digest, needs);
+    }
+
+    /// How many bindings were asked for and came to nothing definite.
+    pub(crate) fn open_bindings(&self) -> usize {
+        self.bindings.open()
+    }
+
+    /// How often what happened.
+    pub(crate) fn seen(&self) -> BTreeMap<String, usize> {
+        let mut seen = self.seen.clone();
+        seen.insert("a binding was proven after it had failed".into(), self.bindings.proven_again());
+        seen
+    }
+
+    fn saw(&mut self, what: impl Into<String>) {
+        *self.seen.entry(what.into()).or_default() += 1;
     }
 
     pub(crate) fn stage(&self, operation: OperationId) -> Option<Stage> {
@@ -88,10 +116,13 @@ impl Laws {
                 "operation" => self.operation(event, append, beside)?,
                 "deployment" => self.release(event, append, beside)?,
                 "allocation" => self.allocation(event)?,
+                "artifact" => self.bindings.registered(event)?,
+                "provider_binding" | "runtime_service_binding" => self.bindings.read(event, append, beside)?,
+                "backend" => self.bindings.backend(event)?,
                 _ => {}
             }
         }
-        Ok(())
+        self.bindings.owed(append)
     }
 
     fn route(&mut self, event: &Recorded, append: &[Recorded]) -> Verdict {
@@ -101,6 +132,13 @@ impl Laws {
         | route_owner::Event::RolledBack { by, epoch, owner, .. } = &said
         {
             self.moved(id, by.0, epoch.0, owner.runs(), append)?;
+        }
+        if let route_owner::Event::Promoted { owner, .. } = &said
+            && self.bindings.needs_something(owner.artifact)
+        {
+            let lacks = self.bindings.lacks(id, owner.artifact);
+            law(lacks.is_none(), || format!("promoted without what it needs: {lacks:?}"))?;
+            self.saw("promoted with all that it needs");
         }
         let lane = self.lanes.entry(id).or_default();
         match said {
@@ -155,6 +193,13 @@ impl Laws {
         if let operation::Event::Requested(requested) = &said {
             return self.requested(event, requested.clone(), append);
         }
+        let about_a_binding = self.bindings.is_about_one(id.0);
+        match &said {
+            operation::Event::Failed(failure) if about_a_binding => self.saw(format!("binding: {}", failure.code)),
+            operation::Event::Failed(failure) => self.saw(failure.code.clone()),
+            operation::Event::LateReportRecorded { .. } if about_a_binding => self.saw("binding: late report"),
+            _ => {}
+        }
         let work = self.works.get_mut(&id.0).ok_or("an operation without a request")?;
         if matches!(said, operation::Event::LateReportRecorded { .. } | operation::Event::CancelRequested { .. }) {
             return Ok(());
@@ -183,6 +228,7 @@ impl Laws {
             }
             _ => Stage::Failed,
         };
+        self.bindings.ended(id.0, work.stage);
         Ok(())
     }
 
@@ -195,12 +241,20 @@ impl Laws {
             self.works.insert(id, Work { kind, expected: 0, environment: deploy.environment, stage });
             return self.deploys.asked(id, deploy);
         }
+        if let Wanted::ProviderBinding(binding) | Wanted::RuntimeServiceBinding(binding) = &requested.work {
+            self.works.insert(id, Work { kind, expected: 0, environment: binding.environment, stage });
+            self.bindings.asked(id, binding);
+            return Ok(());
+        }
+        let bytes = requested.work.route_change().map(|change| change.artifact);
         let known = folded::<operation::Operation>(&[operation::Event::Requested(requested)]);
         let (environment, deployment, expected) = change_of(&known).ok_or("an operation that changes no route")?;
         if kind == Kind::Promotion && self.deploys.makes(deployment.0) {
             let lane = self.lanes.entry(environment.0).or_default();
             law(!lane.frozen && !lane.pinned, || "a deploy promotes through a freeze or a pin".into())?;
             law(lane.epoch == expected.0, || format!("a deploy promotes on {} at {}", expected.0, lane.epoch))?;
+            let lacks = bytes.and_then(|bytes| self.bindings.lacks(environment.0, bytes));
+            law(lacks.is_none(), || format!("a deploy promotes without what it needs: {lacks:?}"))?;
             self.deploys.promotion_asked(id, deployment.0, append)?;
         }
         self.works.insert(id, Work { kind, expected: expected.0, environment, stage });

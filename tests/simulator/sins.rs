@@ -5,10 +5,13 @@ use rhone_domain::{
     aggregate::{Aggregate, Rejection as _},
     allocation::{self, Allocation},
     artifact::Artifact,
+    backend::{self, Backend},
     deployment::Deployment,
     envelope::StreamId,
     operation::{self, Operation, Stage},
+    provider_binding::ProviderBindings,
     route_owner::{self, Pin, RouteOwner},
+    runtime_service_binding::RuntimeServices,
 };
 use rhone_eventstore::{Inline, NewEvent};
 use rhone_projections::inline::AuthorityRows;
@@ -95,6 +98,24 @@ sins! {
     DeployAsksNoGate,
     /// The release is on record before its deploy says that it was built.
     ReleaseBeforeItsStage,
+    /// No gate is told what the artifact needs.
+    NeedIgnored,
+    /// A binding counts from the moment it is asked for.
+    DeclaredCounts,
+    /// A worker that lost its lease takes its probe for proof all the same.
+    LateProbeTaken,
+    /// What answers a probe is taken for the answer to another one.
+    AnswerOfAnotherProbe,
+    /// A probe proves whatever credential the binding has when it comes back.
+    ProofOfAnotherCredential,
+    /// Another resource may answer than the one that was bound.
+    AnotherResourceTaken,
+    /// Nobody looks at who else uses a database.
+    SharedByAccident,
+    /// An operation on a binding ends well, and nothing is proven.
+    EndsWithoutProof,
+    /// A probe fails, and its binding does not hear of it.
+    FailedProbeForgotten,
 }
 
 thread_local! {
@@ -150,6 +171,16 @@ impl<A: Sinner> Aggregate for Sinful<A> {
 impl Sinner for Artifact {}
 
 impl Sinner for Deployment {}
+
+impl Sinner for ProviderBindings {}
+
+impl Sinner for RuntimeServices {}
+
+impl Sinner for Backend {
+    fn decide_with_sin(&self, command: backend::Command) -> Result<Vec<backend::Event>, Self::Rejection> {
+        if committed(Sin::SharedByAccident) { Self::default().decide(command) } else { self.decide(command) }
+    }
+}
 
 impl Sinner for RouteOwner {
     fn decide_with_sin(&self, mut command: route_owner::Command) -> Result<Vec<route_owner::Event>, Self::Rejection> {

@@ -1,19 +1,22 @@
 //! The simulated world: users, two workers, a scheduler, a runner, two edges and a projection over one log, and what chance
 //! makes of them. Every step is followed by the laws.
 
+mod attaching;
 mod leases;
 mod surroundings;
 mod users;
 
 use crate::{
-    deploys::{self, Attempt, Decided},
+    bindings::needs,
+    deploys::Attempt,
     dice::{Dice, Trace},
     edge::Edge,
     laws::{Beside, Laws},
     log::{SimLog, Weather},
+    provider::Provider,
     reader::Reader,
     sins::{Rows, Sinful},
-    worker::Worker,
+    worker::{self, Decided, Worker},
 };
 use futures_util::FutureExt as _;
 pub(crate) use leases::{Leases, lease};
@@ -32,13 +35,13 @@ use rhone_eventstore::{
     AppendError, Clock, Committed, Context, Dispatcher, FenceCheck, Idempotency, Loaded, Log as _, Position, Unit,
 };
 use rhone_tests::rules::{ACME, HOST, at, bytes, environment, opened};
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 use uuid::Uuid;
 
 /// Environments: production and a preview.
 pub(crate) const ENVIRONMENTS: usize = 2;
 /// Deployments that are there from the beginning; the last was never validated. Those with higher numbers are made by deploys.
-pub(crate) const DEPLOYMENTS: usize = 4;
+pub(crate) const DEPLOYMENTS: usize = 5;
 /// How long an operation may take.
 pub(crate) const DEADLINE: i64 = 60;
 
@@ -47,6 +50,12 @@ pub(crate) type Door = Dispatcher<SimLog, Rows>;
 /// Waits for what is never slow.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("a log in memory never waits")
+}
+
+/// A life that broke no law: the hash of all that happened, and how often what happened.
+pub(crate) struct Life {
+    pub(crate) trace: Digest,
+    pub(crate) seen: BTreeMap<String, usize>,
 }
 
 /// See the module.
@@ -65,7 +74,8 @@ pub(crate) struct World {
     sets: [u64; ENVIRONMENTS],
     /// How many deploys were asked for.
     deploys: usize,
-    /// Builders that were paused in the middle of a step.
+    pub(crate) provider: Provider,
+    /// Workers that were paused in the middle of a step.
     pub(crate) paused: Vec<(Attempt, Decided)>,
     seen: Position,
     pub(crate) seconds: i64,
@@ -77,7 +87,10 @@ impl World {
         let clock = Clock::manual(at(0));
         let log = SimLog::new(clock.clone());
         let mut laws = Laws::default();
-        (0..DEPLOYMENTS - 1).for_each(|n| laws.validate(bytes(n)));
+        for n in 0..DEPLOYMENTS - 1 {
+            laws.validate(bytes(n));
+            laws.needs(bytes(n), needs(n));
+        }
         let mut world = Self {
             dice: Dice::new(seed),
             trace: Trace::new(),
@@ -91,6 +104,7 @@ impl World {
             asked: vec![],
             sets: [0; ENVIRONMENTS],
             deploys: 0,
+            provider: Provider::default(),
             paused: vec![],
             seen: Position::START,
             seconds: 0,
@@ -102,8 +116,8 @@ impl World {
         world
     }
 
-    /// Lets chance act, then heals everything and waits for the end; the hash of all that happened, or the broken law.
-    pub(crate) fn run(mut self, steps: usize) -> Result<Digest, String> {
+    /// Lets chance act, then heals everything and waits for the end; what came of it, or the broken law.
+    pub(crate) fn run(mut self, steps: usize) -> Result<Life, String> {
         // A history to go back to: two owners of production, one of the preview.
         for (environment, deployment) in [(0, 0), (0, 1), (1, 1)] {
             self.promote(environment, deployment);
@@ -115,17 +129,21 @@ impl World {
             self.judge()?;
         }
         self.settle()?;
-        Ok(self.trace.digest())
+        let mut seen = self.laws.seen();
+        seen.insert("a probe was answered twice".into(), self.provider.twice);
+        Ok(Life { trace: self.trace.digest(), seen })
     }
 
     fn step(&mut self) {
-        match self.dice.below(30) {
+        match self.dice.below(36) {
             0..=2 => self.user(),
-            3..=10 => self.work(),
-            11..=16 => self.runner(),
-            17..=25 => self.edge(),
-            26 => self.scheduler(),
-            27 => self.reader.poll(&self.door, self.dice.once_in(4)),
+            3..=14 => self.work(),
+            15..=20 => self.runner(),
+            21..=29 => self.edge(),
+            30 => self.scheduler(),
+            31 => self.reader.poll(&self.door, self.dice.once_in(4)),
+            32 => self.attach(),
+            33 => self.provider.act(&mut self.dice),
             _ => {
                 let seconds = if self.dice.once_in(8) { 25 } else { 1 + self.dice.below(4) };
                 self.pass(i64::try_from(seconds).expect("small"));
@@ -148,11 +166,14 @@ impl World {
     fn judge(&mut self) -> Result<(), String> {
         let events = now(self.door.log().read_all(self.seen, 10_000)).map_err(|error| error.to_string())?;
         let leases = self.leases.clone();
-        let edges = &self.edges;
+        let (edges, provider) = (&self.edges, &self.provider);
         let beside = Beside {
             holder: &|id| leases.get(&id).map(|(worker, ..)| actor(*worker)),
             proven: &|environment, epoch, digest| {
                 edges.iter().all(|edge| edge.proven.contains(&(environment, Epoch(epoch), digest)))
+            },
+            probed: &|operation, binding, credential, identity| {
+                provider.has_proven(operation, binding, credential, identity)
             },
         };
         for append in events.chunk_by(|a, b| a.position.tx == b.position.tx) {
@@ -213,6 +234,10 @@ impl World {
         if open > 0 {
             return Err(format!("{open} operations never end"));
         }
+        let open = self.laws.open_bindings();
+        if open > 0 {
+            return Err(format!("{open} bindings are neither proven nor failed nor gone"));
+        }
         for n in 0..ENVIRONMENTS {
             let wanted = self.laws.epoch(environment(n));
             let held = |edge: &Edge| edge.route(environment(n)).map_or(0, |route| route.epoch.0);
@@ -257,11 +282,10 @@ impl World {
         self.work_as(worker);
     }
 
-    /// Whoever was paused says what it wanted to say; mostly somebody else has its lease by then.
     fn resume(&mut self) {
         let nth = self.dice.below(self.paused.len());
         let (attempt, decided) = self.paused.swap_remove(nth);
-        let _it_ends_there = deploys::append(self, attempt, &decided);
+        worker::resume(self, attempt, decided);
     }
 
     fn work_as(&mut self, n: usize) {

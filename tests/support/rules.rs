@@ -22,6 +22,7 @@ use rhone_domain::{
     numbers::{EnvSet, Epoch, FeedSeq},
     operation::{Evidence, Failure, Kind, Operation, Requested, RouteChange, Stage, Work},
     promotion::{self, Act, Step, World},
+    provider::Needs,
     provider_binding::ProviderBindings,
     route_owner::{self, RouteOwner},
     runtime_service_binding::RuntimeServices,
@@ -89,7 +90,7 @@ pub fn owner(n: usize) -> Owner {
     Owner { deployment, artifact, env_set: EnvSet(0), health_path: "/health".into(), replay: None }
 }
 
-/// What an artifact says of itself.
+/// What an artifact says of itself that needs nothing.
 pub fn facts() -> ArtifactFacts {
     ArtifactFacts { command: vec!["bin/shop".into()], health_path: "/health".into(), ..ArtifactFacts::default() }
 }
@@ -220,15 +221,28 @@ pub struct Look<'a> {
     pub edges: &'a [EdgeStatus],
     /// What ran against the database.
     pub migrations: &'a Migrations,
+    /// What the artifact needs, and what is attached to the environment.
+    pub attached: &'a Attached,
     /// The id of an allocation, should one be needed.
     pub new_allocation: AllocationId,
+}
+
+/// What an artifact needs outside its process, and what an environment has of that.
+#[derive(Clone, Debug, Default)]
+pub struct Attached {
+    /// As the artifact says.
+    pub needs: Needs,
+    /// Outside resources.
+    pub providers: ProviderBindings,
+    /// Runtime services.
+    pub services: RuntimeServices,
 }
 
 /// Hands the gates what they look at: an environment without a policy, and artifacts that keep nothing.
 fn with_facts<T>(look: &Look<'_>, ask: impl FnOnce(Facts<'_>) -> T) -> Option<T> {
     let requested = look.operation.requested.as_ref()?;
-    let (environment, says) = (Environment::default(), facts());
-    let (providers, services, variables) = <(ProviderBindings, RuntimeServices, Variables)>::default();
+    let (environment, variables) = <(Environment, Variables)>::default();
+    let says = ArtifactFacts { needs: look.attached.needs.clone(), ..facts() };
     Some(ask(Facts {
         requested,
         change: requested.work.route_change()?,
@@ -238,8 +252,8 @@ fn with_facts<T>(look: &Look<'_>, ask: impl FnOnce(Facts<'_>) -> T) -> Option<T>
         migrations: look.migrations,
         next: Some(&says),
         present: Some(&says),
-        providers: &providers,
-        services: &services,
+        providers: &look.attached.providers,
+        services: &look.attached.services,
         variables: &variables,
         allocations: look.allocations,
     }))

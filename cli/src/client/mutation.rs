@@ -118,7 +118,7 @@ pub(crate) const RUNNER_TOKEN_CREATE: Mutation =
     Mutation::of("runnerTokenCreate", "RunnerTokenCreateInput", "token", TOKEN).telling();
 
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 36] = [
+pub(crate) const ALL: [&Mutation; 37] = [
     &MEMBER_INVITE,
     &TOKEN_CREATE,
     &TOKEN_ROTATE,

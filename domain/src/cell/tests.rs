@@ -1,5 +1,7 @@
 //! A cell is created once.
 
+mod model;
+
 use super::*;
 use crate::aggregate::given;
 use uuid::Uuid;

@@ -7,6 +7,7 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod model;
 mod residency;
 
 fn created(n: u128) -> Created {

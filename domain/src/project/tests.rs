@@ -1,5 +1,7 @@
 //! A project is created once.
 
+mod model;
+
 use super::*;
 use crate::aggregate::given;
 use uuid::Uuid;

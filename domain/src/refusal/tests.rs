@@ -1,5 +1,7 @@
 //! The same refusal within a minute is one event.
 
+mod model;
+
 use super::*;
 use crate::aggregate::given;
 

@@ -1,5 +1,7 @@
 //! A region is created once.
 
+mod model;
+
 use super::*;
 use crate::aggregate::given;
 use uuid::Uuid;

@@ -16,7 +16,7 @@ use rhone_domain::{
 };
 use rhone_tests::{
     figure::Printer,
-    rules::{self, Ask, DRAIN, HOST, Look, at, because, folded, owner, requested},
+    rules::{self, Ask, Attached, DRAIN, HOST, Look, at, because, folded, owner, requested},
 };
 use std::{hint::black_box, time::Instant};
 use uuid::Uuid;
@@ -106,6 +106,7 @@ fn next(operation: &Operation, route: &RouteOwner, allocations: &[Allocation]) -
         hosts: &[HOST],
         edges: &[],
         migrations: &Migrations::default(),
+        attached: &Attached::default(),
         new_allocation: AllocationId(Uuid::from_u128(7)),
     })
 }

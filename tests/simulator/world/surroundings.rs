@@ -1,7 +1,7 @@
 //! What surrounds the workers: a scheduler, a runner whose reports come late, twice or wrong, and two edges that hear what
 //! chance lets through.
 
-use super::{ENVIRONMENTS, World};
+use super::{DEPLOYMENTS, ENVIRONMENTS, World};
 use crate::sins::{Sin, committed};
 use rhone_domain::{
     actor::Writer,
@@ -76,7 +76,7 @@ impl World {
     fn report(&mut self, one: &Allocation) {
         let (Some(planned), Some(state)) = (&one.planned, one.state) else { return };
         let other = !self.calm && self.dice.once_in(20);
-        let digest = if other { bytes(3) } else { planned.artifact };
+        let digest = if other { bytes(DEPLOYMENTS - 1) } else { planned.artifact };
         let address = format!("127.0.0.1:{}", 7000 + self.dice.below(2));
         let fails = !self.calm && self.dice.once_in(25);
         let report = match state {

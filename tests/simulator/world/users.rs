@@ -2,7 +2,7 @@
 //! variables, and change their minds.
 
 use super::{DEADLINE, DEPLOYMENTS, ENVIRONMENTS, World, actor};
-use crate::sins::reason;
+use crate::{bindings::Lanes, sins::reason};
 use rhone_domain::{
     actor::Writer,
     digest::Digest,
@@ -47,6 +47,11 @@ impl World {
         let expected = if self.dice.once_in(8) { Epoch(route.epoch.0.saturating_sub(1)) } else { route.epoch };
         let most = if self.dice.once_in(8) { DEPLOYMENTS } else { DEPLOYMENTS - 1 };
         let mut deployment = self.dice.below(most);
+        // What needs something is mostly asked for where that is proven; by the time it is judged it may be gone.
+        let proven = Lanes::load(self, environment(n)).proven();
+        if !proven.is_empty() && self.dice.once_in(2) {
+            deployment = proven[self.dice.below(proven.len())];
+        }
         let former = route.former.keys().map(|id| number(*id));
         let former = former.filter(|n| route.owner.as_ref().is_none_or(|owner| owner.artifact != bytes(*n)));
         let former = former.collect::<Vec<_>>();

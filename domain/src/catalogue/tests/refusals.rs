@@ -1,6 +1,6 @@
-//! Every refusal of every noun, as callers get it: code, field, expected and actual, words. `domain/refusals.md` is the
-//! catalogue that people read; a variant that is not listed here does not compile. Trap: a code or a field that changes
-//! under the feet of whoever programs against it, and no test that notices.
+//! Every refusal of every noun, as callers get it: code, field, expected and actual, words; and every code with which a gate
+//! closes. `domain/refusals.md` is the catalogue that people read; a variant that is not listed here does not compile.
+//! Trap: a code or a field that changes under the feet of whoever programs against it, and no test that notices.
 
 use crate::{
     aggregate::Rejection as Said,
@@ -8,6 +8,7 @@ use crate::{
     authorization::{Grant, Narrowing, Unauthorized},
     backend, claim, deployment, environment,
     environment::{Replicas, Residency},
+    gate::Code,
     host,
     host_drain::headroom::Missing,
     ids::AllocationId,
@@ -283,14 +284,27 @@ fn rows() -> Vec<Row> {
 
 fn catalogue() -> String {
     let mut text = String::from(
-        "# Refusals\n\nWritten by `UPDATE=1 cargo test -p rhone-domain`; compared by the same test. Gates have codes of their own \
-         (`ARCHITECTURE.md`). Codes and fields only ever grow.\n\n| noun | code | field | expected | actual | in words |\n\
+        "# Refusals\n\nWritten by `UPDATE=1 cargo test -p rhone-domain`; compared by the same test. Gates close with codes of their \
+         own, below. Codes and fields only ever grow.\n\n| noun | code | field | expected | actual | in words |\n\
          |---|---|---|---|---|---|\n",
     );
     for (noun, code, field, told, words) in rows() {
         let (expected, actual) = told.unwrap_or_default();
         let field = field.unwrap_or_default();
         writeln!(text, "| {noun} | `{code}` | {field} | {expected} | {actual} | {words} |").expect("a text grows");
+    }
+    text + &gates()
+}
+
+/// What closed gates say. Their words are their own in each case; what they mean is not.
+fn gates() -> String {
+    let mut text = String::from(
+        "\n## Closed gates\n\nThe gates are in `ARCHITECTURE.md`; `expected`, `actual` and the words depend on what was found.\n\n\
+         | code | it means | what opens it |\n|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let (name, meaning, mended) = (code.as_str(), code.meaning(), code.mended_by());
+        writeln!(text, "| `{name}` | {} | {mended} |", meaning.trim_end_matches('.')).expect("a text grows");
     }
     text
 }

@@ -1,0 +1,100 @@
+//! What users ask about bindings: to attach a resource, to prove it again, to change its credential, and to let it go. Now and
+//! then the address is that of another environment's database, by accident or because it is meant.
+
+use super::{ENVIRONMENTS, World, actor};
+use crate::{
+    bindings::lane::{Lane, Noun},
+    sins::reason,
+};
+use rhone_domain::{
+    actor::Writer,
+    binding::{BindingWork, Change, Credential},
+    digest::Digest,
+    ids::{BindingId, OperationId},
+    numbers::EnvSet,
+    operation::{self, Operation, Requested},
+    text::Reason,
+};
+use rhone_eventstore::{Idempotency, Unit};
+use rhone_tests::rules::{ACME, LYON, SHOP, at, change_of, environment};
+
+/// How long an operation on a binding may take.
+const DEADLINE: i64 = 60;
+
+impl World {
+    pub(super) fn attach(&mut self) {
+        // Mostly somebody is at work on what somebody else is about to rest on.
+        let n = match self.changing() {
+            Some(n) if !self.dice.once_in(3) => n,
+            _ => self.dice.below(ENVIRONMENTS),
+        };
+        let noun = if self.dice.once_in(3) { Noun::Service } else { Noun::Provider };
+        let mut lane = Lane::load(self, noun, environment(n));
+        let attached = lane.attached();
+        let change = match self.dice.below(8) {
+            _ if attached.is_empty() => Change::Bind,
+            0 | 1 => Change::Bind,
+            2..=4 => Change::Verify,
+            5 | 6 => Change::Rotate,
+            _ => Change::Unbind,
+        };
+        let new = change == Change::Bind;
+        let binding = if new { self.door.clock().new_id() } else { attached[self.dice.below(attached.len())] };
+        let generation = if new { EnvSet(1) } else { lane.next_generation(binding) };
+        let credential = Credential { value: self.door.clock().new_id(), generation };
+        let shared = (new && self.dice.once_in(4)).then(reason);
+        let id: OperationId = self.door.clock().new_id();
+        let key = format!("binding-{id}");
+        let mut unit = self.unit(Writer::Api, 9, id.into(), Some(&key));
+        if new {
+            self.offer(noun, n, binding);
+            if lane.request(&mut unit, (binding, n), credential, shared.clone()).is_none() {
+                return;
+            }
+        } else {
+            lane.assert(&mut unit);
+        }
+        if change == Change::Rotate && self.dice.once_in(4) {
+            self.provider.revoke(credential.value);
+        }
+        let credential = (change == Change::Rotate).then_some(credential);
+        let work = BindingWork { app: SHOP, environment: environment(n), binding, change, credential };
+        let why = if change == Change::Unbind { Some(reason()) } else { shared };
+        self.send_about_a_binding(unit, &key, self.about_a_binding(id, noun, work, why));
+    }
+
+    /// The environment of a change of owner that has not ended.
+    fn changing(&self) -> Option<usize> {
+        let tables = self.door.log().tables();
+        let open = |one: &&Operation| one.stage.is_some_and(|stage| !stage.is_final());
+        let of = tables.operations.values().map(|(one, _)| one).filter(open).find_map(change_of)?.0;
+        (0..ENVIRONMENTS).find(|n| environment(*n) == of)
+    }
+
+    /// Where the address leads: to the environment's own, and sometimes to another one's.
+    fn offer(&mut self, noun: Noun, n: usize, binding: BindingId) {
+        let of = if self.dice.once_in(5) { (n + 1) % ENVIRONMENTS } else { n };
+        self.provider.offer(binding, format!("{noun:?} of {of}"));
+    }
+
+    fn about_a_binding(&self, id: OperationId, noun: Noun, work: BindingWork, reason: Option<Reason>) -> Requested {
+        let (deadline, work) = (at(self.seconds + DEADLINE), noun.work(work));
+        Requested { id, workspace: ACME, region: LYON, cell: None, reason, deadline, work }
+    }
+
+    fn send_about_a_binding(&mut self, mut unit: Unit, key: &str, requested: Requested) {
+        let mut loaded = self.load::<Operation>(requested.id.0);
+        if unit.decide(&mut loaded, operation::Command::Request(requested)).is_err() {
+            return;
+        }
+        let idempotency = Idempotency {
+            workspace: ACME,
+            actor: actor(9),
+            key: key.to_owned(),
+            fingerprint: Digest::of(&[key.as_bytes()]),
+            answer: serde_json::Value::Null,
+        };
+        self.storm();
+        let _lost_or_refused = self.commit(unit, Some(idempotency), None);
+    }
+}
