@@ -123,7 +123,7 @@ fn start_or_await(world: &World<'_>, change: &RouteChange, meant: &[&Allocation]
         let failure = failure(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
         return Step::Fail(because(failure, failed));
     }
-    match (scheduling::place(world.hosts, meant.iter().copied()), world.facts.deployment.validated.as_ref()) {
+    match (scheduling::place(world.hosts, meant), world.facts.deployment.validated.as_ref()) {
         (Some(host), Some(validated)) => {
             let min_epoch = change.expected_epoch.next();
             let placement = Placement { id: world.new_allocation, host, min_epoch };

@@ -11,7 +11,7 @@ use crate::{
     route_owner::RouteOwner,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::cmp::Reverse;
+use std::{borrow::Borrow, cmp::Reverse};
 
 /// How long a failed allocation counts.
 pub const REMEMBERED: TimeDelta = TimeDelta::hours(1);
@@ -78,14 +78,11 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
 
 /// The host of the next allocation: the one that runs the fewest of the same deployment, and among those the first, which is
 /// the least busy one.
-pub fn place<'a>(
-    hosts: &[HostId],
-    same_deployment: impl IntoIterator<Item = &'a Allocation> + Clone,
-) -> Option<HostId> {
+pub fn place<A: Borrow<Allocation>>(hosts: &[HostId], same_deployment: &[A]) -> Option<HostId> {
     let runs = |host: HostId| {
         let here =
             |one: &&Allocation| one.is_alive() && one.planned.as_ref().is_some_and(|planned| planned.host == host);
-        same_deployment.clone().into_iter().filter(here).count()
+        same_deployment.iter().map(Borrow::borrow).filter(here).count()
     };
     hosts.iter().copied().min_by_key(|host| runs(*host))
 }

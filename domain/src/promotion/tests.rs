@@ -44,8 +44,8 @@ impl Given {
             operation: &operation,
             facts: Facts {
                 environment,
-                allocations,
                 services,
+                allocations,
                 ..gate_facts(&requested, change, &owner, &self.deployment)
             },
             hosts: &self.hosts,
@@ -65,7 +65,7 @@ impl Given {
         let change = requested.work.route_change().expect("a promotion");
         let (environment, allocations, services) = (&self.environment(), &self.allocations, &shared_services());
         let facts =
-            Facts { environment, allocations, services, ..gate_facts(&requested, change, &owner, &self.deployment) };
+            Facts { environment, services, allocations, ..gate_facts(&requested, change, &owner, &self.deployment) };
         gate::gates(&gate::judge(&facts))
     }
 

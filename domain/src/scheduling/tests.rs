@@ -262,12 +262,12 @@ fn what_a_lost_host_runs_is_replaced_and_becomes_a_surplus_when_the_host_is_back
 #[test]
 fn the_next_goes_to_the_host_with_the_fewest_of_the_same_deployment() {
     let at_host = |n, host| allocated(Planned { host, ..planned(allocation(n), GREEN, Epoch(0)) }, &[ready(GREEN)]);
-    assert_eq!(place(&[HOST_2, HOST_1], &[]), Some(HOST_2), "the least busy one");
+    assert_eq!(place::<Allocation>(&[HOST_2, HOST_1], &[]), Some(HOST_2), "the least busy one");
     assert_eq!(place(&[HOST_2, HOST_1], &[at_host(1, HOST_2)]), Some(HOST_1), "spread");
     assert_eq!(place(&[HOST_2, HOST_1], &[at_host(1, HOST_2), at_host(2, HOST_1)]), Some(HOST_2));
     let ended = after(1, GREEN, &[crashed()]);
     assert_eq!(place(&[HOST_1, HOST_2], &[ended]), Some(HOST_1), "what has ended is not there");
-    assert_eq!(place(&[], &[]), None);
+    assert_eq!(place::<Allocation>(&[], &[]), None);
 }
 
 #[test]
