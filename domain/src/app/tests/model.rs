@@ -81,9 +81,8 @@ impl Model for Naive {
                 return changed_if(self.source.replace(from) != Some(from), AlreadySo);
             }
             (Some(_), Act::RemoveSource) if self.source.take().is_none() => return Refused("NOT_FOUND"),
-            (Some(_), Act::RemoveSource) => {}
             (Some(_), Act::Remove(host)) if self.held.remove(&host).is_none() => return Refused("NOT_FOUND"),
-            (Some(_), Act::Remove(_)) => {}
+            (Some(_), Act::RemoveSource | Act::Remove(_)) => {}
             (Some(_), Act::Set { host, user, secret }) => {
                 if self.held.get(&host).is_some_and(|held| (held.0, held.1) == (user, secret)) {
                     return AlreadySo;
