@@ -53,8 +53,8 @@ pub(crate) struct Decided {
 
 /// What a turn came to.
 pub(crate) enum Turn {
-    Asked(Asked),
-    Decided(Decided),
+    Asked(Box<Asked>),
+    Decided(Box<Decided>),
     Waits,
     Ended,
 }
@@ -72,11 +72,11 @@ pub(crate) fn decide(world: &mut World, operation: Loaded<Sinful<Operation>>, wo
     }
     let credential = work.credential.or_else(|| read.lane.seen(work.binding)?.credential);
     let question = world.provider.ask(read.id, work.binding, credential);
-    Turn::Asked(Asked { read, question })
+    Turn::Asked(Box::new(Asked { read, question }))
 }
 
 /// Looks whether the probe has come back.
-pub(crate) fn hear(world: &mut World, mut asked: Asked) -> Turn {
+pub(crate) fn hear(world: &mut World, mut asked: Box<Asked>) -> Turn {
     if world.is_calm() {
         world.provider.heal();
     } else if world.dice.once_in(3) {
@@ -100,7 +100,7 @@ fn turn(read: Read, backend: Loaded<Sinful<Backend>>, step: Step<Act>) -> Turn {
     match step {
         Step::Done => Turn::Ended,
         Step::Wait(_) | Step::Do(Act::Probe) => Turn::Waits,
-        step => Turn::Decided(Decided { read, backend, step }),
+        step => Turn::Decided(Box::new(Decided { read, backend, step })),
     }
 }
 

@@ -59,6 +59,9 @@ pub(crate) struct Laws {
     seen: BTreeMap<String, usize>,
 }
 
+/// Whether a probe of an operation was told what a binding is.
+pub(crate) type Probed<'a> = dyn Fn(OperationId, BindingId, Option<ValueId>, &str) -> bool + 'a;
+
 /// What the reader is told beside the events of one append.
 pub(crate) struct Beside<'a> {
     /// Who holds the lease of an operation.
@@ -66,7 +69,7 @@ pub(crate) struct Beside<'a> {
     /// Whether every edge has seen this epoch of an environment served with these bytes.
     pub(crate) proven: &'a dyn Fn(EnvironmentId, u64, Digest) -> bool,
     /// Whether a probe of this operation was told that this binding is this resource, with this credential.
-    pub(crate) probed: &'a dyn Fn(OperationId, BindingId, Option<ValueId>, &str) -> bool,
+    pub(crate) probed: &'a Probed<'a>,
 }
 
 type Verdict = Result<(), String>;

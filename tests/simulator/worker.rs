@@ -88,7 +88,7 @@ impl Worker {
             }
             Some(Decided::Asked(asked)) => {
                 self.hold(world, id, fence);
-                let turn = bindings::hear(world, *asked);
+                let turn = bindings::hear(world, asked);
                 self.go_on(turn);
             }
             // Between judging what is attached and changing the route it is slow, and what it judged may not be so any more.
@@ -121,8 +121,8 @@ impl Worker {
 
     fn go_on(&mut self, turn: Turn) {
         match turn {
-            Turn::Asked(asked) => self.decided = Some(Decided::Asked(Box::new(asked))),
-            Turn::Decided(decided) => self.decided = Some(Decided::Binding(Box::new(decided))),
+            Turn::Asked(asked) => self.decided = Some(Decided::Asked(asked)),
+            Turn::Decided(decided) => self.decided = Some(Decided::Binding(decided)),
             Turn::Waits => {}
             Turn::Ended => self.task = None,
         }
@@ -232,9 +232,9 @@ pub(crate) fn resume(world: &mut World, attempt: Attempt, decided: Decided) {
     let _it_ends_there = match decided {
         Decided::Deploy(decided) => deploys::append(world, attempt, &decided),
         Decided::Binding(decided) => bindings::append(world, attempt, &decided),
-        Decided::Asked(asked) => match bindings::hear(world, *asked) {
+        Decided::Asked(asked) => match bindings::hear(world, asked) {
             Turn::Asked(asked) => {
-                world.paused.push((attempt, Decided::Asked(Box::new(asked))));
+                world.paused.push((attempt, Decided::Asked(asked)));
                 return;
             }
             Turn::Decided(decided) => bindings::append(world, attempt, &decided),
