@@ -33,8 +33,9 @@ pub(crate) async fn run(data: &Data, asked: &ReplayArgs) -> Result<()> {
     let at = |text: Option<&str>| at(&stream, &events, as_of(ours, text)?);
     match asked.diff.as_deref() {
         Some([from, to]) => differ(&at(Some(from))?, &at(Some(to))?, asked.json),
-        _ => show(&at(asked.at.as_deref())?, asked.json),
+        _ => show(&at(asked.at.as_deref())?, asked.json)?,
     }
+    Ok(())
 }
 
 fn show(moment: &Moment, json: bool) -> Result<()> {
@@ -47,18 +48,17 @@ fn show(moment: &Moment, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn differ(from: &Moment, to: &Moment, json: bool) -> Result<()> {
+fn differ(from: &Moment, to: &Moment, json: bool) {
     let stream = &from.stream;
     let changes = changes(&from.state, &to.state);
     if json {
         line(json!({ "stream": stream, "from": from.version, "to": to.version, "changes": changes }));
-        return Ok(());
+        return;
     }
     line(format_args!("{stream} from version {} to {}", from.version, to.version));
     for Change { path, before, after } in &changes {
         line(format_args!("{path}: {} -> {}", shown(before.as_ref()), shown(after.as_ref())));
     }
-    Ok(())
 }
 
 /// Folds a bundle here: a line for each of its streams, or the first one that does not fold to what was exported.
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_moment_is_a_version_a_time_or_a_position_of_this_log() {
         let ours = LogIncarnation { system: 7, timeline: 1, era: 2 };
-        let said = |text| as_of(ours, Some(text));
+        let said = |text: &str| as_of(ours, Some(text));
         assert_eq!(said("7").expect("a version"), AsOf::Version(Version(7)));
         assert!(matches!(said("2026-11-20T12:00:00+01:00"), Ok(AsOf::Time(_))));
         assert_eq!(as_of(ours, None).expect("now"), AsOf::Latest);
