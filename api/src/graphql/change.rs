@@ -296,7 +296,8 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
         let mut transaction = begin(ctx).await?;
         bench.memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
         drop(transaction);
-        let judged = match change.judge(&bench).await {
+        // In a box: what every mutation reads would else be laid out within the one future of all of them.
+        let judged = match Box::pin(change.judge(&bench)).await {
             Ok(judged) => expected::hold(&bench, manner.expected, judged).await,
             Err(no) => Err(no),
         };

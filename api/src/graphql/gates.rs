@@ -215,8 +215,7 @@ impl RouteChangePlan {
 /// The allocations of an environment that have not ended, as the caller sees them; gathered over the request. What is accepted does
 /// not rest on them: the gate that looks at them closes nothing before the route changes.
 pub(crate) async fn running(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Rows, Fault> {
-    // In a box: within a mutation's judgement the futures nest too deep for the compiler otherwise.
-    let found = Box::pin(ctx.loaders().lists.load_one(AllocationsOf(environment.0, Ended::Excluded))).await;
+    let found = ctx.loaders().lists.load_one(AllocationsOf(environment.0, Ended::Excluded)).await;
     Ok(found.map_err(Fault::internal)?.unwrap_or_default())
 }
 

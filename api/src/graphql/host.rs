@@ -237,8 +237,7 @@ impl Change for HostChange {
 
 /// When a host's runner was heard last.
 async fn seen_at(ctx: &Context<'_>, host: HostId) -> Result<Option<DateTime<Utc>>, Fault> {
-    // In a box: within a mutation's judgement the futures nest too deep for the compiler otherwise.
-    Box::pin(ctx.loaders().lists.load_one(SeenAt(host))).await.map_err(Fault::internal)
+    ctx.loaders().lists.load_one(SeenAt(host)).await.map_err(Fault::internal)
 }
 
 /// Whether the caller may retire a host now.
