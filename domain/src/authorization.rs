@@ -7,6 +7,7 @@ use crate::{
     aggregate::Rejection,
     environment,
     ids::{EnvironmentId, PLATFORM, ProjectId, WorkspaceId},
+    state_taxonomy,
     workspace::Role,
 };
 use serde::{Deserialize, Serialize};
@@ -280,7 +281,8 @@ impl Authority {
         let row = self.table.iter().find(|row| row.command == command);
         let writers = row.map_or(&[][..], |row| row.writers);
         let foreign = !matches!(self.who, Who::Itself) && !table::OF_CALLERS.contains(&writer);
-        let Some(row) = row.filter(|row| row.writers.contains(&writer) && !foreign) else {
+        let admitted = !foreign && state_taxonomy::admits(command, writer);
+        let Some(row) = row.filter(|row| row.writers.contains(&writer) && admitted) else {
             let allowed = writers.iter().map(|writer| writer.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Unauthorized::WrongWriter { command, writer, allowed });
         };

@@ -1,8 +1,8 @@
 //! The state taxonomy: every class of state with who owns and writes it, how durable it is, what may be lost, how soon it is
 //! back, and what a deploy, a change of scale and a failure do to it. Owner: Rhone; code, not stored. Trap: saying "state" and
-//! meaning five things. Whoever calls the API is shown it (`stateTaxonomy`), and the tests hold the rules to it: who writes
-//! what (`authorization`), and that a change of owner is judged by nothing but truth (`gate`). No rule asks it while it
-//! decides: what a rule is shown is chosen where it is called, and a question asked there would always get the same answer.
+//! meaning five things. Whoever calls the API is shown it (`stateTaxonomy`); every command of the log is asked which class it
+//! changes, and refused to whoever does not write that class, whatever the table of commands says (`authorization`); and the
+//! tests hold the gates to it: a change of owner is judged by nothing but truth.
 
 use crate::actor::{UnknownWord, Writer, words};
 use serde::{Deserialize, Serialize};
@@ -215,6 +215,28 @@ pub const TAXONOMY: &[Row] = &[
         failure_behavior: "duplicates and stale ones are dropped, a gap is repaired from the feed",
     },
 ];
+
+/// The class of state that a command of the log changes; none for what people arrange, and for what only says where or when.
+pub fn changed_by(command: &str) -> Option<Class> {
+    let (noun, verb) = command.split_once('.')?;
+    match (noun, verb) {
+        ("route_owner", "promote" | "roll_back" | "move") => Some(Class::RouteOwnership),
+        ("allocation", report) if report.starts_with("report_") => Some(Class::AllocationHealth),
+        ("operation", _) => Some(Class::OperationState),
+        ("provider_binding" | "runtime_service_binding", _)
+        | ("app", "set_source_credential" | "remove_source_credential") => Some(Class::ProviderCredentials),
+        _ => None,
+    }
+}
+
+/// Whether a command may be written in this capacity as far as the class is concerned that it changes.
+pub fn admits(command: &str, writer: Writer) -> bool {
+    changed_by(command).is_none_or(|class| writers_of(TAXONOMY, class).contains(&writer))
+}
+
+fn writers_of(taxonomy: &[Row], class: Class) -> &'static [Writer] {
+    taxonomy.iter().find(|row| row.class == class).map_or(&[], |row| row.writers)
+}
 
 #[cfg(test)]
 mod tests;

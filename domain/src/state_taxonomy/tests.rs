@@ -5,7 +5,7 @@ use crate::{
     aggregate::{Aggregate, fold},
     allocation::{self, Allocation},
     artifact::Artifact,
-    authorization::TABLE,
+    authorization::{self, Authority, Level, Need, Scope, TABLE, Unauthorized},
     catalogue,
     gate::{self, Facts, Judged},
     numbers::Epoch,
@@ -38,22 +38,9 @@ fn every_class_has_one_row_without_an_empty_cell() {
     }
 }
 
-/// Which commands change a class of state that lives in the log.
-fn changes(class: Class, command: &str) -> bool {
-    match class {
-        Class::RouteOwnership => matches!(command, "route_owner.promote" | "route_owner.roll_back"),
-        Class::AllocationHealth => command.starts_with("allocation.report_"),
-        Class::OperationState => command.starts_with("operation."),
-        Class::ProviderCredentials => command.ends_with("_source_credential"),
-        Class::VangoSession | Class::PersistedSession | Class::ProductData | Class::BuildLogs | Class::RouteEvents => {
-            false
-        }
-    }
-}
-
 fn strangers(class: Class, taxonomy: &[Row]) -> Vec<String> {
-    let writers = taxonomy.iter().find(|row| row.class == class).map_or(&[][..], |row| row.writers);
-    let commands = TABLE.iter().filter(|row| changes(class, row.command));
+    let writers = writers_of(taxonomy, class);
+    let commands = TABLE.iter().filter(|row| changed_by(row.command) == Some(class));
     commands
         .flat_map(|row| row.writers.iter().filter(|writer| !writers.contains(writer)).map(move |w| (row.command, w)))
         .map(|(command, writer)| format!("{command} by {writer}"))
@@ -67,6 +54,29 @@ fn nobody_writes_a_class_of_state_but_the_writers_of_its_row() {
     }
     let sin = Row { writers: &[Writer::Runner], ..*row(Class::RouteOwnership) };
     assert!(!strangers(Class::RouteOwnership, &[sin]).is_empty(), "health that owns a route goes unseen");
+}
+
+/// A table of commands by which a runner's report may give the traffic away.
+const HEALTH_OWNS: &[authorization::Row] = &[authorization::Row {
+    command: "route_owner.promote",
+    writers: &[Writer::Runner, Writer::Promotion],
+    need: Need::Nobody,
+    level: Level::Environment,
+}];
+
+#[test]
+fn a_table_of_commands_that_lets_health_own_a_route_gives_it_to_nobody_else() {
+    let permit = |writer| Authority::itself().by(HEALTH_OWNS).permit("route_owner.promote", writer, Scope::default());
+    assert_eq!(permit(Writer::Promotion), Ok(()));
+    assert!(matches!(permit(Writer::Runner), Err(Unauthorized::WrongWriter { .. })), "the sin is not caught");
+}
+
+#[test]
+fn every_class_that_is_written_is_changed_by_some_command_and_no_other_is() {
+    for row in TAXONOMY {
+        let changed = TABLE.iter().any(|command| changed_by(command.command) == Some(row.class));
+        assert_eq!(changed, !row.writers.is_empty(), "{}", row.class);
+    }
 }
 
 #[test]
