@@ -6,6 +6,7 @@ use rhone_providers::{artifact_facts::read_facts, artifact_pack::pack_directory}
 use serde_json::Value;
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -28,13 +29,71 @@ fn file(generation: &Path, kind: &str) -> Vec<u8> {
 
 /// What the artifact of an app with these two files says.
 fn facts(manifest: &[u8], schema: &[u8]) -> VangoFacts {
+    read_facts(packed(manifest, schema).as_slice())
+        .expect("what a real app generated is read")
+        .vango
+        .expect("a Vango app")
+}
+
+/// The artifact itself.
+fn packed(manifest: &[u8], schema: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("rhone.toml"), "process = [\"./app\"]\nhealth = \"/\"\n").expect("rhone.toml");
     fs::write(folder.path().join(MANIFEST), manifest).expect("a manifest");
     fs::write(folder.path().join(SCHEMA), schema).expect("a schema");
     let mut tar = Vec::new();
     pack_directory(folder.path(), &mut tar).expect("a packed app");
-    read_facts(tar.as_slice()).expect("what a real app generated is read").vango.expect("a Vango app")
+    tar
+}
+
+/// From names to things: another name in there would be another thing.
+const MAPS: [&str; 3] = ["primitives", "persistedPrimitives", "sessionKeys"];
+
+/// Puts a field that nobody knows into every object of a file, however deep.
+fn strange(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields.iter_mut() {
+                match inner {
+                    Value::Object(named) if MAPS.contains(&name.as_str()) => named.values_mut().for_each(strange),
+                    inner => strange(inner),
+                }
+            }
+            fields.insert("fromALaterVango".to_owned(), serde_json::json!({ "since": [1, "2"] }));
+        }
+        Value::Array(items) => items.iter_mut().for_each(strange),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The artifact is what keeps them: byte for byte what the app's own build wrote.
+#[test]
+fn fields_that_nobody_knows_are_accepted_at_every_level_and_kept() {
+    for generation in generations() {
+        let (manifest, schema) = (file(&generation, MANIFEST), file(&generation, SCHEMA));
+        let later = |bytes: &[u8]| {
+            let mut value: Value = serde_json::from_slice(bytes).expect("JSON");
+            strange(&mut value);
+            serde_json::to_vec(&value).expect("JSON")
+        };
+        let (new_manifest, new_schema) = (later(&manifest), later(&schema));
+        assert_ne!(new_manifest, manifest);
+        assert_eq!(facts(&new_manifest, &new_schema), facts(&manifest, &schema), "{}", generation.display());
+        let packed = packed(&new_manifest, &new_schema);
+        for (name, wanted) in [(MANIFEST, new_manifest), (SCHEMA, new_schema)] {
+            assert_eq!(within(&packed, name), wanted, "{name} of {}", generation.display());
+        }
+    }
+}
+
+fn within(packed: &[u8], name: &str) -> Vec<u8> {
+    let mut archive = tar::Archive::new(packed);
+    let mut entries = archive.entries().expect("a tar").map(|entry| entry.expect("an entry"));
+    let is_it = |entry: &tar::Entry<'_, &[u8]>| entry.path().is_ok_and(|path| path.ends_with(name));
+    let mut entry = entries.find(is_it).expect("it is in the artifact");
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).expect("it can be read");
+    bytes
 }
 
 #[test]

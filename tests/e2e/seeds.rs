@@ -1,5 +1,5 @@
 //! The table in ARCHITECTURE.md that says, for every row of the object model, the state taxonomy, the glossary and the
-//! anti-patterns, which file holds it, which test proves it and which sin that proof has caught: all of them must exist. The
+//! anti-patterns, and for the five scenarios, which file holds it, which test proves it and which sin that proof has caught: all of them must exist. The
 //! traps avoided: a table that is true on the day it was written, and a proof that nothing could ever have failed.
 
 use rhone_tests::program;
@@ -65,6 +65,14 @@ const ANTI_PATTERNS: [&str; 7] = [
     "Warm Deploy Equals Safe Rollback",
 ];
 
+const SCENARIOS: [&str; 5] = [
+    "1: two promotions race from one epoch",
+    "2: a webhook reaches a sleeping app",
+    "3: a rollback after a destructive migration",
+    "4: a scale-out without a broadcast backend",
+    "5: a host drain without headroom",
+];
+
 /// A row: from which seed, which word, the files that hold it, the tests that prove it and the sins that are caught, each as
 /// file and name.
 #[derive(Debug)]
@@ -84,6 +92,7 @@ fn every_row_of_the_seeds_has_a_file_and_a_test_that_exist() {
         ("taxonomy", &TAXONOMY),
         ("glossary", &GLOSSARY),
         ("anti-pattern", &ANTI_PATTERNS),
+        ("scenario", &SCENARIOS),
     ];
     for (seed, words) in wanted {
         let found = rows.iter().filter(|row| row.seed == seed).map(|row| row.word.as_str()).collect::<BTreeSet<_>>();

@@ -58,7 +58,10 @@ impl Edge {
             Content::Allocation(endpoint) => endpoint.allocation.0,
         };
         let known = Known { held: self.held.get(&key), floor: None };
-        let applied = judge(Some(&self.position), known, entry, &new);
+        let mut applied = judge(Some(&self.position), known, entry, &new);
+        if applied == Applied::Gap && committed(Sin::GapIgnored) {
+            applied = Applied::Apply;
+        }
         if matches!(applied, Applied::Apply | Applied::Stale | Applied::Conflict) {
             self.position = Position { seq: entry.seq, digest: entry.digest, ..self.position };
         }

@@ -78,6 +78,8 @@ sins! {
     FeedEntryLost,
     /// An edge takes whatever arrives last.
     EdgeTakesOlder,
+    /// An edge takes the bus for a database: what comes after a gap is applied as if nothing were missing.
+    GapIgnored,
     /// An edge routes to whatever is healthy.
     EdgeFollowsHealth,
     /// The scheduler drains the owner's allocation.

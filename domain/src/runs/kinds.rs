@@ -173,6 +173,7 @@ fn deploys() {
             (Validating, built, built),
         ];
         passes(Kind::Deploy, &[deploying(then, Gates::Open)], Stage::PreviewReady, &rows);
+        passes(Kind::Deploy, &[deploying(then, Gates::Closed("artifact"))], Stage::Blocked, &rows);
     }
 }
 

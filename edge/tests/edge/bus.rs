@@ -125,7 +125,7 @@ async fn whoever_holds_the_bus_moves_no_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_bus_lost_is_fetched() {
+async fn trap_event_bus_as_database_what_the_bus_lost_is_fetched() {
     let Some(bus) = Bus::start().await else { return };
     let (world, _blue, _green, edge, client) = on_bus(&bus).await;
     world.control.append(&Content::Route(route(2, BLUE)));
