@@ -7,6 +7,7 @@ mod tree;
 
 pub use crate::sandbox::{BuildLimits, Machine, Sandbox};
 pub use error::BuildError;
+pub use tree::remove;
 pub(crate) use tree::{Copy, Scratch, replace};
 
 use crate::{

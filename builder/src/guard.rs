@@ -14,6 +14,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     io::{self, Read as _},
     os::unix::process::ExitStatusExt as _,
@@ -28,7 +29,7 @@ use std::{
 const WORD: &str = "build-guard";
 /// The status of a guard that could not begin, as `env` and `nohup` have it.
 const BROKEN: u8 = 125;
-/// Between two looks at what still lives.
+/// Between two looks at what was killed and is not gone yet.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What is kept, and what it may open.
@@ -77,10 +78,10 @@ enum End {
 
 fn keep(order: &Order) -> io::Result<ExitCode> {
     process::set_child_subreaper(Some(process::getpid()))?;
-    let mut child = started(order)?;
+    let child = started(order)?;
     let (tell, hear) = mpsc::channel();
     let gone = tell.clone();
-    thread::spawn(move || gone.send(End::Itself(child.wait())));
+    thread::spawn(move || gone.send(End::Itself(reaped(child.id()))));
     // The worker holds the other end, and nobody writes: it is at its end when the worker has let go of it, or is dead.
     thread::spawn(move || {
         let _ = io::stdin().read(&mut [0]);
@@ -106,15 +107,33 @@ fn started(order: &Order) -> io::Result<Child> {
     })
 }
 
-/// Kills until nobody is left. Whoever is made between two looks is an orphan at the latest when its parent is dead, and then
-/// a child of this process: only when it has none, nothing lives.
-fn end_all() {
+/// Takes up whoever ends, until the child does: an orphan that nobody takes up still counts among the build's processes.
+fn reaped(child: u32) -> io::Result<ExitStatus> {
     loop {
-        for pid in descendants(std::process::id()) {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        match process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get().cast_unsigned() == child => {
+                return Ok(ExitStatus::from_raw(status.as_raw()));
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Kills until nobody is left, without a pause while there is anybody new: who forks would be ahead after each. Whoever is made
+/// between two looks is an orphan at the latest when its parent is dead, and then a child of this process: only when it has
+/// none, nothing lives.
+fn end_all() {
+    let mut killed = BTreeSet::new();
+    loop {
+        let living: BTreeSet<u32> = descendants(std::process::id()).into_iter().collect();
+        for pid in &living {
+            let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
             // One that has just ended is what we want.
             let _ = pid.map(|pid| process::kill_process(pid, Signal::KILL));
         }
+        let only_dying = living.is_subset(&killed);
+        killed = living;
         loop {
             match process::wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) | Err(Errno::INTR) => {}
@@ -122,7 +141,9 @@ fn end_all() {
                 Err(_) => return,
             }
         }
-        thread::sleep(LOOK);
+        if only_dying {
+            thread::sleep(LOOK);
+        }
     }
 }
 

@@ -77,10 +77,13 @@ fn start(command: &mut Command, ends: Ends) -> io::Result<(Child, Held)> {
 }
 
 /// Waits for what was told to end; a guard that cannot is left, for what it guards will not end for anybody else.
-async fn ended(child: &mut Child) -> io::Result<()> {
-    match tokio::time::timeout(GUARD, child.wait()).await {
+async fn ended(child: &mut Child, within: Duration) -> io::Result<()> {
+    match tokio::time::timeout(within, child.wait()).await {
         Ok(status) => status.map(drop),
-        Err(_) => child.kill().await,
+        Err(_) => {
+            tracing::warn!(pid = child.id(), "what a build started has not ended yet; its guard is left to it");
+            Ok(())
+        }
     }
 }
 
@@ -103,7 +106,7 @@ pub(crate) async fn run<W>(
     }
     let outcome = watched(&mut child, watch).await?;
     drop(held);
-    ended(&mut child).await?;
+    ended(&mut child, GUARD).await?;
     drop(running);
     for reader in readers {
         // One that panicked has said so.
@@ -204,6 +207,16 @@ mod tests {
         told.send(()).expect("it runs");
         assert!(matches!(running.await.expect("ended"), Ok(Outcome::Stopped(()))));
         assert_eq!(heard(&mut lines).await.as_deref(), Some("last words"));
+    }
+
+    #[tokio::test]
+    async fn a_guard_that_takes_long_is_left_to_what_it_guards() {
+        let (mut guard, held) =
+            start(Command::new("sh").args(["-c", "read -r _; exec sleep 1000"]), Ends::Guard).unwrap();
+        drop(held);
+        ended(&mut guard, Duration::from_millis(50)).await.expect("it is left");
+        assert_eq!(guard.try_wait().expect("a child"), None, "it was killed");
+        guard.kill().await.expect("ended");
     }
 
     #[tokio::test]

@@ -192,8 +192,8 @@ impl Run<'_> {
             Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, limits.disk_bytes).await => Err(Stop::Disk),
             Outcome::Ended(status) => {
                 let closed = self.network == Network::Closed && self.is_shut_in();
-                let counted = fs::read_to_string(said).unwrap_or_default();
-                Ok(Ended { status, reached_out: closed && shell::routes_missed(&counted) > 0 })
+                let reached_out = closed && tokio::task::spawn_blocking(move || shell::reached_out(&said)).await?;
+                Ok(Ended { status, reached_out })
             }
         })
     }
@@ -208,6 +208,6 @@ impl Run<'_> {
         }
         // In a room for images, root is one of the room's own users.
         let user = self.room.user.filter(|_| self.room.purpose == Purpose::Steps);
-        bubblewrap::command(self, &shell::limited(&self.machine.limits, user), words, env)
+        bubblewrap::command(self, &shell::limited(&self.machine.limits, user, env), words)
     }
 }

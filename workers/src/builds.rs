@@ -134,7 +134,11 @@ fn name(folder: &Path) -> String {
 }
 
 async fn remove(folder: &Path) {
-    match fs::remove_dir_all(folder).await {
+    let gone = {
+        let folder = folder.to_owned();
+        tokio::task::spawn_blocking(move || rhone_builder::build::remove(&folder)).await
+    };
+    match gone.unwrap_or_else(|error| Err(error.into())) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => tracing::warn!(folder = %folder.display(), %error, "a build's folder was not removed"),

@@ -37,6 +37,14 @@ impl Drop for Scratch {
     }
 }
 
+/// Removes a folder with everything in it, also what a build made unwritable, such as Go's cache of modules.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(folder)?.is_dir() {
+        open_up(folder);
+    }
+    fs::remove_dir_all(folder)
+}
+
 fn open_up(folder: &Path) {
     let _ = fs::set_permissions(folder, Permissions::from_mode(0o700));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -124,4 +132,32 @@ pub(crate) fn replace(path: &PathBuf, content: &[u8]) -> io::Result<()> {
         Err(_) => {}
     }
     fs::write(path, content)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What goes.
+    use super::*;
+
+    /// Root may remove anything; for anybody else this is the difference.
+    #[test]
+    fn a_folder_goes_with_what_a_build_made_unwritable() {
+        let room = tempfile::tempdir().unwrap();
+        let (attempt, outside) = (room.path().join("attempt"), room.path().join("outside"));
+        fs::create_dir_all(attempt.join("go/pkg/mod")).unwrap();
+        fs::write(attempt.join("go/pkg/mod/go.mod"), "module x").unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::set_permissions(&outside, Permissions::from_mode(0o755)).unwrap();
+        symlink(&outside, attempt.join("link")).unwrap();
+        for folder in ["go/pkg/mod", "go/pkg", "go"] {
+            fs::set_permissions(attempt.join(folder), Permissions::from_mode(0o555)).unwrap();
+        }
+        if !rustix::process::geteuid().is_root() {
+            assert!(fs::remove_dir_all(&attempt).is_err(), "nothing is in the way");
+        }
+        remove(&attempt).expect("removed");
+        assert!(!attempt.exists());
+        assert_eq!(fs::metadata(&outside).unwrap().permissions().mode() & 0o777, 0o755, "a link was followed");
+        assert_eq!(remove(&attempt).expect_err("it is gone").kind(), io::ErrorKind::NotFound);
+    }
 }

@@ -44,7 +44,7 @@ const NAMES: [&str; 7] = [
     "/etc/resolv.conf",
     "/etc/localtime",
 ];
-const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// What this kernel holds: tried by a thread that gives itself up.
 pub(crate) fn walls() -> Vec<Wall> {

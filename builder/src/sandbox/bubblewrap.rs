@@ -3,7 +3,6 @@
 
 use super::{Network, Purpose, Run, images, shell};
 use std::{
-    collections::BTreeMap,
     fs,
     os::unix::fs::lchown,
     path::Path,
@@ -82,7 +81,7 @@ fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_else(|| shell::PATH.into())
 }
 
-pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String], env: &BTreeMap<String, String>) -> Command {
+pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String]) -> Command {
     let mut command = match (run.room.purpose, run.room.user) {
         (Purpose::Images, Some(user)) => images::with_users(&run.room.root, user, BWRAP),
         (Purpose::Images, None) | (Purpose::Steps, _) => Command::new(BWRAP),
@@ -124,9 +123,6 @@ pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String], env: &B
     for (name, value) in
         [("PATH", shell::PATH), ("HOME", "/build/home"), ("TMPDIR", "/tmp")].into_iter().chain(shell::FIXED)
     {
-        command.args(["--setenv", name, value]);
-    }
-    for (name, value) in env {
         command.args(["--setenv", name, value]);
     }
     command.arg("--");

@@ -13,7 +13,9 @@ pub(super) fn command(run: &Run<'_>, words: &[String], env: &BTreeMap<String, St
         // The kernel counts all that the worker's user has, and this build came last.
         limits.processes = limits.processes.saturating_add(tasks_of_this_user());
     }
-    let mut all = shell::limited(&limits, room.user);
+    // It has no terminal: what is written into the worker's is typed there.
+    let mut all = vec!["/usr/bin/setsid".to_owned()];
+    all.extend(shell::limited(&limits, room.user, env));
     all.push(room.at("said").join("net").display().to_string());
     all.extend_from_slice(words);
     let order = Order {
@@ -24,7 +26,7 @@ pub(super) fn command(run: &Run<'_>, words: &[String], env: &BTreeMap<String, St
     };
     let mut command = Command::new(&run.machine.guard);
     command.args(order.arguments()).current_dir(room.at("src")).env_clear().env("PATH", shell::PATH);
-    command.env("HOME", room.at("home")).env("TMPDIR", room.at("tmp")).envs(shell::FIXED).envs(env);
+    command.env("HOME", room.at("home")).env("TMPDIR", room.at("tmp")).envs(shell::FIXED);
     command
 }
 
@@ -83,18 +85,21 @@ fn told(why: &str, who: Who, walls: &[Wall], network: Network) -> String {
         (Network::Closed, false) => open.push("the network, which is open although it is not declared"),
         (Network::Open, _) => open.push("what listens on this machine's own addresses"),
     }
-    if own && !has(Wall::Signals) {
-        open.push("the worker and its other builds, whose processes it may end");
+    // Who ends the guard ends what its limits and its end are held by.
+    let guarded = !own || has(Wall::Signals);
+    if !guarded {
+        open.push("the worker, its other builds and this build's own guard, whose processes it may end");
     }
     if !has(Wall::Sockets) {
         open.push("sockets of this machine that are files");
     }
     open.push("the list of this machine's processes with their words");
-    format!(
-        "WARNING: this build runs without a sandbox: {why}. Its limits hold, its environment is its own, and all that it \
-         starts ends with it. Not protected from it: {}",
-        open.join("; ")
-    )
+    let holds = if guarded {
+        "Its limits hold, its environment is its own, and all that it starts ends with it"
+    } else {
+        "Its environment is its own; its limits hold, and what it starts ends with it, only as long as it leaves its guard alone"
+    };
+    format!("WARNING: this build runs without a sandbox: {why}. {holds}. Not protected from it: {}", open.join("; "))
 }
 
 #[cfg(test)]
@@ -111,6 +116,7 @@ mod tests {
             "Not protected from it: the network, by other ways than TCP; the list of this machine's processes with their words"
         ));
         let worst = told("none here", Who::TheWorker, &[], Network::Closed);
+        assert!(worst.contains("only as long as") && !worst.contains(". Its limits hold"), "{worst}");
         for open in ["configuration and keys", "open although", "whose processes it may end", "sockets of this machine"]
         {
             assert!(worst.contains(open) && !best.contains(open), "{open}: {worst}");

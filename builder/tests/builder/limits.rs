@@ -173,3 +173,36 @@ async fn a_build_that_nobody_waits_for_any_more_ends_with_everything_it_started(
     until(|| fs::read_dir(folder.path()).unwrap().count() == 1, "its folder is gone").await;
     assert!(!Path::new(&folder.path().join("out")).exists());
 }
+
+#[tokio::test]
+async fn orphans_that_have_ended_do_not_count_among_the_processes() {
+    // Each is gone before the next begins; only who takes it up is missing.
+    let orphans = "import os\nfor _ in range(600):\n    r, w = os.pipe()\n    if os.fork() == 0:\n        os.fork()\n        os._exit(0)\n    os.close(w)\n    os.wait()\n    os.read(r, 1)\n    os.close(r)\n";
+    for machine in ways(&BuildLimits { processes: 100, ..small() }).await {
+        let (done, said) = run(orphans, "", &machine).await;
+        assert!(done.is_ok(), "{:?}: {done:?}: {said}", machine.sandbox);
+    }
+}
+
+#[tokio::test]
+async fn the_builds_own_variables_reach_nothing_that_stands_outside_of_its_limits() {
+    for machine in ways(&small()).await {
+        let (done, said) = run("pass", "env = { LD_PRELOAD = \"./nothing.so\" }\n", &machine).await;
+        assert!(done.is_ok(), "{done:?}: {said}");
+        // Every program that is started with it says that the library is missing: the shell and Python are.
+        assert_eq!(said.matches("cannot be preloaded").count(), 2, "{:?}: {said}", machine.sandbox);
+    }
+}
+
+#[tokio::test]
+async fn what_a_step_leaves_for_the_worker_to_read_neither_holds_it_up_nor_leads_it_away() {
+    if !sandboxed().await {
+        return;
+    }
+    for left in ["os.mkfifo(said)", "os.symlink('/dev/zero', said)"] {
+        // Without its shell, which would write there itself.
+        let leave =
+            format!("import os\nsaid = '/build/said/net'\n{left}\nos.kill(os.getppid(), 9)\nraise SystemExit(3)\n");
+        assert_eq!(code(&leave).await, "BUILD_FAILED", "{left}");
+    }
+}

@@ -97,6 +97,19 @@ async fn what_left_its_session_is_gone_when_nobody_waits_for_the_build_any_more(
     until(|| fs::read_dir(folder.path()).unwrap().count() == 1, "its folder is gone").await;
 }
 
+#[tokio::test]
+async fn a_build_has_a_session_of_its_own_and_no_terminal() {
+    // Its parent is the shell, which leads the session.
+    let look = "import os\nprint('session', os.getsid(0) == os.getppid())\n\
+        try: os.open('/dev/tty', os.O_RDWR)\nexcept OSError: print('no terminal')\n";
+    let folder = sources(&[("run.py", look), ("rhone.toml", DECLARED)]);
+    let (log, lines) = log();
+    let machine = plain(&BuildLimits::default());
+    let done = built_on(&machine, &folder.path().join("in"), &folder.path().join("out"), &log).await;
+    let said = said(lines);
+    assert!(done.is_ok() && said.contains("session True\nno terminal\n"), "{done:?}: {said}");
+}
+
 /// A worker that is killed closes what it holds and does nothing else.
 #[tokio::test]
 async fn what_left_its_session_is_gone_when_the_worker_is_dead_and_a_group_alone_would_leave_it() {

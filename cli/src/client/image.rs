@@ -17,14 +17,17 @@ use rhone_domain::{
 };
 use rhone_providers::{artifact_facts::read_facts, artifact_oci::is_oci_layout};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::{
-    fs,
-    io::Seek as _,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
 /// How many lines may wait to be printed.
 const LINES: usize = 100;
+/// So much of a file is copied at a time.
+const PART: usize = 64 * 1024;
 
 /// Of what.
 #[derive(Debug)]
@@ -80,11 +83,11 @@ async fn folder(data: &Data, of: &Of, room: &Path) -> Result<PathBuf, Failure> {
 fn laid_out(folder: &Path, layout: &Path) -> Result<Digest, Failure> {
     let doing = || format!("writing {} as an image", folder.display());
     if is_oci_layout(folder) {
-        let image = Image::open(folder).map_err(|error| Failure::local(doing(), error))?;
         copied(folder, layout).map_err(|error| Failure::local(doing(), error))?;
+        let image = Image::open(layout).map_err(|error| Failure::local(doing(), error))?;
         return Ok(image.descriptor.digest);
     }
-    let failed = |error: std::io::Error| Failure::local(doing(), error);
+    let failed = |error: io::Error| Failure::local(doing(), error);
     let mut tar = tempfile::tempfile().map_err(failed)?;
     pack(folder, &mut tar)?;
     tar.rewind().map_err(failed)?;
@@ -93,17 +96,42 @@ fn laid_out(folder: &Path, layout: &Path) -> Result<Digest, Failure> {
     Ok(written.map_err(|error| Failure::local(doing(), error))?.digest)
 }
 
-/// What an image is made of; what says how Rhone runs it stays behind.
-fn copied(folder: &Path, layout: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(layout.join("blobs/sha256"))?;
+/// What an image is made of; what says how Rhone runs it stays behind. Others made the folder: a link in it would bring a file
+/// of this machine into the image.
+fn copied(folder: &Path, layout: &Path) -> io::Result<()> {
+    let (from, to) = (folder.join("blobs/sha256"), layout.join("blobs/sha256"));
+    fs::create_dir_all(&to)?;
     for name in ["oci-layout", "index.json"] {
-        fs::copy(folder.join(name), layout.join(name))?;
+        copied_file(&folder.join(name), &layout.join(name))?;
     }
-    for blob in fs::read_dir(folder.join("blobs/sha256"))? {
-        let blob = blob?;
-        fs::copy(blob.path(), layout.join("blobs/sha256").join(blob.file_name()))?;
+    for blob in fs::read_dir(from)? {
+        let (from, name) = {
+            let blob = blob?;
+            (blob.path(), blob.file_name())
+        };
+        let digest = copied_file(&from, &to.join(&name))?;
+        if name.to_str() != Some(&digest.hex()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is not what names it", from.display())));
+        }
     }
     Ok(())
+}
+
+/// Copies a file that is no link and nothing else, and says what its bytes were.
+fn copied_file(from: &Path, to: &Path) -> io::Result<Digest> {
+    if !fs::symlink_metadata(from)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is no file", from.display())));
+    }
+    let (mut read, mut written) = (File::open(from)?, File::create(to)?);
+    let (mut hasher, mut part) = (Sha256::new(), vec![0; PART]);
+    loop {
+        let bytes = read.read(&mut part)?;
+        if bytes == 0 {
+            return Ok(Digest(hasher.finalize().into()));
+        }
+        hasher.update(&part[..bytes]);
+        written.write_all(&part[..bytes])?;
+    }
 }
 
 async fn pushed(layout: &Path, name: &str, sign_in: Option<&SignIn>) -> Result<(), Failure> {
@@ -135,5 +163,58 @@ impl Write {
         let secret = Hidden::new(text.strip_suffix('\n').unwrap_or(&text).to_owned());
         let secret = source_credential::secret("password-file", secret).map_err(bad)?;
         Ok(Some(SignIn { host, username: Username::parse("username", username).map_err(bad)?, secret }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What of a folder that others made comes into an image.
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// A layout with one blob, and beside it a file that is none of its.
+    fn made(room: &Path) -> (PathBuf, PathBuf, Digest) {
+        let (folder, secret) = (room.join("artifact"), room.join("secret"));
+        fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder");
+        for name in ["oci-layout", "index.json"] {
+            fs::write(folder.join(name), "{}").expect("written");
+        }
+        let digest = Digest::of(&[b"layer"]);
+        fs::write(folder.join("blobs/sha256").join(digest.hex()), "layer").expect("written");
+        fs::write(&secret, "CANARY").expect("written");
+        (folder, secret, digest)
+    }
+
+    #[test]
+    fn an_image_is_copied_by_its_digests() {
+        let room = tempfile::tempdir().expect("a folder");
+        let (folder, _, digest) = made(room.path());
+        copied(&folder, &room.path().join("out")).expect("copied");
+        let blob = room.path().join("out/blobs/sha256").join(digest.hex());
+        assert_eq!(fs::read_to_string(blob).expect("a blob"), "layer");
+    }
+
+    #[test]
+    fn no_link_of_an_artifact_brings_a_file_of_this_machine_into_an_image() {
+        for name in ["oci-layout", "index.json", "blob"] {
+            let room = tempfile::tempdir().expect("a folder");
+            let (folder, secret, _) = made(room.path());
+            // Also under the name that its bytes would have.
+            let blob = format!("blobs/sha256/{}", Digest::of(&[b"CANARY"]).hex());
+            let link = folder.join(if name == "blob" { &blob } else { name });
+            let _ = fs::remove_file(&link);
+            symlink(&secret, &link).expect("a link");
+            let refused = copied(&folder, &room.path().join("out")).expect_err(name);
+            assert!(refused.to_string().ends_with("is no file"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_blob_that_is_not_what_names_it_is_refused() {
+        let room = tempfile::tempdir().expect("a folder");
+        let (folder, _, digest) = made(room.path());
+        fs::write(folder.join("blobs/sha256").join(digest.hex()), "another").expect("written");
+        let refused = copied(&folder, &room.path().join("out")).expect_err("another");
+        assert!(refused.to_string().ends_with("is not what names it"), "{refused}");
     }
 }
