@@ -5,6 +5,7 @@ mod causes;
 mod database;
 mod deploys;
 mod failover;
+mod hosts_seen;
 mod order;
 mod rebuild;
 mod versions;
