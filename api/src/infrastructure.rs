@@ -6,6 +6,7 @@ mod artifacts;
 mod caller;
 mod edge;
 mod events;
+mod fetching;
 mod log_stream;
 mod logs;
 mod refusal;
@@ -35,6 +36,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{identity::Tokens, load::Load, rate::Rates, readiness::Readiness};
 
 pub use edge::Seen;
+pub use fetching::Fetching;
 pub use streamed::Live;
 
 /// What these endpoints work with.
@@ -67,6 +69,8 @@ pub struct Infrastructure {
     pub load: Arc<Load>,
     /// What each edge said last, so that only news wakes the workers.
     pub seen: Seen,
+    /// For users who fetch bytes.
+    pub fetching: Fetching,
     /// For those who follow events.
     pub live: Live,
 }

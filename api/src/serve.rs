@@ -136,6 +136,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         rates: rates.clone(),
         load: load.clone(),
         seen: infrastructure::Seen::default(),
+        fetching: infrastructure::Fetching::default(),
         live: infrastructure::Live::new(platform.clone(), &settings),
     });
     let clock = config.clock.clone();

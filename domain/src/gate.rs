@@ -36,7 +36,7 @@ use crate::{
 };
 use std::fmt;
 
-pub use allocations::rests_on;
+pub use allocations::{is_stranded, rests_on, runs_on};
 pub use code::Code;
 
 /// All that the gates look at, folded from streams whose versions the append asserts.

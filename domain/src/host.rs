@@ -13,7 +13,7 @@ use crate::{
     scheduling::HOST_LOST,
     text::{Name, Reason, Slug},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -115,11 +115,19 @@ pub enum Command {
     Retire {
         /// Why.
         reason: Reason,
-        /// When its runner was heard last, if ever.
-        seen_at: Option<DateTime<Utc>>,
-        /// When this is asked.
-        at: DateTime<Utc>,
+        /// For how long its runner was not heard, and those of the others.
+        silence: Silence,
     },
+}
+
+/// For how long runners were not heard, by the one clock that notes when they are. The trap: taking the platform's own silence,
+/// in which nobody can be heard, for a host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Silence {
+    /// This host's; none if it was never heard.
+    pub own: Option<TimeDelta>,
+    /// That of whichever other host was heard last, of those that may come back; none if no other one ever was.
+    pub others: Option<TimeDelta>,
 }
 
 aggregate::commands!(Command {
@@ -246,7 +254,7 @@ impl Host {
             Command::Create(_) => Err(Rejection::Exists),
             Command::Retire { .. } if self.state == Some(State::Retired) => Ok(vec![]),
             _ if self.state == Some(State::Retired) => Err(Rejection::Retired),
-            Command::Retire { reason, seen_at, at } => retire(reason, seen_at, at),
+            Command::Retire { reason, silence } => retire(reason, silence),
             Command::Cordon { reason, by } => self.cordon(reason, by),
             Command::Uncordon { reason, by } => self.uncordon(reason, by),
             Command::SetCapacity { allocations } if allocations > MOST_CAPACITY => Err(Rejection::TooLarge),
@@ -303,11 +311,13 @@ impl Host {
     }
 }
 
-/// A host that is heard is drained; only one that was silent for as long as makes it lost is given up.
-fn retire(reason: Reason, seen_at: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
-    match seen_at.map(|seen| at - seen).filter(|silence| *silence < HOST_LOST) {
-        Some(silence) => Err(Rejection::Heard { seconds: silence.num_seconds() }),
-        None => Ok(vec![Event::Retired { reason }]),
+/// A host that is heard is drained; only one that was silent for as long as makes it lost is given up, and only while another
+/// one is heard, if there is one: else the silence may be the platform's. Of what was never heard nothing ever ran.
+fn retire(reason: Reason, silence: Silence) -> Result<Vec<Event>, Rejection> {
+    match (silence.own, silence.others) {
+        (Some(own), _) if own < HOST_LOST => Err(Rejection::Heard { seconds: own.num_seconds() }),
+        (Some(_), Some(others)) if others >= HOST_LOST => Err(Rejection::NobodyHeard { seconds: others.num_seconds() }),
+        (Some(_) | None, _) => Ok(vec![Event::Retired { reason }]),
     }
 }
 

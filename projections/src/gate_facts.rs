@@ -10,8 +10,9 @@ use rhone_domain::{
     artifact_facts::ArtifactFacts,
     deployment::Deployment,
     environment::Environment,
-    gate::{Facts, rests_on},
-    ids::{ArtifactId, DeploymentId, EnvironmentId, OperationId},
+    gate::{Facts, is_stranded, rests_on, runs_on},
+    host::Host,
+    ids::{ArtifactId, DeploymentId, EnvironmentId, HostId, OperationId},
     migrations::Migrations,
     numbers::Version,
     operation::Requested,
@@ -22,7 +23,7 @@ use rhone_domain::{
     variables::Variables,
 };
 use rhone_eventstore::{Loaded, Loads, Unit};
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
 
 /// The streams that gates look at.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub struct GateFacts {
     /// Every allocation of the deployment there, as the rows say that their appends write.
     pub allocations: Vec<Allocation>,
     loaded: Vec<Loaded<Allocation>>,
+    hosts: Vec<Loaded<Host>>,
 }
 
 /// Allocations of an environment with their versions.
@@ -110,7 +112,21 @@ impl GateFacts {
             services,
             allocations,
             loaded,
+            hosts: Vec::new(),
         })
+    }
+
+    /// For whoever changes the route: with the hosts of what lives, and without what is on one that never comes back. Its row says
+    /// `ready` until the scheduler has given it up.
+    pub async fn with_hosts<R: Loads>(mut self, from: &R) -> Result<Self, R::Error> {
+        let lives = |one: &&Allocation| one.state.is_some_and(|state| !state.is_final());
+        let living = self.allocations.iter().filter(lives).filter_map(|one| Some(one.planned.as_ref()?.host));
+        for host in living.collect::<BTreeSet<HostId>>() {
+            self.hosts.push(from.load::<Host>(host).await?);
+        }
+        self.loaded.retain(|one| !self.hosts.iter().any(|host| is_stranded(&one.state, &host.state)));
+        self.allocations = self.loaded.iter().map(|one| one.state.clone()).collect();
+        Ok(self)
     }
 
     /// What is asked, as these streams have it; none while there is no route or no deployment.
@@ -153,10 +169,14 @@ impl GateFacts {
         }
     }
 
-    /// The same for the append that changes the route: of the allocations it rests on, as many as are wanted.
+    /// The same for the append that changes the route: of the allocations it rests on, as many as are wanted, and their hosts,
+    /// which nobody has retired meanwhile.
     pub fn assert_ready(&self, requested: &Requested, unit: &mut Unit) {
         let ready = self.loaded.iter().filter(|one| rests_on(&one.state, requested, &self.owner.state));
-        ready.take(self.environment.state.replicas.0.into()).for_each(|one| unit.assert(one));
+        for one in ready.take(self.environment.state.replicas.0.into()) {
+            unit.assert(one);
+            self.hosts.iter().filter(|host| runs_on(&one.state, &host.state)).for_each(|host| unit.assert(host));
+        }
     }
 }
 

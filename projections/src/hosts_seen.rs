@@ -1,7 +1,7 @@
 //! When each host's runner was heard last: a plain table, not an event. Writer: the API's runner endpoint.
 
-use chrono::{DateTime, Utc};
-use rhone_domain::ids::HostId;
+use chrono::TimeDelta;
+use rhone_domain::{host::Silence, ids::HostId};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -17,10 +17,18 @@ pub async fn record(pool: &PgPool, host: HostId) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// When the runner of each of these was heard last; those of which nothing was ever heard are left out.
-pub async fn of(connection: &mut PgConnection, hosts: &[HostId]) -> Result<Vec<(HostId, DateTime<Utc>)>, sqlx::Error> {
+/// For how long the runner of each of these was not heard, and those of the others; those of which nothing was ever heard are left
+/// out. By the database's clock, which has noted when they were.
+pub async fn silences(connection: &mut PgConnection, hosts: &[HostId]) -> Result<Vec<(HostId, Silence)>, sqlx::Error> {
     let hosts: Vec<Uuid> = hosts.iter().map(|host| host.0).collect();
-    let seen: Vec<(Uuid, DateTime<Utc>)> =
-        sqlx::query_as("SELECT host, seen_at FROM status.hosts_seen($1)").bind(hosts).fetch_all(connection).await?;
-    Ok(seen.into_iter().map(|(host, at)| (HostId(host), at)).collect())
+    let found: Vec<(Uuid, i64, Option<i64>)> =
+        sqlx::query_as("SELECT host, silence_ms, others_silence_ms FROM status.hosts_seen($1)")
+            .bind(hosts)
+            .fetch_all(connection)
+            .await?;
+    let silence = |own, others: Option<i64>| Silence {
+        own: Some(TimeDelta::milliseconds(own)),
+        others: others.map(TimeDelta::milliseconds),
+    };
+    Ok(found.into_iter().map(|(host, own, others)| (HostId(host), silence(own, others))).collect())
 }

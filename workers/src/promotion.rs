@@ -89,7 +89,7 @@ async fn read(drive: &Drive<'_>, change: &RouteChange) -> Result<Read, AdvanceEr
         None => Vec::new(),
     };
     drop(connection);
-    let gates = GateFacts::load(&drive.door, environment, deployment, rows).await?;
+    let gates = GateFacts::load(&drive.door, environment, deployment, rows).await?.with_hosts(&drive.door).await?;
     Ok(Read { gates, hosts, edges, left })
 }
 

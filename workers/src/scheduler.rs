@@ -30,6 +30,7 @@ use rhone_projections::{
 };
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 const NAME: &str = "scheduler";
 const LEASE: Duration = Duration::from_secs(10);
@@ -77,37 +78,40 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn run(&self) -> Result<(), TurnError> {
-        self.give_up_what_is_lost().await?;
+        let mut renewed = Instant::now();
+        self.give_up_what_is_lost(&mut renewed).await?;
         let mut connection = self.config.pool.acquire().await?;
         let lanes = route_owners::lanes(&mut connection).await?;
         drop(connection);
-        let mut renewed = Instant::now();
         for (owner, version) in lanes {
-            if renewed.elapsed() >= LEASE / 3 {
-                if !self.leases.renew(NAME, &self.config.owner(), self.fence, LEASE).await? {
-                    return Ok(());
-                }
-                renewed = Instant::now();
+            if !self.holds(&mut renewed).await? {
+                return Ok(());
             }
-            match self.lane(&owner, version).await {
-                // Somebody else moved it meanwhile; the next turn looks again.
-                Err(TurnError::Append(AppendError::Conflict { .. })) | Ok(()) => {}
-                Err(error) => return Err(error),
-            }
+            settled(self.lane(&owner, version).await, owner.lane().map(|lane| lane.environment.0))?;
         }
         Ok(())
     }
 
+    /// Whether the lease is still held, which is renewed long before it runs out.
+    async fn holds(&self, renewed: &mut Instant) -> Result<bool, TurnError> {
+        if renewed.elapsed() < LEASE / 3 {
+            return Ok(true);
+        }
+        let held = self.leases.renew(NAME, &self.config.owner(), self.fence, LEASE).await?;
+        *renewed = Instant::now();
+        Ok(held)
+    }
+
     /// What was on a host that never comes back has failed. Whose traffic it was is not asked and not changed.
-    async fn give_up_what_is_lost(&self) -> Result<(), TurnError> {
+    async fn give_up_what_is_lost(&self, renewed: &mut Instant) -> Result<(), TurnError> {
         let mut connection = self.config.pool.acquire().await?;
         let lost = allocations::on_retired_hosts(&mut connection).await?;
         drop(connection);
         for id in lost {
-            match self.give_up(id).await {
-                Err(TurnError::Append(AppendError::Conflict { .. })) | Ok(()) => {}
-                Err(error) => return Err(error),
+            if !self.holds(renewed).await? {
+                return Ok(());
             }
+            settled(self.give_up(id).await, Some(id.0))?;
         }
         Ok(())
     }
@@ -275,7 +279,66 @@ fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
     now + seconds(drain.drain_seconds)
 }
 
+/// What became of one allocation or lane: its own trouble is told, and the next one's turn comes; what would meet every other one
+/// as well ends the turn.
+fn settled(done: Result<(), TurnError>, id: Option<Uuid>) -> Result<(), TurnError> {
+    match done {
+        // Somebody else moved it meanwhile; the next turn looks again.
+        Ok(()) | Err(TurnError::Append(AppendError::Conflict { .. })) => Ok(()),
+        Err(error) if meets_all(&error) => Err(error),
+        Err(error) => {
+            let id = id.map(tracing::field::display);
+            tracing::warn!(id, error = &error as &dyn std::error::Error, "the scheduler leaves this one as it is");
+            Ok(())
+        }
+    }
+}
+
+/// The database is away, or somebody else holds the lease.
+fn meets_all(error: &TurnError) -> bool {
+    matches!(
+        error,
+        TurnError::Rows(_)
+            | TurnError::Read(ReadError::Unavailable(_))
+            | TurnError::Append(AppendError::Unavailable(_) | AppendError::Unknown(_) | AppendError::StaleFence { .. })
+    )
+}
+
 fn as_read(owner: &RouteOwner, version: Version, environment: EnvironmentId) -> Loaded<RouteOwner> {
     let stream = StreamId::new(RouteOwner::CATEGORY, environment.0);
     Loaded { stream, version, state: owner.clone(), last_event: None }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Whose trouble ends a turn.
+    use super::*;
+
+    /// Which of these end the turn: a corrupt stream, a refused append, a lost race, no database, no log, another holder.
+    fn ended_by(settled: impl Fn(TurnError) -> Result<(), TurnError>) -> [bool; 6] {
+        let stream = StreamId::new(Allocation::CATEGORY, Uuid::nil());
+        let lost = AppendError::Conflict { stream, expected: Version(1), actual: Version(2) };
+        let refused = AppendError::Refused { code: "RH001".into(), message: "no".into(), detail: None };
+        [
+            TurnError::Read(ReadError::Corrupt { place: "here".into(), reason: "no event".into() }),
+            TurnError::Append(refused),
+            TurnError::Append(lost),
+            TurnError::Rows(sqlx::Error::PoolTimedOut),
+            TurnError::Read(ReadError::Unavailable(sqlx::Error::PoolTimedOut)),
+            TurnError::Append(AppendError::StaleFence { lease: NAME.into(), fence: Fence(1) }),
+        ]
+        .map(|error| settled(error).is_err())
+    }
+
+    #[test]
+    fn one_bad_allocation_stops_no_other_and_what_meets_all_ends_the_turn() {
+        let wanted = [false, false, false, true, true, true];
+        assert_eq!(ended_by(|error| settled(Err(error), None)), wanted);
+        // The sin: whatever is no lost race ends the turn, and one bad stream stops every lane of every tenant.
+        let sin = |error| match error {
+            TurnError::Append(AppendError::Conflict { .. }) => Ok(()),
+            error => Err(error),
+        };
+        assert_ne!(ended_by(sin), wanted, "it is caught above");
+    }
 }

@@ -6,18 +6,18 @@ use super::{
     change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
     context::{Ask as _, belongs_to, platform_only},
     id,
-    lists::SeenAt,
+    lists::SilenceOf,
     place::Host,
     route_owner::reason,
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate as _,
     authorization::Scope,
-    host::{self, Command},
+    host::{self, Command, Silence},
     host_drain::{self, HostDrain},
     ids::{CorrelationId, HostId, OperationId, PLATFORM},
     operation::{self, Requested, Work},
@@ -148,7 +148,7 @@ impl HostMutation {
     }
 
     /// Gives up a host that never comes back: what ran on it has failed, and its runner is refused. Not while it is heard, nor within
-    /// 30 seconds of that.
+    /// 30 seconds of that, nor while no other host is heard either, unless it is the only one.
     async fn host_retire(&self, ctx: &Context<'_>, input: HostReasonInput) -> async_graphql::Result<HostPayload> {
         let asked = Asked::Retire(reason(&input.reason)?);
         let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
@@ -222,9 +222,7 @@ impl Change for HostChange {
             Asked::Cordon(reason) => Command::Cordon { reason, by: None },
             Asked::Uncordon(reason) => Command::Uncordon { reason, by: None },
             Asked::SetCapacity(allocations) => Command::SetCapacity { allocations },
-            Asked::Retire(reason) => {
-                Command::Retire { reason, seen_at: seen_at(bench.ctx, self.host).await?, at: unit.now() }
-            }
+            Asked::Retire(reason) => Command::Retire { reason, silence: silence(bench.ctx, self.host).await? },
             Asked::UpgradeDone { by, os, runner, note } => {
                 seen(bench, by).await?;
                 Command::ConfirmUpgrade(host::Upgrade { by, os, runner, note, at: unit.now() })
@@ -235,16 +233,17 @@ impl Change for HostChange {
     }
 }
 
-/// When a host's runner was heard last.
-async fn seen_at(ctx: &Context<'_>, host: HostId) -> Result<Option<DateTime<Utc>>, Fault> {
-    ctx.loaders().lists.load_one(SeenAt(host)).await.map_err(Fault::internal)
+/// For how long a host's runner was not heard, and those of the others.
+async fn silence(ctx: &Context<'_>, host: HostId) -> Result<Silence, Fault> {
+    let found = ctx.loaders().lists.load_one(SilenceOf(host)).await.map_err(Fault::internal)?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Whether the caller may retire a host now.
 pub(crate) async fn retirable(ctx: &Context<'_>, id: HostId, host: &host::Host) -> Result<Affordance, Fault> {
     let caller = Caller::within(ctx, PLATFORM, Scope::default()).await?;
-    let (seen_at, at) = (seen_at(ctx, id).await?, ctx.platform().clock.now());
-    Ok(caller.may_run(host, Command::Retire { reason: some_reason(), seen_at, at }))
+    let silence = silence(ctx, id).await?;
+    Ok(caller.may_run(host, Command::Retire { reason: some_reason(), silence }))
 }
 
 /// An operation that the caller may not see is answered as if there were none; whether it drains this host, the host says.

@@ -2,11 +2,11 @@
 //! costs one statement, however many rows ask for it. Born with the request, like the loaders by id.
 
 use async_graphql::dataloader::Loader;
-use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::Allocation,
     authorization::Membership,
     edge_status::EdgeStatus,
+    host::Silence,
     ids::{HostId, RegionId, WorkspaceId},
     numbers::Version,
     operation::Operation,
@@ -98,9 +98,9 @@ pub(crate) struct SupportOf(pub(crate) WorkspaceId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LiveEdges(pub(crate) RegionId);
 
-/// When a host's runner was heard last.
+/// For how long a host's runner was not heard, and those of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SeenAt(pub(crate) HostId);
+pub(crate) struct SilenceOf(pub(crate) HostId);
 
 /// The newest chunk of a workspace's logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -321,15 +321,15 @@ impl Loader<OwnMembership> for Lists {
     }
 }
 
-impl Loader<SeenAt> for Lists {
-    type Value = DateTime<Utc>;
+impl Loader<SilenceOf> for Lists {
+    type Value = Silence;
     type Error = Arc<sqlx::Error>;
 
-    async fn load(&self, keys: &[SeenAt]) -> Result<HashMap<SeenAt, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[SilenceOf]) -> Result<HashMap<SilenceOf, Self::Value>, Self::Error> {
         let mut transaction = self.0.begin().await.map_err(Arc::new)?;
         let of: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let seen = hosts_seen::of(&mut transaction, &of).await.map_err(Arc::new)?;
-        Ok(seen.into_iter().map(|(host, at)| (SeenAt(host), at)).collect())
+        let found = hosts_seen::silences(&mut transaction, &of).await.map_err(Arc::new)?;
+        Ok(found.into_iter().map(|(host, silence)| (SilenceOf(host), silence)).collect())
     }
 }
 

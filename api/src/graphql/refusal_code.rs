@@ -50,6 +50,7 @@ pub(crate) enum RefusalCode {
     NeedsAcknowledgement,
     NeverOwned,
     NoHeadroom,
+    NoHostHeard,
     NoInvitation,
     NoMember,
     NoOwner,

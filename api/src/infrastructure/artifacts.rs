@@ -26,10 +26,12 @@ use rhone_projections::{
 };
 use rhone_providers::artifact_store::{StoreError, Stored};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Infrastructure,
     caller::{self, Origin, within},
+    fetching::paced,
     refusal::Refusal,
 };
 use crate::{graphql::context::authority_of, identity::Principal};
@@ -81,7 +83,8 @@ pub(super) async fn download(
     let principal = caller::budgeted(&infrastructure, &headers, origin, COST).await?;
     let digest = digest_in(&digest)?;
     within(may_download(&infrastructure, &principal, digest)).await?;
-    let mut response = bytes_of(&infrastructure, digest).await?;
+    let place = infrastructure.fetching.place()?;
+    let mut response = bytes_of(&infrastructure, digest, Some(place)).await?;
     let fixed = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     for (name, value) in fixed {
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
@@ -124,14 +127,18 @@ pub(super) async fn fetch(
     if !needed.await? {
         return Err(Refusal::not_found("no allocation of this host needs such an artifact"));
     }
-    bytes_of(&infrastructure, digest).await
+    bytes_of(&infrastructure, digest, None).await
 }
 
-/// From the store, as they come.
-async fn bytes_of(infrastructure: &Infrastructure, digest: Digest) -> Result<Response, Refusal> {
+/// From the store, as they come, to somebody who takes them; the answer holds the place until its end.
+async fn bytes_of(
+    infrastructure: &Infrastructure,
+    digest: Digest,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<Response, Refusal> {
     let size = infrastructure.artifacts.head(digest).await.map_err(|error| refused(&error))?;
     let bytes = infrastructure.artifacts.get(digest).await.map_err(|error| refused(&error))?;
-    let mut response = Body::from_stream(bytes).into_response();
+    let mut response = Body::from_stream(paced(bytes, place)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-tar"));
     if let Some(size) = size {

@@ -7,6 +7,7 @@
 use super::{Code, Facts, Judged, Refusal, gate};
 use crate::{
     allocation::{Allocation, State},
+    host::{self, Host},
     operation::{Requested, Verdict},
     route_owner::RouteOwner,
 };
@@ -47,6 +48,17 @@ pub(crate) fn meant<'a>(facts: &Facts<'a>) -> Vec<&'a Allocation> {
 pub fn rests_on(one: &Allocation, requested: &Requested, owner: &RouteOwner) -> bool {
     let wanted = requested.work.route_change().map(|change| change.artifact);
     is_meant(one, requested, owner) && one.state == Some(State::Ready) && one.verified == wanted
+}
+
+/// Whether it is on this host although that never comes back: its row says `ready` until it is given up, and nothing may rest on it.
+pub fn is_stranded(one: &Allocation, host: &Host) -> bool {
+    runs_on(one, host) && host.state == Some(host::State::Retired)
+}
+
+/// Whether it lives on this host.
+pub fn runs_on(one: &Allocation, host: &Host) -> bool {
+    let there = one.planned.as_ref().map(|planned| planned.host) == host.created.as_ref().map(|created| created.id);
+    there && one.state.is_some_and(|state| !state.is_final())
 }
 
 /// Whether it runs exactly what shall own the traffic, where it shall be served, and not only to prove a region.

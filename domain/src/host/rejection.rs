@@ -49,6 +49,15 @@ pub enum Rejection {
         /// How long ago.
         seconds: i64,
     },
+    /// Where nobody is heard, the silence may be the platform's own.
+    #[error(
+        "no other host was heard for {seconds} seconds either: the silence may be the platform's own; a host is retired while \
+         another one is heard"
+    )]
+    NobodyHeard {
+        /// For how long.
+        seconds: i64,
+    },
     /// Nobody has such a machine.
     #[error("a host holds at most {MOST_CAPACITY} allocations")]
     TooLarge,
@@ -67,6 +76,7 @@ impl aggregate::Rejection for Rejection {
             Self::Full { .. } => "HOST_FULL",
             Self::Retired => "HOST_RETIRED",
             Self::Heard { .. } => "HOST_HEARD",
+            Self::NobodyHeard { .. } => "NO_HOST_HEARD",
             Self::TooLarge => "INVALID",
         }
     }
@@ -74,16 +84,36 @@ impl aggregate::Rejection for Rejection {
     fn field(&self) -> Option<&'static str> {
         match self {
             Self::TooLarge => Some("capacity"),
-            Self::NotFound | Self::NotCordoned | Self::HeldByDrain { .. } | Self::Retired | Self::Heard { .. } => {
-                Some("hostId")
-            }
+            Self::NotFound
+            | Self::NotCordoned
+            | Self::HeldByDrain { .. }
+            | Self::Retired
+            | Self::Heard { .. }
+            | Self::NobodyHeard { .. } => Some("hostId"),
             Self::NotDraining => Some("operationId"),
             Self::Exists | Self::HeldByHand | Self::TakesNone { .. } | Self::Full { .. } => None,
         }
     }
 
     fn expected_and_actual(&self) -> Option<(String, String)> {
-        let Self::Heard { seconds } = self else { return None };
-        Some((format!("silent for {} seconds", HOST_LOST.num_seconds()), format!("heard {seconds} seconds ago")))
+        let lost = HOST_LOST.num_seconds();
+        match self {
+            Self::Heard { seconds } => {
+                Some((format!("silent for {lost} seconds"), format!("heard {seconds} seconds ago")))
+            }
+            Self::NobodyHeard { seconds } => {
+                Some((format!("another host heard within {lost} seconds"), format!("heard {seconds} seconds ago")))
+            }
+            Self::Exists
+            | Self::NotFound
+            | Self::NotCordoned
+            | Self::NotDraining
+            | Self::HeldByDrain { .. }
+            | Self::HeldByHand
+            | Self::TakesNone { .. }
+            | Self::Full { .. }
+            | Self::Retired
+            | Self::TooLarge => None,
+        }
     }
 }

@@ -121,9 +121,10 @@ fn a_capacity_is_set_within_reason() {
     given::<Host>([registered()]).when(set(MOST_CAPACITY + 1)).then_rejected(&Rejection::TooLarge);
 }
 
-/// Whether its runner was heard lately enough.
-fn retire(seen_at: Option<i64>) -> Command {
-    Command::Retire { reason: because("its board burnt"), seen_at: seen_at.map(at), at: at(100) }
+/// After its own runner, and whichever of the others was heard last, were silent for so many seconds.
+fn retire(own: Option<i64>, others: Option<i64>) -> Command {
+    let [own, others] = [own, others].map(|seconds| seconds.map(TimeDelta::seconds));
+    Command::Retire { reason: because("its board burnt"), silence: Silence { own, others } }
 }
 
 fn retired() -> Event {
@@ -134,14 +135,14 @@ fn retired() -> Event {
 fn a_host_is_retired_from_wherever_it_stands_once_it_is_silent_and_never_comes_back() {
     let draining = vec![registered(), cordoned(Some(FIRST)), Event::DrainBegun { by: FIRST }];
     for before in [vec![registered()], vec![registered(), cordoned(None)], draining] {
-        for (seen_at, seconds) in [(71, Some(29)), (100, Some(0)), (70, None), (1, None)] {
-            let outcome = fold::<Host>(&before).decide(retire(Some(seen_at)));
+        for (silence, seconds) in [(29, Some(29)), (0, Some(0)), (30, None), (99, None)] {
+            let outcome = fold::<Host>(&before).decide(retire(Some(silence), Some(1)));
             let wanted = seconds.map_or(Ok(vec![retired()]), |seconds| Err(Rejection::Heard { seconds }));
-            assert_eq!(outcome, wanted, "heard at {seen_at}, after {before:?}");
+            assert_eq!(outcome, wanted, "silent for {silence} seconds, after {before:?}");
         }
-        given::<Host>(before.clone()).when(retire(None)).then([retired()]);
+        given::<Host>(before.clone()).when(retire(None, None)).then([retired()]);
         let gone = [before.as_slice(), &[retired()]].concat();
-        given::<Host>(gone.clone()).when(retire(Some(100))).then([]);
+        given::<Host>(gone.clone()).when(retire(Some(0), Some(0))).then([]);
         let begin = Command::BeginDrain { by: FIRST };
         let room = Command::SetCapacity { allocations: 1 };
         for command in [cordon(None), uncordon(None), uncordon(Some(FIRST)), begin, room] {
@@ -149,10 +150,37 @@ fn a_host_is_retired_from_wherever_it_stands_once_it_is_silent_and_never_comes_b
         }
         assert_eq!(fold::<Host>(&gone).held_by, None, "no drain holds what is gone");
     }
-    given::<Host>([]).when(retire(None)).then_rejected(&Rejection::NotFound);
+    given::<Host>([]).when(retire(None, None)).then_rejected(&Rejection::NotFound);
     // The sin: whoever believes the operator without looking at when it was heard.
-    let sin = fold::<Host>(&[registered()]).decide(retire(None));
-    assert_ne!(sin, fold::<Host>(&[registered()]).decide(retire(Some(99))), "it is caught above");
+    let sin = fold::<Host>(&[registered()]).decide(retire(None, None));
+    assert_ne!(sin, fold::<Host>(&[registered()]).decide(retire(Some(1), Some(1))), "it is caught above");
+}
+
+/// After an outage of the platform every host was silent, and each of them is well.
+fn said_where_others_are_silent(decide: impl Fn(Command) -> Result<Vec<Event>, Rejection>) -> Vec<Option<i64>> {
+    let cases = [(60, Some(60)), (60, Some(30)), (60, Some(29)), (60, None)];
+    let refused = |(own, others)| match decide(retire(Some(own), others)) {
+        Err(Rejection::NobodyHeard { seconds }) => Some(seconds),
+        _ => None,
+    };
+    cases.into_iter().map(refused).collect()
+}
+
+#[test]
+fn where_no_host_is_heard_the_silence_may_be_the_platforms_and_none_is_retired_but_the_only_one() {
+    let host = fold::<Host>(&[registered()]);
+    let wanted = [Some(60), Some(30), None, None];
+    assert_eq!(said_where_others_are_silent(|command| host.decide(command)), wanted);
+    // What was never heard runs nothing, whoever else is silent.
+    given::<Host>([registered()]).when(retire(None, Some(60))).then([retired()]);
+    // The sin: whoever looks at this host's silence alone.
+    let sin = |command| match command {
+        Command::Retire { reason, silence } => {
+            host.decide(Command::Retire { reason, silence: Silence { others: None, ..silence } })
+        }
+        other => host.decide(other),
+    };
+    assert_ne!(said_where_others_are_silent(sin), wanted, "it is caught above");
 }
 
 /// Whoever places asks this; `sin` is the scheduler that looks at room alone.

@@ -175,6 +175,13 @@ impl Memory {
         let lifted = self.decided(host::Command::Uncordon { reason: why("needed"), by: None }).unwrap_or_default();
         self.host.extend(lifted);
     }
+
+    /// Somebody says that the host never comes back.
+    fn retire(&mut self) {
+        let command = host::Command::Retire { reason: why("its board burnt"), silence: host::Silence::default() };
+        let retired = self.decided(command).expect("nobody hears it");
+        self.host.extend(retired);
+    }
 }
 
 impl Play for Memory {
@@ -362,6 +369,41 @@ fn a_host_that_somebody_takes_back_ends_its_drain() {
         let message = failure.message;
         assert!(message.ends_with("; the drain ends here"), "nothing is said of a cordon that is gone: {message}");
     }
+}
+
+#[test]
+fn a_host_that_is_retired_ends_its_drain_at_whatever_stage() {
+    let found = meddled_at_each_step(&emptying(Trouble::Nothing), Memory::retire);
+    assert!(found.len() > WAY.len(), "at every stage: {}", found.len());
+    for (stage, run) in found {
+        let failure = run.end.failure.as_ref().expect("it failed");
+        assert_eq!((run.end.after, failure.code.as_str()), (stage, "HOST_RETIRED"));
+        assert!(failure.message.ends_with("; the drain ends here"), "of no cordon: {}", failure.message);
+        assert_eq!(run.world.host().state, Some(host::State::Retired), "{stage}");
+    }
+    // The sin: whoever does not ask waits at a machine that is scrap for as long as the drain may take.
+    let mut scrap = emptying(Trouble::Nothing).host();
+    scrap.state = Some(host::State::Retired);
+    assert!(ends_at(&scrap, next));
+    assert!(!ends_at(&scrap, |world| super::at(world, &requested(), Stage::Upgrading)), "it is caught above");
+}
+
+/// Whether this process manager ends a drain that waits for an operator on such a host.
+fn ends_at(host: &Host, next: impl Fn(&World<'_>) -> Step) -> bool {
+    let operation = Operation { stage: Some(Stage::Upgrading), requested: Some(requested()), ..Operation::default() };
+    let world = World {
+        now: at(1),
+        drain: HostDrain { host: HOST_1 },
+        operation: &operation,
+        host,
+        heard_at: None,
+        hosts: &[],
+        allocations: &[],
+        replacements: &[],
+        sessions: &[],
+        new_allocation: id(3),
+    };
+    matches!(next(&world), Step::Fail(_))
 }
 
 /// Whether this process manager stops something whose replacement does not answer.

@@ -31,7 +31,7 @@ impl Database {
         migrate(&database.0).await.expect("the migrations");
         // Roles belong to the cluster, and two tests at once would change the same row.
         sqlx::raw_sql("SELECT pg_advisory_lock(8)").execute(&mut admin).await.expect("the lock of roles");
-        for role in ["rhone_worker", "rhone_projector"] {
+        for role in ["rhone_api", "rhone_worker", "rhone_projector"] {
             set_role_password(&mut admin, role, PASSWORD).await.expect("a role with a password");
         }
         admin.close().await.expect("closes");

@@ -5,6 +5,8 @@ mod causes;
 mod database;
 mod deploys;
 mod failover;
+mod gate_facts;
+mod hosts_seen;
 mod order;
 mod rebuild;
 mod versions;

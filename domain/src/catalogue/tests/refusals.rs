@@ -159,6 +159,7 @@ fn of_hosts() -> Vec<Row> {
         R::TakesNone { .. } => R::TakesNone { state: host::State::Draining },
         R::Retired => R::Retired,
         R::Heard { .. } => R::Heard { seconds: 4 },
+        R::NobodyHeard { .. } => R::NobodyHeard { seconds: 60 },
         R::Full { .. } => R::Full { capacity: 8 },
         R::TooLarge => R::TooLarge,
     });

@@ -10,8 +10,8 @@ use crate::{
     operation::Kind,
     route_owner,
     story::{
-        BLUE, BLUE_BYTES, GREEN, GREEN_BYTES, PRODUCTION, THIRD, allocated, allocation, crashed, gate_facts, opened,
-        planned, promotable, ready, requested,
+        BLUE, BLUE_BYTES, CELL_1, GREEN, GREEN_BYTES, HOST_1, HOST_2, LYON, PRODUCTION, THIRD, allocated, allocation,
+        crashed, gate_facts, opened, planned, promotable, ready, requested, slug,
     },
 };
 use Verdict::{Awaited, Pass};
@@ -143,4 +143,28 @@ fn the_gate_says_what_follows_and_whose_word_it_is() {
     let warm = judged(judge, 1, &[runs(1), runs(2)]).gate;
     assert_eq!(warm.reason, "1 of 1 ready with exactly these bytes; nothing is started");
     assert_eq!(warm.evidence, format!("{GREEN_BYTES} observed by {}", allocation(1)));
+}
+
+/// On which of these hosts what is ready there counts for nothing: an active, a cordoned, a retired and another one that was retired.
+fn stranded(rule: impl Fn(&Allocation, &Host) -> bool) -> [bool; 4] {
+    use host::State::{Active, Cordoned, Retired};
+    let host = |id, state| {
+        let created = host::Created { id, region: LYON, cell: CELL_1, slug: slug("host-1") };
+        Host { created: Some(created), state: Some(state), ..Host::default() }
+    };
+    [host(HOST_1, Active), host(HOST_1, Cordoned), host(HOST_1, Retired), host(HOST_2, Retired)]
+        .map(|host| rule(&runs(1), &host))
+}
+
+#[test]
+fn nothing_rests_on_a_host_that_never_comes_back() {
+    let wanted = [false, false, true, false];
+    assert_eq!(stranded(is_stranded), wanted);
+    let failed = allocated(order(7), &[ready(GREEN), crashed()]);
+    let retired = |_: &Allocation, host: &Host| is_stranded(&failed, host);
+    assert_eq!(stranded(retired), [false; 4], "what has ended keeps its word");
+    // The sins: whoever believes the row, and whoever takes a cordon for an end.
+    assert_ne!(stranded(|_, _| false), wanted, "it is caught above");
+    let cordoned = |one: &Allocation, host: &Host| runs_on(one, host) && host.state != Some(host::State::Active);
+    assert_ne!(stranded(cordoned), wanted, "it is caught above");
 }

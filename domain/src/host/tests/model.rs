@@ -24,7 +24,8 @@ enum Act {
     Hold(u32),
     Drain(OperationId),
     Confirm(OperationId),
-    Retire(Option<i64>),
+    /// After its own silence, and that of the others, in seconds.
+    Retire(Option<i64>, Option<i64>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,10 +47,11 @@ impl Life {
         match *act {
             Act::Create(which) if which == self.which => return AlreadySo,
             Act::Create(_) => return Refused("ALREADY_EXISTS"),
-            Act::Retire(_) if self.state == State::Retired => return AlreadySo,
+            Act::Retire(..) if self.state == State::Retired => return AlreadySo,
             _ if self.state == State::Retired => return Refused("HOST_RETIRED"),
-            Act::Retire(Some(71..)) => return Refused("HOST_HEARD"),
-            Act::Retire(_) => (self.state, self.holder) = (State::Retired, None),
+            Act::Retire(Some(..30), _) => return Refused("HOST_HEARD"),
+            Act::Retire(Some(_), Some(30..)) => return Refused("NO_HOST_HEARD"),
+            Act::Retire(..) => (self.state, self.holder) = (State::Retired, None),
             Act::Cordon(by) | Act::Uncordon(by) if another(by) => return Refused("HELD_BY_DRAIN"),
             Act::Cordon(_) if closed => return AlreadySo,
             Act::Cordon(by) => (self.state, self.holder) = (State::Cordoned, by),
@@ -81,6 +83,7 @@ impl Model for Naive {
     fn act() -> BoxedStrategy<Act> {
         let drain = || prop::sample::select(vec![FIRST, SECOND]);
         let anybody = || prop::option::of(drain());
+        let silence = || prop::sample::select(vec![None, Some(0), Some(29), Some(30)]);
         prop_oneof![
             3 => (1..=2_u128).prop_map(Act::Create),
             3 => anybody().prop_map(Act::Cordon),
@@ -88,7 +91,7 @@ impl Model for Naive {
             1 => prop::sample::select(vec![1, USUAL_CAPACITY, MOST_CAPACITY, MOST_CAPACITY + 1]).prop_map(Act::Hold),
             3 => drain().prop_map(Act::Drain),
             3 => drain().prop_map(Act::Confirm),
-            1 => prop::sample::select(vec![None, Some(70), Some(71), Some(100)]).prop_map(Act::Retire),
+            1 => (silence(), silence()).prop_map(|(own, others)| Act::Retire(own, others)),
         ]
         .boxed()
     }
@@ -112,7 +115,7 @@ impl Model for Naive {
             Act::Hold(allocations) => Command::SetCapacity { allocations },
             Act::Drain(by) => Command::BeginDrain { by },
             Act::Confirm(by) => Command::ConfirmUpgrade(upgrade(by)),
-            Act::Retire(seen_at) => retire(seen_at),
+            Act::Retire(own, others) => retire(own, others),
         }
     }
 
@@ -169,6 +172,7 @@ fn random_commands_find_the_host_as_the_model_says_and_every_sin_is_caught() {
         ("ForgetsWhoHoldsIt", Ways::deciding(|noun, command| blind(noun, command, |n| n.held_by = None))),
         ("ConfirmsForAnybody", Ways::deciding(confirms_for_anybody)),
         ("KeepsItsHolder", Ways::applying(keeps_its_holder)),
+        ("RetiresWhereNobodyIsHeard", Ways::deciding(retires_where_nobody_is_heard)),
         ("RetiresWhatIsHeard", Ways::deciding(retires_what_is_heard)),
         ("ComesBack", Ways::deciding(comes_back)),
     ]);
@@ -177,6 +181,13 @@ fn random_commands_find_the_host_as_the_model_says_and_every_sin_is_caught() {
 fn retires_what_is_heard(noun: &Host, command: Command) -> Result<Vec<Event>, Rejection> {
     match noun.decide(command) {
         Err(Rejection::Heard { .. }) => Ok(vec![retired()]),
+        decided => decided,
+    }
+}
+
+fn retires_where_nobody_is_heard(noun: &Host, command: Command) -> Result<Vec<Event>, Rejection> {
+    match noun.decide(command) {
+        Err(Rejection::NobodyHeard { .. }) => Ok(vec![retired()]),
         decided => decided,
     }
 }

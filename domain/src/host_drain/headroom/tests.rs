@@ -167,6 +167,34 @@ fn more_than_half_of_the_hosts_are_a_quorum_and_half_are_none() {
     }
 }
 
+/// The hosts of a cell, of which some are retired: is what is left a quorum for this way of deciding?
+fn quorum_beside_the_retired(sees: impl Fn(&[Standing]) -> bool) -> [bool; 3] {
+    use host::State::{Active, Retired};
+    // One is left of three; one of two that are left is silent; what is retired is heard once more, and counts for nothing.
+    [
+        [host(HOST_1, Active, 4, 0, true), host(HOST_2, Retired, 4, 0, false), host(HOST_3, Retired, 4, 0, false)],
+        [host(HOST_1, Active, 4, 0, true), host(HOST_2, Active, 4, 0, false), host(HOST_3, Retired, 4, 0, false)],
+        [host(HOST_1, Active, 4, 0, true), host(HOST_2, Active, 4, 0, false), host(HOST_3, Retired, 4, 0, true)],
+    ]
+    .map(|hosts| sees(&hosts))
+}
+
+#[test]
+fn a_retired_host_counts_in_no_quorum() {
+    let sees = |hosts: &[Standing]| {
+        let facts = Facts { host: HOST_1, hosts, allocations: &[], sessions: &[], seconds_left: 60 };
+        quorum(&facts).is_none()
+    };
+    let wanted = [true, false, false];
+    assert_eq!(quorum_beside_the_retired(sees), wanted);
+    // The sins: a machine that is scrap keeps a cell from its quorum for ever, or a straggler of one makes it up.
+    let as_active = |hosts: &[Standing]| {
+        let all: Vec<_> = hosts.iter().map(|one| Standing { state: host::State::Active, ..*one }).collect();
+        sees(&all)
+    };
+    assert_eq!(quorum_beside_the_retired(as_active), [false, false, true], "both are caught above");
+}
+
 #[test]
 fn sessions_may_take_all_of_the_time_that_is_left_and_only_those_on_this_host_count() {
     let pinned = |on, seconds_left| {
