@@ -35,7 +35,9 @@ async fn what_is_offered_is_accepted_and_what_is_refused_is_refused_with_the_sam
     let owner = Owner::new(platform).await;
     let green = owner.tenant.deploy(Version::Green).await;
     let waiting = waiting(&owner).await;
-    let told = told(&owner, &green.id, &waiting);
+    let query = "query($id: ID!) { environment(id: $id) { routeOwner { epoch } } }";
+    let route = owner.tenant.client.data(query, json!({ "id": owner.tenant.preview.id })).await;
+    let told = told(&owner, &green.id, &waiting, &route["environment"]["routeOwner"]["epoch"]);
     let callers = callers(platform, &owner, &table(&owner.tenant.client).await).await;
     let (mut cells, mut yes, mut wrong) = (0, 0, Vec::new());
     let preview = json!({ "environmentId": owner.tenant.preview.id, "reason": "a sale" });
@@ -147,7 +149,7 @@ async fn waiting(owner: &Owner) -> String {
     operation
 }
 
-fn told(owner: &Owner, green: &str, waiting: &str) -> Vec<Told> {
+fn told(owner: &Owner, green: &str, waiting: &str, epoch: &Value) -> Vec<Told> {
     let (preview, production) = (owner.tenant.preview.id.as_str(), owner.tenant.production.id.as_str());
     let blue = owner.id("deploymentId").expect("there is one");
     let (region, cell) = (text(&owner.good_value("regionId")), text(&owner.good_value("cellId")));
@@ -204,7 +206,7 @@ fn told(owner: &Owner, green: &str, waiting: &str) -> Vec<Told> {
     let digest = owner.good_value("artifactDigest");
     let never = json!({ "digest": digest, "reason": "because of a test" });
     let host = json!({ "host": "offered.example.com" });
-    let exactly = json!({ "deploymentId": blue, "artifactDigest": digest, "expectedRouteEpoch": 1 });
+    let exactly = json!({ "deploymentId": blue, "artifactDigest": digest, "expectedRouteEpoch": epoch });
     let app = owner.tenant.app.as_str();
     let source = json!({ "appId": app, "repository": "https://git.example.com/acme/shop" });
     for (field, mutation, input) in
