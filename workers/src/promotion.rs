@@ -34,7 +34,8 @@ struct Read {
 
 /// Does the next step of a promotion, rollback or failover.
 pub(crate) async fn advance(mut drive: Drive<'_>, change: &RouteChange) -> Result<Outcome, AdvanceError> {
-    let mut read = read(&drive, change).await?;
+    // In a box, for its size: it holds what the gates look at twice over.
+    let mut read = Box::pin(read(&drive, change)).await?;
     let step = next(&drive, &read);
     let mut unit = drive.unit();
     match step.clone() {

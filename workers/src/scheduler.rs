@@ -29,8 +29,10 @@ use rhone_projections::{
     edges,
 };
 use sqlx::PgConnection;
-use std::time::{Duration, Instant};
-use uuid::Uuid;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 const NAME: &str = "scheduler";
 const LEASE: Duration = Duration::from_secs(10);
@@ -87,7 +89,7 @@ impl Turn<'_> {
             if !self.holds(&mut renewed).await? {
                 return Ok(());
             }
-            settled(self.lane(&owner, version).await, owner.lane().map(|lane| lane.environment.0))?;
+            settled(self.lane(&owner, version).await, owner.lane().map(|lane| lane.environment))?;
         }
         Ok(())
     }
@@ -111,7 +113,7 @@ impl Turn<'_> {
             if !self.holds(renewed).await? {
                 return Ok(());
             }
-            settled(self.give_up(id).await, Some(id.0))?;
+            settled(self.give_up(id).await, Some(id))?;
         }
         Ok(())
     }
@@ -281,7 +283,7 @@ fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
 
 /// What became of one allocation or lane: its own trouble is told, and the next one's turn comes; what would meet every other one
 /// as well ends the turn.
-fn settled(done: Result<(), TurnError>, id: Option<Uuid>) -> Result<(), TurnError> {
+fn settled(done: Result<(), TurnError>, id: Option<impl fmt::Display>) -> Result<(), TurnError> {
     match done {
         // Somebody else moved it meanwhile; the next turn looks again.
         Ok(()) | Err(TurnError::Append(AppendError::Conflict { .. })) => Ok(()),
@@ -313,6 +315,7 @@ fn as_read(owner: &RouteOwner, version: Version, environment: EnvironmentId) -> 
 mod tests {
     //! Whose trouble ends a turn.
     use super::*;
+    use uuid::Uuid;
 
     /// Which of these end the turn: a corrupt stream, a refused append, a lost race, no database, no log, another holder.
     fn ended_by(settled: impl Fn(TurnError) -> Result<(), TurnError>) -> [bool; 6] {
@@ -333,11 +336,11 @@ mod tests {
     #[test]
     fn one_bad_allocation_stops_no_other_and_what_meets_all_ends_the_turn() {
         let wanted = [false, false, false, true, true, true];
-        assert_eq!(ended_by(|error| settled(Err(error), None)), wanted);
+        assert_eq!(ended_by(|error| settled(Err(error), None::<AllocationId>)), wanted);
         // The sin: whatever is no lost race ends the turn, and one bad stream stops every lane of every tenant.
         let sin = |error| match error {
             TurnError::Append(AppendError::Conflict { .. }) => Ok(()),
-            error => Err(error),
+            error @ (TurnError::Rows(_) | TurnError::Read(_) | TurnError::Append(_)) => Err(error),
         };
         assert_ne!(ended_by(sin), wanted, "it is caught above");
     }

@@ -174,11 +174,11 @@ fn where_no_host_is_heard_the_silence_may_be_the_platforms_and_none_is_retired_b
     // What was never heard runs nothing, whoever else is silent.
     given::<Host>([registered()]).when(retire(None, Some(60))).then([retired()]);
     // The sin: whoever looks at this host's silence alone.
-    let sin = |command| match command {
-        Command::Retire { reason, silence } => {
-            host.decide(Command::Retire { reason, silence: Silence { others: None, ..silence } })
+    let sin = |mut command| {
+        if let Command::Retire { silence, .. } = &mut command {
+            silence.others = None;
         }
-        other => host.decide(other),
+        host.decide(command)
     };
     assert_ne!(said_where_others_are_silent(sin), wanted, "it is caught above");
 }
