@@ -54,9 +54,10 @@ fn strange(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields.iter_mut() {
-                match inner {
-                    Value::Object(named) if MAPS.contains(&name.as_str()) => named.values_mut().for_each(strange),
-                    inner => strange(inner),
+                let is_map = MAPS.contains(&name.as_str());
+                match inner.as_object_mut().filter(|_| is_map) {
+                    Some(named) => named.values_mut().for_each(strange),
+                    None => strange(inner),
                 }
             }
             fields.insert("fromALaterVango".to_owned(), serde_json::json!({ "since": [1, "2"] }));
