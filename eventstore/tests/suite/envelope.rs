@@ -2,7 +2,7 @@
 //! verified without any database.
 
 use crate::{
-    database::{API, Database, WORKER},
+    database::{Database, WORKER},
     restore::{dump, restore},
     story::{ACME, Command, Tally, TallyEvent, clock, context, event},
 };
@@ -26,7 +26,7 @@ const AWKWARD: &[&str] = &[
 async fn what_is_awkward_survives_dump_restore_upcast_and_erasure_and_still_verifies() {
     let database = Database::new().await;
     let log = database.log().await;
-    let subjects = Subjects::new(database.role(API, 2).await, Kek::new("kek", [1; 32]));
+    let subjects = Subjects::new(database.role(WORKER, 2).await, Kek::new("kek", [1; 32]));
     let alice = clock().new_id::<SubjectId>();
     let sealed = subjects.seal(ACME, alice, "tally.contact", EMAIL).await.expect("seals");
     for refused in [r#"{"by":1.0}"#, r#"{"by":1,"by":2}"#, "{\"unit\":\"\\u0000\"}", r#"{"by":1e2}"#, r#"{"by":-0}"#] {

@@ -146,6 +146,9 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
             "SELECT name FROM log.leases",
             "SELECT error FROM log.checkpoints",
             "SELECT failed_event FROM log.checkpoints",
+            "SELECT log.subject_key(gen_random_uuid())",
+            "SELECT log.create_subject_key(gen_random_uuid(), gen_random_uuid(), 'k', decode('00', 'hex'))",
+            "SELECT log.destroy_subject_key(gen_random_uuid())",
         ],
     ),
     (
