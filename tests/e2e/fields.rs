@@ -78,6 +78,22 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
             (Tenants, "environment(id: \"environmentId\") { promotion(deploymentId: \"deploymentId\") { impact $ } }")
         }
         "EnvironmentAffordances" => (Tenants, "environment(id: \"environmentId\") { affordances $ }"),
+        "AllocationAffordances" => {
+            (Tenants, "environment(id: \"environmentId\") { allocations(ended: true) { affordances $ } }")
+        }
+        "BindingAffordances" => (Tenants, "environment(id: \"environmentId\") { providerBindings { affordances $ } }"),
+        "ProjectAffordances" => (Tenants, "project(id: \"projectId\") { affordances $ }"),
+        "WorkspaceAffordances" => (Tenants, "workspace(id: \"workspaceId\") { affordances $ }"),
+        "MemberAffordances" => {
+            (Tenants, "workspace(id: \"workspaceId\") { members(first: 5) { nodes { affordances $ } } }")
+        }
+        "InvitationAffordances" => {
+            (Tenants, "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }")
+        }
+        "SupportAccessAffordances" => (Tenants, "workspace(id: \"workspaceId\") { support { affordances $ } }"),
+        "HostAffordances" => {
+            (Platforms, "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }")
+        }
         "Affordance" => (Tenants, "environment(id: \"environmentId\") { affordances { freeze $ } }"),
         "FailoverPlan" => (Tenants, "environment(id: \"environmentId\") { failover(regionId: \"regionId\") $ }"),
         "RegionReadiness" => (
@@ -101,6 +117,12 @@ pub(crate) fn way(object: &str) -> Option<(Whose, &'static str)> {
         "CausationNode" => (Tenants, "causationTree(operationId: \"operationId\") { nodes $ }"),
         "Replay" => (Tenants, "replay(stream: \"environmentId\") $"),
         "ReplayStep" => (Tenants, "replay(stream: \"environmentId\") { steps(first: 1) { nodes $ } }"),
+        "AppReplay" => (Tenants, "app(id: \"appId\") { replay $ }"),
+        "AppStep" => (Tenants, "app(id: \"appId\") { replay { steps(first: 1) { nodes $ } } }"),
+        "StreamDifference" => (
+            Tenants,
+            "app(id: \"appId\") { replay { differences(from: { time: \"2001-01-01T00:00:00Z\" }, first: 1) { nodes $ } } }",
+        ),
         "StateChange" => (Tenants, "replay(stream: \"environmentId\") { steps(first: 1) { nodes { changes $ } } }"),
         "SupportBundle" => (Tenants, "supportBundle(correlation: \"correlation\") $"),
         "Why" => (Tenants, "environment(id: \"environmentId\") { why(field: REPLICAS) $ }"),
@@ -175,7 +197,7 @@ pub(crate) fn question(schema: &Schema, way: &str, field: &Output) -> String {
             ("Int!", "replicas") => "replicas: 1".to_owned(),
             ("DateTime!", "from") => "from: \"2026-01-01T00:00:00Z\"".to_owned(),
             ("DateTime!", "to") => "to: \"2100-01-01T00:00:00Z\"".to_owned(),
-            ("MomentInput!", name) => format!("{name}: {{ version: 1 }}"),
+            ("MomentInput!", name) => format!("{name}: {{ time: \"2100-01-01T00:00:00Z\" }}"),
             ("EnvironmentField!", name) => format!("{name}: REPLICAS"),
             ("String!", "path") => "path: \"/created\"".to_owned(),
             (kind, name) => panic!("the argument `{name}: {kind}` of `{}` has no value in {}", field.name, file!()),

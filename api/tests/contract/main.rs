@@ -25,6 +25,13 @@ const MEANT: &[&str] = &[
     "TokenPayload.expiresAt: the field is gone",
     "TokenRevokePayload.revoked: the field is gone",
     "TokenRotatePayload: the type is gone",
+    // An app is replayed at a moment, and with more than its streams.
+    "App.replay: was ReplayConnection!, is AppReplay!",
+    "App.replay(at): was DateTime, is MomentInput",
+    "App.replay(first): is no longer taken",
+    "App.replay(after): is no longer taken",
+    "App.replay(last): is no longer taken",
+    "App.replay(before): is no longer taken",
 ];
 
 fn current() -> String {
