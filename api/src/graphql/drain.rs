@@ -4,7 +4,7 @@
 use super::{
     affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{Ask, belongs_to},
+    context::{Ask, begin, belongs_to},
     environment::Environment,
     id,
 };
@@ -103,7 +103,8 @@ impl Change for Wish {
         if !belongs_to(bench.ctx, planned.workspace).await? {
             return Err(missing());
         }
-        let mut connection = bench.ctx.platform().pool.acquire().await.map_err(Fault::internal)?;
+        // With the caller's eyes: without a session no row is anybody's.
+        let mut connection = begin(bench.ctx).await?;
         let (environment, deployment) = (planned.environment, planned.deployment);
         let facts = DrainFacts::load(&bench.door, &mut connection, environment, deployment).await.map_err(unloaded)?;
         drop(connection);
