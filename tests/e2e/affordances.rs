@@ -295,7 +295,7 @@ fn of_places(owner: &Owner) -> Vec<Told> {
             json!({ "workspaceId": workspace, "invitationId": id("invitationId") }),
         ),
         Told::new(
-            format!("environment(id: \"{preview}\") {{ allocations {{ affordances {{ drain $ }} }} }}"),
+            format!("node(id: \"{allocation}\") {{ ... on Allocation {{ affordances {{ drain $ }} }} }}"),
             "allocationDrain",
             json!({ "allocationId": allocation }),
         ),

@@ -4,7 +4,7 @@
 use super::{
     affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{Ask, begin, belongs_to},
+    context::{begin, belongs_to},
     environment::Environment,
     id,
 };
