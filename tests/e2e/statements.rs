@@ -213,7 +213,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "regions with cells and hosts, and which of those may be given up",
-        "regions(first: $n) { nodes { id slug version cells(first: 2) { nodes { id slug hosts(first: 2) { nodes { \
+        "regions(first: $n) { nodes { id slug version cells(first: 1) { nodes { id slug hosts(first: 1) { nodes { \
          id slug state capacity heldBy retirable { allowed code } affordances { cordon { allowed } } } } } } } }",
         "/regions/nodes",
     ),

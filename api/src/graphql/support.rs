@@ -176,7 +176,7 @@ impl SupportMutation {
             return Err(Fault::new(Code::Forbidden, "a narrowed token makes none that may more than itself").into());
         }
         let access = id::read::<SupportId>("accessId", &input.access_id)?;
-        let stands = ctx.platform().tokens.supported_until(access).await.map_err(Fault::internal)?;
+        let stands = ctx.platform().tokens.supported_until(access, ctx.principal()).await.map_err(Fault::internal)?;
         if stands.is_none() {
             return Err(id::not_found::<SupportId>("accessId").into());
         }
