@@ -25,10 +25,6 @@ const MEANT: &[&str] = &[
     // An app is replayed at a moment, and with more than its streams.
     "App.replay: was ReplayConnection!, is AppReplay!",
     "App.replay(at): was DateTime, is MomentInput",
-    "App.replay(first): is no longer taken",
-    "App.replay(after): is no longer taken",
-    "App.replay(last): is no longer taken",
-    "App.replay(before): is no longer taken",
 ];
 
 /// What went before there was a first release, when nobody could be told. Whatever goes after one is deprecated first: with
@@ -38,6 +34,10 @@ const BEFORE_ANY_RELEASE: &[&str] = &[
     "TokenPayload.expiresAt: the field is gone, and was never deprecated",
     "TokenRevokePayload.revoked: the field is gone, and was never deprecated",
     "TokenRotatePayload: the type is gone, and was never deprecated",
+    "App.replay(first): is no longer taken, and was never deprecated",
+    "App.replay(after): is no longer taken, and was never deprecated",
+    "App.replay(last): is no longer taken, and was never deprecated",
+    "App.replay(before): is no longer taken, and was never deprecated",
 ];
 
 fn current() -> String {
