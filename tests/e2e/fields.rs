@@ -23,7 +23,6 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "Project" => "project(id: \"projectId\") $",
         "App" => "app(id: \"appId\") $",
         "AppSource" => "app(id: \"appId\") { source $ }",
-        "AppAffordances" => "app(id: \"appId\") { affordances $ }",
         "SourceCredential" => "app(id: \"appId\") { sourceCredentials $ }",
         "Environment" => "environment(id: \"environmentId\") $",
         "Deployment" => "deployment(id: \"deploymentId\") $",
@@ -61,17 +60,6 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "RouteChangeImpact" => {
             "environment(id: \"environmentId\") { promotion(deploymentId: \"deploymentId\") { impact $ } }"
         }
-        "EnvironmentAffordances" => "environment(id: \"environmentId\") { affordances $ }",
-        "AllocationAffordances" => "environment(id: \"environmentId\") { allocations(ended: true) { affordances $ } }",
-        "BindingAffordances" => "environment(id: \"environmentId\") { providerBindings { affordances $ } }",
-        "ProjectAffordances" => "project(id: \"projectId\") { affordances $ }",
-        "WorkspaceAffordances" => "workspace(id: \"workspaceId\") { affordances $ }",
-        "MemberAffordances" => "workspace(id: \"workspaceId\") { members(first: 5) { nodes { affordances $ } } }",
-        "InvitationAffordances" => {
-            "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }"
-        }
-        "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
-        "HostAffordances" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }",
         "Affordance" => "environment(id: \"environmentId\") { affordances { freeze $ } }",
         "FailoverPlan" => "environment(id: \"environmentId\") { failover(regionId: \"regionId\") $ }",
         "RegionReadiness" => {
@@ -119,6 +107,24 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "NounDescription" => "objectModel $",
         "AuthorizationRow" => "authorizationTable $",
         "Viewer" => "viewer $",
+        _ => return way_to_affordances(object),
+    })
+}
+
+fn way_to_affordances(object: &str) -> Option<&'static str> {
+    Some(match object {
+        "AppAffordances" => "app(id: \"appId\") { affordances $ }",
+        "EnvironmentAffordances" => "environment(id: \"environmentId\") { affordances $ }",
+        "AllocationAffordances" => "environment(id: \"environmentId\") { allocations(ended: true) { affordances $ } }",
+        "BindingAffordances" => "environment(id: \"environmentId\") { providerBindings { affordances $ } }",
+        "ProjectAffordances" => "project(id: \"projectId\") { affordances $ }",
+        "WorkspaceAffordances" => "workspace(id: \"workspaceId\") { affordances $ }",
+        "MemberAffordances" => "workspace(id: \"workspaceId\") { members(first: 5) { nodes { affordances $ } } }",
+        "InvitationAffordances" => {
+            "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }"
+        }
+        "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
+        "HostAffordances" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }",
         _ => return None,
     })
 }

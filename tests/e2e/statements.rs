@@ -241,10 +241,14 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
         "/workspaces/nodes",
     ),
     (
+        "environments with what the caller may do with what runs",
+        "app(id: $app) { environments(first: $n) { nodes { id allocations { version affordances { drain { code } } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
         "environments with what the caller may do with what is bound, and its versions",
-        "app(id: $app) { environments(first: $n) { nodes { id migrationsVersion allocations { version affordances { drain { code } } } \
-         providerBindings { version affordances { verify { code } disable { code } } } \
-         runtimeServiceBindings { version affordances { disable { code } } } } } }",
+        "app(id: $app) { environments(first: $n) { nodes { id migrationsVersion providerBindings { version \
+         affordances { verify { code } } } runtimeServiceBindings { version affordances { disable { code } } } } } }",
         "/app/environments/nodes",
     ),
 ];

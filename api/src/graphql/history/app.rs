@@ -122,8 +122,8 @@ impl AppReplay {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<AppStep>> {
         let filter = Filter { app: Some(self.app), as_of: self.as_of, ..Filter::default() };
-        let pages = Pages { first, after, last, before };
-        let asked = timeline::Wanted { filter: None, at_least_position: None, pages };
+        let asked =
+            timeline::Wanted { filter: None, at_least_position: None, pages: Pages { first, after, last, before } };
         let (paged, rows) = timeline::page(ctx, &filter, asked).await?;
         let mut changes = changed(ctx, &rows).await?;
         let rows = rows.into_iter().map(|row| {
