@@ -23,7 +23,6 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "Project" => "project(id: \"projectId\") $",
         "App" => "app(id: \"appId\") $",
         "AppSource" => "app(id: \"appId\") { source $ }",
-        "AppAffordances" => "app(id: \"appId\") { affordances $ }",
         "SourceCredential" => "app(id: \"appId\") { sourceCredentials $ }",
         "Environment" => "environment(id: \"environmentId\") $",
         "Deployment" => "deployment(id: \"deploymentId\") $",
@@ -61,7 +60,6 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "RouteChangeImpact" => {
             "environment(id: \"environmentId\") { promotion(deploymentId: \"deploymentId\") { impact $ } }"
         }
-        "EnvironmentAffordances" => "environment(id: \"environmentId\") { affordances $ }",
         "Affordance" => "environment(id: \"environmentId\") { affordances { freeze $ } }",
         "FailoverPlan" => "environment(id: \"environmentId\") { failover(regionId: \"regionId\") $ }",
         "RegionReadiness" => {
@@ -80,6 +78,11 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "CausationNode" => "causationTree(operationId: \"operationId\") { nodes $ }",
         "Replay" => "replay(stream: \"environmentId\") $",
         "ReplayStep" => "replay(stream: \"environmentId\") { steps(first: 1) { nodes $ } }",
+        "AppReplay" => "app(id: \"appId\") { replay $ }",
+        "AppStep" => "app(id: \"appId\") { replay { steps(first: 1) { nodes $ } } }",
+        "StreamDifference" => {
+            "app(id: \"appId\") { replay { differences(from: { time: \"2001-01-01T00:00:00Z\" }, first: 1) { nodes $ } } }"
+        }
         "StateChange" => "replay(stream: \"environmentId\") { steps(first: 1) { nodes { changes $ } } }",
         "SupportBundle" => "supportBundle(correlation: \"correlation\") $",
         "Why" => "environment(id: \"environmentId\") { why(field: REPLICAS) $ }",
@@ -104,6 +107,24 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "NounDescription" => "objectModel $",
         "AuthorizationRow" => "authorizationTable $",
         "Viewer" => "viewer $",
+        _ => return way_to_affordances(object),
+    })
+}
+
+fn way_to_affordances(object: &str) -> Option<&'static str> {
+    Some(match object {
+        "AppAffordances" => "app(id: \"appId\") { affordances $ }",
+        "EnvironmentAffordances" => "environment(id: \"environmentId\") { affordances $ }",
+        "AllocationAffordances" => "environment(id: \"environmentId\") { allocations(ended: true) { affordances $ } }",
+        "BindingAffordances" => "environment(id: \"environmentId\") { providerBindings { affordances $ } }",
+        "ProjectAffordances" => "project(id: \"projectId\") { affordances $ }",
+        "WorkspaceAffordances" => "workspace(id: \"workspaceId\") { affordances $ }",
+        "MemberAffordances" => "workspace(id: \"workspaceId\") { members(first: 5) { nodes { affordances $ } } }",
+        "InvitationAffordances" => {
+            "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }"
+        }
+        "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
+        "HostAffordances" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }",
         _ => return None,
     })
 }
@@ -185,7 +206,7 @@ fn required(field: &Output) -> impl Iterator<Item = String> {
         ("Int!", "replicas") => "replicas: 1".to_owned(),
         ("DateTime!", "from") => "from: \"2026-01-01T00:00:00Z\"".to_owned(),
         ("DateTime!", "to") => "to: \"2100-01-01T00:00:00Z\"".to_owned(),
-        ("MomentInput!", name) => format!("{name}: {{ version: 1 }}"),
+        ("MomentInput!", name) => format!("{name}: {{ time: \"2100-01-01T00:00:00Z\" }}"),
         ("EnvironmentField!", name) => format!("{name}: REPLICAS"),
         ("String!", "path") => "path: \"/created\"".to_owned(),
         (kind, name) => panic!("the argument `{name}: {kind}` of `{}` has no value in {}", field.name, file!()),

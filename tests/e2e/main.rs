@@ -14,6 +14,7 @@ mod dist;
 mod drain_policy;
 mod edges;
 mod engine;
+mod examples;
 mod explain;
 mod failover;
 mod feed;

@@ -2,6 +2,7 @@
 //! home counts for nothing there, and the owner's exact bytes answer there before it is eligible. The trap avoided: thinking
 //! that several regions are only a matter of DNS.
 
+use crate::versions::is_held;
 use rhone_tests::{
     artifacts::Version,
     platform::Platform,
@@ -125,6 +126,7 @@ async fn what_is_enabled_stays_within_the_residency_until_it_is_disabled(
     let disable =
         |region: &str| json!({ "environmentId": tenant.production.id, "regionId": region, "reason": "its lease ends" });
     refused(tenant, "environmentRegionDisable", disable(home), "REGION_SERVES", "regionId").await;
+    is_held(&tenant.client, "environmentRegionDisable", disable(&bergen.region)).await;
     let gone =
         tenant.client.done("environmentRegionDisable", "environment { regions { regionId } }", disable(&bergen.region));
     assert_eq!(gone.await["environment"]["regions"], json!([]));

@@ -3,7 +3,8 @@
 
 use rhone_tests::{
     artifacts::{self, Version},
-    database::person,
+    browser::Browser,
+    database::{make_operator, person},
     graphql::{Client, unique},
     platform::Platform,
     statements::Statements,
@@ -198,12 +199,67 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
          requestedBy { actor actorName } } } }",
         "/app/timeline/nodes",
     ),
+    (
+        "apps with all that belongs to them as it was, the way there and what differs",
+        "project(id: $project) { apps(first: $n) { nodes { id replay(at: { time: \"2100-01-01T00:00:00Z\" }) { \
+         streams(first: 2) { nodes { stream stateHash } } steps(last: 2) { nodes { accepted command changes { path } } } \
+         differences(from: { time: \"2001-01-01T00:00:00Z\" }, first: 2) { nodes { stream changes { path } } } } } } }",
+        "/project/apps/nodes",
+    ),
+    (
+        "apps with the digest of all that they were",
+        "project(id: $project) { apps(first: $n) { nodes { id replay { statesHash } } } }",
+        "/project/apps/nodes",
+    ),
+    (
+        "regions with cells and hosts, and which of those may be given up",
+        "regions(first: $n) { nodes { id slug version cells(first: 1) { nodes { id slug hosts(first: 1) { nodes { \
+         id slug state capacity heldBy retirable { allowed code } affordances { cordon { allowed } } } } } } } }",
+        "/regions/nodes",
+    ),
+    (
+        "regions with the edges that live there",
+        "regions(first: $n) { nodes { id liveEdges { edge mode } } }",
+        "/regions/nodes",
+    ),
+    (
+        "the caller's tokens",
+        "viewer { tokens(first: $n) { nodes { tokenId name grants createdAt } } }",
+        "/viewer/tokens/nodes",
+    ),
+    (
+        "what concerns the caller alone",
+        "viewer { timeline(first: $n) { nodes { position type summary actor actorName requestedBy { actorName } } } }",
+        "/viewer/timeline/nodes",
+    ),
+    (
+        "workspaces with what the caller may do there, and with whom",
+        "workspaces(first: $n) { nodes { id affordances { projectCreate { allowed } } \
+         members(first: 2) { nodes { version affordances { remove { code } } } } \
+         invitations(first: 2) { nodes { version affordances { revoke { code } } } } \
+         support { version affordances { end { code } } } } }",
+        "/workspaces/nodes",
+    ),
+    (
+        "environments with what the caller may do with what runs",
+        "app(id: $app) { environments(first: $n) { nodes { id allocations { version affordances { drain { code } } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with what the caller may do with what is bound, and its versions",
+        "app(id: $app) { environments(first: $n) { nodes { id migrationsVersion providerBindings { version \
+         affordances { verify { code } } } runtimeServiceBindings { version affordances { disable { code } } } } } }",
+        "/app/environments/nodes",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_row_costs_a_statement_of_its_own() {
     let platform = Platform::start().await;
-    let client = person(&platform).await.client;
+    let person = person(&platform).await;
+    make_operator(&platform, person.actor).await;
+    let client = person.client;
+    many_places_and_tokens(&client).await;
     let ids = many_of_everything(&platform, &client).await;
     let log = counted_by_postgres(&platform, "rhone_api").await;
     let mut wrong = Vec::new();
@@ -225,6 +281,7 @@ async fn no_row_costs_a_statement_of_its_own() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} grow:\n{}", wrong.len(), QUESTIONS.len(), wrong.join("\n"));
+    sessions_cost_the_same(&platform, &log).await;
     // Keys of personal fields are asked for as another role, which does more than answer questions.
     let log = counted_by_postgres(&platform, "rhone_worker").await;
     let query = "query($n: Int!) { workspaces(first: $n) { nodes { contactEmail } } }";
@@ -261,6 +318,36 @@ async fn fewest(
         }
     }
     fewest.expect("it was asked")
+}
+
+/// A person's browsers are a list without pages.
+async fn sessions_cost_the_same(platform: &Platform, log: &Statements) {
+    let (developer, api) = (platform.developer(), platform.report().urls.api);
+    let query = "{ viewer { sessions { id createdAt } } }";
+    let mut counts = Vec::new();
+    for more in [1, MANY] {
+        for _ in 0..more {
+            Browser::new(&api).get("/auth/dev/login?return_to=/graphiql").await;
+        }
+        let seen = developer.data(query, json!({})).await["viewer"]["sessions"].clone();
+        let rows = seen.as_array().map_or(0, Vec::len);
+        assert!(rows >= more, "{seen:#}");
+        counts.push(fewest(&developer, log, query, &json!({}), ("/viewer/sessions", rows)).await);
+    }
+    eprintln!("statements: the caller's sessions: {} for 1 row, {} for {MANY} more", counts[0].len(), counts[1].len());
+    assert!(counts[1].len() <= counts[0].len() + MORE && !counts[0].is_empty(), "{:#?}", counts[1]);
+}
+
+/// A dozen regions, each with a cell and a host that nobody runs, and a dozen tokens.
+async fn many_places_and_tokens(client: &Client) {
+    for _ in 0..MANY {
+        let input = json!({ "slug": unique("r"), "name": "R" });
+        let region = client.done("regionCreate", "region { id }", input).await["region"]["id"].clone();
+        let input = json!({ "regionId": region, "slug": unique("c") });
+        let cell = client.done("cellCreate", "cell { id }", input).await["cell"]["id"].clone();
+        client.done("hostCreate", "host { id }", json!({ "cellId": cell, "slug": unique("h") })).await;
+        client.done("tokenCreate", "__typename", json!({ "name": "a token of the tests" })).await;
+    }
 }
 
 /// A dozen of each: workspaces, projects, apps, environments (each with an operation), deployments.

@@ -22,6 +22,9 @@ const MEANT: &[&str] = &[
     // Tokens answer as everything else does.
     "Mutation.tokenRotate: was TokenRotatePayload!, is TokenPayload!",
     "TokenPayload.secret: was String!, is String",
+    // An app is replayed at a moment, and with more than its streams.
+    "App.replay: was ReplayConnection!, is AppReplay!",
+    "App.replay(at): was DateTime, is MomentInput",
 ];
 
 /// What went before there was a first release, when nobody could be told. Whatever goes after one is deprecated first: with
@@ -31,6 +34,10 @@ const BEFORE_ANY_RELEASE: &[&str] = &[
     "TokenPayload.expiresAt: the field is gone, and was never deprecated",
     "TokenRevokePayload.revoked: the field is gone, and was never deprecated",
     "TokenRotatePayload: the type is gone, and was never deprecated",
+    "App.replay(first): is no longer taken, and was never deprecated",
+    "App.replay(after): is no longer taken, and was never deprecated",
+    "App.replay(last): is no longer taken, and was never deprecated",
+    "App.replay(before): is no longer taken, and was never deprecated",
 ];
 
 fn current() -> String {
