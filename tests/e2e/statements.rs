@@ -257,10 +257,12 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
 async fn no_row_costs_a_statement_of_its_own() {
     let platform = Platform::start().await;
     let person = person(&platform).await;
-    make_operator(&platform, person.actor).await;
     let client = person.client;
-    many_places_and_tokens(&client).await;
     let ids = many_of_everything(&platform, &client).await;
+    // The platform's own workspace has nobody's address: they do not run it yet.
+    sealed_fields_cost_the_same(&platform, &client).await;
+    make_operator(&platform, person.actor).await;
+    many_places_and_tokens(&client).await;
     let log = counted_by_postgres(&platform, "rhone_api").await;
     let mut wrong = Vec::new();
     for &(name, question, rows) in QUESTIONS {
@@ -282,12 +284,15 @@ async fn no_row_costs_a_statement_of_its_own() {
     }
     assert!(wrong.is_empty(), "{} of {} grow:\n{}", wrong.len(), QUESTIONS.len(), wrong.join("\n"));
     sessions_cost_the_same(&platform, &log).await;
-    // Keys of personal fields are asked for as another role, which does more than answer questions.
-    let log = counted_by_postgres(&platform, "rhone_worker").await;
+}
+
+/// Keys of personal fields are asked for as another role, which does more than answer questions.
+async fn sealed_fields_cost_the_same(platform: &Platform, client: &Client) {
+    let log = counted_by_postgres(platform, "rhone_worker").await;
     let query = "query($n: Int!) { workspaces(first: $n) { nodes { contactEmail } } }";
     let mut counts = Vec::new();
     for n in [1, MANY] {
-        let asked = fewest(&client, &log, query, &json!({ "n": n }), ("/workspaces/nodes", n)).await;
+        let asked = fewest(client, &log, query, &json!({ "n": n }), ("/workspaces/nodes", n)).await;
         counts.push(asked.iter().filter(|sql| sql.contains("wrapped_key")).count());
     }
     eprintln!("statements: workspaces with their addresses: {} for 1 row, {} for {MANY}", counts[0], counts[1]);
