@@ -233,14 +233,6 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
         "/viewer/timeline/nodes",
     ),
     (
-        "workspaces with what the caller may do there, and with whom",
-        "workspaces(first: $n) { nodes { id affordances { projectCreate { allowed } } \
-         members(first: 2) { nodes { version affordances { remove { code } } } } \
-         invitations(first: 2) { nodes { version affordances { revoke { code } } } } \
-         support { version affordances { end { code } } } } }",
-        "/workspaces/nodes",
-    ),
-    (
         "environments with what the caller may do with what runs",
         "app(id: $app) { environments(first: $n) { nodes { id allocations { version affordances { drain { code } } } } } }",
         "/app/environments/nodes",
