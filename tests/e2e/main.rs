@@ -11,6 +11,7 @@ mod commands;
 mod credentials;
 mod deploys;
 mod dist;
+mod drain;
 mod drain_policy;
 mod edges;
 mod engine;

@@ -61,7 +61,7 @@ pub(crate) struct Drive<'a> {
     pub(crate) door: Door,
     pub(crate) requested: Requested,
     pub(crate) operation: Loaded<Operation>,
-    /// The stage that it was found in, and since when.
+    /// The stage that it was found in, and when its last event came: that of its entry there, or of a wish to end it early.
     found: (Stage, Option<DateTime<Utc>>),
     pub(crate) fence: &'a FenceCheck,
     /// Whether the lease is still held.

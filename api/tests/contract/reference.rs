@@ -13,7 +13,7 @@ const HEAD: &str = "# The API, field by field\n\n\
     **Now, at least, and then.** What was just written is read by handing the payload's `position` to a query as \
     `atLeastPosition`: everything that the query can lead to is awaited, for at most two seconds; what has not come so far by \
     then is not shown, and the answer is `CONFLICT` with the rule `NOT_REACHED`. A position of another life of the log is \
-    `CONFLICT` with the rule `RESYNC`. Objects are shown as they are now and take no `asOf` (ADR 0027): the past is asked of \
+    `CONFLICT` with the rule `RESYNC`. Objects are shown as they are now and take no `asOf` (ADR 0026): the past is asked of \
     `replay(stream, at)` and `why(at)`, at a version, a time or a position; of an app's `replay(at)`, with all that belongs to \
     the app, at a time or a position; and of an environment's `changes(from, to)`, between two times.\n\n\
     **What the caller may do** is told before it is tried: plans (`promotion`, `rollbackPlan`, `scalePlan`, `failover`, \
