@@ -2,7 +2,9 @@
 //! the new owner's, no request fails, and at the deadline each is closed with 1012 at a moment of its own, counted. The traps
 //! avoided: sessions that are said to move, and a crowd that comes back in one instant.
 
-use chrono::DateTime;
+mod page;
+
+use chrono::{DateTime, FixedOffset};
 use futures_util::{StreamExt as _, stream};
 use rhone_tests::{
     artifacts::Version,
@@ -88,13 +90,18 @@ async fn a_thousand_sockets_outlive_a_promotion_and_end_one_by_one_at_the_deadli
     counted(&platform).await;
 }
 
-/// Until when the former owner's sockets may stay, as the route says it.
+/// Until when the former owner's sockets may stay.
 async fn deadline(tenant: &Tenant) -> Instant {
+    let said: SystemTime = deadline_on_record(tenant).await.into();
+    Instant::now() + said.duration_since(SystemTime::now()).expect("it is to come")
+}
+
+/// The same as the route says it.
+async fn deadline_on_record(tenant: &Tenant) -> DateTime<FixedOffset> {
     let query = "query($id: ID!) { environment(id: $id) { routeOwner { drain { deadline } } } }";
     let seen = tenant.client.data(query, json!({ "id": tenant.production.id })).await;
     let said = text(&seen["environment"]["routeOwner"]["drain"]["deadline"]);
-    let said: SystemTime = DateTime::parse_from_rfc3339(&said).expect("a time").into();
-    Instant::now() + said.duration_since(SystemTime::now()).expect("it is to come")
+    DateTime::parse_from_rfc3339(&said).expect("a time")
 }
 
 /// The edge says how many it closed.

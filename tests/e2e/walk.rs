@@ -1,12 +1,17 @@
 //! The README's walk with GraphiQL alone, as the page does it: its commands make the repository, the printed link signs in, the
 //! page and all that it loads is fetched, and what stands in its editor is sent as GraphiQL sends it, by the session's cookie: one
-//! operation after another by its name, with one set of variables that grows by what the comments say. The traps avoided:
-//! instructions that were true once, and a walk that works by a token which no page has.
+//! operation after another by its name, with one set of variables that grows by what the comments say. The same again in a real
+//! browser, with mouse and keys. The traps avoided: instructions that were true once, a walk that works by a token which no page
+//! has, and a page that nobody ever opened.
+
+mod page;
 
 use crate::readme::block;
+use page::Page;
 use reqwest::Method;
 use rhone_tests::{
     browser::Browser,
+    chromium::Chromium,
     edge,
     platform::Platform,
     program,
@@ -18,9 +23,16 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 /// What to take from the answer of each operation: names and where they are.
 type Notes = BTreeMap<String, Vec<(String, String)>>;
 
+/// By whom the operations are sent.
+enum Hand {
+    /// A client that does what GraphiQL does.
+    Client(Browser),
+    /// GraphiQL.
+    Page(Box<Page>),
+}
+
 struct Walk {
-    browser: Browser,
-    origin: String,
+    hand: Hand,
     document: String,
     notes: Notes,
     variables: Value,
@@ -51,12 +63,19 @@ impl Walk {
         data
     }
 
-    /// As GraphiQL's own fetcher sends it, from its page: the cookie goes along, and no token.
     async fn sent(&self, name: &str) -> Value {
+        match &self.hand {
+            Hand::Client(browser) => self.sent_as_a_page_would(browser, name).await,
+            Hand::Page(page) => page.run(name, &self.variables).await,
+        }
+    }
+
+    /// As GraphiQL's own fetcher sends it, from its page: the cookie goes along, and no token.
+    async fn sent_as_a_page_would(&self, browser: &Browser, name: &str) -> Value {
         let body = json!({ "query": self.document, "operationName": name, "variables": self.variables });
-        let request = self.browser.request(Method::POST, "/graphql").header("origin", &self.origin);
+        let request = browser.request(Method::POST, "/graphql").header("origin", browser.address(""));
         let request = request.header("accept", "application/json, multipart/mixed").json(&body);
-        let reply = self.browser.send(request).await;
+        let reply = browser.send(request).await;
         assert_eq!(reply.status, 200, "{name}: {reply:?}");
         reply.json()
     }
@@ -121,15 +140,31 @@ async fn opened(browser: &Browser) -> String {
 async fn a_newcomer_goes_from_nothing_to_promoted_rolled_back_and_explained() {
     // As a newcomer finds it: elsewhere other tests open regions that nobody runs, and have a workspace of this name.
     let platform = Platform::start().await;
+    let browser = Browser::new(&platform.report().urls.api);
+    let document = opened(&browser).await;
+    assert_eq!(document, checked_in(), "the editor begins with the walk");
+    a_page_elsewhere_walks_nowhere(&browser).await;
+    walked(&platform, Hand::Client(browser), document).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_does_it_in_a_real_browser_with_mouse_and_keys() {
+    let Some(chromium) = Chromium::start().await else { return };
+    let platform = Platform::start().await;
+    let page = Page::open(chromium, &platform.report().urls.api).await;
+    let document = page.document().await;
+    assert_eq!(document, checked_in(), "the editor begins with the walk");
+    walked(&platform, Hand::Page(Box::new(page)), document).await;
+}
+
+fn checked_in() -> String {
+    fs::read_to_string(program::root().join("docs/walk.graphql")).expect("the file is there")
+}
+
+async fn walked(platform: &Platform, hand: Hand, document: String) {
     let folder = tempfile::tempdir().expect("a folder");
     let variables = json!({ "repository": repository(folder.path()) });
-    let origin = platform.report().urls.api;
-    let browser = Browser::new(&origin);
-    let document = opened(&browser).await;
-    let checked_in = fs::read_to_string(program::root().join("docs/walk.graphql")).expect("the file is there");
-    assert_eq!(document, checked_in, "the editor begins with the walk");
-    let mut walk = Walk { browser, origin, notes: notes(&document), document, variables, ran: vec![] };
-    a_page_elsewhere_walks_nowhere(&walk).await;
+    let mut walk = Walk { hand, notes: notes(&document), document, variables, ran: vec![] };
     for name in ["Places", "Workspace", "Project", "App"] {
         walk.run(name).await;
     }
@@ -167,12 +202,15 @@ async fn a_newcomer_goes_from_nothing_to_promoted_rolled_back_and_explained() {
     until("the first version is visited", PATIENCE, shown).await;
     let unread = walk.notes.keys().filter(|name| !walk.ran.contains(name)).collect::<Vec<_>>();
     assert!(unread.is_empty(), "operations that nobody runs: {unread:?}");
+    if let Hand::Page(page) = walk.hand {
+        page.close().await;
+    }
 }
 
 /// The same by the same cookie from a page of somebody else's, and from one that does not say where it is.
-async fn a_page_elsewhere_walks_nowhere(walk: &Walk) {
+async fn a_page_elsewhere_walks_nowhere(browser: &Browser) {
     for origin in [Some("https://evil.test"), None] {
-        let reply = walk.browser.graphql_from(origin, "{ viewer { actor } }", json!({})).await;
+        let reply = browser.graphql_from(origin, "{ viewer { actor } }", json!({})).await;
         assert_eq!(reply.code(), "FORBIDDEN", "{origin:?}: {reply:?}");
     }
 }

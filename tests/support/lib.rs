@@ -3,6 +3,7 @@
 
 pub mod artifacts;
 pub mod browser;
+pub mod chromium;
 pub mod database;
 pub mod edge;
 pub mod engine;

@@ -1,6 +1,7 @@
 //! Everything that is tried against a sign-in (S14), against its session (S15), and across sites (S8), counted. An attack counts as refused only if
 //! nobody is signed in by it, and nothing was done; one on a session, besides, only if its honest twin went through.
 
+mod chromium;
 mod device;
 mod flow;
 mod kept;

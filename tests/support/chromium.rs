@@ -1,0 +1,131 @@
+//! A real browser: Debian's Chromium without a screen, told what to do by WebDriver, with a profile that goes with it. The trap
+//! avoided: a page that is held to work because a client of ours does what we think that browsers do.
+
+use crate::wait::{PATIENCE, until};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{Actions, InputSource as _, KeyAction, KeyActions},
+    elements::Element,
+    key::Key,
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use std::process::Stdio;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStdout, Command},
+};
+
+/// What stands between the name of the port and its end, in the words of the driver.
+const LISTENS: &str = "started successfully on port ";
+
+/// A browser that runs, with one page.
+pub struct Chromium {
+    page: Client,
+    driver: Child,
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// None, said loudly, where it is not installed.
+    pub async fn start() -> Option<Self> {
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").env("HOME", profile.path()).env("TMPDIR", profile.path()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(mut driver) = command.spawn() else {
+            eprintln!("SKIPPED: `chromedriver` is not installed");
+            return None;
+        };
+        let port = port(driver.stdout.take().expect("it is a pipe")).await;
+        // Only pages of ours are opened; Chromium's own sandbox wants what a container may not give.
+        let words = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--window-size=1400,1000",
+            // Apps of the tests have names that nobody resolves.
+            "--host-resolver-rules=MAP *.test 127.0.0.1",
+        ];
+        let wanted = json!({ "goog:chromeOptions": { "args": words }, "timeouts": { "script": 60_000 } });
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(wanted.as_object().expect("an object").clone());
+        let page = builder.connect(&format!("http://127.0.0.1:{port}")).await.expect("Chromium starts");
+        Some(Self { page, driver, _profile: profile })
+    }
+
+    /// Opens a page, as a link does, and waits until it is there.
+    pub async fn open(&self, url: &str) {
+        self.page.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// Where it is.
+    pub async fn address(&self) -> String {
+        self.page.current_url().await.expect("it is somewhere").into()
+    }
+
+    /// What a script of the page returns; a promise is awaited.
+    pub async fn run(&self, script: &str, words: Vec<Value>) -> Value {
+        self.page.execute(script, words).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Goes into the only frame of the page.
+    pub async fn enter_frame(&self) {
+        self.page.enter_frame(0).await.expect("there is a frame");
+    }
+
+    /// What is there as soon as it is there.
+    pub async fn find(&self, css: &str) -> Element {
+        self.found(css, Locator::Css(css)).await
+    }
+
+    /// The same by an `XPath`.
+    pub async fn find_by(&self, path: &str) -> Element {
+        self.found(path, Locator::XPath(path)).await
+    }
+
+    async fn found(&self, what: &str, locator: Locator<'_>) -> Element {
+        until(what, PATIENCE, async || self.page.find(locator).await.ok()).await
+    }
+
+    /// Replaces what stands in an editor: with mouse and keys, as a person does.
+    pub async fn write(&self, css: &str, text: &str) {
+        self.find(css).await.click().await.expect("it can be clicked");
+        let mut keys = KeyActions::new("keys".into());
+        let control = char::from(Key::Control);
+        keys = keys.then(KeyAction::Down { value: control }).then(KeyAction::Down { value: 'a' });
+        keys = keys.then(KeyAction::Up { value: 'a' }).then(KeyAction::Up { value: control });
+        for value in std::iter::once(char::from(Key::Backspace)).chain(text.chars()) {
+            keys = keys.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        }
+        self.page.perform_actions(Actions::from(keys)).await.expect("it has keys");
+    }
+
+    /// Ends it, and what it wrote.
+    pub async fn close(self) {
+        self.page.clone().close().await.expect("it ends");
+    }
+}
+
+async fn port(said: ChildStdout) -> u16 {
+    let mut lines = BufReader::new(said).lines();
+    while let Some(line) = lines.next_line().await.expect("it speaks") {
+        if let Some((_, port)) = line.split_once(LISTENS) {
+            return port.trim_end_matches('.').parse().expect("a port");
+        }
+    }
+    panic!("chromedriver ended before it listened");
+}
+
+/// With all that it started; a test that failed closes nothing.
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let group = self.driver.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
