@@ -202,22 +202,52 @@ fn because(requested: &Requested, why: &str) -> Reason {
 fn evacuate(world: &World<'_>) -> Step {
     let mut waiting = false;
     for old in headroom::moving(world.allocations) {
-        let of_old = || world.replacements.iter().filter(|one| replaced_by(one) == Some(old));
-        if of_old().any(|one| one.state == Some(State::Ready)) {
-            continue;
-        }
-        if of_old().any(|one| one.state.is_some_and(|state| !state.is_final() && state != State::Draining)) {
-            waiting = true;
-        } else if of_old().filter(|one| one.state == Some(State::Failed)).count() >= FAILED_REPLACEMENTS {
-            return fail(Stage::Evacuating, "REPLACEMENT_FAILED", "the replacements of an allocation failed");
-        } else {
-            return plan(world, old);
+        match replacement(world, old) {
+            Replacement::Answers => {}
+            Replacement::Coming => waiting = true,
+            Replacement::Fails => return fails(Stage::Evacuating),
+            Replacement::Missing => return plan(world, old),
         }
     }
     if waiting {
         return Step::Wait("replacements are on their way");
     }
     Step::Enter(Stage::ReplacementReady, Evidence::default())
+}
+
+/// How it stands with what replaces an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replacement {
+    Answers,
+    Coming,
+    /// As often as is tried.
+    Fails,
+    /// There is none, or none that stays.
+    Missing,
+}
+
+fn replacement(world: &World<'_>, old: AllocationId) -> Replacement {
+    let of_old = || world.replacements.iter().filter(|one| replaced_by(one) == Some(old));
+    let coming = |one: &Allocation| one.state.is_some_and(|state| !state.is_final() && state != State::Draining);
+    if stands_in(world.replacements, old).is_some() {
+        Replacement::Answers
+    } else if of_old().any(coming) {
+        Replacement::Coming
+    } else if of_old().filter(|one| one.state == Some(State::Failed)).count() >= FAILED_REPLACEMENTS {
+        Replacement::Fails
+    } else {
+        Replacement::Missing
+    }
+}
+
+/// Which of these answers in an allocation's place; whoever tells that one to finish asserts it.
+pub fn stands_in(replacements: &[Allocation], old: AllocationId) -> Option<AllocationId> {
+    let answers = |one: &&Allocation| one.state == Some(State::Ready) && replaced_by(one) == Some(old);
+    replacements.iter().find(answers).and_then(|one| one.planned.as_ref()).map(|planned| planned.id)
+}
+
+fn fails(stage: Stage) -> Step {
+    fail(stage, "REPLACEMENT_FAILED", "the replacements of an allocation failed")
 }
 
 fn replaced_by(one: &Allocation) -> Option<AllocationId> {
@@ -244,15 +274,21 @@ fn plan(world: &World<'_>, old: AllocationId) -> Step {
     }
 }
 
-/// Every replacement answers: what they replace may finish, by its own policy.
+/// What is replaced by one that answers may finish, by its own policy; what lost its replacement meanwhile gets another first.
 fn empty(world: &World<'_>) -> Step {
-    if let Some(old) = headroom::moving(world.allocations).next() {
-        return Step::Do(Act::Drain(old));
+    let mut waiting = false;
+    for old in headroom::moving(world.allocations) {
+        match replacement(world, old) {
+            Replacement::Answers => return Step::Do(Act::Drain(old)),
+            Replacement::Coming => waiting = true,
+            Replacement::Fails => return fails(Stage::ReplacementReady),
+            Replacement::Missing => return plan(world, old),
+        }
     }
     if world.allocations.is_empty() {
         return Step::Enter(Stage::Upgrading, Evidence::default());
     }
-    Step::Wait("sessions on the host finish")
+    Step::Wait(if waiting { "replacements are on their way" } else { "sessions on the host finish" })
 }
 
 fn upgraded<'a>(world: &World<'a>, by: OperationId) -> Option<&'a host::Upgrade> {
