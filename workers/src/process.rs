@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use metrics::histogram;
 use rhone_domain::{
     aggregate::Aggregate,
-    ids::OperationId,
+    host::Host,
+    ids::{HostId, OperationId},
     operation::{self, Operation, Requested, Stage, Work},
     process::Step,
 };
@@ -109,6 +110,15 @@ impl Drive<'_> {
         let mut unit = self.door.unit(context);
         unit.place(Some(requested.region), requested.cell);
         unit
+    }
+
+    /// The host that an allocation is about to be placed on, in the append that places it: one that was cordoned meanwhile takes
+    /// none.
+    pub(crate) async fn place_on(&self, unit: &mut Unit, host: HostId) -> Result<(), AdvanceError> {
+        let host = self.door.load::<Host>(host).await?;
+        host.state.may_take(0).map_err(|refusal| AdvanceError::Refused(refusal.to_string()))?;
+        unit.assert(&host);
+        Ok(())
     }
 
     /// Judges the operation's own part of a step; what only its kind can do is left to the driver.
