@@ -5,7 +5,7 @@
 use crate::{
     config::Config,
     operations::LEASE,
-    process::{self, AdvanceError, Outcome},
+    process::{self, AdvanceError, Outcome, is_overtaken},
 };
 use rhone_domain::{
     actor::Writer,
@@ -73,7 +73,7 @@ enum Follows {
 
 fn follows(error: &AdvanceError) -> Follows {
     match error {
-        AdvanceError::Append { source: AppendError::Conflict { .. }, .. } => Follows::LookAgain,
+        AdvanceError::Append { source, .. } if is_overtaken(source) => Follows::LookAgain,
         AdvanceError::Append { source: AppendError::StaleFence { .. }, step } => Follows::LetGo(step.clone()),
         AdvanceError::Append { .. }
         | AdvanceError::Refused(_)
@@ -171,15 +171,17 @@ mod tests {
     //! What a step that did not happen leads to.
     use super::*;
     use rhone_domain::{envelope::StreamId, numbers::Version};
+    use rhone_projections::authority::allocations::HOST_FULL;
     use uuid::Uuid;
 
-    /// A rule's refusal, a lost race, an outage, a lost lease.
-    fn led_to(follows: impl Fn(&AdvanceError) -> Follows) -> [Follows; 4] {
+    /// A rule's refusal, a lost race for a stream and for a host's last place, an outage, a lost lease.
+    fn led_to(follows: impl Fn(&AdvanceError) -> Follows) -> [Follows; 5] {
         let append = |source| AdvanceError::Append { step: "plan".into(), source };
         let stream = StreamId::new("allocation", Uuid::nil());
         [
             AdvanceError::Refused("the host is cordoned".into()),
             append(AppendError::Conflict { stream, expected: Version(1), actual: Version(2) }),
+            append(AppendError::Refused { code: HOST_FULL.into(), message: "2 of 2".into(), detail: None }),
             append(AppendError::Unavailable(sqlx::Error::PoolTimedOut)),
             append(AppendError::StaleFence { lease: "operation:1".into(), fence: Fence(1) }),
         ]
@@ -190,6 +192,7 @@ mod tests {
     fn what_a_rule_refuses_is_judged_again_and_only_a_lost_lease_is_let_go_of() {
         let wanted = [
             Follows::LookAgainLater,
+            Follows::LookAgain,
             Follows::LookAgain,
             Follows::LookAgainLater,
             Follows::LetGo("plan".into()),

@@ -18,6 +18,7 @@ use rhone_domain::{
     process::Step,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, vault::VaultError};
+use rhone_projections::authority::allocations::HOST_FULL;
 use tokio::sync::watch;
 
 /// What a step came to.
@@ -54,6 +55,22 @@ pub(crate) enum AdvanceError {
     /// A rule refused what the process manager wanted: judge again.
     #[error("step refused: {0}")]
     Refused(String),
+}
+
+/// Whether somebody else was faster, of whom the world tells when it is read again: a stream has moved on, or the last place on a
+/// host is taken.
+pub(crate) fn is_overtaken(error: &AppendError) -> bool {
+    match error {
+        AppendError::Conflict { .. } => true,
+        AppendError::Refused { code, .. } => code == HOST_FULL,
+        AppendError::StaleFence { .. }
+        | AppendError::KeyReused { .. }
+        | AppendError::ForeignStream { .. }
+        | AppendError::Malformed(_)
+        | AppendError::Invalid(_)
+        | AppendError::Unavailable(_)
+        | AppendError::Unknown(_) => false,
+    }
 }
 
 /// An operation under its lease, and what its driver needs.

@@ -2,7 +2,10 @@
 //! and replaces what an owner has lost. The trap: two workers that each replace the same loss, which no assertion would
 //! notice, since a new allocation changes no stream that both have read; every append carries the fence of the lease.
 
-use crate::config::{Config, Door};
+use crate::{
+    config::{Config, Door},
+    process::is_overtaken,
+};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
@@ -311,8 +314,9 @@ fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
 /// as well ends the turn.
 fn settled(done: Result<(), TurnError>, id: Option<impl fmt::Display>) -> Result<(), TurnError> {
     match done {
-        // Somebody else moved it meanwhile; the next turn looks again.
-        Ok(()) | Err(TurnError::Append(AppendError::Conflict { .. })) => Ok(()),
+        Ok(()) => Ok(()),
+        // The next turn looks again.
+        Err(TurnError::Append(error)) if is_overtaken(&error) => Ok(()),
         Err(error) if meets_all(&error) => Err(error),
         Err(error) => {
             let id = id.map(tracing::field::display);
