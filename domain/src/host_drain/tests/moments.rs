@@ -167,6 +167,9 @@ fn what_loses_its_replacements_again_and_again_is_told_nothing_and_the_drain_say
     let ended = run(memory, Times::Twice, Fault::Nothing);
     let told = told(&ended);
     assert_eq!(told, (Stage::ReplacementReady, Some("REPLACEMENT_FAILED"), host::State::Draining, 1));
+    let failure = ended.end.failure.as_ref().expect("it failed");
+    let why = "the replacements of an allocation failed; the last of them, because exit 1; the host stays cordoned";
+    assert!(failure.message.starts_with(why), "{}", failure.message);
     let first = fold::<Allocation>(&ended.world.allocations[&id(1)]);
     assert_eq!(first.state, Some(State::Ready), "it goes on serving");
 }
