@@ -6,7 +6,7 @@ pub mod headroom;
 
 use crate::{
     aggregate::Rejection as _,
-    allocation::{Allocation, Planned, State},
+    allocation::{Allocation, Planned, State, because as because_of},
     edge_status::Sessions,
     host::{self, Host},
     ids::{AllocationId, HostId, OperationId},
@@ -153,13 +153,7 @@ fn judge(world: &World<'_>, requested: &Requested) -> Step {
 
 /// Nothing was moved yet, and nothing will be.
 fn late() -> Failure {
-    Failure {
-        code: "DEADLINE_PASSED".to_owned(),
-        message: "the deadline passed before anything was moved; the host is as it was".to_owned(),
-        expected: None,
-        actual: None,
-        route_changed: false,
-    }
+    failure("DEADLINE_PASSED", "the deadline passed before anything was moved; the host is as it was")
 }
 
 fn facts<'a>(world: &World<'a>, requested: &Requested) -> Facts<'a> {
@@ -202,22 +196,58 @@ fn because(requested: &Requested, why: &str) -> Reason {
 fn evacuate(world: &World<'_>) -> Step {
     let mut waiting = false;
     for old in headroom::moving(world.allocations) {
-        let of_old = || world.replacements.iter().filter(|one| replaced_by(one) == Some(old));
-        if of_old().any(|one| one.state == Some(State::Ready)) {
-            continue;
-        }
-        if of_old().any(|one| one.state.is_some_and(|state| !state.is_final() && state != State::Draining)) {
-            waiting = true;
-        } else if of_old().filter(|one| one.state == Some(State::Failed)).count() >= FAILED_REPLACEMENTS {
-            return fail(Stage::Evacuating, "REPLACEMENT_FAILED", "the replacements of an allocation failed");
-        } else {
-            return plan(world, old);
+        match replacement(world, old) {
+            Replacement::Answers => {}
+            Replacement::Coming => waiting = true,
+            Replacement::Fails => return fails(world, Stage::Evacuating, old),
+            Replacement::Missing => return plan(world, old),
         }
     }
     if waiting {
         return Step::Wait("replacements are on their way");
     }
     Step::Enter(Stage::ReplacementReady, Evidence::default())
+}
+
+/// How it stands with what replaces an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replacement {
+    Answers,
+    Coming,
+    /// As often as is tried.
+    Fails,
+    /// There is none, or none that stays.
+    Missing,
+}
+
+fn replacement(world: &World<'_>, old: AllocationId) -> Replacement {
+    let of_old = || replacements(world, old);
+    let coming = |one: &Allocation| one.state.is_some_and(|state| !state.is_final() && state != State::Draining);
+    if stands_in(world.replacements, old).is_some() {
+        Replacement::Answers
+    } else if of_old().any(coming) {
+        Replacement::Coming
+    } else if of_old().filter(|one| one.state == Some(State::Failed)).count() >= FAILED_REPLACEMENTS {
+        Replacement::Fails
+    } else {
+        Replacement::Missing
+    }
+}
+
+/// Which of these answers in an allocation's place; whoever tells that one to finish asserts it.
+pub fn stands_in(replacements: &[Allocation], old: AllocationId) -> Option<AllocationId> {
+    let answers = |one: &&Allocation| one.state == Some(State::Ready) && replaced_by(one) == Some(old);
+    replacements.iter().find(answers).and_then(|one| one.planned.as_ref()).map(|planned| planned.id)
+}
+
+/// What keeps replacements from running, such as a store of artifacts that is away, is named in what ends the drain.
+fn fails(world: &World<'_>, stage: Stage, old: AllocationId) -> Step {
+    let failure = failure("REPLACEMENT_FAILED", "the replacements of an allocation failed");
+    Step::Fail(and_what_is_left(stage, because_of(failure, replacements(world, old))))
+}
+
+fn replacements<'a>(world: &World<'a>, old: AllocationId) -> impl Iterator<Item = &'a Allocation> + use<'a> {
+    world.replacements.iter().filter(move |one| replaced_by(one) == Some(old))
 }
 
 fn replaced_by(one: &Allocation) -> Option<AllocationId> {
@@ -244,15 +274,21 @@ fn plan(world: &World<'_>, old: AllocationId) -> Step {
     }
 }
 
-/// Every replacement answers: what they replace may finish, by its own policy.
+/// What is replaced by one that answers may finish, by its own policy; what lost its replacement meanwhile gets another first.
 fn empty(world: &World<'_>) -> Step {
-    if let Some(old) = headroom::moving(world.allocations).next() {
-        return Step::Do(Act::Drain(old));
+    let mut waiting = false;
+    for old in headroom::moving(world.allocations) {
+        match replacement(world, old) {
+            Replacement::Answers => return Step::Do(Act::Drain(old)),
+            Replacement::Coming => waiting = true,
+            Replacement::Fails => return fails(world, Stage::ReplacementReady, old),
+            Replacement::Missing => return plan(world, old),
+        }
     }
     if world.allocations.is_empty() {
         return Step::Enter(Stage::Upgrading, Evidence::default());
     }
-    Step::Wait("sessions on the host finish")
+    Step::Wait(if waiting { "replacements are on their way" } else { "sessions on the host finish" })
 }
 
 fn upgraded<'a>(world: &World<'a>, by: OperationId) -> Option<&'a host::Upgrade> {
@@ -284,15 +320,24 @@ fn overdue(stage: Stage) -> Step {
 
 /// Past the cordon a failure leaves the host as it is, and says so: to let it go again is a person's decision.
 fn fail(stage: Stage, code: &str, message: &str) -> Step {
-    let left = if matches!(code, "UNCORDONED" | "HOST_RETIRED") {
+    Step::Fail(and_what_is_left(stage, failure(code, message)))
+}
+
+fn and_what_is_left(stage: Stage, mut failure: Failure) -> Failure {
+    let left = if matches!(failure.code.as_str(), "UNCORDONED" | "HOST_RETIRED") {
         "the drain ends here"
     } else if stage == Stage::Evacuating {
         "the host stays cordoned and goes on serving; replacements stay"
     } else {
         "the host stays cordoned until a person lifts it"
     };
-    let message = format!("{message}; {left}");
-    Step::Fail(Failure { code: code.to_owned(), message, expected: None, actual: None, route_changed: false })
+    failure.message = format!("{}; {left}", failure.message);
+    failure
+}
+
+fn failure(code: &str, message: &str) -> Failure {
+    let (code, message) = (code.to_owned(), message.to_owned());
+    Failure { code, message, expected: None, actual: None, route_changed: false }
 }
 
 #[cfg(test)]

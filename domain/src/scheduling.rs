@@ -56,13 +56,16 @@ pub struct Lane<'a> {
 pub enum Order {
     /// This one has had its time.
     Drain(AllocationId, &'static str),
+    /// This one has never answered, and its host is silent: whoever awaits it is told, and need not wait for its own deadline.
+    GiveUp(AllocationId),
     /// The owner has fewer that run or are on their way than are wanted: one more.
     ReplaceOwner,
 }
 
 /// What should change in this lane now.
 pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
-    let mut orders: Vec<Order> = lane.allocations.iter().filter_map(|one| retire(lane, one)).collect();
+    let order = |one: &Allocation| give_up(lane, one).or_else(|| retire(lane, one));
+    let mut orders: Vec<Order> = lane.allocations.iter().filter_map(order).collect();
     if lane.owner.owner.is_none() || lane.owner.asleep.is_some() {
         return orders;
     }
@@ -91,6 +94,21 @@ pub fn place<A: Borrow<Allocation>>(hosts: &[HostId], same_deployment: &[A]) -> 
 pub fn lost_with_its_host() -> allocation::Command {
     let reason = "its host was retired, and will not come back".to_owned();
     allocation::Command::ReportFailed { reason, cause: Some(Cause::HostLost) }
+}
+
+/// What is told of one that starts while its host is silent; none of one that has answered, was told to stop or has ended since
+/// it was looked at. What has answered once may serve on without its agent, and stays.
+pub fn silent_with_its_host(one: &Allocation) -> Option<allocation::Command> {
+    let starts = matches!(one.state?, State::Planned | State::Pulling | State::Starting);
+    let reason = format!("its host was silent for {} s, and it had never answered", HOST_LOST.num_seconds());
+    starts.then_some(allocation::Command::ReportFailed { reason, cause: Some(Cause::HostLost) })
+}
+
+/// A start has no other deadline than its runner's, and a runner that is silent keeps none.
+fn give_up(lane: &Lane<'_>, one: &Allocation) -> Option<Order> {
+    let planned = one.planned.as_ref()?;
+    let given_up = lane.lost.contains(&planned.host) && silent_with_its_host(one).is_some();
+    given_up.then_some(Order::GiveUp(planned.id))
 }
 
 /// Which are too many: first what is not ready yet, then the newest, because the oldest hold the sessions of longest standing.

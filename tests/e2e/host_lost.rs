@@ -1,6 +1,7 @@
 //! A host dies for good with its runner: what it ran is replaced while it is silent, and once an operator retires it, every
-//! allocation that was alive on it is on record as lost with it. Who owns the traffic stays who it is. The trap avoided:
-//! allocations of a machine that is scrap, and ready for ever.
+//! allocation that was alive on it is on record as lost with it. Who owns the traffic stays who it is. What had not answered when
+//! it fell silent is given up without anybody's word. The traps avoided: allocations of a machine that is scrap, and ready for
+//! ever; a promotion that awaits one of them until its deadline.
 
 use rhone_tests::{
     artifacts::Version,
@@ -85,4 +86,27 @@ async fn it_never_comes_back(platform: &Platform, operator: &Client, (id, token)
     let (status, said) = (answer.status(), answer.json::<Value>().await.expect("it says why"));
     assert_eq!((status.as_u16(), &said["code"]), (403, &json!("HOST_RETIRED")), "{said}");
     assert!(text(&said["message"]).contains("end its runner"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_on_a_host_that_fell_silent_is_given_up_and_what_awaits_it_starts_another_one() {
+    let platform = Platform::start().await;
+    let operator = platform.developer();
+    let tenant = Tenant::open(&platform, platform.developer()).await;
+    let first = format!("host_{}", platform.report().ids.host.simple());
+    let blue = tenant.deploy(Version::Blue).await;
+    let second = Host::start(&platform).await;
+    operator.done("hostCordon", "host { state }", about(&first)).await;
+    let silent = second.id.clone();
+    drop(second);
+
+    let promotion = tenant.promote(&blue).await;
+    let ordered = async || on(&tenant, &silent).await.first().map(|one| one["state"].clone());
+    assert_eq!(until("it is ordered there", PATIENCE, ordered).await, "PLANNED");
+    operator.done("hostUncordon", "host { state }", about(&first)).await;
+    tenant.succeeds(&promotion).await;
+    let there = on(&tenant, &silent).await;
+    let ends = there.iter().map(|one| (&one["state"], &one["failureCause"])).collect::<Vec<_>>();
+    assert_eq!(ends, [(&json!("FAILED"), &json!("host_lost"))], "{there:#?}");
+    edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
 }

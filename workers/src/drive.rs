@@ -5,7 +5,7 @@
 use crate::{
     config::Config,
     operations::LEASE,
-    process::{self, AdvanceError, Outcome},
+    process::{self, AdvanceError, Outcome, is_overtaken},
 };
 use rhone_domain::{
     actor::Writer,
@@ -49,15 +49,37 @@ pub(crate) async fn run(config: Config, id: OperationId, fence: Fence) {
                 }
                 return;
             }
-            Err(AdvanceError::Append { source: AppendError::Conflict { .. }, .. }) => {}
-            Err(AdvanceError::Append { source: AppendError::StaleFence { .. }, step }) => {
-                return record_late(&config, id, fence, step).await;
-            }
-            Err(error) => {
-                tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "a step did not happen");
-                pause.wait(&mut bell).await;
-            }
+            Err(error) => match follows(&error) {
+                Follows::LookAgain => {}
+                Follows::LookAgainLater => {
+                    tracing::warn!(operation.id = %id, error = &error as &dyn std::error::Error, "a step did not happen");
+                    pause.wait(&mut bell).await;
+                }
+                Follows::LetGo(step) => return record_late(&config, id, fence, step).await,
+            },
         }
+    }
+}
+
+/// What follows when a step did not happen. Only whoever lost the lease lets go of the operation: whatever a rule, another writer
+/// or an outage has kept from happening, the world is read again, and judged as it is by then.
+#[derive(Debug, PartialEq, Eq)]
+enum Follows {
+    LookAgain,
+    LookAgainLater,
+    /// The step comes too late.
+    LetGo(String),
+}
+
+fn follows(error: &AdvanceError) -> Follows {
+    match error {
+        AdvanceError::Append { source, .. } if is_overtaken(source) => Follows::LookAgain,
+        AdvanceError::Append { source: AppendError::StaleFence { .. }, step } => Follows::LetGo(step.clone()),
+        AdvanceError::Append { .. }
+        | AdvanceError::Refused(_)
+        | AdvanceError::Read(_)
+        | AdvanceError::Rows(_)
+        | AdvanceError::Vault(_) => Follows::LookAgainLater,
     }
 }
 
@@ -141,5 +163,46 @@ async fn record_late(config: &Config, id: OperationId, attempt: Fence, report: S
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a step that did not happen leads to.
+    use super::*;
+    use rhone_domain::{envelope::StreamId, numbers::Version};
+    use rhone_projections::authority::allocations::HOST_FULL;
+    use uuid::Uuid;
+
+    /// A rule's refusal, a lost race for a stream and for a host's last place, an outage, a lost lease.
+    fn led_to(follows: impl Fn(&AdvanceError) -> Follows) -> [Follows; 5] {
+        let append = |source| AdvanceError::Append { step: "plan".into(), source };
+        let stream = StreamId::new("allocation", Uuid::nil());
+        [
+            AdvanceError::Refused("the host is cordoned".into()),
+            append(AppendError::Conflict { stream, expected: Version(1), actual: Version(2) }),
+            append(AppendError::Refused { code: HOST_FULL.into(), message: "2 of 2".into(), detail: None }),
+            append(AppendError::Unavailable(sqlx::Error::PoolTimedOut)),
+            append(AppendError::StaleFence { lease: "operation:1".into(), fence: Fence(1) }),
+        ]
+        .map(|error| follows(&error))
+    }
+
+    #[test]
+    fn what_a_rule_refuses_is_judged_again_and_only_a_lost_lease_is_let_go_of() {
+        let wanted = [
+            Follows::LookAgainLater,
+            Follows::LookAgain,
+            Follows::LookAgain,
+            Follows::LookAgainLater,
+            Follows::LetGo("plan".into()),
+        ];
+        assert_eq!(led_to(follows), wanted);
+        // The sin: whatever is no lost race ends the drive, and an operation stands still until its lease has run out.
+        let sin = |error: &AdvanceError| match follows(error) {
+            Follows::LookAgain => Follows::LookAgain,
+            Follows::LookAgainLater | Follows::LetGo(_) => Follows::LetGo(error.to_string()),
+        };
+        assert_ne!(led_to(sin), wanted, "it is caught above");
     }
 }

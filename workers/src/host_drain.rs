@@ -1,13 +1,14 @@
 //! Does what the process manager of host drains asks for. What is done to the host is one append with the stage it leads to;
-//! what is done to a tenant's allocation is an append of that tenant's, under the operation's fence and version. The trap: a
-//! replacement on a host that was cordoned meanwhile; its version is asserted.
+//! what is done to a tenant's allocation is an append of that tenant's, under the operation's fence and version. The traps: a
+//! replacement on a host that was cordoned meanwhile, and one that answers no longer when what it replaces is told to finish;
+//! both versions are asserted.
 
 use crate::process::{AdvanceError, Drive, Outcome, decide, named};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
-    allocation::{self, Allocation, Planned},
+    allocation::{self, Allocation, Planned, State},
     edge_status::Sessions,
     envelope::StreamId,
     host::{self, Host},
@@ -41,7 +42,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, drain: HostDrain) -> Result<Ou
         Step::Done => return Ok(Outcome::Ended),
         Step::Wait(what) => return Ok(drive.wait(what)),
         Step::Do(Act::Plan(planned)) => plan(&drive, planned).await?,
-        Step::Do(Act::Drain(old)) => finish(&drive, *old).await?,
+        Step::Do(Act::Drain(old)) => finish(&drive, &read, *old).await?,
         Step::Enter(..) | Step::Fail(_) | Step::Cancel | Step::Do(_) => {
             let mut unit = drive.unit();
             let then = on_host(&mut unit, &mut read.host, &step)?;
@@ -126,24 +127,29 @@ fn of_tenant(drive: &Drive<'_>, planned: &Planned) -> Unit {
 }
 
 async fn plan(drive: &Drive<'_>, planned: &Planned) -> Result<Unit, AdvanceError> {
-    let host = drive.door.load::<Host>(planned.host).await?;
-    if let Err(refusal) = host.state.may_take(0) {
-        return Err(AdvanceError::Refused(refusal.to_string()));
-    }
     let stream = StreamId::new(Allocation::CATEGORY, planned.id.0);
     let mut fresh = Loaded { stream, version: Version(0), state: Allocation::default(), last_event: None };
     let mut unit = of_tenant(drive, planned);
-    unit.assert(&host);
+    drive.place_on(&mut unit, planned.host).await?;
     decide(&mut unit, &mut fresh, allocation::Command::Plan(planned.clone()))?;
     Ok(unit)
 }
 
-async fn finish(drive: &Drive<'_>, old: AllocationId) -> Result<Unit, AdvanceError> {
+/// On its replacement, at the version at which it answers.
+async fn finish(drive: &Drive<'_>, read: &Read, old: AllocationId) -> Result<Unit, AdvanceError> {
     let mut allocation = drive.door.load::<Allocation>(old).await?;
     let Some(planned) = allocation.state.planned.clone() else {
         return Err(AdvanceError::Refused(format!("there is no allocation {old}")));
     };
+    let Some(stands_in) = host_drain::stands_in(&read.replacements, old) else {
+        return Err(AdvanceError::Refused(format!("nothing answers in the place of allocation {old}")));
+    };
+    let replacement = drive.door.load::<Allocation>(stands_in).await?;
+    if replacement.state.state != Some(State::Ready) {
+        return Err(AdvanceError::Refused(format!("what replaces allocation {old} answers no longer")));
+    }
     let mut unit = of_tenant(drive, &planned);
+    unit.assert(&replacement);
     let reason = "its host is drained, and its replacement answers".to_owned();
     let by_policy = i64::try_from(planned.drain_timeout_ms).unwrap_or(i64::MAX / 1_000);
     let deadline = Some(unit.now() + TimeDelta::milliseconds(by_policy));

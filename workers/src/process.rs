@@ -12,11 +12,13 @@ use chrono::{DateTime, Utc};
 use metrics::histogram;
 use rhone_domain::{
     aggregate::Aggregate,
-    ids::OperationId,
+    host::Host,
+    ids::{HostId, OperationId},
     operation::{self, Operation, Requested, Stage, Work},
     process::Step,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, vault::VaultError};
+use rhone_projections::authority::allocations::HOST_FULL;
 use tokio::sync::watch;
 
 /// What a step came to.
@@ -53,6 +55,22 @@ pub(crate) enum AdvanceError {
     /// A rule refused what the process manager wanted: judge again.
     #[error("step refused: {0}")]
     Refused(String),
+}
+
+/// Whether somebody else was faster, of whom the world tells when it is read again: a stream has moved on, or the last place on a
+/// host is taken.
+pub(crate) fn is_overtaken(error: &AppendError) -> bool {
+    match error {
+        AppendError::Conflict { .. } => true,
+        AppendError::Refused { code, .. } => code == HOST_FULL,
+        AppendError::StaleFence { .. }
+        | AppendError::KeyReused { .. }
+        | AppendError::ForeignStream { .. }
+        | AppendError::Malformed(_)
+        | AppendError::Invalid(_)
+        | AppendError::Unavailable(_)
+        | AppendError::Unknown(_) => false,
+    }
 }
 
 /// An operation under its lease, and what its driver needs.
@@ -109,6 +127,15 @@ impl Drive<'_> {
         let mut unit = self.door.unit(context);
         unit.place(Some(requested.region), requested.cell);
         unit
+    }
+
+    /// The host that an allocation is about to be placed on, in the append that places it: one that was cordoned meanwhile takes
+    /// none.
+    pub(crate) async fn place_on(&self, unit: &mut Unit, host: HostId) -> Result<(), AdvanceError> {
+        let host = self.door.load::<Host>(host).await?;
+        host.state.may_take(0).map_err(|refusal| AdvanceError::Refused(refusal.to_string()))?;
+        unit.assert(&host);
+        Ok(())
     }
 
     /// Judges the operation's own part of a step; what only its kind can do is left to the driver.

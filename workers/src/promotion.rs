@@ -7,7 +7,6 @@ use rhone_domain::{
     allocation::{self, Allocation},
     edge_status::EdgeStatus,
     envelope::StreamId,
-    host::Host,
     ids::HostId,
     numbers::Version,
     operation::{self, Evidence, Gate, RouteChange, Stage},
@@ -45,13 +44,9 @@ pub(crate) async fn advance(mut drive: Drive<'_>, change: &RouteChange) -> Resul
         Step::Do(Act::Plan(planned)) => {
             let stream = StreamId::new(Allocation::CATEGORY, planned.id.0);
             let mut fresh = Loaded { stream, version: Version(0), state: Allocation::default(), last_event: None };
-            let host = drive.door.load::<Host>(planned.host).await?;
-            if let Err(refusal) = host.state.may_take(0) {
-                return Err(AdvanceError::Refused(refusal.to_string()));
-            }
+            drive.place_on(&mut unit, planned.host).await?;
             unit.assert(&drive.operation);
             unit.assert(&read.gates.deployment);
-            unit.assert(&host);
             decide(&mut unit, &mut fresh, allocation::Command::Plan(planned))?;
         }
         Step::Do(Act::ChangeRoute(command, gates)) => change_route(&mut unit, &mut drive, &mut read, command, gates)?,

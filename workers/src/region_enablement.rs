@@ -7,7 +7,6 @@ use rhone_domain::{
     aggregate::Aggregate,
     allocation::{self, Allocation, Planned},
     envelope::StreamId,
-    host::Host,
     ids::{AllocationId, HostId},
     numbers::Version,
     operation::{self, Stage},
@@ -83,15 +82,11 @@ async fn read(drive: &Drive<'_>, wanted: Enablement) -> Result<Read, AdvanceErro
 }
 
 async fn plan(drive: &Drive<'_>, read: &Read, unit: &mut Unit, planned: Planned) -> Result<(), AdvanceError> {
-    let host = drive.door.load::<Host>(planned.host).await?;
-    if let Err(refusal) = host.state.may_take(0) {
-        return Err(AdvanceError::Refused(refusal.to_string()));
-    }
+    drive.place_on(unit, planned.host).await?;
     let stream = StreamId::new(Allocation::CATEGORY, planned.id.0);
     let mut fresh = Loaded { stream, version: Version(0), state: Allocation::default(), last_event: None };
     unit.assert(&drive.operation);
     read.facts.assert(unit);
-    unit.assert(&host);
     decide(unit, &mut fresh, allocation::Command::Plan(planned))
 }
 

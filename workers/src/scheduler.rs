@@ -2,7 +2,10 @@
 //! and replaces what an owner has lost. The trap: two workers that each replace the same loss, which no assertion would
 //! notice, since a new allocation changes no stream that both have read; every append carries the fence of the lease.
 
-use crate::config::{Config, Door};
+use crate::{
+    config::{Config, Door},
+    process::is_overtaken,
+};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
@@ -12,7 +15,7 @@ use rhone_domain::{
     envelope::StreamId,
     environment::{DrainPolicy, Environment},
     host::Host,
-    ids::{AllocationId, CorrelationId, EnvironmentId, HostId, OperationId},
+    ids::{AllocationId, CellId, CorrelationId, EnvironmentId, HostId, OperationId},
     numbers::{Fence, Version, seconds},
     operation::{Operation, Work},
     promotion::EDGE_LIVE,
@@ -30,6 +33,7 @@ use rhone_projections::{
 };
 use sqlx::PgConnection;
 use std::{
+    collections::BTreeSet,
     fmt,
     time::{Duration, Instant},
 };
@@ -152,7 +156,8 @@ impl Turn<'_> {
             }
             _ => Vec::new(),
         };
-        let lost = self.lost(&mut connection, owner).await?;
+        let cells = rows.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell)).collect();
+        let lost = self.lost(&mut connection, cells).await?;
         // Only what sleeps is let go by use; what serves is not asked about.
         let edges = match (&owner.asleep, owner.place()) {
             (Some(_), Some(place)) => edges::live(&mut connection, place.region, EDGE_LIVE.as_seconds_f64()).await?,
@@ -190,8 +195,24 @@ impl Turn<'_> {
         for order in orders(&look) {
             match order {
                 Order::Drain(id, reason) => self.drain(owner, version, id, (reason, until(now, drain))).await?,
+                Order::GiveUp(id) => self.give_up_start(id).await?,
                 Order::ReplaceOwner => self.replace(owner, version, drain).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// What starts on a silent host, as it is by now: if its runner was faster, it stays. Whose traffic it would have had is not asked.
+    async fn give_up_start(&self, id: AllocationId) -> Result<(), TurnError> {
+        let mut loaded = self.door.load::<Allocation>(id).await?;
+        let Some(planned) = loaded.state.planned.clone() else { return Ok(()) };
+        let Some(command) = scheduling::silent_with_its_host(&loaded.state) else { return Ok(()) };
+        let context = self.config.context(Writer::Scheduler, planned.workspace, CorrelationId(id.0), loaded.last_event);
+        let mut unit = self.door.unit(context);
+        unit.place(Some(planned.region), Some(planned.cell));
+        if unit.decide(&mut loaded, command).is_ok() {
+            self.commit(unit).await?;
+            tracing::info!(allocation.id = %id, host.id = %planned.host, "a start on a silent host is given up");
         }
         Ok(())
     }
@@ -252,15 +273,16 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Hosts that are silent; none while this worker has not looked for long enough to say so.
-    async fn lost(&self, connection: &mut PgConnection, owner: &RouteOwner) -> Result<Vec<HostId>, sqlx::Error> {
+    /// Hosts of these cells that are silent; none while this worker has not looked for long enough to say so.
+    async fn lost(&self, connection: &mut PgConnection, cells: BTreeSet<CellId>) -> Result<Vec<HostId>, sqlx::Error> {
         let silence = HOST_LOST.as_seconds_f64();
-        match owner.place() {
-            Some(place) if self.begun.elapsed().as_secs_f64() > silence => {
-                hosts::lost_hosts(connection, place.cell, silence).await
+        let mut lost = Vec::new();
+        if self.begun.elapsed().as_secs_f64() > silence {
+            for cell in cells {
+                lost.extend(hosts::lost_hosts(connection, cell, silence).await?);
             }
-            _ => Ok(Vec::new()),
         }
+        Ok(lost)
     }
 
     async fn commit(&self, unit: Unit) -> Result<(), AppendError> {
@@ -292,8 +314,9 @@ fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
 /// as well ends the turn.
 fn settled(done: Result<(), TurnError>, id: Option<impl fmt::Display>) -> Result<(), TurnError> {
     match done {
-        // Somebody else moved it meanwhile; the next turn looks again.
-        Ok(()) | Err(TurnError::Append(AppendError::Conflict { .. })) => Ok(()),
+        Ok(()) => Ok(()),
+        // The next turn looks again.
+        Err(TurnError::Append(error)) if is_overtaken(&error) => Ok(()),
         Err(error) if meets_all(&error) => Err(error),
         Err(error) => {
             let id = id.map(tracing::field::display);

@@ -1,5 +1,6 @@
 //! Does what the process manager of wakes asks for: loads its world, carries out one step in one append. A bad end and an
-//! early one leave the route asleep under another generation, in the same append, so that it can be asked for again.
+//! early one leave the route asleep under another generation, in the same append, so that it can be asked for again. The trap:
+//! an allocation on a host that was cordoned meanwhile; its version is asserted.
 
 use crate::process::{AdvanceError, Drive, Outcome, decide, named};
 use rhone_domain::{
@@ -47,6 +48,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, work: &Wake) -> Result<Outcome
             unit.assert(&drive.operation);
             unit.assert(&read.owner);
             unit.assert(&read.deployment);
+            drive.place_on(&mut unit, planned.host).await?;
             decide(&mut unit, &mut fresh, allocation::Command::Plan(*planned))?;
         }
         Step::Do(Act::Serve(turn)) => serve(&mut unit, &mut drive, &mut read, work, turn)?,

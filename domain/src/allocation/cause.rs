@@ -22,7 +22,7 @@ words! {
         OutOfMemory = "out_of_memory",
         /// It ran, and did not answer on its health path in time.
         NotReady = "not_ready",
-        /// Its host was not heard any more, and was retired.
+        /// Its host was not heard any more before it had answered, or was retired.
         HostLost = "host_lost",
     }
 }

@@ -92,12 +92,13 @@ impl<'a> Counted<'a> {
         Judged::open(KIND, format!("{self} ready with exactly these bytes; nothing is started"), self.evidence())
     }
 
-    /// The digest that their runners have observed, and whose it is: as many as are wanted, which are those that are asserted.
+    /// The digest that their runners have observed, whose it is, and with which set of variables: a runner starts nothing without
+    /// the whole of it. As many as are wanted, which are those that are asserted.
     fn evidence(&self) -> String {
         let counted = self.ready.iter().take(self.wanted).filter_map(|one| Some(one.planned.as_ref()?.id.to_string()));
         let counted = counted.collect::<Vec<_>>();
         let by = if counted.is_empty() { "nobody".to_owned() } else { counted.join(", ") };
-        format!("{} observed by {by}", self.facts.change.artifact)
+        format!("{} observed by {by}, with set {} of variables", self.facts.change.artifact, self.facts.change.env_set)
     }
 }
 

@@ -318,3 +318,26 @@ proptest! {
 fn an_operation_that_believes_late_reports_is_caught() {
     assert!(keeps_its_end(&[3], believes_late_reports).is_err());
 }
+
+/// What the object model warns of. A worker that had lost its lease prints that all is well, and its line is kept; whoever reads
+/// the status from such lines tells the user that it is healthy. The sin is committed below beside the real fold.
+#[test]
+fn trap_reconstructing_user_facing_status_from_logs() {
+    let mut events = history(Kind::Promotion, Stage::Failed);
+    let line = Command::RecordLateReport { attempt: Fence(1), report: "entered healthy: all edges serve it".into() };
+    events.extend(fold::<Operation>(&events).decide(line).expect("what comes late is put on record"));
+    let status = |events: &[Event]| fold::<Operation>(events).stage;
+    assert_eq!(status(&events), Some(Stage::Failed), "the line is on record, and changes nothing");
+    // Nor can anybody make it so afterwards.
+    let refused = Rejection::NotFrom { from: Stage::Failed, to: Stage::Healthy };
+    given::<Operation>(events.clone()).when(enter(Stage::Healthy)).then_rejected(&refused);
+    let status_from_logs = |events: &[Event]| {
+        let named = |line: &String| STAGES.into_iter().find(|stage| line.contains(stage.as_str()));
+        let lines = events.iter().filter_map(|event| match event {
+            Event::LateReportRecorded { report, .. } => named(report),
+            _ => None,
+        });
+        lines.last().or_else(|| status(events))
+    };
+    assert_eq!(status_from_logs(&events), Some(Stage::Healthy), "the sin is caught: it believes what was printed");
+}

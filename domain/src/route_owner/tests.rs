@@ -4,6 +4,7 @@
 mod model;
 mod place;
 mod sleep;
+mod traps;
 
 use super::*;
 use crate::{

@@ -126,6 +126,7 @@ impl Lane {
             match order {
                 Order::Drain(id, _) => self.drain(id, at(self.now + 5)).expect("the scheduler drains what is alive"),
                 Order::ReplaceOwner => drop(self.start()),
+                Order::GiveUp(id) => unreachable!("no host is silent here, and {id} was given up"),
             }
         }
         for id in self.allocations.keys().copied().collect::<Vec<_>>() {

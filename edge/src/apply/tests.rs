@@ -162,3 +162,40 @@ fn a_right_place_does_not_excuse_an_old_truth() {
     let known = Known { held: Some(&held), floor: None };
     assert_eq!(judge(Some(&at(5)), known, &entry, &old), Applied::Stale);
 }
+
+/// Which deployment an edge routes to once it has heard these routes, one after the other, in the order in which they came.
+fn routed(hears: impl Fn(Known<'_>, &Content) -> Applied, heard: &[Route]) -> Option<DeploymentId> {
+    let mut held: Option<Content> = None;
+    for route in heard {
+        let new = Content::Route(route.clone());
+        if hears(Known { held: held.as_ref(), floor: None }, &new) == Applied::Apply {
+            held = Some(new);
+        }
+    }
+    match held? {
+        Content::Route(route) => Some(route.owner?.deployment),
+        Content::Allocation(_) => None,
+    }
+}
+
+/// BLUE's backend is the latest that is healthy, and the word of its route comes last: of an epoch that has passed.
+#[test]
+fn trap_routing_by_latest_healthy_backend_instead_of_route_owner_authority() {
+    let heard = [route(1, 0, Some(BLUE)), route(2, 0, Some(GREEN)), route(1, 0, Some(BLUE))];
+    assert_eq!(routed(weigh, &heard), Some(GREEN));
+    assert_eq!(
+        weigh(Known { held: Some(&Content::Route(heard[1].clone())), floor: None }, &Content::Route(heard[2].clone())),
+        Applied::Stale
+    );
+    let healthy = [endpoint(1, GREEN, 1, EndpointState::Gone), endpoint(2, BLUE, 1, EndpointState::Ready)];
+    // The sin: an order by arrival, and by who is healthy.
+    let latest_healthy = |_: Known<'_>, new: &Content| match new {
+        Content::Route(route) => {
+            let of = route.owner.as_ref().map(|owner| owner.deployment);
+            let backend = healthy.iter().find(|one| Some(one.deployment) == of && one.state == EndpointState::Ready);
+            if backend.is_some() { Applied::Apply } else { Applied::Stale }
+        }
+        Content::Allocation(_) => Applied::Apply,
+    };
+    assert_eq!(routed(latest_healthy, &heard), Some(BLUE), "the sin is caught: the healthy backend has the traffic");
+}

@@ -7,9 +7,10 @@ use crate::{
     world::{BLUE, GREEN, PRODUCTION, World, counter, ready, route, shop, table, until},
 };
 use ed25519_dalek::SigningKey;
+use futures_util::StreamExt as _;
 use rhone_domain::{
     feed::{Content, Entry, Heartbeat, Message, subject},
-    ids::Incarnation,
+    ids::{Incarnation, RegionId},
     numbers::FeedSeq,
 };
 use rhone_edge::{Running, Secret};
@@ -154,4 +155,58 @@ async fn a_bus_that_died_and_came_back_is_heard_again() {
     })
     .await;
     assert_eq!(shop(&edge).await.header("rhone-epoch"), "2");
+}
+
+/// An edge is away while the bus tells of a new owner, and nobody repeats it. What it remembers is how far it came, on its own
+/// disk; from there it asks. The sin, committed beside it: a subscriber that takes silence for the news that there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn trap_assuming_all_subscribers_are_always_online() {
+    let Some(bus) = Bus::start().await else { return };
+    let (world, _blue, _green, edge, client) = on_bus(&bus).await;
+    edge.stop().await;
+    let entry = world.control.append(&Content::Route(route(2, GREEN)));
+    publish(&client, &Message::Entry(entry)).await;
+    world.control.revive().await;
+    let mut assumes_it_was_online = bus.client().await.subscribe(subject(REGION)).await.expect("subscribed");
+    let edge = world.start().await;
+    world.applied(&edge, 4).await;
+    assert_eq!(shop(&edge).await.app(), "green", "it was away, and knows");
+    // A word after all that was said before: whatever the bus had to say to the sinner has come by then.
+    client.publish(subject(REGION), "last".into()).await.expect("published");
+    let heard = assumes_it_was_online.next().await.expect("the bus lives");
+    assert_eq!(heard.payload, "last", "the sin is caught: it heard of no new owner");
+}
+
+/// The bus holds the whole history, rightly signed, and the authority is away. An edge that knows nothing takes no life of the
+/// feed from the bus: it serves nobody until the authority has spoken. The sin, committed beside it: whoever folds what the bus
+/// holds believes an owner that the authority has long replaced.
+#[tokio::test(flavor = "multi_thread")]
+async fn trap_treating_the_event_stream_as_the_authoritative_database() {
+    let Some(bus) = Bus::start().await else { return };
+    let (world, _blue, _green, edge, client) = on_bus(&bus).await;
+    edge.stop().await;
+    let held_by_the_bus = [route(2, GREEN), route(3, BLUE)].map(|route| world.control.append(&Content::Route(route)));
+    let committed = world.control.append(&Content::Route(route(4, GREEN)));
+    std::fs::remove_dir_all(world.folder.path()).expect("its disk is lost");
+    std::fs::create_dir(world.folder.path()).expect("a new one");
+    let edge = world.start().await;
+    // What is of another region is counted: when it is for the second time, all that was said in between has been heard.
+    let elsewhere = Entry { region: RegionId(Uuid::from_u128(0xe15e)), ..committed.clone() };
+    until("the bus is heard", async || {
+        for entry in held_by_the_bus.iter().chain([&elsewhere]) {
+            publish(&client, &Message::Entry(entry.clone())).await;
+        }
+        (counter(&edge, "feed_foreign").await > 1).then_some(())
+    })
+    .await;
+    assert_eq!(table(&edge).await["applied"], 0, "nothing of the bus is truth");
+    assert_eq!(shop(&edge).await.status, 503, "nobody is served");
+    world.control.revive().await;
+    world.applied(&edge, committed.seq.0).await;
+    assert_eq!(shop(&edge).await.app(), "green");
+    let believes_the_bus = |entries: &[Entry]| match serde_json::from_str(&entries.last()?.content) {
+        Ok(Content::Route(route)) => Some(route.owner?.deployment),
+        Ok(Content::Allocation(_)) | Err(_) => None,
+    };
+    assert_eq!(believes_the_bus(&held_by_the_bus), Some(BLUE), "the sin is caught: it sends them to a former owner");
 }

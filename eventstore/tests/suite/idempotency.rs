@@ -49,6 +49,29 @@ fn clock_key() -> String {
     crate::story::clock().new_id::<uuid::Uuid>().to_string()
 }
 
+/// A client hears nothing and asks again, each time for a resource under an id of its own. The sin: it asks without its key.
+#[tokio::test]
+async fn trap_retrying_mutation_requests_and_creating_duplicate_resources() {
+    let database = Database::new().await;
+    let log = database.log().await;
+    let retries = async |key: Option<String>| {
+        let before = database.number("SELECT count(*) FROM log.heads").await;
+        for _ in 0..3 {
+            let mut asked = asking(&stream(), "create", 1);
+            match (&key, &mut asked.idempotency) {
+                (Some(key), Some(idempotency)) => idempotency.key.clone_from(key),
+                (None, idempotency) => *idempotency = None,
+                (Some(_), None) => unreachable!("it asks with a key"),
+            }
+            log.append(asked).await.expect("is answered");
+        }
+        database.number("SELECT count(*) FROM log.heads").await - before
+    };
+    assert_eq!(retries(Some(clock_key())).await, 1, "one request, one resource");
+    let without_a_key = None;
+    assert_eq!(retries(without_a_key).await, 3, "the sin is caught: every retry makes another one");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_different_requests_under_one_key_one_acts_and_the_others_are_refused() {
     let database = Database::new().await;

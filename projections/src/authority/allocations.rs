@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
+/// The code of an append that was refused because the host holds as many as it may: somebody else took the last place.
+pub const HOST_FULL: &str = "RH022";
+
 /// The row, and what the edges are told once it was ready.
 pub fn rows(allocation: &Allocation, version: Version) -> Vec<Value> {
     let (Some(planned), Some(state)) = (&allocation.planned, allocation.state) else { return Vec::new() };

@@ -1,6 +1,7 @@
 //! What the tailing projections promise, on a real Postgres: one server for all, a fresh database each.
 
 mod allocations;
+mod capacity;
 mod causes;
 mod database;
 mod deploys;

@@ -139,10 +139,10 @@ fn when_the_time_is_over_the_same_count_closes_the_gate() {
 fn the_gate_says_what_follows_and_whose_word_it_is() {
     let none = judged(judge, 2, &[]).gate;
     assert_eq!(none.reason, "0 of 2 ready with exactly these bytes; the operation starts and awaits the rest");
-    assert_eq!(none.evidence, format!("{GREEN_BYTES} observed by nobody"));
+    assert_eq!(none.evidence, format!("{GREEN_BYTES} observed by nobody, with set 1 of variables"));
     let warm = judged(judge, 1, &[runs(1), runs(2)]).gate;
     assert_eq!(warm.reason, "1 of 1 ready with exactly these bytes; nothing is started");
-    assert_eq!(warm.evidence, format!("{GREEN_BYTES} observed by {}", allocation(1)));
+    assert_eq!(warm.evidence, format!("{GREEN_BYTES} observed by {}, with set 1 of variables", allocation(1)));
 }
 
 /// On which of these hosts what is ready there counts for nothing: an active, a cordoned, a retired and another one that was retired.

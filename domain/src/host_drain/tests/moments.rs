@@ -104,3 +104,72 @@ fn a_drain_that_ends_early_lifts_its_own_cordon_alone() {
         assert!(!cancelled(state, held_by), "{state} {held_by:?}");
     }
 }
+
+/// Whether this process manager stops something whose replacement does not answer.
+fn stops_before_a_replacement_answers(next: impl Fn(&World<'_>) -> Step) -> bool {
+    let operation = Operation { stage: Some(Stage::Evacuating), requested: Some(requested()), ..Operation::default() };
+    let mut host = emptying(Trouble::Nothing).host();
+    (host.state, host.held_by) = (Some(host::State::Draining), Some(THIRD));
+    let old = allocated(planned(id(1), BLUE, Epoch(1)), &[ready(BLUE)]);
+    let fresh = Planned { replaces: Some(id(1)), host: HOST_2, ..planned(id(2), BLUE, Epoch(1)) };
+    let world = World {
+        now: at(1),
+        drain: HostDrain { host: HOST_1 },
+        operation: &operation,
+        host: &host,
+        heard_at: Some(at(1)),
+        hosts: &[],
+        allocations: &[old],
+        replacements: &[allocated(fresh, &[])],
+        sessions: &[],
+        new_allocation: id(3),
+    };
+    !matches!(next(&world), Step::Wait(_))
+}
+
+#[test]
+fn emptying_before_replacements_answer_is_caught() {
+    assert!(!stops_before_a_replacement_answers(next));
+    assert!(stops_before_a_replacement_answers(believes_what_answered_once));
+}
+
+/// The sin: what answered once is believed to answer.
+fn believes_what_answered_once(world: &World<'_>) -> Step {
+    let old = headroom::moving(world.allocations).next();
+    old.map_or(Step::Wait("sessions on the host finish"), |old| Step::Do(Act::Drain(old)))
+}
+
+/// What stood in for the first answers no longer when that one is about to be told to finish.
+fn lost_its_replacement() -> Memory {
+    let mut memory = crate::runs::after(emptying(Trouble::Nothing), 5);
+    assert_eq!(fold::<Operation>(&memory.operation).stage, Some(Stage::ReplacementReady));
+    let stands_in = stands_in(&memory.on(HOST_2), id(1)).expect("the first has its replacement");
+    let failed = allocation::Command::ReportFailed { reason: "exit 1".into(), cause: None };
+    memory.tell(stands_in, failed).expect("it was ready");
+    memory
+}
+
+#[test]
+fn what_lost_its_replacement_is_told_to_finish_only_when_another_one_answers() {
+    let memory = lost_its_replacement();
+    let Step::Do(Act::Plan(planned)) = memory.next() else { panic!("another replacement first: {:?}", memory.next()) };
+    assert_eq!((planned.replaces, planned.host), (Some(id(1)), HOST_2));
+    assert_eq!(memory.asks(believes_what_answered_once), Step::Do(Act::Drain(id(1))), "it is caught above");
+    let ended = run(memory, Times::Twice, Fault::Nothing);
+    assert_eq!(told(&ended), (Stage::Postcheck, None, host::State::Active, 0));
+    assert!(stands_in(&ended.world.on(HOST_2), id(1)).is_some(), "it has another one");
+}
+
+#[test]
+fn what_loses_its_replacements_again_and_again_is_told_nothing_and_the_drain_says_why() {
+    let mut memory = lost_its_replacement();
+    memory.trouble = Trouble::ReplacementsFail;
+    let ended = run(memory, Times::Twice, Fault::Nothing);
+    let told = told(&ended);
+    assert_eq!(told, (Stage::ReplacementReady, Some("REPLACEMENT_FAILED"), host::State::Draining, 1));
+    let failure = ended.end.failure.as_ref().expect("it failed");
+    let why = "the replacements of an allocation failed; the last of them, because exit 1; the host stays cordoned";
+    assert!(failure.message.starts_with(why), "{}", failure.message);
+    let first = fold::<Allocation>(&ended.world.allocations[&id(1)]);
+    assert_eq!(first.state, Some(State::Ready), "it goes on serving");
+}
