@@ -1,5 +1,6 @@
 //! The life of an allocation as one table: every transition it may take. What is not in it is refused; news that is older than
-//! what is known changes nothing. Gates: `starting` and `ready` only with the ordered digest, as the runner computed it;
+//! what is known changes nothing. Gates: `starting` and `ready` only with the ordered digest, as the runner computed it, and, which
+//! is the runner's own gate, with the whole set of variables on its host (`runner/src/keeper.rs: run`; without it, `secret_missing`);
 //! `ready` only after the process answered on its health path; `stopped` only after `draining`, which carries a deadline.
 //! Trap: an allocation that is ready without ever having been verified.
 

@@ -333,11 +333,11 @@ fn trap_reconstructing_user_facing_status_from_logs() {
     given::<Operation>(events.clone()).when(enter(Stage::Healthy)).then_rejected(&refused);
     let status_from_logs = |events: &[Event]| {
         let named = |line: &String| STAGES.into_iter().find(|stage| line.contains(stage.as_str()));
-        let lines = events.iter().filter_map(|event| match event {
+        let mut lines = events.iter().filter_map(|event| match event {
             Event::LateReportRecorded { report, .. } => named(report),
             _ => None,
         });
-        lines.last().or_else(|| status(events))
+        lines.next_back().or_else(|| status(events))
     };
     assert_eq!(status_from_logs(&events), Some(Stage::Healthy), "the sin is caught: it believes what was printed");
 }

@@ -164,9 +164,9 @@ fn a_right_place_does_not_excuse_an_old_truth() {
 }
 
 /// Which deployment an edge routes to once it has heard these routes, one after the other, in the order in which they came.
-fn routed(hears: impl Fn(Known<'_>, &Content) -> Applied, heard: &[Route]) -> Option<DeploymentId> {
+fn routed(hears: impl Fn(Known<'_>, &Content) -> Applied, in_order: &[Route]) -> Option<DeploymentId> {
     let mut held: Option<Content> = None;
-    for route in heard {
+    for route in in_order {
         let new = Content::Route(route.clone());
         if hears(Known { held: held.as_ref(), floor: None }, &new) == Applied::Apply {
             held = Some(new);

@@ -27,9 +27,9 @@ fn trap_letting_stale_promotion_workers_overwrite_newer_route_ownership() {
     given::<RouteOwner>(green()).when(promote(THIRD, 1, BLUE)).then_rejected(&stale(1, 2));
     assert_eq!(after_a_stale_worker(RouteOwner::decide), (Epoch(2), GREEN));
     // The sin: a write that asks for no predecessor.
-    let overwrites = |route: &RouteOwner, command: Command| match command {
-        Command::Promote(change) => route.decide(Command::Promote(Change { expected: route.epoch, ..change })),
-        command => route.decide(command),
+    let overwrites = |route: &RouteOwner, command: Command| {
+        let Command::Promote(change) = command else { return route.decide(command) };
+        route.decide(Command::Promote(Change { expected: route.epoch, ..change }))
     };
     assert_eq!(after_a_stale_worker(overwrites), (Epoch(3), BLUE), "the sin is caught: the newer owner is gone");
 }
