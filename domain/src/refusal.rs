@@ -2,6 +2,8 @@
 //! that a refusal can never contend with the aggregate that refused. Writer: the API. Trap: a caller that retries for ever
 //! fills the log; the same refusal of the same actor within a minute is one event, and a target has at most 30 a minute.
 
+pub mod code;
+
 use crate::{
     aggregate::{self, Aggregate},
     envelope::StreamId,

@@ -1,0 +1,78 @@
+//! The codes with which the rules of nouns say no and that no gate has: the other half of the one closed list of refusals, for
+//! whoever must tell an operation that a rule ended from one that broke. Trap: a rule that is missing here, and an operation
+//! that it ended and that looks broken; the catalogue of refusals is compared with the list, both ways.
+
+use crate::gate::Code;
+
+/// Of nouns, and of the operations on bindings, which compare what answers with what was bound.
+pub const OF_RULES: &[&str] = &[
+    "ALREADY_BOUND",
+    "ALREADY_EXISTS",
+    "BINDING_DISABLED",
+    "BROADCAST_IS_TRUTH",
+    "DEPLOYMENT_FAILED",
+    "GRANT_MISSING",
+    "HELD_BY_DRAIN",
+    "HELD_BY_HAND",
+    "HOST_CORDONED",
+    "HOST_FULL",
+    "HOST_HEARD",
+    "HOST_NOT_ATTACHED",
+    "HOST_RETIRED",
+    "IDENTITY_CHANGED",
+    "INVALID",
+    "INVALID_TRANSITION",
+    "INVITATION_GONE",
+    "INVITATION_TOO_LONG",
+    "LAST_OWNER",
+    "MEMBER_EXISTS",
+    "MIGRATION_IMPACT_MISMATCH",
+    "MIGRATION_NOT_RECORDED",
+    "NAME_TAKEN",
+    "NOT_ASLEEP",
+    "NOT_CORDONED",
+    "NOT_DRAINING",
+    "NOT_FOR_A_MACHINE",
+    "NOT_FROZEN",
+    "NOT_HELD",
+    "NOT_PINNED",
+    "NOT_QUARANTINED",
+    "NOT_YOURS_TO_GIVE",
+    "NO_CREDENTIAL",
+    "NO_HOST_HEARD",
+    "NO_INVITATION",
+    "NO_MEMBER",
+    "NO_SUPPORT",
+    "NO_TOKEN",
+    "OPERATION_ENDED",
+    "PASSES_RIGHTS_ON",
+    "REASON_MISSING",
+    "REFERENCE_MISSING",
+    "REGION_SERVES",
+    "ROUTE_CHANGED",
+    "SEALED_FOR_ANOTHER_SET",
+    "SET_TOO_LARGE",
+    "SHARED_DATABASE",
+    "SOURCE_UNKNOWN",
+    "STALE_SET",
+    "STALE_SLEEP",
+    "SUPPORT_TOO_LONG",
+    "TOKEN_LIFETIME",
+    "TOKEN_NARROWED",
+    "TOKEN_OUTLIVES_MAKER",
+    "TOKEN_WIDER",
+    "TOO_LATE",
+    "TOO_MANY_CREDENTIALS",
+    "TOO_MANY_HOSTS",
+    "TOO_MANY_INVITATIONS",
+    "TOO_MANY_VARIABLES",
+    "VALUE_TOO_LONG",
+    "WORKSPACE_WIDE",
+    "WRONG_DIGEST",
+    "WRONG_WRITER",
+];
+
+/// Whether this code is of a refusal: of a gate or of a rule.
+pub fn is_refusal(code: &str) -> bool {
+    Code::named(code).is_some() || OF_RULES.contains(&code)
+}
