@@ -104,18 +104,25 @@ impl Turn<'_> {
         Ok(held)
     }
 
-    /// What was on a host that never comes back has failed. Whose traffic it was is not asked and not changed.
+    /// What was on a host that never comes back has failed. Whose traffic it was is not asked and not changed. Page by page to the
+    /// end: what cannot be given up stays, and must not be all that is ever looked at.
     async fn give_up_what_is_lost(&self, renewed: &mut Instant) -> Result<(), TurnError> {
-        let mut connection = self.config.pool.acquire().await?;
-        let lost = allocations::on_retired_hosts(&mut connection).await?;
-        drop(connection);
-        for id in lost {
-            if !self.holds(renewed).await? {
+        let mut after = None;
+        loop {
+            let mut connection = self.config.pool.acquire().await?;
+            let lost = allocations::on_retired_hosts(&mut connection, after).await?;
+            drop(connection);
+            if lost.is_empty() {
                 return Ok(());
             }
-            settled(self.give_up(id).await, Some(id))?;
+            after = lost.last().copied();
+            for id in lost {
+                if !self.holds(renewed).await? {
+                    return Ok(());
+                }
+                settled(self.give_up(id).await, Some(id))?;
+            }
         }
-        Ok(())
     }
 
     async fn give_up(&self, id: AllocationId) -> Result<(), TurnError> {

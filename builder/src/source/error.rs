@@ -195,6 +195,7 @@ impl SourceError {
             "Empty reply",
             "Couldn't connect",
             "SSL",
+            "certificate",
             "the remote end hung up",
             "early EOF",
             "returned error: 5",

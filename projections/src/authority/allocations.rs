@@ -161,12 +161,18 @@ pub async fn replacing(
     rows.iter().map(|row| Ok(read(row)?.0)).collect()
 }
 
-/// Allocations that have not ended although their host was retired, at most 200: nobody else will ever say what became of them.
-pub async fn on_retired_hosts(connection: &mut PgConnection) -> Result<Vec<AllocationId>, sqlx::Error> {
+/// Allocations that have not ended although their host was retired, in order, at most 200, behind this one: nobody else will ever
+/// say what became of them.
+pub async fn on_retired_hosts(
+    connection: &mut PgConnection,
+    after: Option<AllocationId>,
+) -> Result<Vec<AllocationId>, sqlx::Error> {
     let found: Vec<Uuid> = sqlx::query_scalar(
         "SELECT a.allocation FROM authority.hosts h JOIN authority.allocations a ON a.host = h.host
-         WHERE h.state = 'retired' AND NOT a.ended ORDER BY a.allocation LIMIT 200",
+         WHERE h.state = 'retired' AND NOT a.ended AND ($1::uuid IS NULL OR a.allocation > $1)
+         ORDER BY a.allocation LIMIT 200",
     )
+    .bind(after.map(|id| id.0))
     .fetch_all(connection)
     .await?;
     Ok(found.into_iter().map(AllocationId).collect())

@@ -3,4 +3,5 @@
 mod housekeeping;
 mod logs;
 mod publisher;
+mod scheduler;
 mod world;
