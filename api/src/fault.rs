@@ -65,6 +65,24 @@ impl Code {
         }
     }
 
+    /// What it says, for the reference.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "no token, or one that is unknown, expired or revoked.",
+            Self::Forbidden => "the caller, or the page that it came from, may not do this.",
+            Self::NotFound => "no such thing, or none that the caller may see.",
+            Self::BadUserInput => "a field broke a rule; `field` and `rule` name both.",
+            Self::Conflict => "somebody else was faster, or `rule` says `NOT_REACHED` or `RESYNC`.",
+            Self::RateLimited => "too many at a time, or too much for a budget; `Retry-After` says when to come again.",
+            Self::Overloaded => {
+                "more than this process carries out; nothing was done, and `Retry-After` says when to come again."
+            }
+            Self::QueryTooComplex => "the document is larger, deeper or dearer than the limits allow.",
+            Self::PersistedQueryNotFound => "the persisted document is not on the list.",
+            Self::Internal => "ours; the log has the cause under the same `requestId`.",
+        }
+    }
+
     /// The HTTP status when the fault is the whole answer.
     pub const fn status(self) -> StatusCode {
         match self {

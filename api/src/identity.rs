@@ -144,7 +144,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Through a pool of role `rhone_api` (or `rhone_worker`, which may only look up).
+    /// Through a pool of role `rhone_api`; `issue`, and it alone, needs one of `rhone_worker`.
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
@@ -196,7 +196,7 @@ impl Authenticator for Tokens {
         }
         let (principal, due) = self.look_up(hash(bearer)).await?;
         if due {
-            self.used(principal.token).await;
+            self.used(&principal).await;
         }
         Ok(principal)
     }

@@ -94,6 +94,7 @@ pub enum ServeError {
 
 /// Serves until `shutdown`, then lets open requests end.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    config.sign_in.check_address(config.listener.local_addr()?.ip())?;
     boot::check(&config.worker_pool).await?;
     let incarnation = PgLog::new(config.worker_pool.clone()).incarnation().await?;
     let readiness = Arc::new(Readiness::new(checks(&config)));

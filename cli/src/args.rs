@@ -203,13 +203,13 @@ pub struct UpArgs {
 /// What is replayed.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ReplayArgs {
-    /// `category:uuid`.
+    /// `category:uuid`, or an app's id (`app_...`): the app with all that belongs to it.
     #[arg(required_unless_present = "from")]
     pub stream: Option<String>,
     /// A support bundle: fold it here, without any database, and compare the states with what was exported.
     #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["stream", "at", "diff"])]
     pub from: Option<PathBuf>,
-    /// A version, a time (RFC 3339) or a position of the log; without one, now.
+    /// A version (not of an app), a time (RFC 3339) or a position of the log; without one, now.
     #[arg(long, conflicts_with = "diff")]
     pub at: Option<String>,
     /// Two versions, times or positions: print what changed in between.

@@ -1,6 +1,7 @@
 //! `rhone <noun> <verb>`: the API's client on the command line. Data goes to standard output, progress to standard error. The
 //! trap avoided: a rule of the house decided here; the client asks, waits and shows, and the exit code says how it went.
 
+mod app_history;
 pub mod args;
 mod connection;
 mod daily;

@@ -35,10 +35,8 @@ pub(crate) async fn open(data: &Data) -> Result<String> {
     let database: Database = section(data, "database")?;
     let worker_url = required("database.worker_url", database.worker_url.as_ref())?;
     let pool = connect(worker_url, "rhone admin", 2).await.context("connecting as rhone_worker")?;
-    let door = Dispatcher::new(PgLog::new(pool), Clock::system(), AuthorityRows);
+    let door = Dispatcher::new(PgLog::new(pool.clone()), Clock::system(), AuthorityRows);
     opened(&door).await?;
-    let api_url = required("database.api_url", database.api_url.as_ref())?;
-    let pool = connect(api_url, "rhone admin", 2).await.context("connecting as rhone_api")?;
     let (actor, kind) = (administrator(), PrincipalKind::User(ActorKind::User));
     let token = NewToken { id: door.clock().new_id(), actor, kind, workspace: None, name: "administrator".into() };
     let secret = format!("{PREFIX}{}", secret());

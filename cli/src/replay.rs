@@ -1,5 +1,7 @@
 //! `rhone replay`: any aggregate by its stream's name, as it is or was, folded by the same code that decides; the difference
-//! of two moments; and a support bundle, folded without any database. Reads only.
+//! of two moments; an app with all that belongs to it; and a support bundle, folded without any database. Reads only.
+
+mod app;
 
 use crate::{
     args::ReplayArgs,
@@ -12,22 +14,29 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     envelope::StreamId,
     history::{Bundle, Change, changes},
+    ids::AppId,
     numbers::Version,
 };
 use rhone_eventstore::{AsOf, Cursor, Log as _, LogIncarnation, PgLog, Recorded, postgres::connect};
 use rhone_projections::history::{Moment, moment};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
+use uuid::Uuid;
 
 /// `rhone replay`.
 pub(crate) async fn run(data: &Data, asked: &ReplayArgs) -> Result<()> {
     if let Some(bundle) = &asked.from {
         return replayed(bundle, asked.json);
     }
-    let stream: StreamId = asked.stream.as_deref().context("a stream is needed, or --from a bundle")?.parse()?;
+    let named = asked.stream.as_deref().context("a stream is needed, or --from a bundle")?;
     let database: Database = section(data, "database")?;
     let url = required("database.worker_url", database.worker_url.as_ref())?;
     let pool = connect(url, "rhone replay", 1).await.context("connecting to the database")?;
+    if let Some(app) = named.strip_prefix("app_") {
+        let app = AppId(Uuid::try_parse(app).context("an app's id is `app_` and 32 digits")?);
+        return app::run(pool, app, asked).await;
+    }
+    let stream: StreamId = named.parse()?;
     let log = PgLog::new(pool);
     let (events, ours) = (log.read_stream(&stream, Version(0)).await?, log.incarnation().await?);
     let at = |text: Option<&str>| at(&stream, &events, as_of(ours, text)?);

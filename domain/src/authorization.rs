@@ -15,10 +15,12 @@ use std::{fmt, str::FromStr};
 
 mod membership;
 mod narrowing;
+mod seen;
 mod table;
 use crate::actor::UnknownWord;
 pub use membership::{Custom, Membership};
 pub use narrowing::{NEVER_NARROWED, Narrowing};
+pub use seen::{Audience, SEEN, audience};
 pub use table::TABLE;
 
 words! {

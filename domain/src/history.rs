@@ -19,6 +19,7 @@ use crate::{
     catalogue,
     digest::Digest,
     envelope::StreamId,
+    ids::AppId,
     numbers::Version,
 };
 use serde::Serialize;
@@ -96,6 +97,13 @@ pub fn state_hash(stream: &StreamId, version: Version, state: &Value) -> Digest 
     // Keys of a `Value` are in order, so that there is one text of it.
     let text = json!({ "stream": stream, "version": version, "state": state }).to_string();
     Digest::of(&[b"rhone.state.v1\n", text.as_bytes()])
+}
+
+/// The digest of all that an app is: of its streams' states, given in the order of their names.
+pub fn app_states_hash<'a>(app: AppId, states: impl IntoIterator<Item = (&'a StreamId, Digest)>) -> Digest {
+    let states = states.into_iter().map(|(stream, hash)| json!({ "stream": stream, "stateHash": hash }));
+    let text = json!({ "app": app, "states": states.collect::<Vec<_>>() }).to_string();
+    Digest::of(&[b"rhone.app-states.v1\n", text.as_bytes()])
 }
 
 /// With every sealed personal field shown as just that; once more changes nothing.

@@ -43,9 +43,10 @@ pub trait Wake: Send + Sync + 'static {
 }
 
 /// Up to where a stream is folded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AsOf {
     /// All of it.
+    #[default]
     Latest,
     /// Up to and with this version.
     Version(Version),

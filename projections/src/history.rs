@@ -2,14 +2,18 @@
 //! Trap: regions and cells are everybody's to read in the log; here a stream is only shown to who belongs to its workspace, by
 //! a condition of the statement besides row-level security.
 
-use crate::{keyset::Keyset, timeline};
+mod app;
+
+pub use app::{AppMoment, AppStreams, app_moment, streams_of_apps};
+
+use crate::timeline;
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     aggregate::{Aggregate as _, Unreadable},
     digest::Digest,
     envelope::StreamId,
     history::{Bundle, BundleEvent, BundleRefused, BundledStream, Walk, emptied, state_hash},
-    ids::{AppId, CorrelationId},
+    ids::CorrelationId,
     numbers::Version,
     refusal::{self, Refusals},
 };
@@ -122,27 +126,6 @@ pub async fn streams(
         found.entry(event.envelope.stream.clone()).or_default().push(event);
     }
     Ok(found)
-}
-
-/// The streams of an app, in the order of their names.
-pub async fn streams_of_app(
-    connection: &mut PgConnection,
-    app: AppId,
-    keyset: &Keyset<StreamId>,
-) -> Result<Vec<StreamId>, HistoryError> {
-    let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
-    let query = format!(
-        "SELECT stream FROM timeline.subjects
-         WHERE app = $1 AND ($2::text IS NULL OR stream {operator} $2) ORDER BY stream {order} LIMIT $3"
-    );
-    let names: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-        .bind(app.0)
-        .bind(keyset.from.as_ref().map(ToString::to_string))
-        .bind(keyset.most)
-        .fetch_all(connection)
-        .await?;
-    let parsed = names.iter().map(|name| name.parse().map_err(|error| sqlx::Error::Decode(Box::new(error))));
-    Ok(parsed.collect::<Result<_, _>>()?)
 }
 
 /// All that one cause brought about, what led to it, and the streams that all of that touched up to there; none where nothing

@@ -7,6 +7,7 @@ mod query;
 mod subject;
 
 pub use causes::{FURTHEST, above, of_cause};
+pub(crate) use query::reached;
 pub use query::{Filter, by_correlations, of_event, page, pages};
 pub use rhone_domain::history::redacted;
 pub(crate) use subject::{lasts, names};

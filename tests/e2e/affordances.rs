@@ -130,7 +130,7 @@ async fn a_position_that_is_not_reached_is_said_and_nothing_older_is_shown() {
 }
 
 /// A promotion that has begun, where there is no host to run it: it waits until its deadline.
-async fn waiting(owner: &Owner) -> String {
+pub(crate) async fn waiting(owner: &Owner) -> String {
     let client = &owner.tenant.client;
     let input = json!({ "slug": unique("r"), "name": "Far away" });
     let region = text(&client.done("regionCreate", "region { id }", input).await["region"]["id"]);
@@ -214,13 +214,20 @@ fn told(owner: &Owner, green: &str, waiting: &str, epoch: &Value) -> Vec<Told> {
     {
         told.push(Told::new(format!("app(id: \"{app}\") {{ affordances {{ {field} $ }} }}"), mutation, input));
     }
+    told.extend(of_places(owner));
     let variables = json!({ "variables": [{ "key": "GREETING", "value": "hello" }] });
+    let url = "postgres://user:password@169.254.169.254/shop";
+    let service = json!({ "service": "SESSION_STORE", "backend": "POSTGRES", "url": url });
+    let resource = json!({ "resource": "EMAIL", "vendor": "HTTP", "url": "https://mail.example.com" });
     for (field, mutation, more) in [
         ("freeze", "environmentFreeze", &because),
         ("unfreeze", "environmentUnfreeze", &because),
         ("pinRelease", "environmentPinRelease", &because),
         ("quarantineLift", "environmentQuarantineLift", &never),
         ("hostAttach", "environmentHostAttach", &host),
+        ("hostDetach", "environmentHostDetach", &json!({ "host": owner.tenant.preview.host })),
+        ("providerBindingCreate", "providerBindingCreate", &resource),
+        ("runtimeServiceBindingCreate", "runtimeServiceBindingCreate", &service),
         ("promotionApprove", "promotionApprove", &exactly),
         ("sleep", "environmentSleep", &because),
         ("wake", "environmentWake", &because),
@@ -233,6 +240,93 @@ fn told(owner: &Owner, green: &str, waiting: &str, epoch: &Value) -> Vec<Told> {
         told.push(Told::new(in_preview(&format!("affordances {{ {field} $ }}")), mutation, with(more.clone())));
     }
     told
+}
+
+/// What is told of workspaces, projects, apps, and of what stands in them.
+fn of_places(owner: &Owner) -> Vec<Told> {
+    let id = |field: &str| text(&owner.good_value(field));
+    let (workspace, project, app) = (id("workspaceId"), id("projectId"), id("appId"));
+    let (preview, because) = (id("environmentId"), "because of a test");
+    let allocation = id("allocationId");
+    let (slug, name) = (unique("offered"), "Offered");
+    let repository = "https://git.example.com/acme/shop";
+    let in_workspace = |field: &str, mutation, mut input: Value| {
+        input["workspaceId"] = json!(workspace);
+        Told::new(format!("workspace(id: \"{workspace}\") {{ affordances {{ {field} $ }} }}"), mutation, input)
+    };
+    let in_project = |field: &str, mutation, input| {
+        Told::new(format!("project(id: \"{project}\") {{ affordances {{ {field} $ }} }}"), mutation, input)
+    };
+    let of_app = |field: &str, mutation, mut input: Value| {
+        input["appId"] = json!(app);
+        Told::new(format!("app(id: \"{app}\") {{ affordances {{ {field} $ }} }}"), mutation, input)
+    };
+    let mut told = vec![
+        in_workspace("projectCreate", "projectCreate", json!({ "slug": slug, "name": name })),
+        in_workspace("memberAdd", "memberAdd", json!({ "memberId": id("memberId"), "role": "MEMBER" })),
+        in_workspace("memberInvite", "memberInvite", json!({ "role": "MEMBER" })),
+        in_workspace("supportAccessGrant", "supportAccessGrant", json!({ "reason": because, "seconds": 60 })),
+        in_project("appCreate", "appCreate", json!({ "projectId": project, "slug": slug, "name": name })),
+        in_project("appImport", "appImport", json!({ "projectId": project, "slug": slug, "repository": repository })),
+        of_app(
+            "environmentCreate",
+            "environmentCreate",
+            json!({ "slug": slug, "kind": "PREVIEW",
+            "regionId": id("regionId"), "cellId": id("cellId") }),
+        ),
+        of_app("deploymentCreate", "deploymentCreate", json!({ "artifactDigest": id("artifactDigest") })),
+        of_app(
+            "sourceCredentialSet",
+            "appSourceCredentialSet",
+            json!({ "host": "git.example.com",
+            "username": "bot", "secret": "a secret of the tests" }),
+        ),
+        of_app("sourceCredentialRemove", "appSourceCredentialRemove", json!({ "host": "git.example.com" })),
+        Told::new(
+            format!("workspace(id: \"{workspace}\") {{ support {{ affordances {{ end $ }} }} }}"),
+            "supportAccessEnd",
+            json!({ "workspaceId": workspace, "accessId": id("accessId") }),
+        ),
+        Told::new(
+            format!(
+                "workspace(id: \"{workspace}\") {{ invitations(first: 1) {{ nodes {{ affordances {{ revoke $ }} }} }} }}"
+            ),
+            "invitationRevoke",
+            json!({ "workspaceId": workspace, "invitationId": id("invitationId") }),
+        ),
+        Told::new(
+            format!("node(id: \"{allocation}\") {{ ... on Allocation {{ affordances {{ drain $ }} }} }}"),
+            "allocationDrain",
+            json!({ "allocationId": allocation }),
+        ),
+    ];
+    for (noun, list) in [("providerBinding", "providerBindings"), ("runtimeServiceBinding", "runtimeServiceBindings")] {
+        let of = json!({ "environmentId": preview, (format!("{noun}Id")): id(&format!("{noun}Id")) });
+        for (word, mutation, more) in binding_mutations(noun) {
+            let mut input = of.clone();
+            input.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+            let question = format!("environment(id: \"{preview}\") {{ {list} {{ affordances {{ {word} $ }} }} }}");
+            told.push(Told::new(question, mutation, input));
+        }
+    }
+    told
+}
+
+fn binding_mutations(noun: &str) -> [(&'static str, &'static str, Value); 3] {
+    let url = json!({ "url": "postgres://another:password@169.254.169.254/shop" });
+    let because = json!({ "reason": "because of a test" });
+    if noun == "providerBinding" {
+        return [
+            ("verify", "providerBindingVerify", json!({})),
+            ("rotate", "providerBindingRotate", url),
+            ("disable", "providerBindingDisable", because),
+        ];
+    }
+    [
+        ("verify", "runtimeServiceBindingVerify", json!({})),
+        ("rotate", "runtimeServiceBindingRotate", url),
+        ("disable", "runtimeServiceBindingDisable", because),
+    ]
 }
 
 /// What is told: the innermost object of the answer.

@@ -63,7 +63,7 @@ async fn a_malformed_time_or_id_of_a_question_is_refused_by_the_name_of_its_fiel
     for (question, kind, field) in [
         (format!("{environment} {{ changes(from: $it, to: \"{good}\") {{ field }} }}"), "DateTime!", "from"),
         (format!("{environment} {{ changes(from: \"{good}\", to: $it) {{ field }} }}"), "DateTime!", "to"),
-        (format!("{app} {{ replay(at: $it, first: 1) {{ nodes {{ version }} }} }}"), "DateTime", "at"),
+        (format!("{app} {{ replay(at: {{ time: $it }}) {{ statesHash }} }}"), "DateTime", "at.time"),
         (
             format!("{app} {{ timeline(first: 1, filter: {{ since: $it }}) {{ nodes {{ type }} }} }}"),
             "DateTime",

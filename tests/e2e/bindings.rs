@@ -5,24 +5,14 @@
 use rhone_tests::{
     artifacts::Version,
     database::{administrator, person},
-    graphql::unique,
     platform::Platform,
     program,
+    services::database,
     story::{Tenant, text},
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _};
-
-/// A database of its own, and where it is.
-async fn database(platform: &Platform) -> String {
-    let name = unique("db").replace('-', "_");
-    let mut admin = administrator(platform).await;
-    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database");
-    let url = &platform.addresses().database.admin_url;
-    let (server, _) = url.rsplit_once('/').expect("a URL names a database");
-    format!("{server}/{name}")
-}
 
 /// Asks for something, and waits for the end of its operation.
 async fn ended(tenant: &Tenant, mutation: &str, input: Value) -> Value {

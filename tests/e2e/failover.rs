@@ -1,6 +1,7 @@
 //! A failover over two regions of real processes, under an open WebSocket. The traps avoided: an edge of the former region
 //! that goes on serving, sessions that are said to have moved, and a user who is not told that they begin afresh.
 
+use crate::versions::is_held;
 use rhone_tests::{
     artifacts::Version,
     edge,
@@ -28,7 +29,9 @@ async fn traffic_goes_to_another_region_and_sessions_do_not() {
     it_is_live(&tenant, &bergen).await;
 
     a_region_that_was_not_enabled_is_refused(&tenant, &bergen).await;
+    is_held(&tenant.client, "environmentRegionEnable", bergen.wish(&tenant)).await;
     bergen.enable(&tenant).await;
+    is_held(&tenant.client, "environmentFailover", input(&tenant, &bergen)).await;
     what_sessions_get_is_shown_and_must_be_said_truly(&tenant, &bergen).await;
 
     let session = Watched::open(&tenant.edge, &tenant.production.host).await.expect("a socket");

@@ -2,6 +2,7 @@
 //! route does not go back behind a destructive migration. The traps avoided: presenting a cold deploy as a normal zero-risk
 //! promotion, and taking a warm deploy for a safe rollback.
 
+use crate::versions::is_held;
 use rhone_tests::{
     artifacts::{Version, push_with},
     database::person,
@@ -170,7 +171,9 @@ async fn a_route_does_not_go_back_behind_a_destructive_migration() {
 
     let pending = tenant.client.refused("deploymentPromote", "__typename", promote(&tenant, &old.id, &[])).await;
     assert_eq!(pending["code"], "MIGRATION_PENDING", "{pending:#}");
-    recorded(&tenant, ran(&tenant, &old.id, "0001_orders", &[])).await;
+    let ran_first = ran(&tenant, &old.id, "0001_orders", &[]);
+    is_held(&tenant.client, "migrationRecord", ran_first.clone()).await;
+    recorded(&tenant, ran_first).await;
     promoted(&tenant, &old.id, &[]).await;
 
     let silent = ran(&tenant, &new.id, "0002_drop_notes", &[]);
@@ -188,6 +191,7 @@ async fn a_route_does_not_go_back_behind_a_destructive_migration() {
 
     let restore = json!({ "environmentId": tenant.production.id, "migrationId": "0002_drop_notes",
         "evidence": "backup 7 was restored", "reason": "notes are needed after all" });
+    is_held(&tenant.client, "migrationRestore", restore.clone()).await;
     tenant.client.done("migrationRestore", "__typename", restore).await;
     let back = json!({ "environmentId": tenant.production.id, "deploymentId": old.id, "reason": "back to the notes" });
     let refused = tenant.client.refused("environmentRollBack", "__typename", back.clone()).await;

@@ -1,6 +1,7 @@
 //! Deploy, promote, refuse, freeze, set, roll back: and then every question about it answered by one query, and compared with
 //! what was done. The trap avoided: an audit that is compared with itself; what was done stands here, with its ids.
 
+mod app;
 mod asked;
 mod bundle;
 
@@ -83,6 +84,10 @@ async fn every_question_about_the_past_is_answered_by_one_query() {
     asked::every_filter_finds_exactly_its_lines(&done).await;
     asked::operations_come_one_by_one_and_as_a_tree(&done).await;
     asked::a_route_is_replayed_step_by_step(&done).await;
+    app::an_app_is_replayed_at_a_time_and_at_a_position(&done).await;
+    app::its_steps_lead_exactly_to_its_states(&done).await;
+    app::what_differs_is_what_the_two_moments_do_not_share(&done).await;
+    app::the_command_line_replays_it_too(platform, &done).await;
     bundle::an_export_is_the_timeline_and_no_formula(platform, &done).await;
     bundle::the_command_line_tells_the_same(platform, &done).await;
     bundle::a_bundle_replays_elsewhere_to_the_same_state(platform, &done).await;
@@ -143,8 +148,11 @@ fn questions(done: &Done) -> Vec<(&'static str, Value)> {
             json!({ "correlation": uuid(operation).to_string() }),
         ),
         (
-            "query($id: ID!, $at: DateTime) { app(id: $id) { replay(at: $at, first: 100) { nodes { stream version stateHash } } } }",
-            json!({ "id": done.tenant.app, "at": done.after }),
+            "query($id: ID!, $at: MomentInput) { app(id: $id) { replay(at: $at) { statesHash \
+             streams(first: 100) { nodes { stream version stateHash } } \
+             steps(last: 50) { nodes { accepted command changes { path before after } entry { eventId } } } \
+             differences(from: { time: \"2001-01-01T00:00:00Z\" }, last: 50) { nodes { stream before after changes { path } } } } } }",
+            json!({ "id": done.tenant.app, "at": { "time": done.after } }),
         ),
     ]
 }

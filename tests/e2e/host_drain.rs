@@ -2,6 +2,7 @@
 //! and everything goes on serving; with headroom nothing is told to stop before its replacement answers. The trap avoided:
 //! taking a cordon for a drain.
 
+use crate::versions::is_held;
 use rhone_tests::{
     artifacts::Version,
     database::uuid,
@@ -138,6 +139,7 @@ async fn with_headroom_replacements_answer_first_and_the_host_comes_back_after_i
     the_replacement_answered_first(&scene, old).await;
     let done = json!({ "hostId": scene.first, "operationId": operation, "osVersion": "debian 13.2",
         "runnerVersion": "2", "note": "new kernel, checked by hand" });
+    is_held(&scene.operator, "hostUpgradeDone", done.clone()).await;
     scene.operator.done("hostUpgradeDone", "host { state }", done).await;
     let ended = tenant.succeeds(&operation).await;
     assert_eq!(ended["stage"], "UNCORDONED", "{ended:#}");

@@ -30,18 +30,20 @@ async fn asked(platform: &Platform, body: &str) -> (u16, String, Duration) {
 #[tokio::test]
 async fn nothing_hostile_costs_more_than_its_text() {
     let platform = Platform::shared().await;
-    let (mut right, all) = (0, requests());
+    let (mut wrong, all) = (Vec::new(), requests());
     for hostile in &all {
         let (what, body) = (hostile.what, &hostile.body);
         let (status, text, took) = asked(platform, body).await;
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {status} {text:.300}"));
         let code = answer["errors"][0]["extensions"]["code"].as_str();
         let refused = code.is_some_and(|code| ["QUERY_TOO_COMPLEX", "BAD_USER_INPUT"].contains(&code));
-        assert!(refused != HARMLESS.contains(&what), "{what}: {status} {text:.300}");
-        assert!(took < SLOW && text.len() < BRIEF + body.len(), "{what}: {took:?}, {} bytes", text.len());
-        right += 1;
+        let is_cheap = took < SLOW && text.len() < BRIEF + body.len();
+        if refused == HARMLESS.contains(&what) || !is_cheap {
+            wrong.push(format!("{what}: {status} {took:?}, {} bytes: {text:.300}", text.len()));
+        }
     }
     let (_, text, _) = asked(platform, r#"{"query":"{ __typename }"}"#).await;
     assert_eq!(text, r#"{"data":{"__typename":"Query"}}"#, "and it goes on");
-    eprintln!("S7: {right}/{}", all.len());
+    eprintln!("S7: {}/{} refused or harmless, soon and briefly", all.len() - wrong.len(), all.len());
+    assert_eq!(wrong, Vec::<String>::new());
 }

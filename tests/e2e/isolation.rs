@@ -4,5 +4,6 @@
 mod asked;
 mod changed;
 mod followed;
+mod functions;
 mod rows;
 mod things;

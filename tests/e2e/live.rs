@@ -19,6 +19,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+mod restarted;
+mod roles;
 mod unheard;
 
 const EVENTS: &str = "subscription($workspace: ID!, $after: String, $filter: EventFilterInput) { \
@@ -77,10 +79,12 @@ async fn follow_by_socket(client: Client, workspace: String, book: Shared) {
     }
 }
 
-/// The same over server-sent events, as a browser does it: with the address it began with, and the last id.
-async fn follow_by_events(client: Client, workspace: String, book: Shared) {
+/// The same over server-sent events, as a browser does it: with the address it began with, and the last id. Of some types alone,
+/// if they are said.
+async fn follow_by_events(client: Client, workspace: String, types: Option<&'static str>, book: Shared) {
     let began = book.lock().expect("nobody panicked").after.clone();
-    let query = [("workspaceId", workspace.as_str()), ("after", began.as_str())];
+    let mut query = vec![("workspaceId", workspace.as_str()), ("after", began.as_str())];
+    query.extend(types.map(|types| ("types", types)));
     loop {
         let open = async || Events::open(&client, &query, Some(&opened(&book))).await.ok();
         let mut events = until("the API takes followers", PATIENCE * 2, open).await;
@@ -104,7 +108,7 @@ async fn every_event_is_told_exactly_once_while_the_api_is_killed_again_and_agai
     let closed = Arc::new(AtomicBool::new(false));
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(follow_by_socket(client.clone(), workspace.clone(), by_socket.clone()));
-    tasks.spawn(follow_by_events(client.clone(), workspace.clone(), by_events.clone()));
+    tasks.spawn(follow_by_events(client.clone(), workspace.clone(), None, by_events.clone()));
     let writers = [(); 3].map(|()| tokio::spawn(write(client.clone(), workspace.clone(), closed.clone())));
 
     for round in 1..=3 {
@@ -117,7 +121,7 @@ async fn every_event_is_told_exactly_once_while_the_api_is_killed_again_and_agai
     for writer in writers {
         writer.await.expect("a writer ends");
     }
-    let log = in_the_log(&platform, &workspace, &began).await;
+    let log = in_the_log(&platform, &workspace, "%", &began).await;
     for (channel, book) in [("graphql-transport-ws", &by_socket), ("server-sent events", &by_events)] {
         let all = async || (heard(book) >= log.len()).then_some(());
         until(&format!("{channel}: everything was told"), PATIENCE, all).await;
@@ -162,13 +166,13 @@ async fn write(client: Client, workspace: String, closed: Arc<AtomicBool>) {
     }
 }
 
-/// Every event of the workspace after a position: its id, and its position as clients see it.
-async fn in_the_log(platform: &Platform, workspace: &str, after: &str) -> Vec<(String, String)> {
+/// Every event of these types of the workspace after a position: its id, and its position as clients see it.
+async fn in_the_log(platform: &Platform, workspace: &str, types: &str, after: &str) -> Vec<(String, String)> {
     let (life, position) = after.split_once('~').expect("a position names the life of the log");
     let [era, tx, pos] = position.split('-').collect::<Vec<_>>()[..] else { panic!("{position}") };
     sqlx::query_as(
         "SELECT event_id::text, $5 || '~' || era || '-' || tx || '-' || pos FROM log.events
-         WHERE workspace = $1 AND (events.era, events.tx, events.pos) > ($2::text::int, $3::text::xid8, $4::text::bigint)
+         WHERE workspace = $1 AND event_type LIKE $6 AND (events.era, events.tx, events.pos) > ($2::text::int, $3::text::xid8, $4::text::bigint)
          ORDER BY events.era, events.tx, events.pos",
     )
     .bind(uuid(workspace))
@@ -176,6 +180,7 @@ async fn in_the_log(platform: &Platform, workspace: &str, after: &str) -> Vec<(S
     .bind(tx)
     .bind(pos)
     .bind(life)
+    .bind(types)
     .fetch_all(&mut administrator(platform).await)
     .await
     .expect("the log can be read")

@@ -111,7 +111,7 @@ rhone promote $one --environment $env --yes
 "#;
 
 /// The first block of commands below a heading.
-fn block(heading: &str) -> String {
+pub(crate) fn block(heading: &str) -> String {
     let readme = fs::read_to_string(program::root().join("README.md")).expect("there is a README");
     let (_, below) = readme.split_once(&format!("\n## {heading}\n")).expect("the README has the heading");
     below.split("```").nth(1).expect("commands stand below it").to_owned()

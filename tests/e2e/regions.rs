@@ -2,17 +2,16 @@
 //! home counts for nothing there, and the owner's exact bytes answer there before it is eligible. The trap avoided: thinking
 //! that several regions are only a matter of DNS.
 
+use crate::versions::is_held;
 use rhone_tests::{
     artifacts::Version,
-    database::administrator,
-    graphql::unique,
     platform::Platform,
     second_region::SecondRegion,
+    services::bind,
     story::{Tenant, text},
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor as _};
 
 const READINESS: &str = "query($id: ID!, $region: ID!, $cell: ID!, $topology: DataTopology) { environment(id: $id) {
     regionReadiness(regionId: $region, cellId: $cell, dataTopology: $topology) { allowed gates { kind state reason } } } }";
@@ -81,29 +80,6 @@ async fn readiness(tenant: &Tenant, bergen: &SecondRegion) -> Value {
     tenant.client.data(READINESS, asked).await["environment"]["regionReadiness"].clone()
 }
 
-/// A database of its own, and where it is.
-async fn database(platform: &Platform) -> String {
-    let name = unique("db").replace('-', "_");
-    let mut admin = administrator(platform).await;
-    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database");
-    let url = &platform.addresses().database.admin_url;
-    let (server, _) = url.rsplit_once('/').expect("a URL names a database");
-    format!("{server}/{name}")
-}
-
-/// What two allocations need, proven in one region.
-async fn bind(platform: &Platform, tenant: &Tenant, region: &str) {
-    let bus = platform.addresses().bus.url;
-    for (service, backend, url) in
-        [("SESSION_STORE", "POSTGRES", database(platform).await), ("BROADCAST", "NATS", bus.clone())]
-    {
-        let input = json!({ "environmentId": tenant.production.id, "regionId": region, "service": service,
-            "backend": backend, "url": url });
-        let made = tenant.client.done("runtimeServiceBindingCreate", "__typename", input).await;
-        tenant.succeeds(&text(&made["operation"]["id"])).await;
-    }
-}
-
 async fn services_at_home_prove_nothing_elsewhere(
     platform: &Platform,
     tenant: &Tenant,
@@ -150,6 +126,7 @@ async fn what_is_enabled_stays_within_the_residency_until_it_is_disabled(
     let disable =
         |region: &str| json!({ "environmentId": tenant.production.id, "regionId": region, "reason": "its lease ends" });
     refused(tenant, "environmentRegionDisable", disable(home), "REGION_SERVES", "regionId").await;
+    is_held(&tenant.client, "environmentRegionDisable", disable(&bergen.region)).await;
     let gone =
         tenant.client.done("environmentRegionDisable", "environment { regions { regionId } }", disable(&bergen.region));
     assert_eq!(gone.await["environment"]["regions"], json!([]));

@@ -1,15 +1,17 @@
 //! Every mutation of the schema by everybody who could try it, against the table that the API itself serves. The trap avoided:
 //! a mutation that nobody remembered to guard; one without a line here is red, and so is a line without a row.
 
+use rhone_domain::authorization::{self, Audience};
 use rhone_tests::{
     database::{Person, person, uuid},
     graphql::Client,
     inputs::Owner,
     platform::Platform,
-    schema::Schema,
+    schema::{Output, Schema},
     story::text,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// What a mutation asks the table.
 #[derive(Clone, Copy, Debug)]
@@ -138,24 +140,36 @@ async fn every_mutation_is_for_whom_the_table_says_and_for_nobody_else() {
     let table = table(&owner.tenant.client).await;
     let callers = callers(platform, &owner, &table).await;
     let schema = Schema::checked_in();
-    let (mut cells, mut wrong) = (0, Vec::new());
+    let (mut cells, mut wrong, mut asked) = (0, Vec::new(), BTreeSet::new());
     for mutation in &schema.mutations {
         let fields = schema.fields(mutation);
+        let answered = selection(schema, mutation.answer.trim_end_matches('!'), &mut asked);
         for (who, client) in &callers {
             let mut input = owner.good_input(&fields);
             if fields.iter().any(|field| field.name == "dryRun") {
                 input["dryRun"] = json!(true);
             }
-            let answer = client.try_mutate(&mutation.name, "__typename", &input).await.expect("the API answers");
+            let answer = client.try_mutate(&mutation.name, &answered, &input).await.expect("the API answers");
             let (expected, found) = (expected(&table, &mutation.name, *who), verdict(&answer, &mutation.name));
             if expected != found {
                 wrong.push(format!("{} by {who:?}: {found:?} in place of {expected:?}: {answer}", mutation.name));
+            }
+            if found != Verdict::Permitted && tells(&answer["data"][&mutation.name]) {
+                wrong.push(format!("{} by {who:?} tells something beside its refusal: {answer}", mutation.name));
             }
             cells += 1;
         }
     }
     eprintln!("S1: {}/{cells} cells of mutations right", cells - wrong.len());
     assert!(cells >= 9 * 28, "only {cells} cells");
+    let issued = schema.objects.iter().filter(|(object, fields)| {
+        fields.iter().any(|field| authorization::audience(object, &field.name) == Some(Audience::Issuer))
+    });
+    assert_eq!(
+        issued.map(|(object, _)| object.as_str()).collect::<BTreeSet<_>>(),
+        asked,
+        "what mutations answer is asked for"
+    );
     assert!(wrong.is_empty(), "{} of {cells}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -205,6 +219,25 @@ async fn support_acts_for_a_member_under_both_names_until_it_is_ended() {
     owner.tenant.client.done("supportAccessEnd", "supportAccess { ended }", input).await;
     let answer = support.client.ask("{ viewer { actor } }", json!({})).await;
     assert_eq!(verdict(&answer, "viewer"), Verdict::Unauthenticated, "{answer:#}");
+}
+
+/// Every field of what a mutation answers; of its refusals and its plan, too.
+fn selection<'a>(schema: &'a Schema, payload: &'a str, asked: &mut BTreeSet<&'a str>) -> String {
+    asked.insert(payload);
+    let fields = &schema.objects[payload];
+    let field = |field: &'a Output| match field.answer.as_str() {
+        inner @ ("UserError" | "PlannedEvent") => format!("{} {{ {} }}", field.name, selection(schema, inner, asked)),
+        inner if schema.is_composite(inner) => format!("{} {{ __typename }}", field.name),
+        _ => field.name.clone(),
+    };
+    fields.iter().map(field).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether anything is told beside a refusal, and where in the log that stands.
+fn tells(payload: &Value) -> bool {
+    let nothing = [Value::Null, json!(false), json!(0), json!([])];
+    let mut told = payload.as_object().into_iter().flatten();
+    told.any(|(name, value)| !["userErrors", "position"].contains(&name.as_str()) && !nothing.contains(value))
 }
 
 pub(crate) async fn table(client: &Client) -> Vec<Value> {

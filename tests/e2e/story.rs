@@ -6,7 +6,7 @@ use rhone_tests::{
     artifacts::{Version, pack, push_as_never_before},
     database::uuid,
     edge,
-    graphql::unique,
+    graphql::{http, unique},
     platform::Platform,
     program,
     sockets::Watched,
@@ -227,4 +227,35 @@ async fn replayed(platform: &Platform, words: &[&str]) -> String {
     assert!(output.status.success(), "{words:?}: {}", program::text(&output.stderr));
     let said = program::text(&output.stdout);
     if words.contains(&"--json") { said.split_whitespace().collect() } else { said }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_tells_how_long_each_stage_took_and_when_the_edges_had_converged() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let metrics = async || {
+        let url = format!("{}/metrics", platform.report().urls.work_admin);
+        http().get(url).send().await.expect("it answers").text().await.expect("a text")
+    };
+    let counted = async |name: &str, labels: &[&str]| {
+        let told = metrics().await;
+        let is_it =
+            |line: &&str| line.starts_with(&format!("{name}_count")) && labels.iter().all(|label| line.contains(label));
+        let value = told.lines().find(is_it).and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        value.unwrap_or_default()
+    };
+    let names = [
+        ("rhone_operation_stage_duration_seconds", &["kind=\"promotion\"", "stage=\"policy_check\""][..]),
+        ("rhone_operation_stage_duration_seconds", &["kind=\"promotion\"", "stage=\"edge_propagating\""]),
+        ("rhone_edge_convergence_seconds", &["kind=\"promotion\""]),
+    ];
+    let mut before = Vec::new();
+    for (name, labels) in names {
+        before.push(counted(name, labels).await);
+    }
+    let blue = tenant.deploy(Version::Blue).await;
+    tenant.succeeds(&tenant.promote(&blue).await).await;
+    for ((name, labels), before) in names.into_iter().zip(before) {
+        assert!(counted(name, labels).await >= before + 2.0, "{name} {labels:?}: {before} before");
+    }
 }

@@ -1,24 +1,26 @@
-//! `docs/walk.graphql` as a newcomer goes through it with GraphiQL alone: the whole file as the document, one operation after
-//! another by its name, and one set of variables that grows by what the comments say. The trap avoided: instructions that were
-//! true once.
+//! The README's walk with GraphiQL alone, as the page does it: its commands make the repository, the printed link signs in, the
+//! page and all that it loads is fetched, and what stands in its editor is sent as GraphiQL sends it, by the session's cookie: one
+//! operation after another by its name, with one set of variables that grows by what the comments say. The traps avoided:
+//! instructions that were true once, and a walk that works by a token which no page has.
 
+use crate::readme::block;
+use reqwest::Method;
 use rhone_tests::{
-    database::person,
+    browser::Browser,
     edge,
-    graphql::{Client, unique},
     platform::Platform,
     program,
-    repository::Repository,
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 /// What to take from the answer of each operation: names and where they are.
 type Notes = BTreeMap<String, Vec<(String, String)>>;
 
 struct Walk {
-    client: Client,
+    browser: Browser,
+    origin: String,
     document: String,
     notes: Notes,
     variables: Value,
@@ -41,13 +43,22 @@ fn notes(document: &str) -> Notes {
 
 impl Walk {
     async fn answer(&self, name: &str) -> Value {
-        let body = json!({ "query": self.document, "operationName": name, "variables": self.variables });
-        let answer = self.client.try_send(&body).await.expect("the API answers");
+        let answer = self.sent(name).await;
         assert!(answer.get("errors").is_none(), "{name}: {answer:#}");
         let data = answer["data"].clone();
         let errors = data.as_object().into_iter().flatten().map(|(_, payload)| &payload["userErrors"]);
         errors.for_each(|errors| assert!(errors.is_null() || *errors == json!([]), "{name}: {errors}"));
         data
+    }
+
+    /// As GraphiQL's own fetcher sends it, from its page: the cookie goes along, and no token.
+    async fn sent(&self, name: &str) -> Value {
+        let body = json!({ "query": self.document, "operationName": name, "variables": self.variables });
+        let request = self.browser.request(Method::POST, "/graphql").header("origin", &self.origin);
+        let request = request.header("accept", "application/json, multipart/mixed").json(&body);
+        let reply = self.browser.send(request).await;
+        assert_eq!(reply.status, 200, "{name}: {reply:?}");
+        reply.json()
     }
 
     /// Runs it, and takes what the comment says.
@@ -73,21 +84,52 @@ impl Walk {
     }
 }
 
+/// The README's commands, in a folder of ours.
+fn repository(folder: &Path) -> String {
+    let commands = block("The same, with GraphiQL alone");
+    assert!(commands.contains("/tmp/counter"), "{commands}");
+    let place = folder.join("counter").display().to_string();
+    let commands = commands.replace("/tmp/counter", &place);
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("set -euo pipefail\n{commands}")]).current_dir(program::root());
+    shell.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_SYSTEM", "/dev/null")]);
+    for who in ["AUTHOR", "COMMITTER"] {
+        shell.env(format!("GIT_{who}_NAME"), "A Newcomer").env(format!("GIT_{who}_EMAIL"), "newcomer@example.com");
+    }
+    let output = shell.output().expect("bash runs");
+    assert!(output.status.success(), "{}", program::text(&output.stderr));
+    place
+}
+
+/// Opens the link that `./dev up` prints: what stands in the editor of the page.
+async fn opened(browser: &Browser) -> String {
+    let reply = browser.get("/auth/dev/login?return_to=/graphiql").await;
+    assert_eq!((reply.status.as_u16(), reply.location().as_str()), (303, "/graphiql"), "{reply:?}");
+    let page = browser.get("/graphiql").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let loaded = page.text.split('"').filter(|part| part.starts_with("/graphiql/")).collect::<Vec<_>>();
+    assert!(loaded.len() >= 5, "{loaded:?}");
+    for file in loaded {
+        assert_eq!(browser.get(file).await.status, 200, "{file}");
+    }
+    let start = browser.get("/graphiql/start.js").await.text;
+    assert!(start.contains("fetch(\"/graphiql/walk.graphql\")") && start.contains("same-origin"), "{start}");
+    browser.get("/graphiql/walk.graphql").await.text
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_goes_from_nothing_to_promoted_rolled_back_and_explained() {
-    // As a newcomer finds it: elsewhere other tests open regions that nobody runs.
+    // As a newcomer finds it: elsewhere other tests open regions that nobody runs, and have a workspace of this name.
     let platform = Platform::start().await;
-    let document = fs::read_to_string(program::root().join("docs/walk.graphql")).expect("the file is there");
-    let repository = Repository::of_python();
-    repository.commit_version("one");
-    repository.tag("one");
-    repository.commit_version("two");
-    repository.tag("two");
-    let host = format!("{}.test", unique("walk"));
-    // Other tests have a workspace and hosts of these names.
-    let variables = json!({ "repository": repository.address(), "slug": unique("walk"), "host": host });
-    let client = person(&platform).await.client;
-    let mut walk = Walk { client, notes: notes(&document), document, variables, ran: vec![] };
+    let folder = tempfile::tempdir().expect("a folder");
+    let variables = json!({ "repository": repository(folder.path()) });
+    let origin = platform.report().urls.api;
+    let browser = Browser::new(&origin);
+    let document = opened(&browser).await;
+    let checked_in = fs::read_to_string(program::root().join("docs/walk.graphql")).expect("the file is there");
+    assert_eq!(document, checked_in, "the editor begins with the walk");
+    let mut walk = Walk { browser, origin, notes: notes(&document), document, variables, ran: vec![] };
+    a_page_elsewhere_walks_nowhere(&walk).await;
     for name in ["Places", "Workspace", "Project", "App"] {
         walk.run(name).await;
     }
@@ -119,10 +161,18 @@ async fn a_newcomer_goes_from_nothing_to_promoted_rolled_back_and_explained() {
     assert!(told["causationTree"]["nodes"].as_array().is_some_and(|nodes| nodes.len() > 3), "{told:#}");
     let shown = async || {
         let edge = &platform.report().urls.edges[0];
-        let reply = edge::get(edge, &host, "/count").await.filter(|reply| reply.status == 200)?;
+        let reply = edge::get(edge, "counter.acme.test", "/count").await.filter(|reply| reply.status == 200)?;
         (reply.json()["version"] == "one").then_some(())
     };
     until("the first version is visited", PATIENCE, shown).await;
     let unread = walk.notes.keys().filter(|name| !walk.ran.contains(name)).collect::<Vec<_>>();
     assert!(unread.is_empty(), "operations that nobody runs: {unread:?}");
+}
+
+/// The same by the same cookie from a page of somebody else's, and from one that does not say where it is.
+async fn a_page_elsewhere_walks_nowhere(walk: &Walk) {
+    for origin in [Some("https://evil.test"), None] {
+        let reply = walk.browser.graphql_from(origin, "{ viewer { actor } }", json!({})).await;
+        assert_eq!(reply.code(), "FORBIDDEN", "{origin:?}: {reply:?}");
+    }
 }

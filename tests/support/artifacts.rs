@@ -94,6 +94,11 @@ pub async fn push_image(client: &Client, workspace: &str, layout: PathBuf) -> St
     pushed(client, workspace, pack).await
 }
 
+/// Uploads and registers a folder: its digest.
+pub async fn push_folder(client: &Client, workspace: &str, folder: PathBuf) -> String {
+    pushed(client, workspace, move || pack_folder(&folder)).await
+}
+
 /// Packs a version, uploads it and registers it in a workspace: its digest.
 pub async fn push(client: &Client, workspace: &str, version: Version) -> String {
     pushed(client, workspace, move || pack(version)).await

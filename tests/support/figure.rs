@@ -18,12 +18,30 @@ pub struct Figure<'a> {
     machine: &'a str,
 }
 
-/// What a figure should stay below.
+/// What a figure should be, in its unit.
 #[derive(Clone, Copy, Debug)]
-pub struct Below(
-    /// In the figure's unit.
-    pub f64,
-);
+pub enum Goal {
+    /// Less than this.
+    Below(f64),
+    /// This or more.
+    AtLeast(f64),
+}
+
+impl Goal {
+    fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::Below(limit) => value < limit,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+
+    fn said(self, unit: &str) -> String {
+        match self {
+            Self::Below(limit) => format!("< {limit} {unit}"),
+            Self::AtLeast(least) => format!(">= {least} {unit}"),
+        }
+    }
+}
 
 /// Prints the figures of one suite.
 #[derive(Debug)]
@@ -40,15 +58,15 @@ impl Printer {
     }
 
     /// Prints one figure.
-    pub fn figure(&self, name: &str, value: f64, unit: &str, samples: usize, goal: Option<Below>) {
+    pub fn figure(&self, name: &str, value: f64, unit: &str, samples: usize, goal: Option<Goal>) {
         let figure = Figure {
             suite: self.suite,
             name: name.to_owned(),
             value: (value * 100.0).round() / 100.0,
             unit,
             samples,
-            goal: goal.map(|Below(limit)| format!("< {limit} {unit}")),
-            met: goal.map(|Below(limit)| value < limit),
+            goal: goal.map(|goal| goal.said(unit)),
+            met: goal.map(|goal| goal.is_met(value)),
             commit: &self.commit,
             machine: &self.machine,
         };
@@ -57,7 +75,7 @@ impl Printer {
     }
 
     /// Prints median, 99th percentile and maximum of some durations; the 99.9th where there are enough for one.
-    pub fn distribution(&self, name: &str, mut samples: Vec<Duration>, p99: Option<Below>) {
+    pub fn distribution(&self, name: &str, mut samples: Vec<Duration>, p99: Option<Goal>) {
         samples.sort_unstable();
         let at = |share: f64| milliseconds(quantile(&samples, share));
         self.figure(&format!("{name} p50"), at(0.5), "ms", samples.len(), None);
@@ -119,5 +137,12 @@ mod tests {
         assert_eq!(quantile(&samples, 0.99), Duration::from_millis(100));
         assert_eq!(quantile(&samples, 0.5), Duration::from_millis(51));
         assert_eq!(quantile(&[], 0.5), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_goal_is_met_on_its_own_side_of_the_limit() {
+        let met = |goal: Goal| [1.9, 2.0, 2.1].map(|value| goal.is_met(value));
+        assert_eq!(met(Goal::Below(2.0)), [true, false, false]);
+        assert_eq!(met(Goal::AtLeast(2.0)), [false, true, true]);
     }
 }

@@ -28,6 +28,7 @@ pub mod schema;
 pub mod second_api;
 pub mod second_region;
 pub mod seeding;
+pub mod services;
 pub mod signals;
 pub mod sockets;
 pub mod statements;

@@ -13,6 +13,8 @@ pub struct Schema {
     pub inputs: BTreeMap<String, Vec<Field>>,
     /// Fields of every object, the queries among them.
     pub objects: BTreeMap<String, Vec<Output>>,
+    /// Members of every union.
+    pub unions: BTreeMap<String, Vec<String>>,
 }
 
 /// A field of an object.
@@ -76,6 +78,11 @@ impl Schema {
         self.inputs.get(argument.kind.trim_matches(['[', ']', '!'])).map(Vec::as_slice)
     }
 
+    /// Whether something of this type has fields of its own.
+    pub fn is_composite(&self, answer: &str) -> bool {
+        answer == "Node" || self.objects.contains_key(answer) || self.unions.contains_key(answer)
+    }
+
     fn parse(text: &str) -> Self {
         let (mut mutations, mut inputs, mut objects) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for block in plain(text).split("\n}") {
@@ -95,8 +102,15 @@ impl Schema {
                 _ => {}
             }
         }
-        Self { mutations, inputs, objects }
+        Self { mutations, inputs, objects, unions: unions(text) }
     }
+}
+
+/// Each stands on a line of its own.
+fn unions(text: &str) -> BTreeMap<String, Vec<String>> {
+    let text = plain(text);
+    let lines = text.lines().filter_map(|line| line.strip_prefix("union ")?.split_once(" = "));
+    lines.map(|(name, members)| (name.to_owned(), members.split(" | ").map(str::to_owned).collect())).collect()
 }
 
 /// Without descriptions.
@@ -157,6 +171,13 @@ mod tests {
         let optional: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.optional)).collect();
         assert_eq!(optional, [("id", false), ("why", true), ("dryRun", true)]);
         assert_eq!(schema.fields(schema.mutation("end"))[0].kind, "String!");
+    }
+
+    #[test]
+    fn unions_are_read_with_their_members() {
+        let schema = Schema::parse("\"\"\"\nOne = of\n\"\"\"\nunion Item = App | Other\n\ntype App {\n\tid: ID!\n}\n");
+        assert_eq!(schema.unions["Item"], ["App", "Other"]);
+        assert!(schema.is_composite("Item") && schema.is_composite("App") && !schema.is_composite("ID"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     drive::Lease,
     host_drain, migration, promotion, region_enablement, scale, sleep, wake,
 };
+use chrono::{DateTime, Utc};
 use metrics::histogram;
 use rhone_domain::{
     aggregate::Aggregate,
@@ -60,6 +61,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) door: Door,
     pub(crate) requested: Requested,
     pub(crate) operation: Loaded<Operation>,
+    /// The stage that it was found in, and when its last event came: that of its entry there, or of a wish to end it early.
+    found: (Stage, Option<DateTime<Utc>>),
     pub(crate) fence: &'a FenceCheck,
     /// Whether the lease is still held.
     pub(crate) lease: watch::Receiver<Lease>,
@@ -80,7 +83,8 @@ pub(crate) async fn advance(
     if stage.is_final() {
         return Ok(Outcome::Ended);
     }
-    let drive = Drive { config, door, requested, operation, fence, lease: lease.clone() };
+    let found = (stage, operation.last_event.and_then(|event| moment_of(event.0.get_timestamp()?.to_unix())));
+    let drive = Drive { config, door, requested, operation, found, fence, lease: lease.clone() };
     match drive.requested.work.clone() {
         Work::Promotion(change) | Work::Rollback(change) => promotion::advance(drive, &change).await,
         Work::Deploy(wanted) => deploy::advance(drive, &wanted).await,
@@ -124,6 +128,7 @@ impl Drive<'_> {
         let committed = self.door.commit(unit, None, fence).await;
         committed.map_err(|source| AdvanceError::Append { step: step.clone(), source })?;
         tracing::info!(operation.id = %self.requested.id, %step, "a step was taken");
+        self.left();
         let Some(stage) = self.operation.state.stage.filter(|stage| stage.is_final()) else {
             return Ok(Outcome::Advanced);
         };
@@ -137,14 +142,34 @@ impl Drive<'_> {
         Outcome::Waiting
     }
 
-    fn ended(&self, stage: Stage) {
-        let began = self.requested.id.0.get_timestamp().map(|time| time.to_unix());
-        let Some((seconds, nanos)) = began else { return };
-        let began = chrono::DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default(), nanos);
-        let took = (self.config.clock.now() - began.unwrap_or_default()).as_seconds_f64();
-        let (kind, end) = (self.requested.kind().as_str(), stage.as_str());
-        histogram!("rhone_operation_seconds", "kind" => kind, "end" => end).record(took.max(0.0));
+    /// How long the stage took that this step has left; and from the change of owner to its answer through every live edge.
+    fn left(&self) {
+        let ((stage, Some(since)), Some(now)) = (self.found, self.operation.state.stage) else { return };
+        if stage == now {
+            return;
+        }
+        let (kind, took) = (self.requested.kind().as_str(), self.seconds_since(since));
+        histogram!("rhone_operation_stage_duration_seconds", "kind" => kind, "stage" => stage.as_str()).record(took);
+        if stage == Stage::EdgePropagating && matches!(now, Stage::Healthy | Stage::RolledBack) {
+            histogram!("rhone_edge_convergence_seconds", "kind" => kind).record(took);
+        }
     }
+
+    fn ended(&self, stage: Stage) {
+        let began = self.requested.id.0.get_timestamp().and_then(|time| moment_of(time.to_unix()));
+        let Some(began) = began else { return };
+        let (kind, end) = (self.requested.kind().as_str(), stage.as_str());
+        histogram!("rhone_operation_seconds", "kind" => kind, "end" => end).record(self.seconds_since(began));
+    }
+
+    fn seconds_since(&self, then: DateTime<Utc>) -> f64 {
+        (self.config.clock.now() - then).as_seconds_f64().max(0.0)
+    }
+}
+
+/// When an id was made, by the seconds and nanoseconds in it.
+fn moment_of((seconds, nanos): (u64, u32)) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// Judges a command within a step.

@@ -19,6 +19,7 @@ use rhone_domain::{
     ids::{EnvironmentId, ProjectId, WorkspaceId},
     operation::Verdict,
     text::Reason,
+    workspace,
 };
 
 /// Whether the caller may do something now.
@@ -84,6 +85,11 @@ impl Caller {
         self.may_if(command, || Ok::<_, Unauthorized>(()))
     }
 
+    /// The same, where another capacity than the API's own writes.
+    pub(crate) fn may_as(&self, writer: Writer, command: &'static str) -> Affordance {
+        Affordance::told(self.authority.permit(command, writer, self.scope), || Ok::<_, Unauthorized>(()))
+    }
+
     /// The same, and then by a rule.
     pub(crate) fn may_if<R: Rejection>(
         &self,
@@ -120,6 +126,17 @@ impl Affordance {
         let code = Some(RefusalCode::of(rejection.code()));
         Self { allowed: false, code, reason: Some(rejection.to_string()), missing_grant: None }
     }
+}
+
+/// Whether a workspace takes a command of the caller's now, by what its own stream says.
+pub(crate) async fn of_workspace(
+    ctx: &Context<'_>,
+    id: WorkspaceId,
+    command: workspace::Command,
+) -> Result<Affordance, Fault> {
+    let caller = Caller::within(ctx, id, Scope::default()).await?;
+    let workspace = ctx.loaders().folded::<workspace::Workspace>(id).await?;
+    Ok(caller.may_tell(&workspace, command))
 }
 
 /// What stands for the reason that the caller would give; no rule looks at its words.

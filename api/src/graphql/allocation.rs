@@ -1,15 +1,17 @@
 //! Allocations: running instances. Their health chooses among themselves and never who owns traffic.
 
 use super::{
+    affordance::Affordance,
     connection::Pages,
     context::begin,
     deployment::Deployment,
+    drain::drainable,
     environment::Environment,
     id,
     logs::{self, LogFilter, LogLines},
 };
 use crate::{fault::Fault, page};
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::{self, Planned},
@@ -148,4 +150,17 @@ impl Allocation {
     async fn restarts(&self) -> u64 {
         self.state.restarts
     }
+
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<AllocationAffordances> {
+        Ok(AllocationAffordances { drain: drainable(ctx, &self.planned, &self.state).await? })
+    }
+}
+
+/// What the caller may do with an allocation now, each by the name of its mutation.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct AllocationAffordances {
+    /// `allocationDrain`
+    drain: Affordance,
 }

@@ -9,7 +9,7 @@ use super::{
     deployment::Deployment,
     environment::{Environment, EnvironmentKind},
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
-    history::{self, Replay},
+    history::{AppReplay, MomentInput},
     id, listing,
     lists::OfKind,
     logs::{self, LogFilter, LogLines},
@@ -17,7 +17,6 @@ use super::{
     place::{claim_slug, name, noun, slug, some_of},
     project::Project,
     source_credential::{self, SourceCredential},
-    time::{self, Time},
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
 use crate::page;
@@ -210,19 +209,10 @@ impl App {
         Ok(timeline::operations(ctx, self.told(), wanted).await?)
     }
 
-    /// All of its streams at one time, each folded by the code that judged it; in the order of their names.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    async fn replay(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What the log had received by then; now when omitted.")] at: Option<Time>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> async_graphql::Result<Rows<Replay>> {
-        let at = time::read("at", at)?;
-        Ok(history::of_app(ctx, self.created.id, at, Pages { first, after, last, before }).await?)
+    /// With all that belongs to it, as it was at a time or a position of the log: its streams, every command on the way there, and
+    /// what differs from another moment.
+    async fn replay(&self, ctx: &Context<'_>, at: Option<MomentInput>) -> async_graphql::Result<AppReplay> {
+        Ok(AppReplay::of(ctx, self.created.id, at)?)
     }
 }
 

@@ -19,6 +19,7 @@ use rhone_domain::{
     app_source::{Source, head, name_of, repository, slug_of},
     authorization::Scope,
     ids::{AppId, CorrelationId},
+    source_credential::SourceHost,
     text::{GitReference, InvalidText, Name, Repository, Slug},
 };
 
@@ -43,22 +44,43 @@ pub(crate) async fn of_app(ctx: &Context<'_>, id: AppId) -> Result<Option<AppSou
     Ok(app.source.as_ref().map(Into::into))
 }
 
-/// What the caller may do with an app's source now, each by the name of its mutation.
+/// What the caller may do with an app now, each by the name of its mutation. Where a rule looks at what is given, only the caller's
+/// grant and the app's own state are judged.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct AppAffordances {
     /// `appSourceSet`
     source_set: Affordance,
     /// `appSourceRemove`
     source_remove: Affordance,
+    /// `appSourceCredentialSet`
+    source_credential_set: Affordance,
+    /// `appSourceCredentialRemove`, of whatever host has one.
+    source_credential_remove: Affordance,
+    /// `environmentCreate`
+    environment_create: Affordance,
+    /// `deploymentCreate`
+    deployment_create: Affordance,
 }
 
 impl AppAffordances {
     pub(super) async fn of(ctx: &Context<'_>, of: &app::Created) -> Result<Self, Fault> {
         let caller = Caller::in_project(ctx, of.workspace, of.project).await?;
         let app = ctx.loaders().folded::<app::App>(of.id).await?;
-        let source_remove = caller.may_tell(&app, Command::RemoveSource);
-        Ok(Self { source_set: caller.may("app.set_source"), source_remove })
+        Ok(Self {
+            source_set: caller.may("app.set_source"),
+            source_remove: caller.may_tell(&app, Command::RemoveSource),
+            source_credential_set: caller.may("app.set_source_credential"),
+            source_credential_remove: caller.may_tell(&app, Command::RemoveSourceCredential { host: some_host(&app) }),
+            environment_create: caller.may("environment.create"),
+            deployment_create: caller.may_as(Writer::Pipeline, "deployment.create"),
+        })
     }
+}
+
+/// One that the app has a credential for; where it has none, what stands for the host that the caller would name.
+fn some_host(app: &app::App) -> SourceHost {
+    let known = app.source_credentials.keys().next().cloned();
+    known.unwrap_or_else(|| SourceHost::parse("host", "as-it-would-be.example").expect("it is a host"))
 }
 
 #[derive(Clone, Debug, InputObject)]

@@ -2,9 +2,11 @@
 //! its credential, ending it. Each is accepted as an operation that the workers carry on. The trap avoided: an address with its
 //! password in what is kept of a request; the fingerprint holds a keyed digest, the event a reference, the vault the rest.
 
+mod affordances;
 mod ask;
 mod shown;
 
+pub(crate) use affordances::BindingAffordances;
 pub(crate) use ask::{Ask, Asked, Home, Noun, home};
 pub(crate) use shown::Shown;
 

@@ -2,8 +2,9 @@
 //! claiming that its sessions moved; what they get is said, and they get it where they are.
 
 use super::{
+    affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{Ask, belongs_to},
+    context::{begin, belongs_to},
     environment::Environment,
     id,
 };
@@ -12,11 +13,12 @@ use async_graphql::{Context, ID, InputObject, Object};
 use rhone_domain::{
     actor::Writer,
     allocation::{Allocation, Planned},
-    drain::{Drain, judge},
-    gate,
+    drain::{Drain, Facts, judge},
+    environment, gate,
     ids::{AllocationId, OperationId},
     operation::{self, Requested, Work},
-    session_fate::{ResumeMode, Schema, Server, decide as fate},
+    route_owner::RouteOwner,
+    session_fate::{Fate, ResumeMode, Schema, Server, decide as fate},
 };
 use rhone_projections::{
     drain_facts::{DrainFacts, LoadError},
@@ -101,7 +103,8 @@ impl Change for Wish {
         if !belongs_to(bench.ctx, planned.workspace).await? {
             return Err(missing());
         }
-        let mut connection = bench.ctx.platform().pool.acquire().await.map_err(Fault::internal)?;
+        // With the caller's eyes: without a session no row is anybody's.
+        let mut connection = begin(bench.ctx).await?;
         let (environment, deployment) = (planned.environment, planned.deployment);
         let facts = DrainFacts::load(&bench.door, &mut connection, environment, deployment).await.map_err(unloaded)?;
         drop(connection);
@@ -130,6 +133,24 @@ impl Change for Wish {
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: environment.0, operation: Some(id), decided_on: Some(allocation.stream.clone()) })
     }
+}
+
+/// Whether the caller may drain an allocation now.
+pub(crate) async fn drainable(ctx: &Context<'_>, planned: &Planned, one: &Allocation) -> Result<Affordance, Fault> {
+    let caller = Caller::about(ctx, planned.workspace, Some(planned.environment)).await?;
+    let drain = Drain {
+        app: planned.app,
+        environment: planned.environment,
+        deployment: planned.deployment,
+        allocations: vec![planned.id],
+        drain_seconds: 0,
+        sessions: Fate::DrainInPlace,
+    };
+    // What keeps it from being asked for is its own end; a replacement is started and awaited.
+    let (owner, allocations) = (RouteOwner::default(), [one.clone()]);
+    let replicas = environment::Environment::default().replicas;
+    let judged = judge(&Facts { drain: &drain, owner: &owner, replicas, allocations: &allocations });
+    Ok(caller.may_if("operation.request_drain", || gate::closed(&judged).cloned().map_or(Ok(()), Err)))
 }
 
 fn unloaded(error: LoadError) -> No {

@@ -44,6 +44,7 @@ use rhone_domain::{
     allocation::State,
     environment,
     ids::{DeploymentId, EnvironmentId},
+    migrations::Migrations,
     operation::{Kind, Work},
     region_enablement::Enablement,
     wake::{self, Serving},
@@ -229,6 +230,11 @@ impl Environment {
     #[graphql(complexity = "20 + 5 * child_complexity")]
     async fn migrations(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RecordedMigration>> {
         Ok(migration::of(ctx, self.created.id).await?)
+    }
+
+    /// The version of what ran: what `migrationRecord` and `migrationRestore` may expect; 0 as long as nothing did.
+    async fn migrations_version(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        Ok(ctx.loaders().version::<Migrations>(self.created.id).await?.0)
     }
 
     /// Its outside resources; only what is VERIFIED counts.

@@ -2,16 +2,18 @@
 //! the log by the real aggregates; nothing is written down for it. Trap: a stream that is everybody's in the log, such as a
 //! region, shown to who does not belong to its workspace; what is not one's own is answered as if there were none.
 
+mod app;
 mod bundle;
 mod changes;
 mod moment;
 mod replay;
 mod why;
 
+pub(crate) use app::AppReplay;
 pub(crate) use bundle::{SupportBundle, support_bundle};
 pub(crate) use changes::{EnvironmentChange, EnvironmentField, changes};
 pub(crate) use moment::{MomentInput, as_of};
-pub(crate) use replay::{Replay, of_app, replay};
+pub(crate) use replay::{Replay, replay};
 pub(crate) use why::{Why, of_environment, of_stream};
 
 use crate::{

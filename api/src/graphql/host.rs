@@ -11,7 +11,7 @@ use super::{
     route_owner::reason,
 };
 use crate::fault::Fault;
-use async_graphql::{Context, Enum, ID, InputObject, Object};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::TimeDelta;
 use rhone_domain::{
     actor::Writer,
@@ -244,6 +244,40 @@ pub(crate) async fn retirable(ctx: &Context<'_>, id: HostId, host: &host::Host) 
     let caller = Caller::within(ctx, PLATFORM, Scope::default()).await?;
     let silence = silence(ctx, id).await?;
     Ok(caller.may_run(host, Command::Retire { reason: some_reason(), silence }))
+}
+
+/// What the caller, who runs the platform, may do with a host now, each by the name of its mutation; `retirable` says the rest.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct HostAffordances {
+    /// `hostCordon`
+    cordon: Affordance,
+    /// `hostUncordon`
+    uncordon: Affordance,
+    /// `hostCapacitySet`
+    capacity_set: Affordance,
+    /// `hostDrain`
+    drain: Affordance,
+    /// `hostUpgradeDone`, of the drain that holds it.
+    upgrade_done: Affordance,
+}
+
+impl HostAffordances {
+    /// By the host's own stream.
+    pub(crate) async fn of(ctx: &Context<'_>, host: &host::Host) -> Result<Self, Fault> {
+        let caller = Caller::within(ctx, PLATFORM, Scope::default()).await?;
+        let by = host.held_by.unwrap_or(OperationId(PLATFORM.0));
+        let word = || Name::parse("version", "as-it-would-be").expect("it is short and plain");
+        let (at, note) = (ctx.platform().clock.now(), some_reason());
+        let upgrade = host::Upgrade { by, os: word(), runner: word(), note, at };
+        let another = Command::Cordon { reason: some_reason(), by: Some(OperationId(PLATFORM.0)) };
+        Ok(Self {
+            cordon: caller.may_run(host, Command::Cordon { reason: some_reason(), by: None }),
+            uncordon: caller.may_run(host, Command::Uncordon { reason: some_reason(), by: None }),
+            capacity_set: caller.may_run(host, Command::SetCapacity { allocations: host.capacity() }),
+            drain: caller.may_run(host, another),
+            upgrade_done: caller.may_run(host, Command::ConfirmUpgrade(upgrade)),
+        })
+    }
 }
 
 /// An operation that the caller may not see is answered as if there were none; whether it drains this host, the host says.

@@ -3,6 +3,7 @@
 //! and expired ones are refused in the same words.
 
 use super::{
+    affordance::{Affordance, of_workspace},
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload, permit, refused},
     context::{Ask as _, Door, begin, belongs_to, door_showing},
     id,
@@ -61,6 +62,25 @@ impl Invitation {
     async fn expires_at(&self) -> DateTime<Utc> {
         self.0.until
     }
+
+    /// The version of its workspace, in whose stream it stands.
+    async fn version(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        Ok(ctx.loaders().version::<workspace::Workspace>(self.0.workspace).await?.0)
+    }
+
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<InvitationAffordances> {
+        let revoke = Command::RevokeInvitation { invitation: self.0.id, by: ctx.principal().eyes() };
+        Ok(InvitationAffordances { revoke: of_workspace(ctx, self.0.workspace, revoke).await? })
+    }
+}
+
+/// What the caller may do with an invitation now, each by the name of its mutation.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct InvitationAffordances {
+    /// `invitationRevoke`
+    revoke: Affordance,
 }
 
 impl From<invitations::Invitation> for Invitation {

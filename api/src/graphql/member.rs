@@ -1,8 +1,9 @@
 //! Members: who belongs to a workspace, and what they may do. The rules are the workspace's own; here are only their words.
 
 use super::{
+    affordance::{Affordance, of_workspace},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
-    context::belongs_to,
+    context::{Ask as _, belongs_to},
     id, who,
     workspace::Workspace,
 };
@@ -43,12 +44,36 @@ pub(crate) struct Member {
     role: MemberRole,
     /// Beside the role, in single projects and environments.
     custom_grants: Vec<CustomGrants>,
+    /// The version of the workspace, in whose stream it stands.
+    version: u64,
     #[graphql(skip)]
     id: Uuid,
+    #[graphql(skip)]
+    workspace: WorkspaceId,
+}
+
+/// What the caller may do with a member now, each by the name of its mutation.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct MemberAffordances {
+    /// `memberRoleSet`, to the role that it is.
+    role_set: Affordance,
+    /// `memberRemove`
+    remove: Affordance,
 }
 
 #[ComplexObject]
 impl Member {
+    /// What the caller may do with them now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<MemberAffordances> {
+        let (actor, by) = (ActorId(self.id), ctx.principal().eyes());
+        let role_set = Command::SetRole { actor, role: self.role.into(), by };
+        Ok(MemberAffordances {
+            role_set: of_workspace(ctx, self.workspace, role_set).await?,
+            remove: of_workspace(ctx, self.workspace, Command::RemoveMember { actor, by }).await?,
+        })
+    }
+
     /// The login, or else what their token is called; null where neither is known.
     async fn actor_name(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
         Ok(who::name(ctx, self.id).await?)
@@ -66,8 +91,9 @@ pub(crate) struct CustomGrants {
     grants: Vec<&'static str>,
 }
 
-impl From<members::Member> for Member {
-    fn from(member: members::Member) -> Self {
+impl Member {
+    /// Of a workspace.
+    pub(crate) fn of(workspace: WorkspaceId, member: members::Member) -> Self {
         let words = |grants: &BTreeSet<Grant>| grants.iter().map(|grant| grant.as_str()).collect();
         let of = member.membership;
         let projects = of.projects.iter().map(|(id, grants)| CustomGrants {
@@ -84,7 +110,9 @@ impl From<members::Member> for Member {
             actor: member.actor.to_string(),
             role: of.role.into(),
             custom_grants: projects.chain(environments).collect(),
+            version: member.version.0,
             id: member.actor.0,
+            workspace,
         }
     }
 }
@@ -319,7 +347,6 @@ impl SetGrants {
 
 /// Support never deals in rights or tokens, whatever its user may.
 pub(crate) fn not_support(ctx: &Context<'_>) -> Result<(), Fault> {
-    use super::context::Ask as _;
     match ctx.principal().on_behalf_of {
         None => Ok(()),
         Some(_) => Err(Fault::new(Code::Forbidden, "support makes no tokens and opens no workspaces")),

@@ -75,6 +75,8 @@ pub(crate) struct MigrationRecordInput {
     evidence: String,
     /// What gates warned of, taken upon oneself.
     acknowledgements: Option<Listed<AcknowledgementInput>>,
+    /// The environment's `migrationsVersion` that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -89,6 +91,8 @@ pub(crate) struct MigrationRestoreInput {
     evidence: String,
     /// Why: 1 to 500 characters.
     reason: String,
+    /// The environment's `migrationsVersion` that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -114,7 +118,7 @@ impl MigrationMutation {
         ctx: &Context<'_>,
         input: MigrationRecordInput,
     ) -> async_graphql::Result<MigrationRecordPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let record = Record {
             environment: id::read("environmentId", &input.environment_id)?,
             deployment: id::read("deploymentId", &input.deployment_id)?,
@@ -131,7 +135,7 @@ impl MigrationMutation {
         ctx: &Context<'_>,
         input: MigrationRestoreInput,
     ) -> async_graphql::Result<MigrationRestorePayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let restore = Restore {
             environment: id::read("environmentId", &input.environment_id)?,
             before: name(&input.migration_id)?,
@@ -233,7 +237,7 @@ impl Change for Record {
         };
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
-        Ok(Judged { unit, object: self.deployment.0, operation: Some(id), decided_on: None })
+        Ok(Judged { unit, object: self.deployment.0, operation: Some(id), decided_on: Some(on_record.stream.clone()) })
     }
 }
 
@@ -263,6 +267,6 @@ impl Change for Restore {
         let (before, evidence) = (self.before.clone(), self.evidence.clone());
         let command = migrations::Command::Restore { before, evidence, reason: self.reason.clone() };
         decide(&mut unit, &mut on_record, command).map_err(|no| no.concerning(created.app, Some(self.environment)))?;
-        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: None })
+        Ok(Judged { unit, object: self.environment.0, operation: None, decided_on: Some(on_record.stream.clone()) })
     }
 }

@@ -8,7 +8,7 @@ use super::{
     context::{Ask as _, begin, platform_only},
     edge::Edge,
     filters::ListOrder,
-    host::{HostState, retirable},
+    host::{HostAffordances, HostState, retirable},
     id,
     lists::{CataloguePage, LiveEdges, OfKind},
 };
@@ -238,6 +238,12 @@ impl Host {
     async fn retirable(&self, ctx: &Context<'_>) -> async_graphql::Result<Affordance> {
         let id = self.created.id;
         Ok(retirable(ctx, id, &now(ctx, id).await?).await?)
+    }
+
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<HostAffordances> {
+        Ok(HostAffordances::of(ctx, &now(ctx, self.created.id).await?).await?)
     }
 
     /// How many allocations it may hold.

@@ -1,7 +1,7 @@
 //! Projects: groupings of apps within a workspace.
 
 use super::{
-    affordance::Caller,
+    affordance::{Affordance, Caller},
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
@@ -16,7 +16,7 @@ use super::{
     workspace::Workspace,
 };
 use crate::page;
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
@@ -72,6 +72,13 @@ impl Project {
     #[graphql(complexity = 20)]
     async fn viewer_grants(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<&'static str>> {
         Ok(Caller::in_project(ctx, self.created.workspace, self.created.id).await?.grants())
+    }
+
+    /// What the caller may do in it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<ProjectAffordances> {
+        let caller = Caller::in_project(ctx, self.created.workspace, self.created.id).await?;
+        Ok(ProjectAffordances { app_create: caller.may("app.create"), app_import: caller.may("app.import") })
     }
 
     /// Its apps; those whose name or slug holds a text, whatever its case, if given.
@@ -172,6 +179,15 @@ pub(crate) struct ProjectCreateInput {
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
+}
+
+/// What the caller may do in a project now, each by the name of its mutation.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct ProjectAffordances {
+    /// `appCreate`
+    app_create: Affordance,
+    /// `appImport`
+    app_import: Affordance,
 }
 
 payload! {

@@ -1,7 +1,7 @@
 //! Provider bindings: outside resources attached to an environment, each proven before it counts.
 
 use super::{
-    binding::{Ask, Asked, Noun, Shown, address, alter, environment_of, home},
+    binding::{Ask, Asked, BindingAffordances, Noun, Shown, address, alter, environment_of, home},
     change::{Manner, change, payload},
     context::Ask as _,
     environment::Environment,
@@ -13,12 +13,13 @@ use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use rhone_domain::{
     binding::{BindingWork, Change, Declared},
-    ids::{BindingId, EnvironmentId, RegionId},
-    numbers::EnvSet,
+    ids::{BindingId, EnvironmentId, RegionId, WorkspaceId},
+    numbers::{EnvSet, Version},
     operation::{Kind, Work},
     provider::{Resource, Vendor},
     provider_binding::{Command, ProviderBindings, What},
 };
+use rhone_eventstore::Loads as _;
 
 /// An outside resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -72,6 +73,8 @@ impl Noun for ProviderNoun {
 #[derive(Clone, Debug)]
 pub(crate) struct ProviderBinding {
     what: What,
+    home: (WorkspaceId, EnvironmentId, BindingId),
+    version: Version,
     binding: Shown,
 }
 
@@ -97,6 +100,17 @@ impl ProviderBinding {
     async fn binding(&self) -> &Shown {
         &self.binding
     }
+
+    /// The version of the stream of all of its kind in the environment, in which it stands.
+    async fn version(&self) -> u64 {
+        self.version.0
+    }
+
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<BindingAffordances> {
+        Ok(BindingAffordances::of::<ProviderNoun>(ctx, self.home).await?)
+    }
 }
 
 impl ProviderBinding {
@@ -110,12 +124,14 @@ impl ProviderBinding {
 
 /// An environment's bindings, as the log has them now.
 pub(crate) async fn of_environment(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<ProviderBinding>, Fault> {
-    let lane = ctx.loaders().folded::<ProviderBindings>(id).await?;
+    let lane = ctx.loaders().load::<ProviderBindings>(id).await?;
     let shown = |bound: &rhone_domain::binding::Bound<What>| ProviderBinding {
         what: bound.declared.what,
+        home: (bound.declared.workspace, id, bound.declared.id),
+        version: lane.version,
         binding: Shown::of(bound),
     };
-    Ok(lane.bindings.values().map(shown).collect())
+    Ok(lane.state.bindings.values().map(shown).collect())
 }
 
 #[derive(Clone, Debug, InputObject)]
@@ -140,6 +156,8 @@ pub(crate) struct ProviderBindingCreateInput {
 pub(crate) struct ProviderBindingVerifyInput {
     environment_id: ID,
     provider_binding_id: ID,
+    /// The `version` of the binding that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -151,6 +169,8 @@ pub(crate) struct ProviderBindingRotateInput {
     provider_binding_id: ID,
     /// The same resource with another credential, in one URL.
     url: HiddenText,
+    /// The `version` of the binding that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -162,6 +182,8 @@ pub(crate) struct ProviderBindingDisableInput {
     provider_binding_id: ID,
     /// 1 to 500 characters.
     reason: String,
+    /// The `version` of the binding that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -201,7 +223,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingVerifyInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let which = (&input.environment_id, "providerBindingId", &input.provider_binding_id);
         let ask = alter::<ProviderNoun>(ctx, which, Change::Verify, &manner, "providerBindingVerify").await?;
         Ok(ProviderBindingPayload(change(ctx, manner, ask).await?))
@@ -213,7 +235,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingRotateInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let which = (&input.environment_id, "providerBindingId", &input.provider_binding_id);
         let ask = alter::<ProviderNoun>(ctx, which, Change::Rotate, &manner, "providerBindingRotate").await?;
         let kind = made_of(ctx, &input.environment_id, &input.provider_binding_id).await?;
@@ -227,7 +249,7 @@ impl ProviderBindingMutation {
         ctx: &Context<'_>,
         input: ProviderBindingDisableInput,
     ) -> async_graphql::Result<ProviderBindingPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let which = (&input.environment_id, "providerBindingId", &input.provider_binding_id);
         let why = reason(&input.reason)?;
         let ask = alter::<ProviderNoun>(ctx, which, Change::Unbind, &manner, "providerBindingDisable").await?;

@@ -312,7 +312,8 @@ impl Query {
     }
 
     /// What one cause brought about, redacted, to be folded elsewhere to the same states; an operation's cause is its id
-    /// without its prefix, as lines of its timeline show it.
+    /// without its prefix, as lines of its timeline show it. What edges answered is in it as the operation's own evidence; what an edge
+    /// reports of itself is kept as its last word only, and is in no bundle.
     #[graphql(complexity = "200 + child_complexity")]
     async fn support_bundle(
         &self,

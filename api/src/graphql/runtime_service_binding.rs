@@ -1,7 +1,7 @@
 //! Runtime service bindings: session store, broadcast and the like of an environment, each proven before it counts.
 
 use super::{
-    binding::{Ask, Asked, Noun, Shown, address, alter, environment_of, home},
+    binding::{Ask, Asked, BindingAffordances, Noun, Shown, address, alter, environment_of, home},
     change::{Manner, change, payload},
     context::Ask as _,
     environment::Environment,
@@ -13,12 +13,13 @@ use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use rhone_domain::{
     binding::{BindingWork, Change, Declared},
-    ids::{BindingId, EnvironmentId, RegionId},
-    numbers::EnvSet,
+    ids::{BindingId, EnvironmentId, RegionId, WorkspaceId},
+    numbers::{EnvSet, Version},
     operation::{Kind, Work},
     runtime_service::{Backend, Service},
     runtime_service_binding::{Command, RuntimeServices, What},
 };
+use rhone_eventstore::Loads as _;
 
 /// What an app may need beside its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -90,6 +91,8 @@ impl Noun for RuntimeServiceNoun {
 #[derive(Clone, Debug)]
 pub(crate) struct RuntimeServiceBinding {
     what: What,
+    home: (WorkspaceId, EnvironmentId, BindingId),
+    version: Version,
     binding: Shown,
 }
 
@@ -115,6 +118,17 @@ impl RuntimeServiceBinding {
     async fn binding(&self) -> &Shown {
         &self.binding
     }
+
+    /// The version of the stream of all of its kind in the environment, in which it stands.
+    async fn version(&self) -> u64 {
+        self.version.0
+    }
+
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<BindingAffordances> {
+        Ok(BindingAffordances::of::<RuntimeServiceNoun>(ctx, self.home).await?)
+    }
 }
 
 impl RuntimeServiceBinding {
@@ -128,12 +142,14 @@ impl RuntimeServiceBinding {
 
 /// An environment's bindings, as the log has them now.
 pub(crate) async fn of_environment(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<RuntimeServiceBinding>, Fault> {
-    let lane = ctx.loaders().folded::<RuntimeServices>(id).await?;
+    let lane = ctx.loaders().load::<RuntimeServices>(id).await?;
     let shown = |bound: &rhone_domain::binding::Bound<What>| RuntimeServiceBinding {
         what: bound.declared.what,
+        home: (bound.declared.workspace, id, bound.declared.id),
+        version: lane.version,
         binding: Shown::of(bound),
     };
-    Ok(lane.bindings.values().map(shown).collect())
+    Ok(lane.state.bindings.values().map(shown).collect())
 }
 
 #[derive(Clone, Debug, InputObject)]
@@ -159,6 +175,8 @@ pub(crate) struct RuntimeServiceBindingCreateInput {
 pub(crate) struct RuntimeServiceBindingVerifyInput {
     environment_id: ID,
     runtime_service_binding_id: ID,
+    /// The `version` of the binding that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -170,6 +188,8 @@ pub(crate) struct RuntimeServiceBindingRotateInput {
     runtime_service_binding_id: ID,
     /// The same resource with another credential, in one URL.
     url: HiddenText,
+    /// The `version` of the binding that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -181,6 +201,8 @@ pub(crate) struct RuntimeServiceBindingDisableInput {
     runtime_service_binding_id: ID,
     /// 1 to 500 characters.
     reason: String,
+    /// The `version` of the binding that this was decided on; if it is another one by then, nothing happens.
+    expected_version: Option<i64>,
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
@@ -220,7 +242,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingVerifyInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let which = (&input.environment_id, "runtimeServiceBindingId", &input.runtime_service_binding_id);
         let ask =
             alter::<RuntimeServiceNoun>(ctx, which, Change::Verify, &manner, "runtimeServiceBindingVerify").await?;
@@ -233,7 +255,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingRotateInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let which = (&input.environment_id, "runtimeServiceBindingId", &input.runtime_service_binding_id);
         let ask =
             alter::<RuntimeServiceNoun>(ctx, which, Change::Rotate, &manner, "runtimeServiceBindingRotate").await?;
@@ -249,7 +271,7 @@ impl RuntimeServiceBindingMutation {
         ctx: &Context<'_>,
         input: RuntimeServiceBindingDisableInput,
     ) -> async_graphql::Result<RuntimeServiceBindingPayload> {
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
+        let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let which = (&input.environment_id, "runtimeServiceBindingId", &input.runtime_service_binding_id);
         let why = reason(&input.reason)?;
         let ask =

@@ -9,7 +9,7 @@ use rhone_domain::{aggregate::Aggregate, envelope::StreamId};
 use rhone_eventstore::{Loaded, Loads, ReadError, Recorded, dispatcher::fold};
 use rhone_projections::{
     folded,
-    history::{self, HistoryError},
+    history::{self, AppStreams, HistoryError},
     session::Session,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -44,6 +44,17 @@ impl Loader<OwnStream> for Streams {
         let streams: Vec<StreamId> = wanted.iter().map(|OwnStream(stream)| stream.clone()).collect();
         let found = history::streams(&mut transaction, &streams).await.map_err(Arc::new)?;
         Ok(found.into_iter().map(|(stream, events)| (OwnStream(stream), Arc::new(events))).collect())
+    }
+}
+
+impl Loader<AppStreams> for Streams {
+    type Value = Vec<StreamId>;
+    type Error = Arc<HistoryError>;
+
+    async fn load(&self, wanted: &[AppStreams]) -> Result<HashMap<AppStreams, Vec<StreamId>>, Arc<HistoryError>> {
+        let mut transaction = self.0.begin().await.map_err(|error| Arc::new(error.into()))?;
+        let found = history::streams_of_apps(&mut transaction, wanted).await.map_err(Arc::new)?;
+        Ok(wanted.iter().cloned().zip(found).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 //! it is refused from the moment the access ends, or its user is gone.
 
 use super::{
+    affordance::{Affordance, of_workspace},
     change::{Bench, Change, Judged, Manner, No, change, payload},
     context::{Ask, begin, belongs_to, platform_only},
     id,
@@ -11,14 +12,14 @@ use super::{
     token::{TokenPayload, machine::issue},
 };
 use crate::fault::{Code, Fault};
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     authorization::Narrowing,
     ids::{SupportId, WorkspaceId},
     text::Reason,
     token::Holder,
-    workspace::Command,
+    workspace::{self, Command},
 };
 use rhone_eventstore::Position;
 use rhone_projections::authority::members::{self, Access};
@@ -54,6 +55,25 @@ impl SupportAccess {
     async fn ended(&self) -> bool {
         self.0.ended
     }
+
+    /// The version of its workspace, in whose stream it stands.
+    async fn version(&self, ctx: &Context<'_>) -> async_graphql::Result<u64> {
+        Ok(ctx.loaders().version::<workspace::Workspace>(self.0.workspace).await?.0)
+    }
+
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<SupportAccessAffordances> {
+        let end = Command::EndSupport { access: self.0.access, by: ctx.principal().eyes() };
+        Ok(SupportAccessAffordances { end: of_workspace(ctx, self.0.workspace, end).await? })
+    }
+}
+
+/// What the caller may do with a time of support now, each by the name of its mutation.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct SupportAccessAffordances {
+    /// `supportAccessEnd`
+    end: Affordance,
 }
 
 impl From<Access> for SupportAccess {
@@ -156,7 +176,7 @@ impl SupportMutation {
             return Err(Fault::new(Code::Forbidden, "a narrowed token makes none that may more than itself").into());
         }
         let access = id::read::<SupportId>("accessId", &input.access_id)?;
-        let stands = ctx.platform().tokens.supported_until(access).await.map_err(Fault::internal)?;
+        let stands = ctx.platform().tokens.supported_until(access, ctx.principal()).await.map_err(Fault::internal)?;
         if stands.is_none() {
             return Err(id::not_found::<SupportId>("accessId").into());
         }

@@ -5,7 +5,7 @@ mod lists;
 mod tree;
 
 pub(crate) use filter::{TimelineFilter, TimelineKind, streams_of, uuid};
-pub(crate) use lists::{OperationLine, Wanted, lines, operations};
+pub(crate) use lists::{OperationLine, Wanted, lines, operations, page};
 pub(crate) use tree::{CausationTree, causation_tree};
 
 use super::{

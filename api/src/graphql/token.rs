@@ -17,7 +17,6 @@ use crate::{
 };
 use asked::Asked;
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use held::ApiToken;
 use rhone_domain::{
     actor::Writer,
@@ -25,7 +24,7 @@ use rhone_domain::{
     envelope::StreamId,
     ids::{CorrelationId, TokenId, WorkspaceId},
     text::Name,
-    token::{Command, Described, Holder, Rejection, Secret, Token, own},
+    token::{Command, Holder, Rejection, Secret, Token, own},
 };
 use rhone_eventstore::{Loaded, Unit};
 use uuid::Uuid;
@@ -241,13 +240,16 @@ impl Found {
 /// Finds it in the log, or where it was made before the log could know of it: then it is taken in by the same append.
 async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<Found, No> {
     let mut token = bench.load::<Token>(id).await?;
+    let kept = bench.ctx.platform().tokens.kept(id, bench.principal).await.map_err(Fault::internal)?;
+    // What ended with its holder's membership is no token, though its own stream says nothing of that.
+    let is_over = kept.as_ref().is_some_and(|kept| kept.held.revoked_at.is_some()) && token.state.ended.is_none();
     let outside = match &token.state.token {
         Some(_) => None,
-        None => outside(bench, id).await?,
+        None => kept.and_then(|kept| kept.described().map(|described| (described, kept.held.created_at))),
     };
     let described = token.state.token.clone().or_else(|| outside.as_ref().map(|(described, _)| described.clone()));
-    let Some(described) = described else { return Err(nothing(bench, id, command).await?) };
-    // A machine's gets no other secret, and is ended by those who run the platform. Who left a workspace ends nothing there.
+    let Some(described) = described.filter(|_| !is_over) else { return Err(nothing(bench, id, command).await?) };
+    // A machine's gets no other secret, and is ended by those who run the platform.
     let withdrawn = described.holder != Holder::Person;
     let tenant = described.tenant();
     let is_there = tenant == own(bench.principal.actor) || belongs_to(bench.ctx, tenant).await?;
@@ -260,14 +262,6 @@ async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<
         decide(&mut unit, &mut token, Command::Find { token: token_found, made })?;
     }
     Ok(Found { id, holder: described.holder, token, unit })
-}
-
-/// What was made outside of the log, and when.
-async fn outside(bench: &Bench<'_>, id: TokenId) -> Result<Option<(Described, DateTime<Utc>)>, Fault> {
-    let kept = bench.ctx.platform().tokens.kept(id, bench.principal).await.map_err(Fault::internal)?;
-    // What was ended is no token, wherever that was done.
-    let standing = kept.filter(|kept| kept.held.revoked_at.is_none());
-    Ok(standing.and_then(|kept| kept.described().map(|described| (described, kept.held.created_at))))
 }
 
 /// The refusal for what is nobody's, or not the caller's; for who may change no token at all it is that.

@@ -1,7 +1,7 @@
 //! Workspaces: the tenants. Whoever creates one becomes its owner; who does not belong to it cannot tell that it exists.
 
 use super::{
-    affordance::Caller,
+    affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
@@ -23,7 +23,7 @@ use crate::{
     fault::{Code, Fault},
     page,
 };
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
@@ -135,6 +135,19 @@ impl Workspace {
         Ok(Caller::within(ctx, self.id, Scope::default()).await?.grants())
     }
 
+    /// What the caller may do in it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<WorkspaceAffordances> {
+        let caller = Caller::within(ctx, self.id, Scope::default()).await?;
+        Ok(WorkspaceAffordances {
+            project_create: caller.may("project.create"),
+            artifact_register: caller.may_as(Writer::Pipeline, "artifact.create"),
+            member_add: caller.may("workspace.add_member"),
+            member_invite: caller.may("workspace.invite"),
+            support_access_grant: caller.may("workspace.grant_support"),
+        })
+    }
+
     /// Its projects; those whose name or slug holds a text, whatever its case, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
@@ -166,7 +179,7 @@ impl Workspace {
         let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
         let key = MembersPage { of: self.id.0, filter: Members, keyset: wanted.keyset };
         let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
-        let rows = rows.into_iter().map(|member| (member.actor.to_string(), Member::from(member)));
+        let rows = rows.into_iter().map(|member| (member.actor.to_string(), Member::of(self.id, member)));
         Ok(wanted.connection(rows.collect()))
     }
 
@@ -276,6 +289,22 @@ pub(crate) struct WorkspaceCreateInput {
     idempotency_key: Option<String>,
     #[graphql(default)]
     dry_run: bool,
+}
+
+/// What the caller may do in a workspace now, each by the name of its mutation. Where a rule looks at what is given, only the
+/// caller's grant is judged.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct WorkspaceAffordances {
+    /// `projectCreate`
+    project_create: Affordance,
+    /// `artifactRegister`
+    artifact_register: Affordance,
+    /// `memberAdd`
+    member_add: Affordance,
+    /// `memberInvite`
+    member_invite: Affordance,
+    /// `supportAccessGrant`
+    support_access_grant: Affordance,
 }
 
 payload! {

@@ -11,8 +11,11 @@ use rhone_domain::{
     text::Name,
     token::{Described, Holder, Limits},
 };
-use rhone_projections::keyset::{Keyset, Towards};
-use sqlx::{Row as _, postgres::PgRow};
+use rhone_projections::{
+    keyset::{Keyset, Towards},
+    session::Session,
+};
+use sqlx::{PgTransaction, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 /// A token as its holder may see it.
@@ -57,42 +60,43 @@ impl Kept {
 }
 
 impl Tokens {
-    /// A page of somebody's tokens, the ended ones too.
-    pub async fn held(
-        &self,
-        actor: ActorId,
-        workspace: Option<WorkspaceId>,
-        keyset: &Keyset<Uuid>,
-    ) -> Result<Vec<Held>, sqlx::Error> {
-        let rows = sqlx::query("SELECT * FROM identity.tokens_of($1, $2, $3, $4, $5)")
-            .bind(actor.0)
-            .bind(workspace.map(|id| id.0))
+    /// A page of the tokens of whoever asks, the ended ones too.
+    pub async fn held(&self, by: &Principal, keyset: &Keyset<Uuid>) -> Result<Vec<Held>, sqlx::Error> {
+        let rows = sqlx::query("SELECT * FROM identity.tokens_of($1, $2, $3)")
             .bind(keyset.from)
             .bind(keyset.towards == Towards::Newer)
             .bind(keyset.most);
-        rows.fetch_all(&self.pool).await?.iter().map(held).collect()
+        rows.fetch_all(&mut *self.asking(by).await?).await?.iter().map(held).collect()
     }
 
-    /// One of whoever asks, ended or not; and anyone's that speaks for a machine.
+    /// One of whoever asks, ended or not; for who runs the platform, also one of a machine or of support.
     pub async fn kept(&self, token: TokenId, by: &Principal) -> Result<Option<Kept>, sqlx::Error> {
-        let row = sqlx::query("SELECT * FROM identity.token($1, $2, $3)")
-            .bind(token.0)
-            .bind(by.actor.0)
-            .bind(by.workspace.map(|id| id.0));
-        row.fetch_optional(&self.pool).await?.as_ref().map(kept).transpose()
+        let row = sqlx::query("SELECT * FROM identity.token($1)").bind(token.0);
+        row.fetch_optional(&mut *self.asking(by).await?).await?.as_ref().map(kept).transpose()
     }
 
-    /// Until when support may act; none where it may not, or no longer.
-    pub async fn supported_until(&self, access: SupportId) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-        sqlx::query_scalar("SELECT identity.supported_until($1)").bind(access.0).fetch_one(&self.pool).await
+    /// Until when support may act, for who runs the platform; none where it may not, or no longer.
+    pub async fn supported_until(
+        &self,
+        access: SupportId,
+        by: &Principal,
+    ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+        let until = sqlx::query_scalar("SELECT identity.supported_until($1)").bind(access.0);
+        until.fetch_one(&mut *self.asking(by).await?).await
     }
 
     /// Records that a token was shown. What was shown is valid all the same when that cannot be written.
-    pub(super) async fn used(&self, token: Uuid) {
-        let written = sqlx::query("SELECT identity.used($1)").bind(token).execute(&self.pool).await;
+    pub(super) async fn used(&self, principal: &Principal) {
+        let written = sqlx::query("SELECT identity.used($1)").bind(principal.hash.0).execute(&self.pool).await;
         if let Err(error) = written {
-            tracing::warn!(error = &error as &dyn std::error::Error, token.id = %token, "a token's use is not recorded");
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, token.id = %principal.token, "a token's use is not recorded");
         }
+    }
+
+    /// A transaction in which the database knows who asks, themselves and not whom they act for.
+    async fn asking(&self, by: &Principal) -> Result<PgTransaction<'static>, sqlx::Error> {
+        Session::new(self.pool.clone(), by.actor, by.workspace).begin().await
     }
 }
 

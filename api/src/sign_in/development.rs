@@ -1,6 +1,6 @@
 //! Signing in without being asked anything, as the development user of `rhone up`. The trap avoided: a way in
 //! that is only switched off in production. Without a development user there is no route, and `rhone serve` refuses one
-//! unless it is exposed to ourselves alone.
+//! unless it is exposed to ourselves alone and listens on this machine alone.
 
 use super::{
     SignIn,

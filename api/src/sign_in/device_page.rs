@@ -101,13 +101,15 @@ async fn decided(
     let Some(code) = typed(&filled.user_code) else {
         return Ok(entry(StatusCode::BAD_REQUEST, None, &proof(secret), Some(unknown)));
     };
+    let mut asking = sign_in.sessions.asking(principal.actor).await?;
     let row = sqlx::query("SELECT outcome, agent, address, created_at FROM identity.decide_device($1, $2, $3)")
         .bind(principal.token)
         .bind(&code)
         .bind(filled.verdict.word())
-        .fetch_optional(&sign_in.pool)
+        .fetch_optional(&mut *asking)
         .await?
         .ok_or_else(Refusal::signed_out)?;
+    asking.commit().await?;
     let outcome: String = row.try_get("outcome")?;
     match outcome.as_str() {
         "looked" => Ok(question(&code, &proof(secret), &Waiting::read(&row)?)),

@@ -24,6 +24,7 @@ use rhone_eventstore::clock::secret;
 use rhone_providers::github::{Account, GitHubError};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
 
 /// How long a person may take at GitHub.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -109,14 +110,15 @@ async fn came_back(sign_in: &SignIn, asker: &Asker, headers: &HeaderMap, uri: &U
     };
     let account = provider.account(code, &verifier(browser, state)).await;
     let account = account.map_err(|trouble| refusal(&trouble))?;
-    let actor = recognised(sign_in, &account).await?;
+    let actor = recognised(sign_in, state, &account).await?.ok_or_else(Refusal::stale_sign_in)?;
     entered(sign_in, actor, asker, headers, return_to.as_str()).await
 }
 
-/// The actor of an account: the same for ever.
-async fn recognised(sign_in: &SignIn, account: &Account) -> Result<ActorId, sqlx::Error> {
+/// The actor of an account: the same for ever. None where this sign-in was not the one that was taken.
+async fn recognised(sign_in: &SignIn, state: &str, account: &Account) -> Result<Option<ActorId>, sqlx::Error> {
     let fresh: ActorId = sign_in.clock.new_id();
-    let actor = sqlx::query_scalar("SELECT identity.signed_in($1, 'github', $2, $3, $4, $5)")
+    let actor: Option<Uuid> = sqlx::query_scalar("SELECT identity.signed_in($1, $2, 'github', $3, $4, $5, $6)")
+        .bind(hash(state).0)
         .bind(fresh.0)
         .bind(account.id.to_string())
         .bind(&account.login)
@@ -124,7 +126,7 @@ async fn recognised(sign_in: &SignIn, account: &Account) -> Result<ActorId, sqlx
         .bind(&account.email)
         .fetch_one(&sign_in.pool)
         .await?;
-    Ok(ActorId(actor))
+    Ok(actor.map(ActorId))
 }
 
 /// What a person is told.

@@ -11,7 +11,8 @@ use axum::http::HeaderValue;
 use chrono::{DateTime, Utc};
 use rhone_domain::ids::ActorId;
 use rhone_eventstore::{Clock, clock::secret};
-use sqlx::{PgPool, Row as _};
+use rhone_projections::session::Session;
+use sqlx::{PgPool, PgTransaction, Row as _};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -64,17 +65,18 @@ impl Sessions {
     /// Begins one and ends the one that the same browser had before. The answer is the cookie's value, told once.
     pub async fn open(&self, new: &NewSession, before: Option<&str>) -> Result<String, sqlx::Error> {
         let (id, value): (Uuid, _) = (self.clock.new_id(), cookie_value());
-        sqlx::query("SELECT identity.open_session($1, $2, $3, $4, $5, $6, $7, $8)")
+        let mut asking = self.asking(new.actor).await?;
+        sqlx::query("SELECT identity.open_session($1, $2, $3, $4, $5, $6, $7)")
             .bind(id)
             .bind(hash(&value).0)
-            .bind(new.actor.0)
             .bind(&new.agent)
             .bind(&new.address)
             .bind(seconds(IDLE))
             .bind(seconds(LIFE))
             .bind(before.map(|before| hash(before).0))
-            .execute(&self.pool)
+            .execute(&mut *asking)
             .await?;
+        asking.commit().await?;
         Ok(value)
     }
 
@@ -95,9 +97,8 @@ impl Sessions {
 
     /// The living ones of an actor, newest first.
     pub async fn of(&self, actor: ActorId) -> Result<Vec<SessionRow>, sqlx::Error> {
-        const OF: &str =
-            "SELECT session, created_at, used_at, expires_at, agent, address FROM identity.sessions_of($1)";
-        let rows = sqlx::query(OF).bind(actor.0).fetch_all(&self.pool).await?;
+        const OF: &str = "SELECT session, created_at, used_at, expires_at, agent, address FROM identity.sessions_of()";
+        let rows = sqlx::query(OF).fetch_all(&mut *self.asking(actor).await?).await?;
         rows.iter()
             .map(|row| {
                 Ok(SessionRow {
@@ -120,32 +121,38 @@ impl Sessions {
 
     /// Ends a session of this actor; false if there was none.
     pub async fn revoke(&self, session: Uuid, actor: ActorId) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT identity.revoke_session($1, $2)")
-            .bind(session)
-            .bind(actor.0)
-            .fetch_one(&self.pool)
-            .await
+        let mut asking = self.asking(actor).await?;
+        let revoke = sqlx::query_scalar("SELECT identity.revoke_session($1)").bind(session);
+        let revoked = revoke.fetch_one(&mut *asking).await?;
+        asking.commit().await?;
+        Ok(revoked)
     }
 
     /// Ends all sessions of this actor but one; how many they were.
     pub async fn revoke_others(&self, actor: ActorId, but: Option<Uuid>) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar("SELECT identity.revoke_other_sessions($1, $2)")
-            .bind(actor.0)
-            .bind(but)
-            .fetch_one(&self.pool)
-            .await
+        let mut asking = self.asking(actor).await?;
+        let revoke = sqlx::query_scalar("SELECT identity.revoke_other_sessions($1)").bind(but);
+        let revoked = revoke.fetch_one(&mut *asking).await?;
+        asking.commit().await?;
+        Ok(revoked)
     }
 
     /// Provider, login and name of an actor who signed in.
     pub async fn account(&self, actor: ActorId) -> Result<Option<(String, String, Option<String>)>, sqlx::Error> {
-        sqlx::query_as("SELECT provider, login, name FROM identity.person($1)")
-            .bind(actor.0)
-            .fetch_optional(&self.pool)
-            .await
+        let account = sqlx::query_as("SELECT provider, login, name FROM identity.person()");
+        account.fetch_optional(&mut *self.asking(actor).await?).await
     }
 
-    async fn stands(&self, session: Uuid) -> Result<(), AuthError> {
-        let stands = sqlx::query_scalar("SELECT identity.session_stands($1)").bind(session).fetch_one(&self.pool);
+    /// A transaction in which the database knows who asks: what is a person's own, it tells and changes for them alone.
+    pub(super) async fn asking(&self, actor: ActorId) -> Result<PgTransaction<'static>, sqlx::Error> {
+        Session::new(self.pool.clone(), actor, None).begin().await
+    }
+
+    /// Asked twice a second by each connection, so it is one statement, which says first who asks.
+    async fn stands(&self, session: Uuid, actor: ActorId) -> Result<(), AuthError> {
+        const STANDS: &str =
+            "SELECT CASE WHEN set_config('rhone.actor', $2, true) = $2 THEN identity.session_stands($1) ELSE false END";
+        let stands = sqlx::query_scalar(STANDS).bind(session).bind(actor.to_string()).fetch_one(&self.pool);
         if stands.await.map_err(unavailable)? { Ok(()) } else { Err(AuthError::Refused) }
     }
 
@@ -194,7 +201,7 @@ impl Authenticator for Callers {
 
     async fn still_valid(&self, actor: &Principal) -> Result<(), AuthError> {
         match actor.session() {
-            Some(session) => self.sessions.stands(session).await,
+            Some(session) => self.sessions.stands(session, actor.actor).await,
             None => self.tokens.still_valid(actor).await,
         }
     }

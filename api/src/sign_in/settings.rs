@@ -5,6 +5,7 @@ use crate::settings::Exposure;
 use axum::http::Uri;
 use rhone_domain::ids::ActorId;
 use rhone_providers::github::{App, AppError};
+use std::net::IpAddr;
 
 /// How people may sign in.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,15 @@ pub enum BadSettings {
 }
 
 impl Settings {
+    /// Refuses a way in without a question where anybody but this machine may come.
+    pub(crate) fn check_address(&self, listen: IpAddr) -> Result<(), BadSettings> {
+        if self.development_user.is_none() || listen.is_loopback() {
+            return Ok(());
+        }
+        let rule = "must not be there unless serve.listen is a loopback address, such as 127.0.0.1:4000";
+        Err(BadSettings::Field { field: "serve.development_user", rule })
+    }
+
     /// Refuses what would not be safe.
     pub(super) fn check(&self, exposure: Exposure) -> Result<(), BadSettings> {
         let bad = |field, rule| Err(BadSettings::Field { field, rule });
@@ -121,6 +131,25 @@ mod tests {
         let refused = settings.check(Exposure::Production).expect_err("it is refused");
         assert_eq!(field(refused), "serve.development_user");
         settings.check(Exposure::Development).expect("among ourselves it is not");
+    }
+
+    #[test]
+    fn a_development_user_is_refused_where_another_machine_can_come_in() {
+        let settings = Settings { development_user: Some(ActorId(uuid::Uuid::nil())), ..Settings::default() };
+        for (address, admitted) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("10.0.0.7", false),
+            ("::ffff:127.0.0.1", false),
+        ] {
+            let listen = address.parse().expect("an address");
+            let refused = settings.check_address(listen).err().map(field);
+            assert_eq!(refused, (!admitted).then_some("serve.development_user"), "{address}");
+            Settings::default().check_address(listen).expect("without one, anywhere");
+        }
     }
 
     #[test]

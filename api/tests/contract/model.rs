@@ -4,7 +4,10 @@ use async_graphql::{
     Positioned,
     parser::{
         parse_schema,
-        types::{FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition},
+        types::{
+            ConstDirective, EnumValueDefinition, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind,
+            TypeSystemDefinition,
+        },
     },
 };
 use std::collections::BTreeMap;
@@ -25,6 +28,8 @@ pub(crate) struct Of {
     pub(crate) fields: Vec<Field>,
     /// Values of an enum, members of a union, interfaces of an object.
     pub(crate) names: Vec<(String, String)>,
+    /// Those of an enum's values that should not be used any more.
+    pub(crate) retired: Vec<String>,
 }
 
 /// A field, an argument or a field of an input.
@@ -69,6 +74,7 @@ fn read(of: TypeDefinition) -> Of {
     let plain = |names: Vec<Positioned<async_graphql::Name>>| {
         names.into_iter().map(|name| (name.node.to_string(), String::new())).collect()
     };
+    let mut retired = Vec::new();
     let (kind, fields, names) = match of.kind {
         TypeKind::Scalar => ("scalar", vec![], vec![]),
         TypeKind::Object(object) => {
@@ -78,26 +84,31 @@ fn read(of: TypeDefinition) -> Of {
         TypeKind::Union(union) => ("union", vec![], plain(union.members)),
         TypeKind::InputObject(input) => ("input", input.fields.into_iter().map(value).collect(), vec![]),
         TypeKind::Enum(values) => {
-            let values = values.values.into_iter().map(|value| value.node);
-            ("enum", vec![], values.map(|value| (value.value.node.to_string(), words(value.description))).collect())
+            let values: Vec<_> = values.values.into_iter().map(|value| value.node).collect();
+            let going = values.iter().filter(|value| reason(&value.directives).is_some());
+            retired.extend(going.map(|value| value.value.node.to_string()));
+            let named = |value: EnumValueDefinition| (value.value.node.to_string(), words(value.description));
+            ("enum", vec![], values.into_iter().map(named).collect())
         }
     };
-    Of { kind, description, fields, names }
+    Of { kind, description, fields, names, retired }
+}
+
+/// Why something should not be used any more, if it should not.
+fn reason(directives: &[Positioned<ConstDirective>]) -> Option<String> {
+    let deprecated = directives.iter().find(|directive| directive.node.name.node == "deprecated")?;
+    Some(deprecated.node.get_argument("reason").map(|reason| reason.node.to_string()).unwrap_or_default())
 }
 
 fn field(field: Positioned<FieldDefinition>) -> Field {
     let field = field.node;
-    let deprecated = field.directives.iter().find(|directive| directive.node.name.node == "deprecated");
-    let reason = |directive: &async_graphql::parser::types::ConstDirective| {
-        directive.get_argument("reason").map(|reason| reason.node.to_string()).unwrap_or_default()
-    };
     Field {
         name: field.name.node.to_string(),
         kind: field.ty.node,
         description: words(field.description),
         default: None,
         arguments: field.arguments.into_iter().map(value).collect(),
-        deprecated: deprecated.map(|directive| reason(&directive.node)),
+        deprecated: reason(&field.directives),
     }
 }
 
@@ -109,7 +120,7 @@ fn value(value: Positioned<InputValueDefinition>) -> Field {
         description: words(value.description),
         default: value.default_value.map(|default| default.node.to_string()),
         arguments: vec![],
-        deprecated: None,
+        deprecated: reason(&value.directives),
     }
 }
 

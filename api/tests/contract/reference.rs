@@ -1,7 +1,11 @@
 //! The reference as people read it: what can be asked first, what it is made of after. In the schema's own words.
 
 use super::model::{Field, Model, Of};
+use rhone_api::Code;
 use std::fmt::Write as _;
+
+/// What a test sends to a running platform, word for word; the faults follow it.
+const EXAMPLES: &str = include_str!("examples.md");
 
 const HEAD: &str = "# The API, field by field\n\n\
     Generated from [schema.graphql](../api/schema.graphql) by `UPDATE=1 cargo test -p rhone-api --test contract`; \
@@ -9,16 +13,19 @@ const HEAD: &str = "# The API, field by field\n\n\
     **Now, at least, and then.** What was just written is read by handing the payload's `position` to a query as \
     `atLeastPosition`: everything that the query can lead to is awaited, for at most two seconds; what has not come so far by \
     then is not shown, and the answer is `CONFLICT` with the rule `NOT_REACHED`. A position of another life of the log is \
-    `CONFLICT` with the rule `RESYNC`. Objects are shown as they are now and take no `asOf`: the past is asked of \
-    `replay(stream, at)`, of an app's `replay(at)`, of `why(at)` and of an environment's `changes(from, to)`, at a version, a \
-    time or a position.\n\n\
+    `CONFLICT` with the rule `RESYNC`. Objects are shown as they are now and take no `asOf` (ADR 0026): the past is asked of \
+    `replay(stream, at)` and `why(at)`, at a version, a time or a position; of an app's `replay(at)`, with all that belongs to \
+    the app, at a time or a position; and of an environment's `changes(from, to)`, between two times.\n\n\
     **What the caller may do** is told before it is tried: plans (`promotion`, `rollbackPlan`, `scalePlan`, `failover`, \
     `regionReadiness`) and affordances (`cancellable`, `affordances`) say `allowed`, and if not, the `code` that the mutation \
     would be refused with and the `missingGrant`; `viewerGrants` says what is held in a place.\n";
 
 /// The whole of it.
 pub(crate) fn of(model: &Model) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = format!("{HEAD}\n{EXAMPLES}");
+    for code in Code::ALL {
+        let _ = writeln!(text, "- `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.meaning());
+    }
     for (title, root) in [("Queries", "Query"), ("Mutations", "Mutation"), ("Subscriptions", "Subscription")] {
         let _ = write!(text, "\n## {title}\n\n");
         fields(&mut text, &model.types[root].fields);

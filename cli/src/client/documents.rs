@@ -55,9 +55,16 @@ pub(crate) const REPLAY: &str = "query($stream: ID!, $at: MomentInput) { replay(
 pub(crate) const DIFFERENCE: &str = "query($stream: ID!, $at: MomentInput, $from: MomentInput!) { \
      replay(stream: $stream, at: $at) { stream version stateHash difference(from: $from) { path before after } } }";
 
-pub(crate) const APP_REPLAY: &str = "query($id: ID!, $at: DateTime, $after: String) { app(id: $id) { \
-     replay(at: $at, first: 50, after: $after) { nodes { stream version state stateHash recordedAt } \
-     pageInfo { hasNextPage endCursor } } } }";
+pub(crate) const APP_REPLAY: &str = "query($id: ID!, $at: MomentInput, $after: String) { app(id: $id) { replay(at: $at) { \
+     streams(first: 50, after: $after) { nodes { stream version state stateHash recordedAt } \
+     pageInfo { hasNextPage endCursor } } } } }";
+
+pub(crate) const APP_STATES: &str =
+    "query($id: ID!, $at: MomentInput) { app(id: $id) { replay(at: $at) { statesHash } } }";
+
+pub(crate) const APP_DIFFERENCES: &str = "query($id: ID!, $at: MomentInput, $from: MomentInput!, $after: String) { \
+     app(id: $id) { replay(at: $at) { differences(from: $from, first: 50, after: $after) { \
+     nodes { stream before after changes { path before after } } pageInfo { hasNextPage endCursor } } } } }";
 
 pub(crate) const SUPPORT_BUNDLE: &str = "query($correlation: String!) { supportBundle(correlation: $correlation) { \
      correlation bundle digest } }";
@@ -83,6 +90,15 @@ pub(crate) fn steps() -> String {
          steps(first: 50, after: $after) {{ nodes {{ entry {{ {TIMELINE} }} command changes {{ path before after }} \
          refusedBefore {{ {TIMELINE} refusal {{ command code message expected actual }} }} }} \
          pageInfo {{ hasNextPage endCursor }} }} refusedSince {{ {TIMELINE} }} }} }}"
+    )
+}
+
+pub(crate) fn app_steps() -> String {
+    format!(
+        "query($id: ID!, $at: MomentInput, $after: String) {{ app(id: $id) {{ replay(at: $at) {{ \
+         steps(first: 50, after: $after) {{ nodes {{ accepted command changes {{ path before after }} \
+         entry {{ {TIMELINE} refusal {{ command code message expected actual }} }} }} \
+         pageInfo {{ hasNextPage endCursor }} }} }} }} }}"
     )
 }
 

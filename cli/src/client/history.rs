@@ -2,6 +2,7 @@
 //! folded, compared and explained is folded, compared and explained by the API.
 
 use super::{
+    app_history,
     connection::Connection,
     documents, explain,
     failure::Failure,
@@ -112,13 +113,13 @@ fn refused(status: StatusCode, bytes: &[u8]) -> Failure {
 }
 
 async fn history(connection: &Connection, asked: &HistoryArgs) -> Result<(), Failure> {
-    if asked.object.starts_with("app_") && !asked.step && asked.diff.is_none() && asked.why.is_none() {
-        return all_of(connection, asked).await;
-    }
     let (at, from) = match asked.diff.as_deref() {
         Some([from, to]) => (moment(Some(to))?, moment(Some(from))?),
         _ => (moment(asked.at.as_deref())?, Value::Null),
     };
+    if asked.object.starts_with("app_") {
+        return app_history::run(connection, asked, (at, from)).await;
+    }
     let of = json!({ "stream": asked.object, "at": at });
     let with = |name: &str, value: Value| {
         let mut variables = of.clone();
@@ -146,7 +147,7 @@ async fn history(connection: &Connection, asked: &HistoryArgs) -> Result<(), Fai
     Ok(())
 }
 
-fn show_state(replay: &Value, json: bool) {
+pub(super) fn show_state(replay: &Value, json: bool) {
     if json {
         line(replay);
         return;
@@ -154,33 +155,6 @@ fn show_state(replay: &Value, json: bool) {
     let text = |name: &str| replay[name].as_str().unwrap_or("-").to_owned();
     line(format_args!("{} at version {}, state {}", text("stream"), replay["version"], text("stateHash")));
     line(format_args!("{:#}", replay["state"]));
-}
-
-/// An app: each of its streams as it was.
-async fn all_of(connection: &Connection, asked: &HistoryArgs) -> Result<(), Failure> {
-    let at = match moment(asked.at.as_deref())? {
-        Value::Null => Value::Null,
-        moment if moment["time"].is_string() => moment["time"].clone(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            return Err(usage("--at must be a time for an app: its streams have versions of their own"));
-        }
-    };
-    let mut after = Value::Null;
-    loop {
-        let variables = json!({ "id": asked.object, "at": at, "after": after });
-        let data = connection.query(documents::APP_REPLAY, variables).await?;
-        let page = &data["app"]["replay"];
-        if page.is_null() {
-            return Err(Failure::Fault { code: "NOT_FOUND".into(), message: "there is no such app".into() });
-        }
-        for replay in list(&page["nodes"]) {
-            show_state(replay, asked.json);
-        }
-        after = page["pageInfo"]["endCursor"].clone();
-        if page["pageInfo"]["hasNextPage"] != true {
-            return Ok(());
-        }
-    }
 }
 
 async fn steps(connection: &Connection, mut variables: Value, json: bool) -> Result<(), Failure> {
@@ -212,7 +186,7 @@ async fn steps(connection: &Connection, mut variables: Value, json: bool) -> Res
     }
 }
 
-fn changed(change: &Value) -> String {
+pub(super) fn changed(change: &Value) -> String {
     let shown = |value: &Value| if value.is_null() { "(absent)".to_owned() } else { value.to_string() };
     let path = change["path"].as_str().unwrap_or_default();
     format!("{path}: {} -> {}", shown(&change["before"]), shown(&change["after"]))
@@ -235,7 +209,7 @@ fn moment(text: Option<&str>) -> Result<Value, Failure> {
     }
 }
 
-fn usage(message: impl Into<String>) -> Failure {
+pub(super) fn usage(message: impl Into<String>) -> Failure {
     Failure::Fault { code: "BAD_USER_INPUT".into(), message: message.into() }
 }
 

@@ -86,12 +86,12 @@ pub struct ExplainArgs {
 /// `rhone history`.
 #[derive(Clone, Debug, Args)]
 pub struct HistoryArgs {
-    /// A thing by its id or as `category:uuid`; an app's id means all of its streams.
+    /// A thing by its id or as `category:uuid`; an app's id means the app with all that belongs to it.
     pub object: String,
-    /// Event by event: what each changed, and what was refused in between.
+    /// Event by event: what each changed, and what was refused in between; of an app, command by command.
     #[arg(long)]
     pub step: bool,
-    /// A version, a time (RFC 3339) or a position of the log; without one, now.
+    /// A version (not of an app), a time (RFC 3339) or a position of the log; without one, now.
     #[arg(long)]
     pub at: Option<String>,
     /// Two versions, times or positions: print what changed in between.

@@ -155,7 +155,7 @@ fn serve() -> Vec<Setting> {
         one("public_url", "Where browsers reach it. Nobody signs in without it.").is("`scheme://host[:port]`"),
         one(
             "development_user",
-            "Who signs in at `/auth/dev/login`; refused where `exposure` is `production`. `rhone up` sets it.",
+            "Who signs in at `/auth/dev/login`; refused where `exposure` is `production` or `listen` no loopback address. `rhone up` sets it.",
         )
         .is("a UUID"),
         one("rates", "How much everybody may ask; the keys follow.").or("what follows").is("an object").json(),

@@ -23,6 +23,7 @@ use rhone_domain::{
 };
 use rhone_eventstore::{AppendError, Clock, Dispatcher, PgLog, Unit, postgres::connect};
 use rhone_projections::inline::AuthorityRows;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 const REGION_SLUG: &str = "local";
@@ -44,8 +45,8 @@ pub(super) async fn bootstrap(database: &Database, secrets: &Secrets, edges: u16
             Err(error) => return Err(error).context("recording region, cell and host"),
         }
     }
+    issue(pool.clone(), secrets, edges, ids).await?;
     pool.close().await;
-    issue(database, secrets, edges, ids).await?;
     Ok(ids)
 }
 
@@ -81,10 +82,8 @@ async fn first_records(door: &Door, ids: Ids) -> Result<Unit> {
     Ok(unit)
 }
 
-async fn issue(database: &Database, secrets: &Secrets, edges: u16, ids: Ids) -> Result<()> {
-    let api_url = required("database.api_url", database.api_url.as_ref())?;
-    let pool = connect(api_url, "rhone up", 2).await.context("connecting as rhone_api")?;
-    let (tokens, clock) = (Tokens::new(pool.clone()), Clock::system());
+async fn issue(pool: PgPool, secrets: &Secrets, edges: u16, ids: Ids) -> Result<()> {
+    let (tokens, clock) = (Tokens::new(pool), Clock::system());
     let machine = |name: &str| ActorId(derived(&["up", "machine", name]));
     let mut wanted = vec![
         (USER.to_owned(), ids.user, PrincipalKind::User(ActorKind::User)),
@@ -96,6 +95,5 @@ async fn issue(database: &Database, secrets: &Secrets, edges: u16, ids: Ids) -> 
         let token = NewToken { id: clock.new_id(), actor, kind, workspace: None, name };
         tokens.issue(&token, secret).await.context("issuing a token")?;
     }
-    pool.close().await;
     Ok(())
 }

@@ -140,6 +140,8 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
         &[
             "SELECT authority.apply_token('{}')",
             "SELECT identity.is_person(gen_random_uuid())",
+            "SELECT identity.issue(gen_random_uuid(), sha256('x'), 'user', gen_random_uuid(), NULL, NULL, NULL, 'x', NULL)",
+            "SELECT identity.runs_the_platform()",
             "SELECT log.claim_lease('operation:1', 'api', 10)",
             "SELECT log.take_checkpoint('x', 1, 1)",
             "SELECT log.forget_requests('8 days', 1)",
@@ -157,7 +159,7 @@ const NOT_ITS_OWN: &[(&str, &[&str])] = &[
             "INSERT INTO vault.app_keys (workspace, app, purpose, generation, kek, wrapped)
            VALUES (gen_random_uuid(), gen_random_uuid(), 'data', 1, 'k', decode(repeat('00', 60), 'hex'))",
             "SELECT outcome FROM identity.poll_device(sha256('x'), gen_random_uuid())",
-            "SELECT name FROM identity.token(gen_random_uuid(), gen_random_uuid(), NULL)",
+            "SELECT name FROM identity.token(gen_random_uuid())",
             "SELECT identity.supported_until(gen_random_uuid())",
         ],
     ),
@@ -190,18 +192,21 @@ async fn no_role_of_a_program_changes_the_log_its_guards_or_its_own_rights() {
     log.append(append(&tally, 0, 3)).await.expect("appends");
     let before = log.read_stream(&tally, rhone_domain::numbers::Version(0)).await.expect("reads");
 
-    let mut tried = 0;
+    let (mut tried, mut done) = (0, Vec::new());
     for (role, others) in NOT_ITS_OWN {
         let pool = database.role(role, 1).await;
         let mut connection = pool.acquire().await.expect("connects");
         for statement in FORBIDDEN.iter().chain(*others) {
             let code = code(&mut connection, statement).await;
-            assert_eq!(code.as_deref(), Some(DENIED), "{role}: {statement}");
+            if code.as_deref() != Some(DENIED) {
+                done.push(format!("{role}: {statement}: {code:?}"));
+            }
             tried += 1;
         }
     }
     assert_eq!(log.read_stream(&tally, rhone_domain::numbers::Version(0)).await.expect("reads"), before);
-    println!("{tried} statements tried, none succeeded");
+    println!("S5: {}/{tried} statements by three roles refused for want of rights", tried - done.len());
+    assert_eq!(done, Vec::<String>::new());
     // Granting what one only has for oneself is a warning; it must also be without effect.
     let pool = database.role(API, 1).await;
     sqlx::raw_sql("GRANT ALL ON log.events TO PUBLIC").execute(&pool).await.expect("is only warned about");

@@ -92,6 +92,8 @@ fn read(row: &PgRow) -> Result<Member, sqlx::Error> {
 pub struct Access {
     /// Which.
     pub access: SupportId,
+    /// In which workspace.
+    pub workspace: WorkspaceId,
     /// For whom.
     pub user: ActorId,
     /// Why.
@@ -120,13 +122,16 @@ pub async fn support(
 
 /// One time of support.
 pub async fn access(connection: &mut PgConnection, id: SupportId) -> Result<Option<Access>, sqlx::Error> {
-    let row = sqlx::query("SELECT access, on_behalf_of, reason, until, ended FROM authority.support WHERE access = $1");
+    let row = sqlx::query(
+        "SELECT workspace, access, on_behalf_of, reason, until, ended FROM authority.support WHERE access = $1",
+    );
     row.bind(id.0).fetch_optional(connection).await?.as_ref().map(access_of).transpose()
 }
 
 fn access_of(row: &PgRow) -> Result<Access, sqlx::Error> {
     Ok(Access {
         access: SupportId(row.try_get("access")?),
+        workspace: WorkspaceId(row.try_get("workspace")?),
         user: ActorId(row.try_get("on_behalf_of")?),
         reason: row.try_get("reason")?,
         until: row.try_get("until")?,

@@ -8,7 +8,7 @@ use rhone_domain::{
     envelope::StreamId,
     ids::{AppId, EnvironmentId, ProjectId, WorkspaceId},
 };
-use rhone_eventstore::Position;
+use rhone_eventstore::{AsOf, Position};
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -39,6 +39,8 @@ pub struct Filter {
     pub since: Option<DateTime<Utc>>,
     /// Those that it received before.
     pub until: Option<DateTime<Utc>>,
+    /// Those up to and with this moment, as a stream is folded to it.
+    pub as_of: AsOf,
 }
 
 impl Filter {
@@ -74,7 +76,26 @@ impl Filter {
         if let Some(until) = self.until {
             query.push(" AND recorded_at < ").push_bind(until);
         }
+        if self.as_of != AsOf::Latest {
+            reached(query.push(" AND "), self.as_of);
+        }
     }
+}
+
+/// Whether a line stands in the log by then; as `AsOf::reaches` says it of an event.
+pub(crate) fn reached(query: &mut QueryBuilder<Postgres>, as_of: AsOf) {
+    match as_of {
+        AsOf::Latest => query.push("true"),
+        AsOf::Version(version) => query.push("version <= ").push_bind(i64::try_from(version.0).unwrap_or(i64::MAX)),
+        AsOf::Time(time) => query.push("recorded_at <= ").push_bind(time),
+        AsOf::Position(position) => place(query.push("(era, tx, pos) <= "), position),
+    };
+}
+
+/// A place in the log, as a row; what no column holds is beyond all that one does.
+fn place(query: &mut QueryBuilder<Postgres>, at: Position) -> &mut QueryBuilder<Postgres> {
+    query.push("(").push_bind(i32::try_from(at.era).unwrap_or(i32::MAX)).push(", ").push_bind(at.tx.to_string());
+    query.push("::text::xid8, ").push_bind(i64::try_from(at.pos).unwrap_or(i64::MAX)).push(")")
 }
 
 /// Lines in the log's order.
@@ -95,7 +116,7 @@ pub async fn pages(
     let mut query = QueryBuilder::new("");
     for (nth, (filter, keyset)) in asked.iter().enumerate() {
         query.push(if nth == 0 { "(" } else { " UNION ALL (" });
-        part(&mut query, nth, filter, keyset)?;
+        part(&mut query, nth, filter, keyset);
         query.push(")");
     }
     let mut pages: Vec<Vec<Entry>> = asked.iter().map(|_| Vec::new()).collect();
@@ -117,24 +138,15 @@ pub async fn pages(
     Ok(pages)
 }
 
-fn part(
-    query: &mut QueryBuilder<Postgres>,
-    nth: usize,
-    filter: &Filter,
-    keyset: &Keyset<Position>,
-) -> Result<(), sqlx::Error> {
+fn part(query: &mut QueryBuilder<Postgres>, nth: usize, filter: &Filter, keyset: &Keyset<Position>) {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
     query.push(format!("SELECT {nth}::bigint AS nth, {COLUMNS} FROM timeline.entries WHERE true"));
     if let Some(from) = keyset.from {
-        let era = i32::try_from(from.era).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        let pos = i64::try_from(from.pos).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        query.push(format!(" AND (era, tx, pos) {operator} (")).push_bind(era).push(", ");
-        query.push_bind(from.tx.to_string()).push("::text::xid8, ").push_bind(pos).push(")");
+        place(query.push(format!(" AND (era, tx, pos) {operator} ")), from);
     }
     filter.narrow(query);
     query.push(format!(" ORDER BY entries.era {order}, entries.tx {order}, entries.pos {order} LIMIT "));
     query.push_bind(keyset.most);
-    Ok(())
 }
 
 /// The first lines of each of these causes, in the log's order, at most so many of each.

@@ -8,7 +8,7 @@ use crate::{
     subjects::Subjects,
 };
 use rhone_tests::{
-    figure::{Below, Printer, p99},
+    figure::{Goal, Printer, p99},
     hostile::{Hostile, requests},
 };
 use std::{
@@ -35,10 +35,10 @@ pub(crate) async fn cost(seeded: &Seeded, subjects: &Subjects, length: Duration,
     }
     let processor = dearest(processor);
     let name = format!("a hostile request's processor time for each started KB, the dearest ({})", processor.1);
-    print.figure(&name, processor.0, "ms", all.len() * TIMES, Some(Below(20.0)));
+    print.figure(&name, processor.0, "ms", all.len() * TIMES, Some(Goal::Below(20.0)));
     let memory = dearest(memory);
     let name = format!("a hostile request's memory for each started KB, the dearest ({})", memory.1);
-    print.figure(&name, memory.0, "MiB", all.len() * TIMES, Some(Below(10.0)));
+    print.figure(&name, memory.0, "MiB", all.len() * TIMES, Some(Goal::Below(10.0)));
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         alone.push(sender.honest(length / 4).await);
@@ -49,7 +49,7 @@ pub(crate) async fn cost(seeded: &Seeded, subjects: &Subjects, length: Duration,
     print.figure("honest queries at 100/s alone, p99", alone, "ms", ROUNDS, None);
     print.figure("honest queries at 100/s beside 10 hostile ones a second, p99", beside, "ms", ROUNDS, None);
     let ratio = beside / alone;
-    print.figure("honest queries' p99 beside hostile ones over alone", ratio, "x", ROUNDS, Some(Below(1.1)));
+    print.figure("honest queries' p99 beside hostile ones over alone", ratio, "x", ROUNDS, Some(Goal::Below(1.1)));
 }
 
 struct Sender<'a> {

@@ -23,6 +23,8 @@ pub(crate) struct Sent {
     pub(crate) kind: usize,
     pub(crate) took: Duration,
     pub(crate) end: End,
+    /// Whether it was sent a second time.
+    pub(crate) again: bool,
 }
 
 /// A request to be sent.
@@ -40,9 +42,13 @@ impl Request {
 
 /// Many connections, kept open.
 pub(crate) fn client(patience: Duration) -> reqwest::Client {
+    builder(patience).build().expect("a client can be made")
+}
+
+/// The same, to be told more.
+pub(crate) fn builder(patience: Duration) -> reqwest::ClientBuilder {
     let _installed = rhone_tests::graphql::http();
-    let builder = reqwest::Client::builder().no_proxy().timeout(patience).pool_max_idle_per_host(512);
-    builder.build().expect("a client can be made")
+    reqwest::Client::builder().no_proxy().timeout(patience).pool_max_idle_per_host(512)
 }
 
 /// So many a second for so long; `urls` take turns, and a request that fails is tried again at the next one if `again`.
@@ -67,14 +73,15 @@ pub(crate) async fn open_loop(
         let order = urls[at..].iter().chain(&urls[..at]).cloned().collect::<Vec<_>>();
         tasks.push(tokio::spawn(async move {
             let tries = if again == Again::Once { 2 } else { 1 };
-            let mut end = End::Failed;
+            let (mut end, mut sent) = (End::Failed, 0);
             for url in order.iter().take(tries) {
                 end = send(&client, url, &request).await;
+                sent += 1;
                 if end != End::Failed {
                     break;
                 }
             }
-            Sent { kind: request.kind, took: begun.elapsed().saturating_sub(due), end }
+            Sent { kind: request.kind, took: begun.elapsed().saturating_sub(due), end, again: sent > 1 }
         }));
     }
     join_all(tasks).await.into_iter().map(|sent| sent.expect("a request does not panic")).collect()

@@ -10,6 +10,7 @@ mod overload;
 mod phases;
 mod queries;
 mod seeded;
+mod served;
 mod statements;
 mod subjects;
 mod subscribers;
@@ -30,13 +31,16 @@ async fn bench() {
     let seeded = Seeded::start(setting("RHONE_BENCH_SCALE", 1.0), &print).await;
     seeded.memory(&print, "at rest");
     let subjects = Subjects::choose(&seeded, 200).await;
+    seeded.forget_peak();
     phases::steady(&seeded, &subjects, length, &print).await;
-    seeded.memory(&print, "after the open loop");
+    seeded.most_memory(&print, "at 200 requests/s");
     subscribers::deliver(&seeded, &subjects, length / 4, &print).await;
-    seeded.memory(&print, "after 1,000 subscribers");
+    seeded.most_memory(&print, "with 1,000 subscribers");
     hostile::cost(&seeded, &subjects, length, &print).await;
-    seeded.memory(&print, "after hostile requests");
+    seeded.forget_peak();
     overload::double(&seeded, &subjects, length / 4, &print).await;
+    seeded.most_memory(&print, "at twice the peak");
+    seeded.memory(&print, "after all of it");
     phases::kill_one(&seeded, &subjects, length / 4, &print).await;
     statements::count(&seeded, &subjects, &print).await;
 }

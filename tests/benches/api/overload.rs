@@ -6,7 +6,7 @@ use crate::{
     seeded::Seeded,
     subjects::Subjects,
 };
-use rhone_tests::figure::Printer;
+use rhone_tests::figure::{Goal, Printer};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -28,14 +28,15 @@ pub(crate) async fn double(seeded: &Seeded, subjects: &Subjects, length: Duratio
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let goodput = good as f64 / length.as_secs_f64();
     print.figure("goodput at twice the peak: answers within 1 s", goodput, "answers/s", sent.len(), None);
-    print.figure("goodput at twice the peak over the peak (goal: >= 0.8)", goodput / peak, "x", sent.len(), None);
+    let share = Some(Goal::AtLeast(0.8));
+    print.figure("goodput at twice the peak over the peak", goodput / peak, "x", sent.len(), share);
     counted(print, "at twice the peak", &sent);
     print.figure(
-        "recovery after it: until half a second of 200 requests/s has a median below 50 ms (goal: < 10)",
+        "recovery after it: until half a second of 200 requests/s has a median below 50 ms",
         recovery(urls, subjects).await,
         "s",
         1,
-        None,
+        Some(Goal::Below(10.0)),
     );
 }
 

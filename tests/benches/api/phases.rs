@@ -7,7 +7,7 @@ use crate::{
     seeded::Seeded,
     subjects::Subjects,
 };
-use rhone_tests::figure::{Below, Printer};
+use rhone_tests::figure::{Goal, Printer};
 use std::time::{Duration, Instant};
 
 /// Requests a second; one in ten is a mutation.
@@ -49,9 +49,9 @@ pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duratio
     let queries = of(&sent, |one| one.kind < QUERIES.len());
     let ratio = median(&queries) / median(&floor);
     print.distribution("floor: /livez at the same rate", floor, None);
-    print.distribution("queries at 200 requests/s", queries, Some(Below(50.0)));
+    print.distribution("queries at 200 requests/s", queries, Some(Goal::Below(50.0)));
     let accepted = of(&sent, |one| one.kind >= QUERIES.len() && one.end == End::Good);
-    print.distribution("accepted mutations at 200 requests/s", accepted, Some(Below(25.0)));
+    print.distribution("accepted mutations at 200 requests/s", accepted, Some(Goal::Below(25.0)));
     print.figure("queries' p50 over the floor's", ratio, "x", sent.len(), None);
     counted(print, "at 200 requests/s", &sent);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
@@ -66,17 +66,23 @@ pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duratio
     );
 }
 
-/// Half the time with two processes, then one is killed: what fails even though it is tried once more at the other.
+/// Half the time with two processes behind the edge, then one is killed: what fails even though it is tried once more.
 pub(crate) async fn kill_one(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
-    let client = client(Duration::from_secs(10));
+    let (served, when) = (&seeded.served, "over two API processes behind the edge, one killed half-way");
     let kill = async {
         tokio::time::sleep(length / 2).await;
-        seeded.kill_second();
+        served.kill_one(&seeded.platform);
     };
-    let queries = open_loop(&client, &seeded.urls, RATE, length, Again::Once, |nth| query(subjects, nth));
+    let edge = [served.edge.clone(), served.edge.clone()];
+    let queries = open_loop(&served.client, &edge, RATE, length, Again::Once, |nth| query(subjects, nth));
     let (sent, ()) = tokio::join!(queries, kill);
-    counted(print, "over two API processes, one killed half-way, each tried once more", &sent);
-    print.distribution("queries over two API processes, one killed half-way", of(&sent, |_| true), None);
+    let failed = sent.iter().filter(|one| one.end == End::Failed).count();
+    let failed = f64::from(u32::try_from(failed).expect("few"));
+    let none = Some(Goal::Below(1.0));
+    print.figure(&format!("queries failed {when}, each tried once more"), failed, "queries", sent.len(), none);
+    let first = f64::from(u32::try_from(sent.iter().filter(|one| one.again).count()).expect("few"));
+    print.figure(&format!("queries tried once more {when}"), first, "queries", sent.len(), None);
+    print.distribution(&format!("queries {when}"), of(&sent, |_| true), None);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

@@ -1,15 +1,15 @@
-//! The platform under load: its own PostgreSQL, two API processes, and the read models, which this process tails. Worker,
-//! edge and runner are stopped, so that what is measured is the API.
+//! The platform under load: its own PostgreSQL, its API, the read models, which this process tails. Worker
+//! and runner are stopped, so that what is measured is the API.
 
+use crate::served::Served;
 use rhone_eventstore::{Bell, Clock, postgres::connect};
 use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, timeline::Timeline};
 use rhone_tests::{
     database::administrator,
-    figure::Printer,
+    figure::{Goal, Printer},
     platform::Platform,
-    second_api::SecondApi,
     seeding::{Scale, sow},
-    signals::{self, Paused},
+    signals::Paused,
     wait::until,
 };
 use sqlx::PgPool;
@@ -21,17 +21,20 @@ use std::{
 /// See the module.
 pub(crate) struct Seeded {
     pub(crate) platform: Platform,
-    /// Where both API processes answer.
-    pub(crate) urls: [String; 2],
-    second: SecondApi,
+    /// Where the API process answers that everything but the loss of one is measured on.
+    pub(crate) urls: [String; 1],
+    /// Two more of them, behind the edge.
+    pub(crate) served: Served,
     _paused: Paused,
 }
 
 impl Seeded {
     pub(crate) async fn start(share: f64, print: &Printer) -> Self {
         let platform = Platform::start().await;
+        let served = Served::start(&platform).await;
         let paused = platform.unsupervised();
-        for part in ["work", "edge-1", "runner"] {
+        // The edge keeps its routes and the apps run on, as they do whatever else is dead.
+        for part in ["work", "runner"] {
             platform.kill(part).await;
         }
         let addresses = platform.addresses().database;
@@ -39,20 +42,22 @@ impl Seeded {
         fill(&workers, share, print).await;
         let projector = connect(&addresses.projector_url, "rhone bench", 8).await.expect("the database answers");
         project(&platform, &projector, print).await;
-        let second = SecondApi::with(&platform, &[]).await;
-        let urls = [platform.report().urls.api, second.url.clone()];
-        Self { platform, urls, second, _paused: paused }
+        let urls = [platform.report().urls.api];
+        Self { platform, urls, served, _paused: paused }
     }
 
-    /// What both API processes and PostgreSQL hold.
+    /// What the API process holds.
     pub(crate) fn memory(&self, print: &Printer, when: &str) {
-        let first = self.platform.pid("serve");
-        for (name, pid) in [("the first API process", first), ("the second API process", self.second.pid())] {
-            print.figure(&format!("memory of {name} {when}"), status(pid, "VmRSS:"), "MiB", 1, None);
-        }
+        print.figure(&format!("memory of the API process {when}"), self.held(), "MiB", 1, None);
     }
 
-    /// What the first API process holds.
+    /// The most that it held since it was last asked.
+    pub(crate) fn most_memory(&self, print: &Printer, when: &str) {
+        print.figure(&format!("memory of the API process {when}, the most"), self.peak(), "MiB", 1, None);
+        self.forget_peak();
+    }
+
+    /// MiB that it holds now.
     pub(crate) fn held(&self) -> f64 {
         status(self.platform.pid("serve"), "VmRSS:")
     }
@@ -66,11 +71,6 @@ impl Seeded {
     pub(crate) fn forget_peak(&self) {
         let file = format!("/proc/{}/clear_refs", self.platform.pid("serve"));
         fs::write(file, "5").expect("its owner may forget a process's peak");
-    }
-
-    /// Ends the second process at once, as a machine that fails does.
-    pub(crate) fn kill_second(&self) {
-        signals::kill(self.second.pid());
     }
 
     /// Processor time of the first API process so far.
@@ -90,7 +90,8 @@ async fn fill(pool: &PgPool, share: f64, print: &Printer) {
     print.figure(&format!("{size}workspaces"), sown.workspaces as f64, "workspaces", 1, None);
     print.figure(&format!("{size}events"), sown.events as f64, "events", 1, None);
     let rate = sown.events as f64 / sown.took.as_secs_f64();
-    print.figure(&format!("{size}appended through the log's own append"), rate, "events/s", sown.workspaces, None);
+    let goal = Some(Goal::AtLeast(20_000.0));
+    print.figure(&format!("{size}appended through the log's own append"), rate, "events/s", sown.workspaces, goal);
 }
 
 /// Tails the log until every read model has all of it, and goes on tailing.
@@ -116,6 +117,12 @@ async fn project(platform: &Platform, pool: &PgPool, print: &Printer) {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let rate = events as f64 / begun.elapsed().as_secs_f64();
     print.figure("seeded: projected into every read model", rate, "events/s", 1, None);
+    for (name, kind) in [("apps", "app"), ("deployments", "deployment")] {
+        let many = "SELECT count(*) FROM log.heads WHERE split_part(stream, ':', 1) = $1 AND version > 0";
+        let many: i64 = sqlx::query_scalar(many).bind(kind).fetch_one(&mut database).await.expect("a count");
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        print.figure(&format!("seeded: {name}"), many as f64, name, 1, None);
+    }
     sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut database).await.expect("statistics are made");
 }
 

@@ -42,9 +42,9 @@ impl Subjects {
         let mut database = administrator(&seeded.platform).await;
         let rows = sqlx::query(
             "SELECT actor, workspace, gen_random_uuid() AS token, gen_random_uuid()::text AS word FROM authority.members
-             WHERE workspace <> $1 ORDER BY md5(workspace::text) LIMIT $2",
+             WHERE workspace <> ALL($1) ORDER BY md5(workspace::text) LIMIT $2",
         )
-        .bind(seeded.platform.report().ids.platform)
+        .bind(vec![seeded.platform.report().ids.platform, seeded.served.workspace()])
         .bind(most)
         .fetch_all(&mut database)
         .await

@@ -10,7 +10,7 @@ use crate::{
 };
 use futures_util::future::join_all;
 use rhone_tests::{
-    figure::{Below, Printer},
+    figure::{Goal, Printer},
     graphql::Client,
     live::{Heard, Subscription},
 };
@@ -62,7 +62,7 @@ pub(crate) async fn deliver(seeded: &Seeded, subjects: &Subjects, length: Durati
     print.distribution(
         "live: mutation sent to delivered, 1,000 subscribers on one process",
         delays,
-        Some(Below(250.0)),
+        Some(Goal::Below(250.0)),
     );
 }
 

@@ -8,7 +8,7 @@ mod moves;
 
 use moves::{Lane, Moves};
 use rhone_tests::{
-    figure::{Below, Printer},
+    figure::{Goal, Printer},
     platform::Platform,
 };
 use std::time::Instant;
@@ -37,21 +37,21 @@ async fn story() {
     print.distribution(
         "promote sent to every live edge serving, 200 appends/s beside",
         alone.served,
-        Some(Below(500.0)),
+        Some(Goal::Below(500.0)),
     );
     print.distribution("promote sent to healthy, 200 appends/s beside", alone.ended, None);
     let back = Moves::rollbacks(&lane, many / 5).await;
     print.distribution(
         "rollback sent to every live edge serving, 200 appends/s beside",
         back.served,
-        Some(Below(500.0)),
+        Some(Goal::Below(500.0)),
     );
 
     let heavy = beside::HeavyWork::start(&platform).await;
     let busy = Moves::promotions(&lane, many).await;
     let busy_back = Moves::rollbacks(&lane, many / 5).await;
     let (indexes, rebuilds) = heavy.stop().await;
-    let goal = Some(Below(1_000.0));
+    let goal = Some(Goal::Below(1_000.0));
     print.distribution("promote sent to every live edge serving, index build and rebuild beside", busy.served, goal);
     print.distribution(
         "rollback sent to every live edge serving, index build and rebuild beside",

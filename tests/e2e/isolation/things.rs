@@ -152,11 +152,13 @@ impl Things {
 /// A browser of theirs.
 async fn session(platform: &Platform, actor: Uuid) -> Uuid {
     let session = Uuid::from_slice(&Sha256::digest(unique("session"))[..16]).expect("16 bytes");
-    sqlx::query("SELECT identity.open_session($1, $2, $3, 'a browser', '127.0.0.1', 3600, 3600, NULL)")
+    let mut database = administrator(platform).await;
+    let asking = "SELECT set_config('rhone.actor', $1, false)";
+    sqlx::query(asking).bind(actor.to_string()).execute(&mut database).await.expect("a setting");
+    sqlx::query("SELECT identity.open_session($1, $2, 'a browser', '127.0.0.1', 3600, 3600, NULL)")
         .bind(session)
         .bind(Sha256::digest(unique("cookie")).to_vec())
-        .bind(actor)
-        .execute(&mut administrator(platform).await)
+        .execute(&mut database)
         .await
         .expect("a session is opened");
     session

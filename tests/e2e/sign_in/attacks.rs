@@ -1,4 +1,4 @@
-//! Everything that is tried against a sign-in (S14) and against its session (S15), counted. An attack counts as refused only if
+//! Everything that is tried against a sign-in (S14), against its session (S15), and across sites (S8), counted. An attack counts as refused only if
 //! nobody is signed in by it, and nothing was done; one on a session, besides, only if its honest twin went through.
 
 mod device;
@@ -49,6 +49,16 @@ async fn nobody_gets_in_who_did_not_sign_in_here() {
     redirects::attack(platform, &mut tally).await;
     device::attack(platform, &mut tally).await;
     tally.told("S14", 102);
+}
+
+/// On the whole API, by the cookie that a browser sends by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_elsewhere_makes_a_mutation_run_with_the_cookie() {
+    let platform = Platform::shared().await;
+    let mut tally = Tally::default();
+    session::cross_site(platform, &mut tally).await;
+    session::sockets(platform, &mut tally).await;
+    tally.told("S8", 16);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,11 +7,15 @@ use rhone_tests::{
     database::administrator,
     github::GitHub,
     platform::Platform,
+    program,
     wait::PATIENCE,
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
-use tokio::{net::TcpStream, time::timeout};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpStream, process::Command, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
@@ -191,4 +195,17 @@ async fn the_development_user_signs_in_by_a_link_here_and_nowhere_else() {
     assert_eq!(browser.send(foreign).await.code(), "FORBIDDEN", "a foreign page sends nobody there");
     let rebound = browser.request(reqwest::Method::GET, "/auth/dev/login").header("host", "evil.test");
     assert_eq!(browser.send(rebound).await.code(), "FORBIDDEN", "a name that leads here is not ours");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_that_other_machines_reach_does_not_start_with_a_development_user() {
+    let platform = Platform::shared().await;
+    let mut serve = Command::new(program::path("rhone"));
+    serve.arg("--data").arg(platform.data()).arg("serve").env("RHONE_SERVE_LISTEN", "0.0.0.0:0");
+    serve.env("RHONE_SERVE_DEVELOPMENT_USER", platform.report().ids.user.to_string()).kill_on_drop(true);
+    let output = serve.stdout(Stdio::null()).stderr(Stdio::piped()).output();
+    let ended = timeout(PATIENCE, output).await.expect("it ends by itself").expect("rhone starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "it served");
+    assert!(said.contains("serve.development_user: must not be there unless serve.listen is"), "{said}");
 }

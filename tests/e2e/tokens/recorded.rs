@@ -200,5 +200,19 @@ async fn what_was_ended_elsewhere_or_left_behind_is_no_token() {
     }
     let answer = left.client.try_mutate("tokenCreate", "token { tokenId }", &json!({ "name": "more" })).await;
     let code = answer.expect("the API answers")["errors"][0]["extensions"]["code"].clone();
-    assert_eq!(code, json!("NOT_FOUND"), "a token of a workspace that its holder left makes none");
+    assert_eq!(code, json!("UNAUTHENTICATED"), "a token of a workspace that its holder left is none");
+    let shown = listed(&guest.client).await;
+    let ended = shown.iter().find(|token| token["tokenId"] == json!(left.id)).expect("its holder still sees it");
+    assert!(ended["revokedAt"].is_string(), "and that it ended: {ended:#}");
+    // Whoever comes back makes another one.
+    owner.client.done("memberAdd", "workspace { id }", member).await;
+    assert!(!accepted(&left.client).await, "what ended with the membership is not good again");
+    let why = guest.client.refused("tokenRotate", "token { tokenId }", json!({ "tokenId": left.id })).await;
+    assert_eq!(why["code"], json!("NO_TOKEN"), "nor brought back by another secret");
+    let input = json!({ "name": "ci again", "workspaceId": tenant.workspace });
+    assert!(accepted(&made(platform, &guest.client, input).await.client).await);
+    let stays = json!({ "workspaceId": tenant.workspace, "memberId": guest.actor, "role": "ADMIN" });
+    let kept = made(platform, &guest.client, json!({ "name": "kept", "workspaceId": tenant.workspace })).await;
+    owner.client.done("memberRoleSet", "workspace { id }", stays).await;
+    assert!(accepted(&kept.client).await, "who stays keeps theirs, whatever else changes");
 }

@@ -220,7 +220,7 @@ impl<N: Noun> Change for Ask<N> {
         let mut operation = bench.load::<operation::Operation>(id).await?;
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         self.keep(bench, binding, credential).await?;
-        Ok(Judged { unit, object: home.id.0, operation: Some(id), decided_on: None })
+        Ok(Judged { unit, object: home.id.0, operation: Some(id), decided_on: Some(lane.stream.clone()) })
     }
 }
 

@@ -9,10 +9,10 @@ use rhone_domain::{
     app::App,
     envelope::StreamId,
     environment::Environment,
+    history::OF_AN_ENVIRONMENT,
     ids::{AppId, EnvironmentId},
     numbers::Version,
     operation::Operation,
-    route_owner::RouteOwner,
 };
 use rhone_eventstore::{Log as _, ReadError};
 
@@ -48,7 +48,7 @@ pub(super) async fn hold(bench: &Bench<'_>, expected: Option<Version>, mut judge
 async fn concerned(bench: &Bench<'_>, stream: &StreamId) -> Result<(Option<AppId>, Option<EnvironmentId>), No> {
     Ok(match stream.category() {
         App::CATEGORY => (Some(AppId(stream.id())), None),
-        Environment::CATEGORY | RouteOwner::CATEGORY => {
+        category if OF_AN_ENVIRONMENT.contains(&category) => {
             let created = bench.load::<Environment>(stream.id()).await?.state.created;
             created.map_or((None, None), |created| (Some(created.app), Some(created.id)))
         }

@@ -30,6 +30,8 @@ pub(crate) struct EnvironmentAffordances {
     quarantine_lift: Affordance,
     /// `environmentHostAttach`
     host_attach: Affordance,
+    /// `environmentHostDetach`, of whatever host leads to it.
+    host_detach: Affordance,
     /// `promotionApprove`
     promotion_approve: Affordance,
     /// `environmentSleep`
@@ -46,6 +48,16 @@ pub(crate) struct EnvironmentAffordances {
     residency_set: Affordance,
     /// `environmentVariablesSet`
     variables_set: Affordance,
+    /// `environmentVariableUnset`
+    variable_unset: Affordance,
+    /// `providerBindingCreate`
+    provider_binding_create: Affordance,
+    /// `runtimeServiceBindingCreate`
+    runtime_service_binding_create: Affordance,
+    /// `migrationRecord`
+    migration_record: Affordance,
+    /// `migrationRestore`
+    migration_restore: Affordance,
 }
 
 impl EnvironmentAffordances {
@@ -62,6 +74,7 @@ impl EnvironmentAffordances {
             pin_release: caller.may_tell(&owner, Command::ReleasePin { reason: some_reason() }),
             quarantine_lift: caller.may_tell(&owner, lift(&owner)),
             host_attach: caller.may_tell(&owner, Command::AttachHost { host: some_host() }),
+            host_detach: caller.may_tell(&owner, detach(&owner)),
             promotion_approve: caller.may("environment.approve"),
             sleep: To::Sleep.shown(&caller, environment.id, &owner, now),
             wake: To::Wake.shown(&caller, environment.id, &owner, now),
@@ -70,6 +83,11 @@ impl EnvironmentAffordances {
             policy_set: caller.may("environment.set_policy"),
             residency_set: caller.may("environment.set_residency"),
             variables_set: caller.may("variables.change"),
+            variable_unset: caller.may("variables.change"),
+            provider_binding_create: caller.may("operation.request_provider_binding"),
+            runtime_service_binding_create: caller.may("operation.request_runtime_service_binding"),
+            migration_record: caller.may("operation.request_migration"),
+            migration_restore: caller.may("migrations.restore"),
         })
     }
 }
@@ -78,6 +96,11 @@ impl EnvironmentAffordances {
 fn lift(owner: &RouteOwner) -> Command {
     let digest = owner.quarantined.keys().next().copied().unwrap_or(Digest::ZERO);
     Command::LiftQuarantine { digest, reason: some_reason() }
+}
+
+/// Of a host that leads there; where none does, of what never did.
+fn detach(owner: &RouteOwner) -> Command {
+    Command::DetachHost { host: owner.hosts.iter().next().cloned().unwrap_or_else(some_host) }
 }
 
 /// What stands for the name that the caller would give.

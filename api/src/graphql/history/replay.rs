@@ -6,7 +6,7 @@ use crate::{
     fault::Fault,
     graphql::{
         connection::{Pages, Rows},
-        context::{self, begin},
+        context,
         timeline::TimelineEntry,
     },
     page,
@@ -14,16 +14,11 @@ use crate::{
 use async_graphql::{ComplexObject, Context, Json, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
-    aggregate::Aggregate as _,
-    envelope::StreamId,
-    history::state_hash,
-    ids::{AppId, WorkspaceId},
-    numbers::Version,
-    refusal,
+    aggregate::Aggregate as _, envelope::StreamId, history::state_hash, ids::WorkspaceId, numbers::Version, refusal,
 };
 use rhone_eventstore::{AsOf, Position, Recorded};
 use rhone_projections::{
-    history::{Moment, moment as fold, pass, step, streams_of_app, walk},
+    history::{Moment, moment as fold, pass, step, walk},
     keyset::Towards,
     timeline,
 };
@@ -78,6 +73,11 @@ impl Replay {
         };
         let (version, state, state_hash) = (version.0, Json(state), hash.to_string());
         Self { stream, version, state, state_hash, recorded_at, past: Arc::new(past) }
+    }
+
+    /// Which stream it is of.
+    pub(super) fn named(&self) -> &str {
+        &self.stream
     }
 
     /// The events up to its moment.
@@ -183,7 +183,7 @@ pub(crate) async fn replay(
 }
 
 /// As each was by then, in the order of the streams' names.
-async fn replays(ctx: &Context<'_>, streams: &[StreamId], as_of: AsOf) -> Result<Vec<Replay>, Fault> {
+pub(super) async fn replays(ctx: &Context<'_>, streams: &[StreamId], as_of: AsOf) -> Result<Vec<Replay>, Fault> {
     let found = read(ctx, streams).await?;
     let refusals = |(stream, events): (&StreamId, &Vec<Recorded>)| {
         let workspace: WorkspaceId = events.first()?.envelope.workspace;
@@ -198,24 +198,4 @@ async fn replays(ctx: &Context<'_>, streams: &[StreamId], as_of: AsOf) -> Result
         replays.push(Replay::of(moment, Past { stream, events, refused: of }));
     }
     Ok(replays)
-}
-
-/// All streams of an app at one time, a page of them.
-pub(crate) async fn of_app(
-    ctx: &Context<'_>,
-    app: AppId,
-    at: Option<DateTime<Utc>>,
-    pages: Pages,
-) -> Result<Rows<Replay>, Fault> {
-    let wanted = pages.wanted::<StreamId>()?;
-    let streams = {
-        let mut transaction = begin(ctx).await?;
-        streams_of_app(&mut transaction, app, &wanted.keyset).await.map_err(fault)?
-    };
-    let as_of = at.map_or(AsOf::Latest, AsOf::Time);
-    let mut found = replays(ctx, &streams, as_of).await?;
-    if wanted.keyset.towards == Towards::Older {
-        found.reverse();
-    }
-    Ok(wanted.connection(found.into_iter().map(|replay| (replay.stream.clone(), replay)).collect()))
 }

@@ -36,7 +36,7 @@ const REFUSAL: &str = "refusal.recorded";
 const LATE: &str = "operation.late_report_recorded";
 
 impl TimelineKind {
-    pub(super) fn of(event_type: &str) -> Self {
+    pub(crate) fn of(event_type: &str) -> Self {
         match event_type {
             REFUSAL => Self::Refusal,
             LATE => Self::LateEvidence,
@@ -96,6 +96,7 @@ impl TimelineFilter {
             types: types(self.types, self.kind)?,
             since,
             until,
+            as_of: base.as_of,
         })
     }
 }

@@ -23,7 +23,11 @@ pub(crate) struct Wanted {
 }
 
 /// Gathered over the request: a timeline within a list costs no statement of its own.
-async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Paged, Vec<timeline::Entry>), Fault> {
+pub(crate) async fn page(
+    ctx: &Context<'_>,
+    filter: &Filter,
+    wanted: Wanted,
+) -> Result<(Paged, Vec<timeline::Entry>), Fault> {
     at_least(ctx, wanted.at_least_position.as_deref()).await?;
     let plain = |field, cursor: Option<String>| {
         position(ctx, field, cursor.as_deref()).map(|position| position.map(|position| position.to_string()))
@@ -36,7 +40,8 @@ async fn page(ctx: &Context<'_>, filter: &Filter, wanted: Wanted) -> Result<(Pag
     Ok((paged, rows.unwrap_or_default()))
 }
 
-type Paged = crate::graphql::connection::Wanted<Position>;
+/// A page of lines.
+pub(crate) type Paged = crate::graphql::connection::Wanted<Position>;
 
 /// Line by line.
 pub(crate) async fn lines(ctx: &Context<'_>, base: Filter, mut wanted: Wanted) -> Result<Rows<TimelineEntry>, Fault> {

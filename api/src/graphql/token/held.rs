@@ -80,7 +80,7 @@ impl ApiToken {
 /// A page of the caller's tokens, in the order in which they were made.
 pub(crate) async fn page(ctx: &Context<'_>, pages: Pages) -> Result<Rows<ApiToken>, Fault> {
     let (wanted, principal) = (pages.wanted::<Uuid>()?, ctx.principal());
-    let held = ctx.platform().tokens.held(principal.actor, principal.workspace, &wanted.keyset).await;
+    let held = ctx.platform().tokens.held(principal, &wanted.keyset).await;
     let rows = held.map_err(Fault::internal)?.into_iter();
     Ok(wanted.connection(rows.map(|held| (held.token.to_string(), ApiToken::of(held, principal.token))).collect()))
 }

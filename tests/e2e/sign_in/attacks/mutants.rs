@@ -37,12 +37,7 @@ const fn mutant(
 const MUTANTS: [Mutant; 9] = [
     mutant("take_sign_in", ("AND browser = p_browser", ""), FLOW, "the attacker's way back during a sign-in"),
     mutant("take_sign_in", ("AND expires_at > clock_timestamp()", ""), FLOW, "a sign-in that took too long"),
-    mutant(
-        "take_sign_in",
-        ("DELETE FROM identity.sign_ins", "UPDATE identity.sign_ins SET return_to = return_to"),
-        FLOW,
-        "a code after the person said no",
-    ),
+    mutant("take_sign_in", ("AND NOT taken", ""), FLOW, "a code after the person said no"),
     mutant("decide_device", (">= 5", ">= 500"), DEVICES, "the right user code after five wrong ones"),
     mutant(
         "decide_device",
@@ -58,12 +53,7 @@ const MUTANTS: [Mutant; 9] = [
         DEVICES,
         "a device code redeemed eight times at once",
     ),
-    mutant(
-        "poll_device",
-        ("OR NOT identity.session_stands(device.session)", ""),
-        DEVICES,
-        "a session that ended before the token was fetched",
-    ),
+    mutant("poll_device", ("AND identity.stands(s)", ""), DEVICES, "a session that ended before the token was fetched"),
 ];
 
 /// Of sessions (S15).
@@ -95,9 +85,14 @@ const OF_SESSIONS: [Mutant; 11] = [
         KEPT,
         "the cookie after signing out",
     ),
-    mutant("revoke_session", ("AND s.actor = p_actor", ""), KEPT, "another person's session ended by its id"),
-    mutant("revoke_other_sessions", ("s.actor = p_actor AND", ""), KEPT, "a stranger's session among all others"),
-    mutant("sessions_of", ("s.actor = p_actor AND", ""), KEPT, "a session of another person in one's list"),
+    mutant("revoke_session", ("AND s.actor = identity.asking()", ""), KEPT, "another person's session ended by its id"),
+    mutant(
+        "revoke_other_sessions",
+        ("s.actor = identity.asking() AND", ""),
+        KEPT,
+        "a stranger's session among all others",
+    ),
+    mutant("sessions_of", ("s.actor = identity.asking() AND", ""), KEPT, "a session of another person in one's list"),
     mutant("sessions_of", ("AND identity.stands(s)", ""), KEPT, "a session in the list after it ended"),
 ];
 

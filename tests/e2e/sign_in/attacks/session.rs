@@ -59,7 +59,7 @@ async fn made(browser: &Browser) -> usize {
 }
 
 /// Pages elsewhere make the browser send a mutation with the cookie.
-async fn cross_site(platform: &Platform, tally: &mut Tally) {
+pub(super) async fn cross_site(platform: &Platform, tally: &mut Tally) {
     let (victim, api) = (signed_in(platform).await, platform.report().urls.api);
     let body = || json!({ "query": CREATE, "variables": { "slug": unique("csrf") } });
     let post = || victim.request(Method::POST, "/graphql").json(&body());
@@ -103,7 +103,7 @@ async fn cross_site(platform: &Platform, tally: &mut Tally) {
 }
 
 /// Sockets that a page elsewhere opens with the cookie.
-async fn sockets(platform: &Platform, tally: &mut Tally) {
+pub(super) async fn sockets(platform: &Platform, tally: &mut Tally) {
     let (victim, api) = (signed_in(platform).await, platform.report().urls.api);
     assert!(joined(&victim, Some(&api)).await.is_ok(), "the page itself may");
     tally.note("a socket by cookie without an Origin", joined(&victim, None).await.err() == Some(4403));

@@ -1,0 +1,116 @@
+//! Every subscription by everybody who could open it (S1), with every field of what it tells. The trap avoided: a door that each
+//! role finds as it should when it asks, and open when it follows.
+
+use crate::{
+    fields,
+    roles::{Who, callers, table},
+};
+use rhone_domain::authorization::Audience;
+use rhone_tests::{
+    database::uuid,
+    graphql::{Client, unique},
+    inputs::Owner,
+    live::{Heard, Subscription},
+    platform::Platform,
+    schema::{Output, Schema},
+    story::text,
+};
+use serde_json::json;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is told something.
+    Told,
+    /// As if there were nothing.
+    Unseen,
+    /// Nobody at all.
+    Shut,
+    /// Anything else.
+    Broken,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_subscription_is_for_whom_the_table_says_and_for_nobody_else() {
+    let platform = Platform::shared().await;
+    let (owner, schema) = (Owner::new(platform).await, Schema::checked_in());
+    let (mut cells, mut wrong) = (0, Vec::new());
+    let followers = followers(platform, &owner).await;
+    for field in &schema.objects["Subscription"] {
+        assert_eq!(fields::audience("Subscription", field), Audience::Tenants, "{}: who else is told?", field.name);
+        let query = question(schema, &owner, field);
+        for (who, expected, client) in &followers {
+            let found = verdict(client, &field.name, &query).await;
+            if found.0 != *expected {
+                wrong.push(format!("{} by {who}: {found:?} in place of {expected:?}", field.name));
+            }
+            cells += 1;
+        }
+    }
+    eprintln!("S1: {}/{cells} cells of subscriptions right", cells - wrong.len());
+    assert!(cells >= 4 * 12, "only {cells} cells");
+    assert!(wrong.is_empty(), "{} of {cells}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Everybody who tries mutations, a token of another workspace, and machines.
+async fn followers(platform: &Platform, owner: &Owner) -> Vec<(String, Verdict, Client)> {
+    let client = &owner.tenant.client;
+    let callers = callers(platform, owner, &table(client).await).await;
+    let mut followers: Vec<_> = callers
+        .into_iter()
+        .map(|(who, client)| {
+            let expected = match who {
+                Who::Outsider => Verdict::Unseen,
+                Who::EndedSupport => Verdict::Shut,
+                // To read is no grant.
+                Who::Owner | Who::Admin | Who::Member | Who::Custom | Who::Support | Who::Reading | Who::Narrowed => {
+                    Verdict::Told
+                }
+            };
+            (format!("{who:?}"), expected, client)
+        })
+        .collect();
+    let input = json!({ "slug": unique("else"), "name": "Elsewhere" });
+    let elsewhere = client.done("workspaceCreate", "workspace { id }", input).await;
+    let elsewhere = uuid(&text(&elsewhere["workspace"]["id"]));
+    let narrowed = fields::narrowed(platform, owner.person.actor, elsewhere).await;
+    followers.push(("a token of another workspace".to_owned(), Verdict::Unseen, narrowed));
+    for (mutation, of) in [("runnerTokenCreate", "hostId"), ("edgeTokenCreate", "regionId")] {
+        let input = json!({ (of): owner.good_value(of), "name": "follows" });
+        let made = client.done(mutation, "secret", input).await;
+        followers.push((mutation.to_owned(), Verdict::Unseen, platform.client(&text(&made["secret"]))));
+    }
+    followers.push(("nobody".to_owned(), Verdict::Shut, platform.client("rhone_nobody")));
+    followers
+}
+
+/// With every field of whatever may be told.
+fn question(schema: &Schema, owner: &Owner, field: &Output) -> String {
+    let needed = field.arguments.iter().filter(|argument| !argument.optional);
+    let arguments: Vec<_> = needed
+        .map(|argument| {
+            let id = owner.id(if argument.name == "id" { "operationId" } else { &argument.name });
+            format!("{}: \"{}\"", argument.name, id.unwrap_or_else(|| panic!("whose is {}?", argument.name)))
+        })
+        .collect();
+    let members = schema.unions[&field.answer].iter().map(|member| {
+        let fields = schema.objects[member].iter().map(|one| {
+            let inner = if schema.is_composite(&one.answer) { " { __typename }" } else { "" };
+            format!("{member}_{0}: {0}{inner}", one.name)
+        });
+        format!("... on {member} {{ {} }}", fields.collect::<Vec<_>>().join(" "))
+    });
+    let members = members.collect::<Vec<_>>().join(" ");
+    format!("subscription {{ {}({}) {{ __typename {members} }} }}", field.name, arguments.join(", "))
+}
+
+async fn verdict(client: &Client, field: &'static str, query: &str) -> (Verdict, String) {
+    let open = Subscription::open(client, field, query, json!({})).await;
+    let heard = open.expect("the API takes subscriptions").next().await;
+    let verdict = match &heard {
+        Heard::Item(item) if item["__typename"].is_string() => Verdict::Told,
+        Heard::Refused(error) if error["extensions"]["code"] == "NOT_FOUND" => Verdict::Unseen,
+        Heard::Closed(4403) => Verdict::Shut,
+        Heard::Item(_) | Heard::Refused(_) | Heard::Ended | Heard::Closed(_) => Verdict::Broken,
+    };
+    (verdict, format!("{heard:?}"))
+}
