@@ -1,6 +1,6 @@
-//! Runs a program and everything it starts, as one group, or behind one guard, that ends with whoever waits for it. The traps avoided: a child that
-//! goes on when the future that waits for it is dropped, one that left the group and holds the output open, and the last line
-//! of one that was killed.
+//! Runs a program and everything it starts, as one group, or behind one guard, that ends with whoever waits for it. The traps
+//! avoided: a child that goes on when the future that waits for it is dropped, one that left the group and holds the output open,
+//! one that prints before it listens, and the last line of one that was killed.
 
 use crate::{
     guard::Order,
@@ -116,8 +116,7 @@ pub(crate) async fn run<W>(
     if let Some(output) = child.stderr.take() {
         readers.push(tokio::spawn(read(log.clone(), Stream::Err, output, over)));
     }
-    held.tell(&ends).await?;
-    let outcome = watched(&mut child, watch).await?;
+    let outcome = watched(&mut child, held.tell(&ends), watch).await?;
     drop(held);
     ended(&mut child, GUARD).await?;
     drop(running);
@@ -136,11 +135,20 @@ async fn read(log: Log, stream: Stream, output: impl AsyncRead + Unpin + Send, m
     log.keep(stream, BufReader::new(output), given_up).await;
 }
 
-async fn watched<W>(child: &mut Child, watch: impl AsyncFnOnce(u32) -> W) -> io::Result<Outcome<W>> {
+/// Tells it what it shall do, and waits; also one that does not listen is watched.
+async fn watched<W>(
+    child: &mut Child,
+    tell: impl Future<Output = io::Result<()>>,
+    watch: impl AsyncFnOnce(u32) -> W,
+) -> io::Result<Outcome<W>> {
     let Some(pid) = child.id() else { return Ok(Outcome::Ended(child.wait().await?)) };
+    let working = async {
+        tell.await?;
+        child.wait().await
+    };
     tokio::select! {
         biased;
-        status = child.wait() => Ok(Outcome::Ended(status?)),
+        status = working => Ok(Outcome::Ended(status?)),
         why = watch(pid) => Ok(Outcome::Stopped(why)),
     }
 }
@@ -161,11 +169,11 @@ pub(crate) async fn capture<W>(
     watch: impl AsyncFnOnce(u32) -> W,
 ) -> io::Result<Result<Printed, W>> {
     let (mut child, mut held) = start(&mut command, &ends)?;
-    held.tell(&ends).await?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let both = async { tokio::join!(all(out, most), all(err, most)) };
     let reading = async {
-        let (out, err) = both.await;
+        // One that prints before it listens would otherwise wait for its reader, and its reader for it.
+        let (told, out, err) = tokio::join!(held.tell(&ends), all(out, most), all(err, most));
+        told?;
         let status = child.wait().await?;
         Ok::<_, io::Error>(Printed { status, out: out?, err: String::from_utf8_lossy(&err?).into_owned() })
     };
@@ -235,6 +243,28 @@ mod tests {
         ended(&mut guard, Duration::from_millis(50)).await.expect("it is left");
         assert_eq!(guard.try_wait().expect("a child"), None, "it was killed");
         guard.kill().await.expect("ended");
+    }
+
+    /// An order that no pipe holds, and a program that listens, or does not, when it has printed more than a pipe holds.
+    fn loud(then: &str) -> (Command, Ends) {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("head -c 300000 /dev/zero | tr '\\0' x; {then}"));
+        (command, Ends::Guard(Order { within: None, words: vec!["y".repeat(300_000)] }))
+    }
+
+    #[tokio::test]
+    async fn one_that_prints_before_it_listens_is_heard_and_one_that_never_listens_is_watched() {
+        let patience = async |_| sleep(Duration::from_secs(20)).await;
+        let (command, order) = loud("wc -c");
+        let printed = capture(command, order, 1 << 20, patience).await.expect("it runs").expect("it ended");
+        assert!(printed.status.success());
+        assert_eq!(printed.out.iter().filter(|byte| **byte == b'x').count(), 300_000);
+        let at_once = async |_| sleep(Duration::from_millis(50)).await;
+        let (command, order) = loud("exec sleep 1");
+        assert!(capture(command, order, 1 << 20, at_once).await.expect("it runs").is_err());
+        let (log, _lines) = Log::channel(100, Mask::default());
+        let (command, order) = loud("exec sleep 1");
+        assert!(matches!(run(command, order, &log, at_once).await, Ok(Outcome::Stopped(()))));
     }
 
     #[tokio::test]

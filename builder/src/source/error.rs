@@ -196,6 +196,7 @@ impl SourceError {
             "Couldn't connect",
             "SSL",
             "certificate",
+            "GnuTLS",
             "the remote end hung up",
             "early EOF",
             "returned error: 5",
