@@ -254,9 +254,10 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_prints_before_it_listens_is_heard_and_one_that_never_listens_is_watched() {
-        let patience = async |_| sleep(Duration::from_secs(20)).await;
-        let (command, order) = loud("wc -c");
-        let printed = capture(command, order, 1 << 20, patience).await.expect("it runs").expect("it ended");
+        let (command, order) = loud("read -r _");
+        let heard = capture(command, order, 1 << 20, async |_| std::future::pending::<()>().await);
+        let heard = tokio::time::timeout(Duration::from_secs(20), heard).await.expect("each waits for the other");
+        let printed = heard.expect("it runs").expect("it ended");
         assert!(printed.status.success());
         assert_eq!(printed.out.iter().filter(|byte| **byte == b'x').count(), 300_000);
         let at_once = async |_| sleep(Duration::from_millis(50)).await;
