@@ -24,10 +24,15 @@ fn silent() -> (TcpListener, String) {
     (listener, host)
 }
 
-/// The attempts' folders below this one in which some file holds the words.
-fn with(builds: &Path, words: &str) -> BTreeSet<PathBuf> {
+/// The attempts' folders below this one, of all installations that are told it.
+pub(crate) fn attempts(builds: &Path) -> Vec<PathBuf> {
     let inner = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    inner(builds.to_owned()).flat_map(inner).filter(|folder| holds(folder, words.as_bytes())).collect()
+    inner(builds.to_owned()).flat_map(inner).collect()
+}
+
+/// Those in which some file holds the words.
+fn with(builds: &Path, words: &str) -> BTreeSet<PathBuf> {
+    attempts(builds).into_iter().filter(|folder| holds(folder, words.as_bytes())).collect()
 }
 
 fn holds(path: &Path, words: &[u8]) -> bool {
