@@ -1,7 +1,8 @@
-//! The guard of a build that has no sandbox: a process between the worker and the build, which every orphan of the build comes
-//! back to, and which ends all that descends from it when the build's program ends or the worker is gone, however that ended.
-//! Run by whichever program the worker names ([`asked`]). The traps avoided: a program that left its session or that two forks
-//! made nobody's child; a guard within reach of what it guards.
+//! The guard of a program that must not outlive its worker: a build that has no sandbox, and git. A process between the worker
+//! and the program, which every orphan of it comes back to, and which ends all that descends from it when the program ends or
+//! the worker is gone, however that ended. Run by whichever program the worker names ([`asked`]). The traps avoided: a program
+//! that left its session or that two forks made nobody's child; a guard within reach of what it guards; an order that is longer
+//! than the kernel lets an argument be.
 
 mod fence;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    io::{self, Read as _},
+    io::{self, BufRead, Read as _},
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
@@ -29,45 +30,74 @@ use std::{
 const WORD: &str = "build-guard";
 /// The status of a guard that could not begin, as `env` and `nohup` have it.
 const BROKEN: u8 = 125;
+/// The status of one that found no such program.
+pub(crate) const NO_PROGRAM: u8 = 127;
 /// Between two looks at what was killed and is not gone yet.
 const LOOK: Duration = Duration::from_millis(5);
+/// No order is longer; what a program may be started with altogether is less.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// What is kept, and what it may open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
+    /// Within which walls; none around what Rhone itself brings.
+    pub(crate) within: Option<Within>,
+    pub(crate) words: Vec<String>,
+}
+
+/// What a build may open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Within {
     /// Folders that it may write into.
     pub(crate) writable: Vec<PathBuf>,
     /// A program from elsewhere on the host.
     pub(crate) brought: Option<PathBuf>,
     pub(crate) network: Network,
-    pub(crate) words: Vec<String>,
 }
 
 impl Order {
-    /// The words after the program's name.
-    pub(crate) fn arguments(&self) -> [String; 2] {
-        [WORD.to_owned(), serde_json::to_string(self).expect("paths of a room are UTF-8, and words are text")]
+    /// The first line of what a guard is told by its input. Nothing else is written there: its end is the worker's.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("paths of a room are UTF-8, and words are text");
+        line.push(b'\n');
+        line
+    }
+
+    fn read(input: impl BufRead) -> Option<Self> {
+        let mut line = Vec::new();
+        input.take(LONGEST).read_until(b'\n', &mut line).ok()?;
+        serde_json::from_slice(&line).ok()
     }
 }
 
-/// Keeps a build, where the words of this process ask for it; the program that the worker names begins with this, and reads
-/// nothing before: it is started in a folder that strangers filled.
+/// A program that will be a guard, and has not been told of what.
+pub(crate) fn command(guard: &Path) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(guard);
+    command.arg(WORD);
+    command
+}
+
+/// Keeps a program, where the words of this process ask for it, as its input orders; the program that the worker names begins
+/// with this, and reads nothing before: it is started in a folder that strangers filled.
 pub fn asked(words: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    let mut words = words.into_iter().skip(1);
-    if words.next()? != WORD {
-        return None;
-    }
-    let order = words.next().and_then(|order| serde_json::from_str(order.to_str()?).ok());
-    let Some(order) = order else { return Some(ExitCode::from(BROKEN)) };
-    Some(keep(&order).unwrap_or_else(|error| {
+    is_asked(words).then(|| kept(Order::read(io::stdin().lock())))
+}
+
+fn is_asked(words: impl IntoIterator<Item = OsString>) -> bool {
+    words.into_iter().nth(1).is_some_and(|word| word == WORD)
+}
+
+fn kept(order: Option<Order>) -> ExitCode {
+    let Some(order) = order else { return ExitCode::from(BROKEN) };
+    keep(&order).unwrap_or_else(|error| {
         tell(&error);
-        ExitCode::from(BROKEN)
-    }))
+        ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NO_PROGRAM } else { BROKEN })
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "it is a program of its own, and its output is the build's log")]
 fn tell(error: &io::Error) {
-    eprintln!("a build could not be guarded: {error}");
+    eprintln!("a program could not be guarded: {error}");
 }
 
 /// Why the guard ends what it guards.
@@ -100,7 +130,7 @@ fn keep(order: &Order) -> io::Result<ExitCode> {
 fn started(order: &Order) -> io::Result<Child> {
     thread::scope(|scope| {
         let start = || {
-            fence::shut_in(order).map_err(io::Error::other)?;
+            order.within.as_ref().map_or(Ok(()), fence::shut_in).map_err(io::Error::other)?;
             Command::new(&order.words[0]).args(&order.words[1..]).stdin(Stdio::null()).spawn()
         };
         scope.spawn(start).join().unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
@@ -160,7 +190,7 @@ pub(crate) fn writable(root: &Path, names: &[&str]) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    //! Who is taken for a guard.
+    //! Who is taken for a guard, and for what.
     use super::*;
 
     #[test]
@@ -168,19 +198,22 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         assert!(asked(words(&["rhone"])).is_none());
         assert!(asked(words(&["rhone", "worker", WORD])).is_none());
-        assert_eq!(asked(words(&["rhone", WORD, "{}"])), Some(ExitCode::from(BROKEN)));
-        assert_eq!(asked(words(&["rhone", WORD])), Some(ExitCode::from(BROKEN)));
+        assert!(is_asked(words(&["rhone", WORD])));
+        for line in ["", "{}", "{}\n", "{\"within\":null,\"words\":[\"/bin/true\"]"] {
+            assert_eq!(kept(Order::read(line.as_bytes())), ExitCode::from(BROKEN), "{line}");
+        }
     }
 
     #[test]
-    fn an_order_is_read_as_it_was_written() {
-        let order = Order {
-            writable: writable(Path::new("/room"), &["src"]),
-            brought: None,
-            network: Network::Closed,
-            words: vec!["/bin/true".to_owned()],
-        };
-        let [_, text] = order.arguments();
-        assert_eq!(serde_json::from_str::<Order>(&text).expect("an order"), order);
+    fn an_order_is_read_as_it_was_written_however_long_and_what_follows_is_left() {
+        let within =
+            Within { writable: writable(Path::new("/room"), &["src"]), brought: None, network: Network::Closed };
+        let order = Order { within: Some(within), words: vec!["/bin/true".to_owned(), "a\nb ".repeat(100_000)] };
+        let line = order.line();
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "one line");
+        let input = [&line[..], b"more"].concat();
+        let mut input = input.as_slice();
+        assert_eq!(Order::read(&mut input), Some(order));
+        assert_eq!(input, b"more");
     }
 }

@@ -1,8 +1,11 @@
-//! Runs a program and everything it starts, as one group, or behind one guard, that ends with whoever waits for it. The traps avoided: a child that
-//! goes on when the future that waits for it is dropped, one that left the group and holds the output open, and the last line
-//! of one that was killed.
+//! Runs a program and everything it starts, as one group, or behind one guard, that ends with whoever waits for it. The traps
+//! avoided: a child that goes on when the future that waits for it is dropped, one that left the group and holds the output open,
+//! one that prints before it listens, and the last line of one that was killed.
 
-use crate::log::{Log, Stream};
+use crate::{
+    guard::Order,
+    log::{Log, Stream},
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io,
@@ -10,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, BufReader},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, Command},
     sync::watch,
     time::sleep,
@@ -23,12 +26,12 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 const GUARD: Duration = Duration::from_secs(30);
 
 /// By what a program ends with all that it started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     /// It leads a group, which is killed.
     Group,
-    /// It is a guard, which ends all the rest itself when nobody holds its input any more.
-    Guard,
+    /// It is a guard, which ends all the rest itself when nobody holds its input any more; it is told this by it.
+    Guard(Order),
 }
 
 /// How it went.
@@ -44,15 +47,24 @@ pub(crate) enum Outcome<W> {
 enum Held {
     /// The group that it leads.
     Group(Option<Pid>),
-    /// The input of a guard, which is never written to.
-    Guard { _input: Option<ChildStdin> },
+    /// The input of a guard, which is written to once.
+    Guard(Option<ChildStdin>),
 }
 
 impl Held {
-    fn of(child: &mut Child, ends: Ends) -> Self {
+    fn of(child: &mut Child, ends: &Ends) -> Self {
         match ends {
             Ends::Group => Self::Group(child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)),
-            Ends::Guard => Self::Guard { _input: child.stdin.take() },
+            Ends::Guard(_) => Self::Guard(child.stdin.take()),
+        }
+    }
+
+    /// Gives a guard its order. One that is gone has not read it, and its end says so.
+    async fn tell(&mut self, ends: &Ends) -> io::Result<()> {
+        let (Self::Guard(Some(input)), Ends::Guard(order)) = (self, ends) else { return Ok(()) };
+        match input.write_all(&order.line()).await {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
         }
     }
 }
@@ -66,10 +78,10 @@ impl Drop for Held {
     }
 }
 
-fn start(command: &mut Command, ends: Ends) -> io::Result<(Child, Held)> {
+fn start(command: &mut Command, ends: &Ends) -> io::Result<(Child, Held)> {
     // A guard that is killed guards nobody.
-    command.process_group(0).kill_on_drop(ends == Ends::Group);
-    command.stdin(if ends == Ends::Guard { Stdio::piped() } else { Stdio::null() });
+    command.process_group(0).kill_on_drop(*ends == Ends::Group);
+    command.stdin(if *ends == Ends::Group { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let held = Held::of(&mut child, ends);
@@ -94,7 +106,7 @@ pub(crate) async fn run<W>(
     log: &Log,
     watch: impl AsyncFnOnce(u32) -> W,
 ) -> io::Result<Outcome<W>> {
-    let (mut child, held) = start(&mut command, ends)?;
+    let (mut child, mut held) = start(&mut command, &ends)?;
     // The readers have a life of their own: whoever drops this future lets go of `running`, and they come to their end.
     let (running, over) = watch::channel(());
     let mut readers = Vec::new();
@@ -104,7 +116,7 @@ pub(crate) async fn run<W>(
     if let Some(output) = child.stderr.take() {
         readers.push(tokio::spawn(read(log.clone(), Stream::Err, output, over)));
     }
-    let outcome = watched(&mut child, watch).await?;
+    let outcome = watched(&mut child, held.tell(&ends), watch).await?;
     drop(held);
     ended(&mut child, GUARD).await?;
     drop(running);
@@ -123,11 +135,20 @@ async fn read(log: Log, stream: Stream, output: impl AsyncRead + Unpin + Send, m
     log.keep(stream, BufReader::new(output), given_up).await;
 }
 
-async fn watched<W>(child: &mut Child, watch: impl AsyncFnOnce(u32) -> W) -> io::Result<Outcome<W>> {
+/// Tells it what it shall do, and waits; also one that does not listen is watched.
+async fn watched<W>(
+    child: &mut Child,
+    tell: impl Future<Output = io::Result<()>>,
+    watch: impl AsyncFnOnce(u32) -> W,
+) -> io::Result<Outcome<W>> {
     let Some(pid) = child.id() else { return Ok(Outcome::Ended(child.wait().await?)) };
+    let working = async {
+        tell.await?;
+        child.wait().await
+    };
     tokio::select! {
         biased;
-        status = child.wait() => Ok(Outcome::Ended(status?)),
+        status = working => Ok(Outcome::Ended(status?)),
         why = watch(pid) => Ok(Outcome::Stopped(why)),
     }
 }
@@ -143,22 +164,27 @@ pub(crate) struct Printed {
 /// Runs the program and keeps at most `most` bytes of each of its outputs; a program that prints more is stopped.
 pub(crate) async fn capture<W>(
     mut command: Command,
+    ends: Ends,
     most: u64,
     watch: impl AsyncFnOnce(u32) -> W,
 ) -> io::Result<Result<Printed, W>> {
-    let (mut child, held) = start(&mut command, Ends::Group)?;
+    let (mut child, mut held) = start(&mut command, &ends)?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let both = async { tokio::join!(all(out, most), all(err, most)) };
     let reading = async {
-        let (out, err) = both.await;
+        // One that prints before it listens would otherwise wait for its reader, and its reader for it.
+        let (told, out, err) = tokio::join!(held.tell(&ends), all(out, most), all(err, most));
+        told?;
         let status = child.wait().await?;
         Ok::<_, io::Error>(Printed { status, out: out?, err: String::from_utf8_lossy(&err?).into_owned() })
     };
-    tokio::select! {
+    let stopped = tokio::select! {
         biased;
-        printed = reading => { drop(held); Ok(Ok(printed?)) }
-        why = watch(0) => { drop(held); Ok(Err(why)) }
-    }
+        printed = reading => { drop(held); return Ok(Ok(printed?)) }
+        why = watch(0) => why,
+    };
+    drop(held);
+    ended(&mut child, GUARD).await?;
+    Ok(Err(stopped))
 }
 
 async fn all(output: Option<impl AsyncRead + Unpin>, most: u64) -> io::Result<Vec<u8>> {
@@ -211,12 +237,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_guard_that_takes_long_is_left_to_what_it_guards() {
-        let (mut guard, held) =
-            start(Command::new("sh").args(["-c", "read -r _; exec sleep 1000"]), Ends::Guard).unwrap();
+        let order = Ends::Guard(Order { within: None, words: Vec::new() });
+        let (mut guard, held) = start(Command::new("sh").args(["-c", "read -r _; exec sleep 1000"]), &order).unwrap();
         drop(held);
         ended(&mut guard, Duration::from_millis(50)).await.expect("it is left");
         assert_eq!(guard.try_wait().expect("a child"), None, "it was killed");
         guard.kill().await.expect("ended");
+    }
+
+    /// An order that no pipe holds, and a program that listens, or does not, when it has printed more than a pipe holds.
+    fn loud(then: &str) -> (Command, Ends) {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("head -c 300000 /dev/zero | tr '\\0' x; {then}"));
+        (command, Ends::Guard(Order { within: None, words: vec!["y".repeat(300_000)] }))
+    }
+
+    #[tokio::test]
+    async fn one_that_prints_before_it_listens_is_heard_and_one_that_never_listens_is_watched() {
+        let (command, order) = loud("read -r _");
+        let heard = capture(command, order, 1 << 20, async |_| std::future::pending::<()>().await);
+        let heard = tokio::time::timeout(Duration::from_secs(20), heard).await.expect("each waits for the other");
+        let printed = heard.expect("it runs").expect("it ended");
+        assert!(printed.status.success());
+        assert_eq!(printed.out.iter().filter(|byte| **byte == b'x').count(), 300_000);
+        let at_once = async |_| sleep(Duration::from_millis(50)).await;
+        let (command, order) = loud("exec sleep 1");
+        assert!(capture(command, order, 1 << 20, at_once).await.expect("it runs").is_err());
+        let (log, _lines) = Log::channel(100, Mask::default());
+        let (command, order) = loud("exec sleep 1");
+        assert!(matches!(run(command, order, &log, at_once).await, Ok(Outcome::Stopped(()))));
     }
 
     #[tokio::test]

@@ -77,7 +77,7 @@ pub struct Machine {
     pub limits: BuildLimits,
     /// What stands around it.
     pub sandbox: Sandbox,
-    /// The program that keeps a build that has no sandbox: one that begins by calling [`crate::guard::asked`].
+    /// The program that keeps what must not outlive its worker: one that begins by calling [`crate::guard::asked`].
     pub guard: PathBuf,
 }
 
@@ -183,8 +183,8 @@ impl Run<'_> {
         if !self.is_shut_in() {
             plain::may_enter(self.room)?;
         }
-        let (command, limits) = (self.command(words, env), &self.machine.limits);
-        let ends = if self.is_shut_in() { Ends::Group } else { Ends::Guard };
+        let (command, ends) = self.command(words, env);
+        let limits = &self.machine.limits;
         let watch = async |pid| watch::watch(pid, &self.room.root, limits, self.deadline, peak).await;
         Ok(match process::run(command, ends, log, watch).await? {
             Outcome::Stopped(stop) => Err(stop),
@@ -202,12 +202,13 @@ impl Run<'_> {
         self.machine.sandbox == Sandbox::Bubblewrap
     }
 
-    fn command(&self, words: &[String], env: &BTreeMap<String, String>) -> Command {
+    fn command(&self, words: &[String], env: &BTreeMap<String, String>) -> (Command, Ends) {
         if !self.is_shut_in() {
-            return plain::command(self, words, env);
+            let (command, order) = plain::command(self, words, env);
+            return (command, Ends::Guard(order));
         }
         // In a room for images, root is one of the room's own users.
         let user = self.room.user.filter(|_| self.room.purpose == Purpose::Steps);
-        bubblewrap::command(self, &shell::limited(&self.machine.limits, user, env), words)
+        (bubblewrap::command(self, &shell::limited(&self.machine.limits, user, env), words), Ends::Group)
     }
 }

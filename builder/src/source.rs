@@ -19,7 +19,12 @@ use rhone_domain::{
     source_credential::{SignIn, SourceHost},
 };
 use serde::{Deserialize, Serialize};
-use std::{fs, io, net::IpAddr, path::Path, time::Duration};
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The file in which the fetched folder says where it is from; `providers::artifact_facts` reads it.
 pub const SOURCE_FILE: &str = "rhone.source.json";
@@ -50,6 +55,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self { bytes: 1024 * 1024 * 1024, files: 100_000, timeout: Duration::from_mins(5) }
     }
+}
+
+/// With what it is fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tools {
+    /// The program that ends git with whoever fetches: one that begins by calling [`crate::guard::asked`].
+    pub guard: PathBuf,
+    /// A file of certificates (PEM, by an absolute path) by which hosts are known, in place of the machine's.
+    pub authorities: Option<PathBuf>,
 }
 
 /// What was fetched. Nothing of it names a person.
@@ -89,6 +103,7 @@ pub async fn fetch(
     into: &Path,
     limits: &Limits,
     policy: &SourcePolicy,
+    tools: &Tools,
     log: &Log,
 ) -> Result<Fetched, SourceError> {
     let address = validate(&source.repository, policy)?;
@@ -101,7 +116,7 @@ pub async fn fetch(
     }
     let made = Made(into);
     fs::create_dir_all(into)?;
-    let work = Box::pin(fetch_into(source, &address, into, limits, policy, log));
+    let work = Box::pin(fetch_into(source, &address, into, (limits, policy, tools), log));
     let fetched = match tokio::time::timeout(limits.timeout, work).await {
         Ok(fetched) => fetched?,
         Err(_) => return Err(SourceError::Timeout { seconds: limits.timeout.as_secs() }),
@@ -126,8 +141,7 @@ async fn fetch_into(
     source: &Source,
     address: &SourceAddress,
     into: &Path,
-    limits: &Limits,
-    policy: &SourcePolicy,
+    (limits, policy, tools): (&Limits, &SourcePolicy, &Tools),
     log: &Log,
 ) -> Result<Fetched, SourceError> {
     let pin = pinned(address, policy).await?;
@@ -135,7 +149,7 @@ async fn fetch_into(
     if let Held::Shown(sign_in) = held {
         log.step(format!("if {} asks, as {}, with the app's credential", sign_in.host, sign_in.username)).await;
     }
-    let git = Git::prepare(address, (pin, held), into, limits, log)?;
+    let git = Git::prepare(address, (pin, held), into, limits, tools, log)?;
     let commit = match &source.reference {
         Reference::Commit(commit) => commit.clone(),
         Reference::Branch(name) => git.resolve(&format!("refs/heads/{name}"), &source.reference).await?,

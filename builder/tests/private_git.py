@@ -1,12 +1,14 @@
 """Serves the repositories of a folder by git's own `http-backend`, to whoever signs in.
 
-Its words: port, folder, the file with `user:secret`, the file to write down what it saw, and where `/moved/` leads. Below
-`/told/` it says the secret back. While it is asked it looks whether any process of the machine carries the secret among its
-words or in its environment, and whether somebody else could read the file in which git finds it.
+Its words: port, folder, the file with `user:secret`, the file to write down what it saw, where `/moved/` leads, and, to speak
+TLS, the files of its certificate and its key. Below `/told/` it says the secret back. While it is asked it looks whether any
+process of the machine carries the secret among its words or in its environment, and whether somebody else could read the file
+in which git finds it.
 """
 import base64
 import glob
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -105,4 +107,23 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+class Server(ThreadingHTTPServer):
+    def shutdown_request(self, request):
+        # Over TLS an answer without a length ends when it is said to end: else it may have been cut off by anybody.
+        if isinstance(request, ssl.SSLSocket):
+            # That is said, and whether the other says it, too, is not waited for.
+            request.settimeout(0)
+            try:
+                request.unwrap()
+            except (OSError, ValueError):
+                pass
+        super().shutdown_request(request)
+
+
+server = Server(("127.0.0.1", PORT), Handler)
+if len(sys.argv) > 6:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[6], sys.argv[7])
+    # Whoever does not trust the certificate goes away in the middle of the handshake: in the thread of the request.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()

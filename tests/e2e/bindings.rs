@@ -6,6 +6,7 @@ use rhone_tests::{
     artifacts::Version,
     database::{administrator, person},
     platform::Platform,
+    program,
     services::database,
     story::{Tenant, text},
     wait::{PATIENCE, until},
@@ -119,6 +120,10 @@ async fn trap_preview_and_production_the_same_mutable_database() {
     assert_eq!(second["failure"]["code"], "SHARED_DATABASE", "{second:#}");
     let message = text(&second["failure"]["message"]);
     assert!(message.contains("production environment production"), "{message}");
+    let them = [("RHONE_TOKEN", tenant.client.token()), ("RHONE_URL", tenant.client.url())];
+    let watch = ["operation", "watch", &text(&second["id"])];
+    let watched = program::rhone_in(program::root(), &platform.data(), &them, &watch).await;
+    assert_eq!(watched.status.code(), Some(4), "a rule refused it: {}", program::text(&watched.stderr));
     let mut meant = postgres(&tenant.preview.id, &alias);
     meant["sharedBecause"] = json!("a rehearsal on real data");
     assert_eq!(ended(&tenant, "providerBindingCreate", meant.clone()).await["stage"], "VERIFIED");

@@ -2,6 +2,7 @@
 //! rolled back and explained. The traps avoided: a deploy that counts because its files are there, a queue that lives in a
 //! worker, and a build that goes on after somebody cancelled it.
 
+use crate::leftovers::attempts;
 use rhone_tests::{
     edge,
     graphql::unique,
@@ -11,7 +12,7 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 const DEPLOY: &str = "id kind stage ended healthyDigest gates { kind state reason } failure { code message } cancelReason \
     deployment { id artifactDigest status source { repository commit } } \
@@ -161,6 +162,7 @@ async fn what_waits_and_what_is_built_can_be_cancelled_and_nothing_of_it_goes_on
     };
     let stages = until("two are built", PATIENCE, building).await;
     until("the build runs", PATIENCE, async || runs(&name).then_some(())).await;
+    assert!(!left(&platform).is_empty(), "this is where it is looked for");
     let waiting = stages.iter().filter(|stage| *stage == "QUEUED").count();
     assert_eq!(waiting, 2, "a workspace has two at once, the others wait: {stages:?}");
     for id in &asked {
@@ -257,7 +259,6 @@ fn runs(words: &str) -> bool {
 }
 
 /// What builds have left in the platform's folder.
-fn left(platform: &Platform) -> Vec<String> {
-    let entries = fs::read_dir(platform.data().join("builds")).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+fn left(platform: &Platform) -> Vec<PathBuf> {
+    attempts(&platform.data().join("builds"))
 }

@@ -15,7 +15,7 @@ use rhone_tests::{
     images,
     platform::Platform,
     program,
-    registry::Registry,
+    registry::{ALICE, Registry, SECRET},
     story::{Tenant, text},
     wait::{PATIENCE, until},
 };
@@ -62,15 +62,12 @@ async fn an_image_is_promoted_by_its_digest_without_a_build() {
     assert_eq!(found["failure"]["code"], "IMAGE_NOT_FOUND", "{found:#}");
 }
 
-/// `alice` with `canary-of-the-registry`, as libcrypt's `crypt` gives it for the salt `$2y$05$abcdefghijklmnopqrstuu`.
-const PASSWORD: &str = "alice:$2y$05$abcdefghijklmnopqrstuuTQLdDQ2arfM5hmv74DJrVlfO6Ojq7Qm\n";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_artifacts_folder_is_pushed_as_an_image_and_found_by_its_digest() {
-    let Some(registry) = Registry::private(PASSWORD) else { return };
+    let Some(registry) = Registry::private(ALICE) else { return };
     let (platform, room) = (Platform::shared().await, tempfile::tempdir().expect("a folder"));
     let (folder, file) = (program::example("blue").display().to_string(), room.path().join("password"));
-    std::fs::write(&file, "canary-of-the-registry\n").expect("a file");
+    std::fs::write(&file, format!("{SECRET}\n")).expect("a file");
     let name = registry.name("acme/counter");
     let mut digests = Vec::new();
     for out in ["one", "two"] {
@@ -92,14 +89,14 @@ async fn an_artifacts_folder_is_pushed_as_an_image_and_found_by_its_digest() {
         let made = platform.rhone(&words).await;
         assert!(made.status.success(), "{}", program::text(&made.stderr));
         let said = program::text(&made.stdout) + &program::text(&made.stderr);
-        assert!(!said.contains("canary-of-the-registry"), "{said}");
+        assert!(!said.contains(SECRET), "{said}");
         let said: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
         digests.push(text(&said["digest"]));
     }
     assert_eq!(digests[0], digests[1], "the same folder, the same image");
     let (host, path) = name.split_once('/').expect("a host and a path");
     let at = |digest: &str| format!("http://{host}/v2/{path}/manifests/{digest}");
-    let asked = graphql::http().get(at(&digests[0])).basic_auth("alice", Some("canary-of-the-registry"));
+    let asked = graphql::http().get(at(&digests[0])).basic_auth("alice", Some(SECRET));
     let asked = asked.header("Accept", "application/vnd.oci.image.manifest.v1+json");
     let answer = asked.send().await.expect("the registry answers");
     assert_eq!(answer.status(), 200);

@@ -38,6 +38,7 @@ mod lists;
 mod live;
 mod load;
 mod logs;
+mod no_sandbox;
 mod race;
 mod rates;
 mod readme;

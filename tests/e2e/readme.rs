@@ -1,10 +1,23 @@
 //! The README's first app, by command line, as it is printed there, in one shell; and everything it made can be found again by
 //! the lists. The trap avoided: instructions that were true once, and an id that only one answer ever showed.
 
+use rhone_builder::{
+    image::push,
+    log::Log,
+    source::{Allowed, SourcePolicy},
+};
+use rhone_domain::{
+    hidden::Hidden,
+    logs::Mask,
+    source_credential::{SignIn, SourceHost},
+    text::Username,
+};
 use rhone_tests::{
     graphql::unique,
+    images,
     platform::Platform,
     program::{self, text},
+    registry::{ALICE, Registry, SECRET},
 };
 use std::{fs, path::Path, process::Command};
 
@@ -127,11 +140,17 @@ async fn the_first_app_of_the_readme_is_promoted_rolled_back_explained_and_found
     assert!(err.contains("NOT_FOUND") && lists.lines().count() > 10, "{lists}\n{err}");
 }
 
-/// The README's lines for a repository, with a second commit between them.
-fn script(folder: &Path) -> String {
+/// The first app's lines that make what there must be, where the programs are found.
+fn made() -> String {
     let first = block("A first app, by command line");
     let made = ["id()", "ws=", "prj=", "app=", "env="];
     let made: Vec<&str> = first.lines().filter(|line| made.iter().any(|begins| line.starts_with(begins))).collect();
+    let programs = program::path("rhone").parent().expect("it lies in a folder").display().to_string();
+    format!("set -euo pipefail\nexport PATH={programs}:$PATH\n{}\n", made.join("\n"))
+}
+
+/// The README's lines for a repository, with a second commit between them.
+fn script(folder: &Path) -> String {
     let own = block("From your own repository");
     assert!(own.contains("rhone init") && own.contains("rhone promote DEPLOYMENT"), "{own}");
     let own = own
@@ -139,11 +158,9 @@ fn script(folder: &Path) -> String {
         .replace("rhone logs -f", "rhone logs")
         .replace("rhone promote DEPLOYMENT", &format!("{SECOND}\nrhone promote $two"))
         .replace("rhone rollback DEPLOYMENT", "rhone rollback $one");
-    let programs = program::path("rhone").parent().expect("it lies in a folder").display().to_string();
     let explained =
         "op=$(rhone operation list --app $app --json | grep -o 'op_[0-9a-f]*' | head -1)\nrhone explain $op";
-    format!("set -euo pipefail\nexport PATH={programs}:$PATH\n{}\n{own}\n{explained}\n", made.join("\n"))
-        .replace("acme", &unique("acme"))
+    format!("{}{own}\n{explained}\n", made()).replace("acme", &unique("acme"))
 }
 
 /// A stranger with an app in this language goes by the README: deployed, watched, promoted, rolled back, explained.
@@ -179,4 +196,46 @@ async fn a_stranger_with_a_repository_goes_by_the_readme() {
             eprintln!("SKIPPED: an app in {language} was not deployed: `{tool}` is not installed below /usr");
         }
     }
+}
+
+/// An image of the counter app in a registry that asks who is there: its name by its digest.
+async fn pushed(registry: &Registry, version: &str) -> String {
+    let room = tempfile::tempdir().expect("a folder");
+    let layout = images::counter(room.path(), version);
+    let username = Username::parse("username", "alice").expect("a user");
+    let host = SourceHost::parse("host", &registry.host()).expect("a host");
+    let sign_in = SignIn { host, username, secret: Hidden::new(SECRET.to_owned()) };
+    let (log, _lines) = Log::channel(64, Mask::default());
+    let open = SourcePolicy { local: Allowed::Yes, private: Allowed::Yes };
+    let name = registry.name("acme/shop");
+    let digest = push(&layout, &name, Some(&sign_in), &open, &log).await.expect("pushed");
+    format!("{name}@{digest}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_with_an_image_goes_by_the_readme() {
+    let Some(registry) = Registry::private(ALICE) else { return };
+    let (blue, green) = (pushed(&registry, "blue").await, pushed(&registry, "green").await);
+    assert_ne!(blue, green);
+    let platform = Platform::shared().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("token"), format!("{SECRET}\n")).expect("a file");
+    let commands = block("From an image");
+    let (names, commands) = commands.split_once("rhone credential set").expect("the names of images come first");
+    assert_eq!(names.lines().filter(|line| line.contains("registry.example.com/acme/shop@sha256:")).count(), 2);
+    let commands = format!("{}rhone credential set{commands}", made())
+        .replace("registry.example.com", &registry.host())
+        .replace("acme", &unique("acme"));
+    let script = format!("blue={blue}\ngreen={green}\n{commands}");
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &script]).current_dir(folder.path()).env("RHONE_DATA", platform.data()).env_remove("RHONE_TOKEN");
+    let output =
+        tokio::task::spawn_blocking(move || shell.output().expect("bash runs")).await.expect("nothing panics there");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    for told in ["preview_ready", "healthy", "rolled_back"] {
+        assert!(err.contains(told), "{told} was watched: {err}");
+    }
+    assert!(out.to_lowercase().contains("tried it") && out.contains("rolled back"), "it is explained: {out}");
+    assert!(!out.contains(SECRET) && !err.contains(SECRET), "the secret is said nowhere: {out}\n{err}");
 }

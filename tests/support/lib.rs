@@ -8,6 +8,7 @@ pub mod database;
 pub mod edge;
 pub mod engine;
 pub mod figure;
+pub mod floods;
 pub mod github;
 pub mod graphql;
 pub mod hostile;

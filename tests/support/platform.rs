@@ -84,6 +84,11 @@ impl Platform {
         Self::start_in(new_folder(), Some(place), &[], environment).await
     }
 
+    /// Another one, beside this, whose parts are told this beside. It has this one's place.
+    pub async fn start_beside(&self, environment: Vec<(String, String)>) -> Self {
+        Self::start_in(new_folder(), None, &[], environment).await
+    }
+
     /// One of its own, on a data folder that somebody made before its first start.
     pub async fn start_prepared(prepare: impl AsyncFnOnce(&Path)) -> Self {
         let place = PLACES.acquire().await.expect("never closed");

@@ -8,6 +8,12 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// A line of `htpasswd`: `alice` with [`SECRET`], as libcrypt's `crypt` gives it for the salt `$2y$05$abcdefghijklmnopqrstuu`.
+pub const ALICE: &str = "alice:$2y$05$abcdefghijklmnopqrstuuTQLdDQ2arfM5hmv74DJrVlfO6Ojq7Qm\n";
+
+/// What she signs in with.
+pub const SECRET: &str = "canary-of-the-registry";
+
 /// A registry that runs.
 #[derive(Debug)]
 pub struct Registry {
@@ -57,9 +63,14 @@ impl Registry {
         Some(Self { child, port, _room: room })
     }
 
+    /// As credentials name it.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
     /// The name of an image in it.
     pub fn name(&self, path: &str) -> String {
-        format!("localhost:{}/{path}", self.port)
+        format!("{}/{path}", self.host())
     }
 }
 

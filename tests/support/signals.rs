@@ -56,6 +56,16 @@ pub fn running_from(folder: &Path) -> Vec<u32> {
         .collect()
 }
 
+/// Every live process that works in a folder below this one.
+pub fn working_in(folder: &Path) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(folder)))
+        .filter(|pid| is_alive(*pid))
+        .collect()
+}
+
 /// Every live process on whose command line this folder stands, shells aside.
 pub fn that_mention(folder: &Path) -> Vec<u32> {
     let folder = folder.to_string_lossy().into_owned();

@@ -1,6 +1,7 @@
 //! Claims deploys and drives each in a task of its own, as many at once as this worker builds and a workspace may. What waits
 //! for its turn waits in the log. The traps: a build's leftovers that fill the disk, and a source's credential among those of a
-//! worker that was killed; each attempt has a folder of its own, which goes with it, and with the lease where it could not.
+//! worker that was killed; each attempt has a folder of its own, which goes with it, and with the lease where it could not. And
+//! a sweep of what another installation has in hand: its leases stand in a database that is not asked here.
 
 use crate::{
     config::{Builds, Config},
@@ -8,7 +9,10 @@ use crate::{
     operations::LEASE,
 };
 use metrics::gauge;
-use rhone_domain::{ids::OperationId, numbers::Fence};
+use rhone_domain::{
+    ids::{OperationId, derived},
+    numbers::Fence,
+};
 use rhone_eventstore::lease::Leases;
 use rhone_projections::authority::operations;
 use std::{
@@ -25,6 +29,17 @@ const ABANDONED: Duration = Duration::from_hours(24);
 /// How often folders are looked for whose attempt is dead. A lease lives as long: what a killed worker left is gone two of
 /// them later, also when nobody adopts what it did.
 const SWEPT: Duration = LEASE;
+
+/// The same, with a folder for attempts that is this installation's alone, wherever its workers run: others may be told the same
+/// `scratch`. An installation is a database; one that was restored into another server is another one.
+pub(crate) async fn of_this_installation(config: Config) -> Result<Config, sqlx::Error> {
+    let Some(builds) = &config.builds else { return Ok(config) };
+    let asked = sqlx::query_as("SELECT system, current_database()::text FROM log.incarnation()");
+    let (system, database): (String, String) = asked.fetch_one(&config.pool).await?;
+    let own = derived(&["builds", &system, &database]).to_string();
+    let builds = Builds { scratch: builds.scratch.join(own), ..Builds::clone(builds) };
+    Ok(Config { builds: Some(Arc::new(builds)), ..config })
+}
 
 /// Claims and drives for ever; only waits where nothing is built.
 pub(crate) async fn run(config: Config) {

@@ -72,7 +72,7 @@ pub struct Builds {
     pub at_once: usize,
     /// How many of one workspace are in hand at once, over all workers.
     pub per_workspace: u16,
-    /// Where sources and artifacts are while they are made; nothing here outlives a build.
+    /// Where sources and artifacts are while they are made, in a folder for each installation; nothing there outlives a build.
     pub scratch: PathBuf,
     /// No artifact is larger, in bytes.
     pub artifact_limit: u64,
@@ -82,8 +82,10 @@ pub struct Builds {
     pub source_limits: source::Limits,
     /// What a build may use.
     pub limits: BuildLimits,
-    /// The program that keeps a build where no sandbox can be made (`rhone_builder::guard`).
+    /// The program that ends git, and a build where no sandbox can be made, with this worker (`rhone_builder::guard`).
     pub guard: PathBuf,
+    /// Certificates by which git knows its hosts, in place of the machine's.
+    pub authorities: Option<PathBuf>,
 }
 
 impl fmt::Debug for Config {

@@ -15,6 +15,9 @@ pub enum WorkerError {
     /// The log is not fit to be read.
     #[error("the log is not fit to be read")]
     Boot(#[from] BootError),
+    /// Nobody said which installation this is.
+    #[error("asking which installation this is")]
+    Installation(#[source] sqlx::Error),
     /// The feeds could not be settled.
     #[error("the feeds could not be settled")]
     Feeds(#[from] sqlx::Error),
@@ -26,6 +29,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     if feed::settle(&config.pool).await? {
         tracing::info!("the log has begun a new life: every feed has a new incarnation");
     }
+    let config = builds::of_this_installation(config).await.map_err(WorkerError::Installation)?;
     let mut tasks = JoinSet::new();
     let (leases, owner) = (Leases::new(config.pool.clone()), config.owner());
     let follow = (config.projector.clone(), owner.clone(), config.bell.clone(), config.clock.clone());

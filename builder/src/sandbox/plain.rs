@@ -2,12 +2,12 @@
 //! (`guard.rs`) that ends all it started. The trap avoided: a warning that says less, or more, than what is open here.
 
 use super::{Network, Room, Run, WRITABLE, bubblewrap, shell};
-use crate::guard::{self, Order, Wall};
+use crate::guard::{self, Order, Wall, Within};
 use std::{collections::BTreeMap, fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use tokio::process::Command;
 
-/// Its guard, which is given the words of the program.
-pub(super) fn command(run: &Run<'_>, words: &[String], env: &BTreeMap<String, String>) -> Command {
+/// Its guard, and what that is told.
+pub(super) fn command(run: &Run<'_>, words: &[String], env: &BTreeMap<String, String>) -> (Command, Order) {
     let (room, mut limits) = (run.room, run.machine.limits);
     if room.user.is_none() {
         // The kernel counts all that the worker's user has, and this build came last.
@@ -18,16 +18,15 @@ pub(super) fn command(run: &Run<'_>, words: &[String], env: &BTreeMap<String, St
     all.extend(shell::limited(&limits, room.user, env));
     all.push(room.at("said").join("net").display().to_string());
     all.extend_from_slice(words);
-    let order = Order {
+    let within = Within {
         writable: guard::writable(&room.root, &WRITABLE),
         brought: run.brought.map(ToOwned::to_owned),
         network: run.network,
-        words: all,
     };
-    let mut command = Command::new(&run.machine.guard);
-    command.args(order.arguments()).current_dir(room.at("src")).env_clear().env("PATH", shell::PATH);
+    let mut command = guard::command(&run.machine.guard);
+    command.current_dir(room.at("src")).env_clear().env("PATH", shell::PATH);
     command.env("HOME", room.at("home")).env("TMPDIR", room.at("tmp")).envs(shell::FIXED);
-    command
+    (command, Order { within: Some(within), words: all })
 }
 
 /// A user of the build's own has to pass through every folder above the room; in a sandbox the room is elsewhere.

@@ -195,6 +195,8 @@ impl SourceError {
             "Empty reply",
             "Couldn't connect",
             "SSL",
+            "certificate",
+            "GnuTLS",
             "the remote end hung up",
             "early EOF",
             "returned error: 5",

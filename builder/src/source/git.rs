@@ -1,11 +1,13 @@
 //! The machine's `git`, told everything and reading nothing: no configuration of the machine or of anybody, no hooks, no
 //! prompts, one protocol, one address for the host's name, and no helper but git's own for the one credential of that host,
-//! which lies in a file of the scratch room: neither among the words nor in the address, where others would read it.
+//! which lies in a file of the scratch room: neither among the words nor in the address, where others would read it. A guard
+//! ends it, and the programs that it starts, with the worker: a host that is silent would otherwise keep it for ever.
 
-use super::{Held, Limits, Reference, Remote, Scheme, SourceAddress, SourceError, tree};
+use super::{Held, Limits, Reference, Remote, Scheme, SourceAddress, SourceError, Tools, tree};
 use crate::{
+    guard::{self, NO_PROGRAM, Order},
     log::Log,
-    process::{self, Printed},
+    process::{self, Ends, Printed},
     scratch,
 };
 use rhone_domain::source_credential::SignIn;
@@ -33,6 +35,7 @@ pub(super) struct Git<'a> {
     url: String,
     settings: Vec<String>,
     limits: &'a Limits,
+    guard: &'a Path,
     /// Who is asked; nobody for a folder.
     host: String,
     held: Held<'a>,
@@ -45,6 +48,7 @@ impl<'a> Git<'a> {
         (pin, held): (Option<IpAddr>, Held<'a>),
         tree: &'a Path,
         limits: &'a Limits,
+        tools: &'a Tools,
         log: &'a Log,
     ) -> Result<Self, SourceError> {
         let beside = tree.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -66,6 +70,7 @@ impl<'a> Git<'a> {
             }
         };
         let mut settings = settings(protocol);
+        settings.extend(tools.authorities.as_ref().map(|file| format!("http.sslCAInfo={}", file.display())));
         let host = match address {
             SourceAddress::Remote(remote) => remote.authority(),
             SourceAddress::Local(_) => String::new(),
@@ -73,12 +78,13 @@ impl<'a> Git<'a> {
         if let (Held::Shown(sign_in), SourceAddress::Remote(remote)) = (held, address) {
             settings.push(helped(remote.scheme, sign_in, &home)?);
         }
-        Ok(Self { scratch, tree, url, settings, limits, host, held, log })
+        Ok(Self { scratch, tree, url, settings, limits, guard: &tools.guard, host, held, log })
     }
 
+    /// The guard of a git, which is told what to start; both have nothing but this in their environment.
     fn command(&self) -> Command {
         let home = self.scratch.path().join("home");
-        let mut command = Command::new("git");
+        let mut command = guard::command(self.guard);
         command.env_clear().current_dir(&home);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()));
         command.env("GIT_CONFIG_GLOBAL", home.join(".gitconfig")).env("HOME", home);
@@ -96,20 +102,26 @@ impl<'a> Git<'a> {
         ] {
             command.env(name, value);
         }
-        for setting in &self.settings {
-            command.arg("-c").arg(setting);
-        }
-        command.arg("--git-dir").arg(self.scratch.path().join("git")).arg("--work-tree").arg(self.tree);
         command
+    }
+
+    fn words(&self, step: &str, arguments: &[&str]) -> Vec<String> {
+        let settings = self.settings.iter().flat_map(|setting| ["-c", setting]);
+        let mut words: Vec<String> = std::iter::once("git").chain(settings).map(str::to_owned).collect();
+        let path = |path: &Path| path.display().to_string();
+        words.extend(["--git-dir".to_owned(), path(&self.scratch.path().join("git"))]);
+        words.extend(["--work-tree".to_owned(), path(self.tree), step.to_owned()]);
+        words.extend(arguments.iter().map(|&word| word.to_owned()));
+        words
     }
 
     /// Runs one of git's words, and ends it when what it stores becomes too heavy.
     async fn run(&self, step: &'static str, arguments: &[&str]) -> Result<Printed, SourceError> {
-        let mut command = self.command();
-        command.arg(step).args(arguments);
-        let mut printed = match process::capture(command, MOST, async |_| self.too_heavy().await).await {
+        let order = Order { within: None, words: self.words(step, arguments) };
+        let watch = async |_| self.too_heavy().await;
+        let mut printed = match process::capture(self.command(), Ends::Guard(order), MOST, watch).await {
+            Ok(Ok(printed)) if printed.status.code() == Some(NO_PROGRAM.into()) => return Err(SourceError::GitMissing),
             Ok(printed) => printed?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SourceError::GitMissing),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 return Err(SourceError::TooLarge { what: "files", limit: self.limits.files });
             }

@@ -1,6 +1,9 @@
 //! With what the tests build: the best that this machine has, and the plain process that it would fall back to.
 
-use rhone_builder::build::{BuildLimits, Machine, Sandbox};
+use rhone_builder::{
+    build::{BuildLimits, Machine, Sandbox},
+    source::Tools,
+};
 use rustix::process::Pid;
 use std::{fs, path::PathBuf, process::Command, sync::OnceLock, time::Duration};
 
@@ -18,6 +21,11 @@ pub(crate) fn guard() -> PathBuf {
     });
     assert!(made.exists(), "{} is missing: build it first", made.display());
     made.clone()
+}
+
+/// With what sources are fetched.
+pub(crate) fn tools() -> Tools {
+    Tools { guard: guard(), authorities: None }
 }
 
 pub(crate) async fn machine(limits: &BuildLimits) -> Machine {

@@ -3,7 +3,7 @@
 
 use crate::{
     build::{built_on, example, has_sandbox, sources},
-    machines::{guard, machine, pids, plain, running, until},
+    machines::{guard, machine, pids, plain, running, until, ways},
     repository::{log, said},
 };
 use rhone_builder::build::{BuildLimits, Sandbox};
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::json;
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::TcpListener,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
@@ -110,16 +110,37 @@ async fn a_build_has_a_session_of_its_own_and_no_terminal() {
     assert!(done.is_ok() && said.contains("session True\nno terminal\n"), "{done:?}: {said}");
 }
 
+/// The kernel lets no single argument be longer than 128 KiB; an order was one, and held all that a plan says.
+#[tokio::test]
+async fn a_plan_of_a_megabyte_is_carried_out_with_a_sandbox_and_without() {
+    // A command may have a thousand words.
+    let count = 990;
+    let words: Vec<String> = (0..count).map(|number| format!("{number}-{}", "x".repeat(1_100))).collect();
+    let command: Vec<&str> = ["python3", "-u", "run.py"].into_iter().chain(words.iter().map(String::as_str)).collect();
+    let plan = format!("process = [\"x\"]\n[build]\ncommand = {}\n", json!(command));
+    let run = "import sys\nprint('words', len(sys.argv) - 1, sum(map(len, sys.argv[1:])), flush=True)\n";
+    let told = format!("words {count} {}\n", words.iter().map(String::len).sum::<usize>());
+    for machine in ways(&BuildLimits::default()).await {
+        let folder = sources(&[("run.py", run), ("rhone.toml", &plan)]);
+        let (log, lines) = log();
+        let done = built_on(&machine, &folder.path().join("in"), &folder.path().join("out"), &log).await;
+        let said = said(lines);
+        done.unwrap_or_else(|error| panic!("{:?}: {error}", machine.sandbox));
+        assert!(said.contains(&told), "{:?}: {}", machine.sandbox, said.chars().take(4_000).collect::<String>());
+    }
+}
+
 /// A worker that is killed closes what it holds and does nothing else.
 #[tokio::test]
 async fn what_left_its_session_is_gone_when_the_worker_is_dead_and_a_group_alone_would_leave_it() {
     let folder = sources(&[("run.py", &daemon("80041.5", "time.sleep(80042)"))]);
     let script = folder.path().join("in/run.py");
-    let order = json!({ "writable": [folder.path()], "brought": null, "network": "Closed",
-        "words": ["/usr/bin/python3", script] });
+    let within = json!({ "writable": [folder.path()], "brought": null, "network": "Closed" });
+    let order = json!({ "within": within, "words": ["/usr/bin/python3", script] });
     let mut guarded = Command::new(guard());
-    guarded.args(["build-guard", &order.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    guarded.arg("build-guard").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut guarded = guarded.spawn().unwrap();
+    writeln!(guarded.stdin.as_mut().unwrap(), "{order}").unwrap();
     let mut begun = [0; 6];
     guarded.stdout.take().unwrap().read_exact(&mut begun).unwrap();
     assert_eq!((&begun, running(&["sleep", "80041.5"])), (b"begun\n", 1));
@@ -159,14 +180,18 @@ tried('null', lambda: open('/dev/null', 'w').write('x'))
 fn nosy(guard: Option<&Path>, folder: &Path, port: u16) -> String {
     let (secret, script) = (folder.join("rhone.json"), folder.join("nosy.py"));
     let words = json!(["/usr/bin/python3", script, secret, port.to_string()]);
-    let order = json!({ "writable": [folder.join("room")], "brought": script, "network": "Closed", "words": words });
+    let within = json!({ "writable": [folder.join("room")], "brought": script, "network": "Closed" });
+    let order = json!({ "within": within, "words": words });
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).current_dir(folder.join("room"));
     match guard {
-        Some(guard) => command.arg(guard).args(["build-guard", &order.to_string()]),
+        Some(guard) => command.arg(guard).arg("build-guard"),
         None => command.args(words.as_array().unwrap().iter().map(|word| word.as_str().unwrap())),
     };
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    if guard.is_some() {
+        writeln!(child.stdin.as_mut().unwrap(), "{order}").unwrap();
+    }
     let mut told = String::new();
     child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
     child.wait().unwrap();

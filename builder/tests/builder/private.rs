@@ -3,12 +3,13 @@
 
 use crate::{
     image::{Registry, layout},
+    machines::tools,
     repository::{OPEN, Repository, Server, log, said, source},
 };
 use rhone_builder::{
     image::{Image, RegistryError, pull, push},
     log::Log,
-    source::{Fetched, Limits, Reference, Source, SourceError, fetch},
+    source::{Fetched, Limits, Reference, Source, SourceError, Tools, fetch},
 };
 use rhone_domain::{
     digest::Digest,
@@ -22,7 +23,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex},
 };
@@ -43,6 +44,11 @@ struct Private {
 
 impl Private {
     fn start(repositories: &Path, elsewhere: &str) -> Self {
+        Self::speaking(repositories, elsewhere, None)
+    }
+
+    /// In clear, or by TLS with this certificate and key.
+    fn speaking(repositories: &Path, elsewhere: &str, tls: Option<&Identity>) -> Self {
         let room = tempfile::tempdir().unwrap();
         fs::write(room.path().join("key"), format!("alice@acme:{SECRET}")).unwrap();
         fs::write(room.path().join("seen"), "").unwrap();
@@ -50,6 +56,7 @@ impl Private {
             let mut python = Command::new("python3");
             python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/private_git.py")).arg(port.to_string());
             python.arg(repositories).arg(room.path().join("key")).arg(room.path().join("seen")).arg(elsewhere);
+            python.args(tls.iter().flat_map(|tls| [tls.file("host.pem"), tls.file("host.key")]));
             python
         });
         Self { server, room }
@@ -69,11 +76,20 @@ impl Private {
 }
 
 async fn read(url: &str, reference: Reference, sign_in: Option<SignIn>) -> Result<(Fetched, String), SourceError> {
+    read_with(&tools(), url, reference, sign_in).await
+}
+
+async fn read_with(
+    tools: &Tools,
+    url: &str,
+    reference: Reference,
+    sign_in: Option<SignIn>,
+) -> Result<(Fetched, String), SourceError> {
     let room = tempfile::tempdir().unwrap();
     let forms = sign_in.as_ref().map(SignIn::forms).unwrap_or_default();
     let (log, lines) = Log::channel(1_000, Mask::of(&forms));
     let source = Source { sign_in, ..source(url, reference) };
-    let found = fetch(&source, &room.path().join("into"), &Limits::default(), &OPEN, &log).await;
+    let found = fetch(&source, &room.path().join("into"), &Limits::default(), &OPEN, tools, &log).await;
     drop(log);
     let left = holding(room.path(), "c4nary");
     assert!(left.is_empty(), "{left:?}");
@@ -104,6 +120,61 @@ async fn a_private_repository_is_read_with_the_credential_of_its_host_which_is_n
     let saw = private.saw();
     assert!(saw.contains(&basic(SECRET)), "it was shown: {saw}");
     assert!(!saw.contains("LEAK"), "words and environments are read by others: {saw}");
+}
+
+/// A certificate of an authority that nobody but its folder knows, for 127.0.0.1, and the authority's own.
+struct Identity(tempfile::TempDir);
+
+const MADE: &str = "
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=An authority' -keyout ca.key -out ca.pem
+openssl req -newkey rsa:2048 -nodes -subj '/CN=127.0.0.1' -keyout host.key -out host.csr
+printf 'subjectAltName=IP:127.0.0.1\n' > names
+openssl x509 -req -in host.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out host.pem
+";
+
+impl Identity {
+    /// None, said loudly, where `openssl` is not installed.
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        if Command::new("openssl").arg("version").output().is_err() {
+            eprintln!("SKIPPED: a host was not read by TLS, for `openssl` is not installed");
+            return None;
+        }
+        let made = Command::new("sh").args(["-ec", MADE]).current_dir(folder.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Some(Self(folder))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+#[tokio::test]
+async fn over_tls_a_credential_is_shown_only_to_a_host_whose_certificate_is_of_a_known_authority() {
+    let (repository, commit) = Repository::with_one_commit();
+    let (Some(ours), Some(theirs)) = (Identity::new(), Identity::new()) else { return };
+    let private = Private::speaking(repository.root.path(), "", Some(&ours));
+    let url = format!("https://{}/app/.git", private.host());
+    let held = || Some(sign_in(&private.host(), SECRET));
+    let knows =
+        |authority: Option<&Identity>| Tools { authorities: authority.map(|own| own.file("ca.pem")), ..tools() };
+    // The machine's own authorities, and another one than the host's.
+    for stranger in [knows(None), knows(Some(&theirs))] {
+        let refused = read_with(&stranger, &url, Reference::Commit(commit.clone()), held()).await.expect_err("unknown");
+        assert_eq!(refused.code(), "SOURCE_UNREACHABLE", "{refused}");
+        assert!(refused.to_string().contains("certificate"), "{refused}");
+    }
+    assert_eq!(private.saw(), "", "nothing was said to it");
+    let known = knows(Some(&ours));
+    for reference in [Reference::Commit(commit.clone()), Reference::Branch("main".into())] {
+        let (found, told) = read_with(&known, &url, reference, held()).await.expect("fetched");
+        assert_eq!(found.commit, commit);
+        assert!(!told.contains("c4nary"), "{told}");
+    }
+    assert!(private.saw().contains(&basic(SECRET)), "it was shown: {}", private.saw());
+    let refused = read_with(&known, &url, Reference::Commit(commit), None).await.expect_err("nobody signed in");
+    assert_eq!(refused.code(), "SIGN_IN_NEEDED");
 }
 
 #[tokio::test]

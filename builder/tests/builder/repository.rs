@@ -1,5 +1,6 @@
 //! Real repositories, made by the machine's git, and servers for them on ports of the system's choice.
 
+use crate::machines::tools;
 use rhone_builder::{
     log::{Line, Log},
     source::{Allowed, Fetched, Limits, Reference, Source, SourceError, SourcePolicy, fetch},
@@ -100,7 +101,7 @@ pub(crate) fn source(repository: &str, reference: Reference) -> Source {
 }
 
 pub(crate) async fn fetched(source: &Source, into: &Path) -> Result<Fetched, SourceError> {
-    fetch(source, into, &Limits::default(), &OPEN, &log().0).await
+    fetch(source, into, &Limits::default(), &OPEN, &tools(), &log().0).await
 }
 
 pub(crate) async fn refused(source: &Source) -> &'static str {

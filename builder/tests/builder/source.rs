@@ -1,6 +1,9 @@
 //! Exactly one commit, from whatever serves it; everything else is refused by name.
 
-use crate::repository::{OPEN, Repository, Server, fetched, log, refused, said, source};
+use crate::{
+    machines::{tools, until},
+    repository::{OPEN, Repository, Server, fetched, log, refused, said, source},
+};
 use rhone_builder::source::{Allowed, Limits, Reference, SourceError, SourcePolicy, fetch};
 use std::{
     fs,
@@ -126,7 +129,8 @@ async fn a_repository_that_is_too_large_is_refused_while_it_comes_and_before_it_
     let limits = Limits { bytes: 2_000_000, files: 50, timeout: Duration::from_mins(1) };
     for (wanted, what) in [(noisy, "bytes"), (hollow, "bytes"), (many, "files")] {
         let into = repository.root.path().join("into");
-        let refused = fetch(&source(&repository.url(), commit(&wanted)), &into, &limits, &OPEN, &log().0).await;
+        let refused =
+            fetch(&source(&repository.url(), commit(&wanted)), &into, &limits, &OPEN, &tools(), &log().0).await;
         let refused = refused.expect_err("too large");
         assert!(matches!(refused, SourceError::TooLarge { what: is, .. } if is == what), "{what}: {refused}");
         assert!(!into.exists());
@@ -187,7 +191,9 @@ async fn nothing_of_a_repository_runs_and_submodules_are_named_and_left_out() {
     }
     let (log, lines) = log();
     let into = repository.root.path().join("into");
-    fetch(&source(&repository.url(), commit(&wanted)), &into, &Limits::default(), &OPEN, &log).await.expect("fetched");
+    fetch(&source(&repository.url(), commit(&wanted)), &into, &Limits::default(), &OPEN, &tools(), &log)
+        .await
+        .expect("fetched");
     assert!(!witness.exists(), "something of the repository ran");
     assert!(fs::read_to_string(into.join("big.lfs")).unwrap().starts_with("version"), "no filter was asked");
     assert_eq!(fs::read_dir(into.join("sub")).unwrap().count(), 0);
@@ -211,7 +217,8 @@ async fn the_policy_is_asked_again_after_the_name_was_resolved() {
     let wanted = commit(&"a".repeat(40));
     for inward in ["http://169.254.169.254/latest", "http://127.0.0.1/a", "/srv/app.git", "ext::id"] {
         let into = tempfile::tempdir().unwrap();
-        let refused = fetch(&source(inward, wanted.clone()), into.path(), &Limits::default(), &strict, &log().0).await;
+        let refused =
+            fetch(&source(inward, wanted.clone()), into.path(), &Limits::default(), &strict, &tools(), &log().0).await;
         assert_eq!(refused.expect_err(inward).code(), "SOURCE_NOT_ALLOWED");
     }
     // The machine's own name is an ordinary name that its hosts file or resolver leads to an address of its own.
@@ -222,7 +229,8 @@ async fn the_policy_is_asked_again_after_the_name_was_resolved() {
         Ok(true) => {
             let into = tempfile::tempdir().unwrap();
             let (named, log, limits) = (source(&format!("http://{name}/a"), wanted), log().0, Limits::default());
-            let refused = fetch(&named, into.path(), &limits, &strict, &log);
+            let tools = tools();
+            let refused = fetch(&named, into.path(), &limits, &strict, &tools, &log);
             assert_eq!(refused.await.expect_err("inward").code(), "SOURCE_NOT_ALLOWED");
         }
         _ => eprintln!("SKIPPED: no name on this machine resolves to a private address"),
@@ -277,7 +285,7 @@ async fn a_server_over_http_gives_a_commit_also_where_it_knows_nothing_but_files
         let into = root.join("into");
         let (log, lines) = log();
         let url = format!("http://localhost:{}/{path}", server.port);
-        let found = fetch(&source(&url, commit(&first)), &into, &Limits::default(), &OPEN, &log).await;
+        let found = fetch(&source(&url, commit(&first)), &into, &Limits::default(), &OPEN, &tools(), &log).await;
         assert_eq!(found.unwrap_or_else(|error| panic!("{path}: {error}")).commit, first);
         let said = said(lines);
         assert!(said.contains(words) && !(words == "fetched" && said.contains("all branches")), "{path}: {said}");
@@ -299,11 +307,11 @@ async fn a_host_that_never_answers_ends_at_the_limit_and_nothing_is_left() {
     let room = tempfile::tempdir().unwrap();
     let limits = Limits { timeout: Duration::from_millis(500), ..Limits::default() };
     let into = room.path().join("into");
-    let refused = fetch(&source(&url, commit(&"a".repeat(40))), &into, &limits, &OPEN, &log().0).await;
+    let refused = fetch(&source(&url, commit(&"a".repeat(40))), &into, &limits, &OPEN, &tools(), &log().0).await;
     assert_eq!(refused.expect_err("silent").code(), "SOURCE_TIMEOUT");
     assert_eq!(fs::read_dir(room.path()).unwrap().count(), 0);
     let held = format!("{}", room.path().display());
-    assert!(!everything_that_runs().contains(&held), "a git that was started still runs");
+    until(|| !everything_that_runs().contains(&held), "a git that was started still runs").await;
 }
 
 /// The command lines of all processes.

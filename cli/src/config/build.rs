@@ -22,10 +22,13 @@ pub(crate) struct Build {
     /// How many of one workspace are in hand at once, over all workers.
     #[serde(deserialize_with = "number")]
     pub(crate) per_workspace: u16,
-    /// Where sources and artifacts are while they are made; `builds` of the data folder when omitted.
+    /// Where sources and artifacts are while they are made, in a folder of this installation; `builds` of the data folder when
+    /// omitted.
     pub(crate) scratch: Option<PathBuf>,
     /// What may be fetched from where: tenants name the addresses.
     pub(crate) sources: Probes,
+    /// A file of certificates (PEM, by its absolute path) by which hosts of git are known; the machine's when omitted.
+    pub(crate) authorities: Option<PathBuf>,
     /// No source is larger, in bytes.
     #[serde(deserialize_with = "number")]
     pub(crate) source_bytes: u64,
@@ -64,6 +67,7 @@ impl Default for Build {
             per_workspace: 2,
             scratch: None,
             sources: Probes::Public,
+            authorities: None,
             source_bytes: 512 * MIB,
             source_files: 100_000,
             artifact_bytes: 1024 * MIB,
@@ -104,6 +108,7 @@ impl Build {
             },
             // Itself, also when another program was installed in its place meanwhile.
             guard: PathBuf::from("/proc/self/exe"),
+            authorities: self.authorities,
         }))
     }
 }

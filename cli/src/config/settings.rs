@@ -250,7 +250,7 @@ fn build() -> Vec<Setting> {
         one("per_workspace", "How many of one workspace are in hand at once, over all workers.")
             .or(&usual.per_workspace)
             .is("deploys"),
-        one("scratch", "Where sources and artifacts are while they are made; `builds` of the data folder otherwise.")
+        one("scratch", "Where sources and artifacts are while they are made, in a folder for each installation that is told the same; `builds` of the data folder otherwise.")
             .is("a folder"),
         one(
             "sources",
@@ -258,6 +258,8 @@ fn build() -> Vec<Setting> {
         )
         .or(&word(usual.sources))
         .is(REACH),
+        one("authorities", "Certificates (PEM) by which hosts of git are known, in place of the machine's; an absolute path.")
+            .is("a file"),
         one("source_bytes", "No source is larger.").or(&usual.source_bytes).is("bytes"),
         one("source_files", "No source has more files.").or(&usual.source_files).is("files"),
         one("artifact_bytes", "No artifact that is built is larger.").or(&usual.artifact_bytes).is("bytes"),

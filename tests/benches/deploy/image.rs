@@ -1,25 +1,17 @@
-//! From the wish to deploy an image that exists, by its digest, to its first answer through the edge: pulled from a registry,
-//! unpacked, started, judged, routed.
+//! From the start of `rhone deploy --image`, a process of its own, to the first answer of the image through the edge: asked for,
+//! pulled from a registry, unpacked, started, judged, routed.
 
-use super::{deploys, ends};
+use super::deploys;
 use rhone_builder::{
     image::push,
     log::Log,
     source::{Allowed, SourcePolicy},
 };
 use rhone_domain::logs::Mask;
-use rhone_tests::{
-    edge,
-    figure::Printer,
-    graphql::unique,
-    images,
-    registry::Registry,
-    story::{Tenant, text},
-};
-use serde_json::json;
+use rhone_tests::{edge, figure::Printer, images, platform::Platform, program, registry::Registry, story::Tenant};
 use std::time::Instant;
 
-pub(crate) async fn measure(print: &Printer, tenant: &Tenant) {
+pub(crate) async fn measure(print: &Printer, platform: &Platform, tenant: &Tenant) {
     let Some(registry) = Registry::start() else {
         eprintln!("not measured: images, for docker-registry is not installed");
         return;
@@ -31,14 +23,16 @@ pub(crate) async fn measure(print: &Printer, tenant: &Tenant) {
     for number in 0..deploys() {
         let (room, version) = (tempfile::tempdir().expect("a folder"), format!("image-{number}"));
         let digest = push(&images::counter(room.path(), &version), &name, None, &open, &log).await.expect("pushed");
+        let image = format!("{name}@{digest}");
         let begun = Instant::now();
-        let input = json!({ "environmentId": tenant.preview.id, "image": name, "imageDigest": digest.to_string(),
-            "idempotencyKey": unique("image") });
-        let made = tenant.client.done("deploymentImport", "__typename", input).await;
-        edge::serves(&tenant.edge, &tenant.preview.host, &version).await;
-        samples.push(begun.elapsed());
-        let ended = ends(tenant, &text(&made["operation"]["id"])).await;
-        tenant.succeeds(&text(&ended["deploy"]["promotion"]["id"])).await;
+        let words = ["deploy", "--image", &image, "--environment", &tenant.preview.id];
+        let first = async {
+            edge::serves(&tenant.edge, &tenant.preview.host, &version).await;
+            begun.elapsed()
+        };
+        let (ended, took) = tokio::join!(platform.rhone(&words), first);
+        assert!(ended.status.success(), "{}", program::text(&ended.stderr));
+        samples.push(took);
     }
-    print.distribution("an image by its digest: asked for to its first answer through the edge", samples, None);
+    print.distribution("`rhone deploy --image` started to its first answer through the edge", samples, None);
 }

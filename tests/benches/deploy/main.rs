@@ -1,5 +1,6 @@
 //! `./dev bench deploy`: how long each stage of a deploy takes from a commit, cold and warm; a hundred deploys at once carried
-//! to their end; whether the same commit is the same digest; and an image that exists, to its first answer. The build is real and tiny: a Python program in the sandbox.
+//! to their end; whether the same commit is the same digest; an image that exists, from the command line to its first answer; and
+//! lines a second to who follows them. The build is real and tiny: a Python program in the sandbox.
 //! It prints figures and judges nothing: exit 0 whether goals are met or not.
 
 mod crowd;
@@ -8,6 +9,7 @@ mod stages;
 
 use rhone_tests::{
     figure::Printer,
+    floods,
     graphql::unique,
     platform::Platform,
     repository::Repository,
@@ -30,12 +32,14 @@ fn main() {
 async fn deploy() {
     let print = Printer::new("deploy");
     let platform = Platform::start().await;
+    stages::cold(&print, &platform).await;
     let tenant = Tenant::open(&platform, platform.developer()).await;
     let repository = Repository::of_python();
-    stages::measure(&print, &tenant, &repository).await;
+    stages::warm(&print, &tenant, &repository).await;
     same_bytes(&print, &tenant, &repository).await;
-    image::measure(&print, &tenant).await;
+    image::measure(&print, &platform, &tenant).await;
     crowd::measure(&print, &platform).await;
+    floods::measure(&print, &[floods::served(&platform).await, floods::served(&platform).await]).await;
     drop(platform);
 }
 

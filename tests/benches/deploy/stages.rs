@@ -4,31 +4,62 @@ use super::{ask, deploys, ends};
 use chrono::{DateTime, Utc};
 use rhone_tests::{
     figure::Printer,
+    platform::Platform,
     repository::Repository,
+    signals,
     story::{Tenant, text},
     wait::{PATIENCE, until},
 };
+use rustix::process::Signal;
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
 const STAGES: [&str; 5] = ["queued", "cloning", "building", "validating", "preview_ready"];
 
-/// One commit for the first time, then one changed commit after the other.
-pub(crate) async fn measure(print: &Printer, tenant: &Tenant, repository: &Repository) {
-    repository.commit_version("cold");
-    let cold = stages(tenant, &deployed(tenant, repository).await).await;
-    for (from, took) in spans(&cold) {
-        print.figure(&format!("cold, the first deploy: {from}"), took.as_secs_f64() * 1_000.0, "ms", 1, None);
+/// Fewer say nothing of a distribution.
+const COLD: usize = 10;
+
+/// Each commit is the first of its repository, app and workspace, and the first that its worker builds: the platform keeps
+/// nothing of it and the worker has only begun. What the kernel keeps in memory of the host's programs stays there.
+pub(crate) async fn cold(print: &Printer, platform: &Platform) {
+    let mut took = Spans::new();
+    for number in 0..deploys().max(COLD) {
+        let old = platform.pid("work");
+        signals::send(old, Signal::TERM);
+        platform.runs_again("work", old).await;
+        // Read models are asked, so that the new worker has taken everything over.
+        let tenant = Tenant::open(platform, platform.developer()).await;
+        let repository = Repository::of_python();
+        repository.commit_version(&format!("cold {number}"));
+        note(&mut took, &stages(&tenant, &deployed(&tenant, &repository).await).await);
     }
-    let mut warm: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+    printed(print, "cold, the first deploy of a repository and of its worker", took);
+}
+
+/// One changed commit after the other; the first of them is not counted.
+pub(crate) async fn warm(print: &Printer, tenant: &Tenant, repository: &Repository) {
+    repository.commit_version("first");
+    deployed(tenant, repository).await;
+    let mut took = Spans::new();
     for number in 0..deploys() {
         repository.commit_version(&format!("warm {number}"));
-        for (from, took) in spans(&stages(tenant, &deployed(tenant, repository).await).await) {
-            warm.entry(from).or_default().push(took);
-        }
+        note(&mut took, &stages(tenant, &deployed(tenant, repository).await).await);
     }
-    for (from, took) in warm {
-        print.distribution(&format!("warm, one deploy after the other: {from}"), took, None);
+    printed(print, "warm, one deploy after the other", took);
+}
+
+/// How long deploys stood at each stage.
+type Spans = BTreeMap<String, Vec<Duration>>;
+
+fn note(took: &mut Spans, entered: &[(String, DateTime<Utc>)]) {
+    for (from, span) in spans(entered) {
+        took.entry(from).or_default().push(span);
+    }
+}
+
+fn printed(print: &Printer, which: &str, took: Spans) {
+    for (from, spans) in took {
+        print.distribution(&format!("{which}: {from}"), spans, None);
     }
 }
 

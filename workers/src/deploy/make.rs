@@ -7,7 +7,7 @@ use rhone_builder::{
     build::{self, Machine, Sandbox},
     log::{Line, Log, Stream},
     plan::{self, Kind, Programs},
-    source::{self, Reference, Source, SourceError},
+    source::{self, Reference, Source, SourceError, Tools},
 };
 use rhone_domain::{
     app_source::HEAD,
@@ -181,9 +181,10 @@ impl Maker {
     ) -> Result<source::Fetched, SourceError> {
         let source = Source { repository: repository.to_owned(), reference, sign_in: self.sign_in.clone() };
         let (limits, policy) = (&self.builds.source_limits, &self.builds.sources);
+        let tools = Tools { guard: self.builds.guard.clone(), authorities: self.builds.authorities.clone() };
         let once = || async {
             let _ = fs::remove_dir_all(self.source()).await;
-            source::fetch(&source, &self.source(), limits, policy, log).await
+            source::fetch(&source, &self.source(), limits, policy, &tools, log).await
         };
         again(log, FETCHES, SourceError::may_pass, once).await
     }
