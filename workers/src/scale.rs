@@ -1,5 +1,6 @@
 //! Does what the process manager of scale operations asks for: the wanted number and the stage in one append, and a bad end
-//! gives the former number back in the append that ends it.
+//! gives the former number back in the append that ends it. The trap: a number that rests on a service which somebody detached
+//! meanwhile; all that its gates looked at is asserted.
 
 use crate::process::{AdvanceError, Drive, Outcome, decide, named};
 use rhone_domain::{
@@ -21,7 +22,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, scale: &Scale) -> Result<Outco
         Step::Wait(what) => return Ok(drive.wait(what)),
         Step::Enter(..) => facts.assert(&mut unit),
         Step::Do(Want(command)) => {
-            unit.assert(&facts.owner);
+            facts.assert(&mut unit);
             decide(&mut unit, &mut facts.environment, command)?;
             let scaling = operation::Command::Enter { stage: Stage::Scaling, evidence: Evidence::default() };
             decide(&mut unit, &mut drive.operation, scaling)?;
