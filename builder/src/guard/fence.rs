@@ -157,9 +157,10 @@ mod tests {
             };
             let walls = held_by(version.min(effective));
             let named = [(Wall::Files, "files"), (Wall::Tcp, "tcp"), (Wall::Signals, "signals")];
-            let held: String =
-                named.iter().filter(|(wall, _)| walls.contains(wall)).map(|(_, name)| format!("{name}\n")).collect();
-            assert_eq!(told, held + "works\n", "{version:?} on {effective:?}");
+            let mut held: Vec<_> =
+                named.iter().filter(|(wall, _)| walls.contains(wall)).map(|(_, name)| *name).collect();
+            held.push("works");
+            assert_eq!(told.lines().collect::<Vec<_>>(), held, "{version:?} on {effective:?}");
         }
     }
 

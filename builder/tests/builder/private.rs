@@ -166,14 +166,14 @@ async fn over_tls_a_credential_is_shown_only_to_a_host_whose_certificate_is_of_a
         assert!(refused.to_string().contains("certificate"), "{refused}");
     }
     assert_eq!(private.saw(), "", "nothing was said to it");
-    let known = knows(Some(&ours));
+    let trusting = knows(Some(&ours));
     for reference in [Reference::Commit(commit.clone()), Reference::Branch("main".into())] {
-        let (found, told) = read_with(&known, &url, reference, held()).await.expect("fetched");
+        let (found, told) = read_with(&trusting, &url, reference, held()).await.expect("fetched");
         assert_eq!(found.commit, commit);
         assert!(!told.contains("c4nary"), "{told}");
     }
     assert!(private.saw().contains(&basic(SECRET)), "it was shown: {}", private.saw());
-    let refused = read_with(&known, &url, Reference::Commit(commit), None).await.expect_err("nobody signed in");
+    let refused = read_with(&trusting, &url, Reference::Commit(commit), None).await.expect_err("nobody signed in");
     assert_eq!(refused.code(), "SIGN_IN_NEEDED");
 }
 
