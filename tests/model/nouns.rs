@@ -176,6 +176,7 @@ impl Nouns {
                 allocations: &allocations,
                 hosts: &[HOST],
                 edges: &edges,
+                left: &[],
                 migrations: &ran,
                 attached: &Attached::default(),
                 new_allocation: AllocationId(Uuid::nil()),

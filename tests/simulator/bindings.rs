@@ -6,10 +6,11 @@ pub(crate) mod lane;
 
 use crate::{
     deploys::Attempt,
+    faults::Moment,
     provider::Question,
     sins::{Sin, Sinful, committed},
-    worker::record_late,
-    world::{DEPLOYMENTS, World, lease},
+    worker::send,
+    world::{DEPLOYMENTS, World},
 };
 use lane::{Lane, Noun};
 use rhone_domain::{
@@ -24,7 +25,7 @@ use rhone_domain::{
     runtime_service::{Service, Standing},
     runtime_service_binding::RuntimeServices,
 };
-use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
+use rhone_eventstore::{Loaded, Unit};
 use rhone_tests::rules::{Attached, LYON, at};
 use std::ops::ControlFlow;
 
@@ -128,21 +129,12 @@ fn next(world: &World, read: &Read, probed: Option<&Probed>, backend: &Backend) 
     })
 }
 
-/// Appends what was decided, perhaps twice; breaks off when the lease was lost.
-pub(crate) fn append(world: &mut World, attempt: Attempt, decided: &Decided) -> ControlFlow<()> {
-    let (n, id, fence) = attempt;
-    let check = FenceCheck { lease: lease(id), fence };
-    let times = if !world.is_calm() && world.dice.once_in(6) { 2 } else { 1 };
-    for _ in 0..times {
-        let Some(unit) = carry_out(world, n, decided.clone()) else { return ControlFlow::Continue(()) };
-        world.storm();
-        if let Err(AppendError::StaleFence { .. }) = world.commit(unit, None, Some(check.clone())) {
-            hand_in_late(world, n, decided);
-            record_late(world, attempt, &format!("{:?}", decided.step));
-            return ControlFlow::Break(());
-        }
-    }
-    ControlFlow::Continue(())
+/// Appends what was decided; breaks off when the lease was lost.
+pub(crate) fn append(world: &mut World, attempt: Attempt, moment: Moment, decided: &Decided) -> ControlFlow<()> {
+    let (n, ..) = attempt;
+    let carry = |world: &mut World| carry_out(world, n, decided.clone());
+    let late = |world: &mut World| hand_in_late(world, n, decided);
+    send(world, attempt, moment, || format!("{:?}", decided.step), carry, late)
 }
 
 /// What a step means, as one unit.
@@ -261,6 +253,7 @@ impl Lanes {
             providers.bindings.values_mut().for_each(|bound| count(&mut bound.state));
             services.bindings.values_mut().for_each(|bound| count(&mut bound.state));
         }
-        Attached { needs: if committed(Sin::NeedIgnored) { Needs::default() } else { needs(n) }, providers, services }
+        let needs = if committed(Sin::NeedIgnored) { Needs::default() } else { needs(n) };
+        Attached { needs, providers, services, ..Attached::default() }
     }
 }

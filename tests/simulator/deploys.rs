@@ -4,8 +4,9 @@
 
 use crate::{
     bindings::{Lanes, needs},
+    faults::Moment,
     sins::{Sin, Sinful, committed},
-    worker::record_late,
+    worker::send,
     world::{DEADLINE, DEPLOYMENTS, World, lease},
 };
 use rhone_domain::{
@@ -23,7 +24,7 @@ use rhone_domain::{
     route_owner::RouteOwner,
     text::Commit,
 };
-use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
+use rhone_eventstore::{FenceCheck, Loaded, Unit};
 use rhone_tests::rules::{ACME, Ask, Look, at, bytes, created, environment, facts, folded, judged, number, requested};
 use std::ops::ControlFlow;
 
@@ -82,28 +83,21 @@ fn gates(world: &World, asked: Requested, owner: &RouteOwner, release: &Deployme
         allocations: &[],
         hosts: &[],
         edges: &[],
+        left: &[],
         migrations: &Migrations::default(),
         attached: &lanes.as_seen(n),
         new_allocation: world.door.clock().new_id(),
     })
 }
 
-/// Appends what was decided, perhaps twice; breaks off when the lease was lost.
-pub(crate) fn append(world: &mut World, attempt: Attempt, decided: &Decided) -> ControlFlow<()> {
-    let (n, id, fence) = attempt;
-    let check = FenceCheck { lease: lease(id), fence };
-    let times = if !world.is_calm() && world.dice.once_in(6) { 2 } else { 1 };
-    for _ in 0..times {
+/// Appends what was decided; breaks off when the lease was lost.
+pub(crate) fn append(world: &mut World, attempt: Attempt, moment: Moment, decided: &Decided) -> ControlFlow<()> {
+    let carry = |world: &mut World| {
         apart(world, attempt, decided);
-        let Some(unit) = carry_out(world, attempt, decided.clone()) else { return ControlFlow::Continue(()) };
-        world.storm();
-        if let Err(AppendError::StaleFence { .. }) = world.commit(unit, None, Some(check.clone())) {
-            hand_in_late(world, attempt, decided);
-            record_late(world, (n, id, fence), &format!("{:?}", decided.step));
-            return ControlFlow::Break(());
-        }
-    }
-    ControlFlow::Continue(())
+        carry_out(world, attempt, decided.clone())
+    };
+    let late = |world: &mut World| hand_in_late(world, attempt, decided);
+    send(world, attempt, moment, || format!("{:?}", decided.step), carry, late)
 }
 
 /// What a step means, as one unit.

@@ -1,48 +1,69 @@
 //! What must never stop being true, told once more from the events alone: a naive reader of the log that knows no aggregate.
 
+mod allocations;
 mod bindings;
 mod deploys;
+mod hosts;
+mod migrations;
+mod numbers;
+mod posture;
+mod regions;
 
+use allocations::One;
 use bindings::Bindings;
 use deploys::Deploys;
+use hosts::Hosts;
+use migrations::Migrations;
+use numbers::Numbers;
+use regions::Regions;
 use rhone_domain::{
-    allocation,
+    artifact_facts::MigrationFacts,
     digest::Digest,
     feed::Runs,
-    ids::{ActorId, BindingId, DeploymentId, EnvironmentId, OperationId, ValueId},
-    numbers::EnvSet,
-    operation::{self, Kind, Requested, Stage, Work as Wanted},
+    ids::{ActorId, AllocationId, BindingId, DeploymentId, EnvironmentId, OperationId, RegionId, ValueId},
+    numbers::{EnvSet, SleepGeneration},
+    operation::{self, Kind, Requested, RouteChange, Stage, Work as Wanted},
     provider::Needs,
-    route_owner,
+    route_owner::{self, Place},
 };
 use rhone_eventstore::Recorded;
-use rhone_tests::rules::{change_of, folded};
+use rhone_tests::rules::{CELL, LYON};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 #[derive(Default)]
 struct Lane {
     epoch: u64,
+    /// Where it is served.
+    place: Option<Place>,
+    asleep: Option<SleepGeneration>,
+    /// Its last sleep.
+    slept: SleepGeneration,
     owner: Option<Runs>,
     /// Who ever owned it, and with which set of variables.
     owned: BTreeMap<DeploymentId, EnvSet>,
+    /// At which epoch each last took the traffic.
+    taken: BTreeMap<DeploymentId, u64>,
     frozen: bool,
     pinned: bool,
     quarantined: BTreeSet<Digest>,
 }
 
+impl Lane {
+    /// Where it is served: where it was opened, until it is moved.
+    fn place(&self) -> Place {
+        self.place.unwrap_or(Place { region: LYON, cell: CELL })
+    }
+}
+
+/// An operation as it was asked for, and where it stands.
 struct Work {
     kind: Kind,
     expected: u64,
     environment: EnvironmentId,
+    region: RegionId,
     stage: Stage,
-}
-
-/// An allocation as it was ordered, and whether it answers.
-struct One {
-    environment: EnvironmentId,
-    runs: Runs,
-    answers: bool,
+    asked: Wanted,
 }
 
 /// The reader.
@@ -54,6 +75,14 @@ pub(crate) struct Laws {
     validated: BTreeSet<Digest>,
     deploys: Deploys,
     bindings: Bindings,
+    numbers: Numbers,
+    regions: Regions,
+    hosts: Hosts,
+    migrations: Migrations,
+    /// What ended in the append that is being read.
+    ended: Vec<(Uuid, Stage)>,
+    /// Which stage was entered in it.
+    entered: Vec<(Uuid, Stage)>,
     keys: BTreeSet<String>,
     /// How often what happened, of what must happen in some life.
     seen: BTreeMap<String, usize>,
@@ -66,13 +95,22 @@ pub(crate) type Probed<'a> = dyn Fn(OperationId, BindingId, Option<ValueId>, &st
 pub(crate) struct Beside<'a> {
     /// Who holds the lease of an operation.
     pub(crate) holder: &'a dyn Fn(OperationId) -> Option<ActorId>,
-    /// Whether every edge has seen this epoch of an environment served with these bytes.
-    pub(crate) proven: &'a dyn Fn(EnvironmentId, u64, Digest) -> bool,
+    /// Whether every edge of a region has seen this epoch of an environment served with these bytes.
+    pub(crate) proven: &'a dyn Fn(RegionId, EnvironmentId, u64, Digest) -> bool,
+    /// Whether every edge of a region knows that it serves an environment no longer, since this epoch.
+    pub(crate) gave_up: &'a dyn Fn(RegionId, EnvironmentId, u64) -> bool,
+    /// How many sessions are open on an allocation.
+    pub(crate) open: &'a dyn Fn(AllocationId) -> u64,
     /// Whether a probe of this operation was told that this binding is this resource, with this credential.
     pub(crate) probed: &'a Probed<'a>,
 }
 
 type Verdict = Result<(), String>;
+
+/// Whether an event of this type, of this stream, is in an append.
+fn here(append: &[Recorded], stream: Uuid, event_type: &str) -> bool {
+    append.iter().any(|event| event.envelope.stream.id() == stream && event.envelope.event_type == event_type)
+}
 
 fn law(holds: bool, broken: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(broken()) }
@@ -81,6 +119,10 @@ fn law(holds: bool, broken: impl FnOnce() -> String) -> Verdict {
 impl Laws {
     pub(crate) fn validate(&mut self, digest: Digest) {
         self.validated.insert(digest);
+    }
+
+    pub(crate) fn declares(&mut self, digest: Digest, declared: Vec<MigrationFacts>) {
+        self.migrations.declares(digest, declared);
     }
 
     pub(crate) fn needs(&mut self, digest: Digest, needs: Needs) {
@@ -107,6 +149,10 @@ impl Laws {
         self.works.get(&operation.0).map(|work| work.stage)
     }
 
+    pub(crate) fn owner(&self, environment: EnvironmentId) -> Option<DeploymentId> {
+        self.lanes.get(&environment.0)?.owner.map(|owner| owner.deployment)
+    }
+
     pub(crate) fn epoch(&self, environment: EnvironmentId) -> u64 {
         self.lanes.get(&environment.0).map_or(0, |lane| lane.epoch)
     }
@@ -118,14 +164,35 @@ impl Laws {
                 "route_owner" => self.route(event, append)?,
                 "operation" => self.operation(event, append, beside)?,
                 "deployment" => self.release(event, append, beside)?,
-                "allocation" => self.allocation(event)?,
+                "allocation" => self.allocation(event, beside)?,
+                "environment" => self.environment(event, append)?,
+                "host" => self.host(event, append)?,
+                "migrations" => self.migration(event, append)?,
                 "artifact" => self.bindings.registered(event)?,
                 "provider_binding" | "runtime_service_binding" => self.bindings.read(event, append, beside)?,
                 "backend" => self.bindings.backend(event)?,
                 _ => {}
             }
         }
-        self.bindings.owed(append)
+        self.look_for_room();
+        self.bindings.owed(append)?;
+        self.owed()
+    }
+
+    /// What an append owes that ends an operation or takes it further, when all of it was read.
+    fn owed(&mut self) -> Verdict {
+        for (id, stage) in std::mem::take(&mut self.entered) {
+            self.numbers_owed(id, stage)?;
+            self.posture_owed(id, stage)?;
+        }
+        for (id, stage) in std::mem::take(&mut self.ended) {
+            self.number_given_back(id, stage)?;
+            self.sleep_owed(id, stage)?;
+            self.record_owed(id, stage)?;
+            self.proof_owed(id, stage)?;
+            self.cordon_owed(id, stage)?;
+        }
+        Ok(())
     }
 
     fn route(&mut self, event: &Recorded, append: &[Recorded]) -> Verdict {
@@ -135,7 +202,17 @@ impl Laws {
         | route_owner::Event::RolledBack { by, epoch, owner, .. } = &said
         {
             self.moved(id, by.0, epoch.0, owner.runs(), append)?;
+            let back = matches!(said, route_owner::Event::RolledBack { .. });
+            let kind = if back { Kind::Rollback } else { Kind::Promotion };
+            law(self.works.get(&by.0).is_some_and(|work| work.kind == kind), || {
+                "a route was moved by another kind".into()
+            })?;
+            self.database_allows(id, owner, kind)?;
         }
+        if let route_owner::Event::Moved(moved) = &said {
+            self.relocated(id, moved, append)?;
+        }
+        self.posture(id, &said, append)?;
         if let route_owner::Event::Promoted { owner, .. } = &said
             && self.bindings.needs_something(owner.artifact)
         {
@@ -150,6 +227,7 @@ impl Laws {
                 law(!lane.pinned, || "a promotion passed a pin".into())?;
                 lane.owner = Some(owner.runs());
                 lane.owned.insert(owner.deployment, owner.env_set);
+                lane.taken.insert(owner.deployment, lane.epoch);
             }
             route_owner::Event::RolledBack { owner, .. } => {
                 let left = lane.owner.map(|left| left.artifact).filter(|left| *left != owner.artifact);
@@ -158,6 +236,7 @@ impl Laws {
                 law(here("route_owner.pinned"), || "a rollback without a pin".into())?;
                 law(left.is_none() || here("route_owner.quarantined"), || "a rollback without quarantine".into())?;
                 lane.owner = Some(owner.runs());
+                lane.taken.insert(owner.deployment, lane.epoch);
             }
             route_owner::Event::Pinned(_) => lane.pinned = true,
             route_owner::Event::PinReleased { .. } => lane.pinned = false,
@@ -186,8 +265,9 @@ impl Laws {
         let goes_on =
             |event: &Recorded| event.envelope.stream.id() == by && event.envelope.event_type.ends_with("entered");
         law(append.iter().any(goes_on), || "the route changed and its operation did not".into())?;
-        let serves = |one: &One| one.environment.0 == id && one.runs == to && one.answers;
-        law(self.allocations.values().any(serves), || "no allocation of this environment answers".into())
+        law(self.allocations.values().any(|one| one.serves(id, to)), || {
+            "no allocation of this environment answers".into()
+        })
     }
 
     fn operation(&mut self, event: &Recorded, append: &[Recorded], beside: &Beside<'_>) -> Verdict {
@@ -203,6 +283,9 @@ impl Laws {
             operation::Event::LateReportRecorded { .. } if about_a_binding => self.saw("binding: late report"),
             _ => {}
         }
+        if matches!(said, operation::Event::LateReportRecorded { .. }) {
+            law(append.len() == 1, || "a late report changed something".into())?;
+        }
         let work = self.works.get_mut(&id.0).ok_or("an operation without a request")?;
         if matches!(said, operation::Event::LateReportRecorded { .. } | operation::Event::CancelRequested { .. }) {
             return Ok(());
@@ -217,8 +300,20 @@ impl Laws {
                 if matches!(stage, Stage::Healthy | Stage::RolledBack) {
                     let good = if work.kind == Kind::Rollback { Stage::RolledBack } else { Stage::Healthy };
                     let (epoch, bytes) = (evidence.epoch.ok_or("no epoch")?, evidence.digest.ok_or("no digest")?);
-                    let proven = (beside.proven)(work.environment, epoch.0, bytes);
+                    let proven = (beside.proven)(work.region, work.environment, epoch.0, bytes);
                     law(stage == good && changed && proven, || "a good end that no edge has proven".into())?;
+                }
+                if let (Wanted::RegionFailover(failover), Stage::Healthy, Some(epoch)) =
+                    (&work.asked, stage, evidence.epoch)
+                {
+                    let gone = (beside.gave_up)(failover.from.region, work.environment, epoch.0);
+                    law(gone, || "a failover is healthy, and the former region serves on".into())?;
+                }
+                if let (Wanted::Scale(scale), Stage::Verified) = (&work.asked, stage) {
+                    let answered = |id: &Uuid| self.allocations.get(id).is_some_and(|one| one.answered);
+                    let proofs = evidence.allocations.iter().map(|proof| proof.allocation.0).collect::<Vec<_>>();
+                    let enough = proofs.len() == usize::from(scale.replicas.0) && proofs.iter().all(answered);
+                    law(enough, || "a scale ended well, and not as many answered as were wanted".into())?;
                 }
                 if work.kind == Kind::Deploy {
                     self.deploys.entered(id.0, stage, evidence.promotion.map(|one| one.0), append)?;
@@ -232,6 +327,8 @@ impl Laws {
             _ => Stage::Failed,
         };
         self.bindings.ended(id.0, work.stage);
+        let to = if work.stage.is_final() { &mut self.ended } else { &mut self.entered };
+        to.push((id.0, work.stage));
         Ok(())
     }
 
@@ -240,28 +337,32 @@ impl Laws {
             law(self.keys.insert(key), || "one request became two operations".into())?;
         }
         let (id, kind, stage) = (requested.id.0, requested.kind(), requested.machine().begins);
-        if let Wanted::Deploy(deploy) = &requested.work {
-            self.works.insert(id, Work { kind, expected: 0, environment: deploy.environment, stage });
-            return self.deploys.asked(id, deploy);
+        let Requested { work: asked, region, .. } = requested;
+        let environment = asked.environment().unwrap_or(EnvironmentId(Uuid::nil()));
+        match &asked {
+            Wanted::Deploy(deploy) => self.deploys.asked(id, deploy)?,
+            Wanted::ProviderBinding(binding) | Wanted::RuntimeServiceBinding(binding) => {
+                self.bindings.asked(id, binding);
+            }
+            Wanted::Promotion(change) if self.deploys.makes(change.deployment.0) => {
+                self.promotion_of_a_deploy(id, change, append)?;
+            }
+            Wanted::Wake(wake) => self.no_stampede(wake)?,
+            _ => {}
         }
-        if let Wanted::ProviderBinding(binding) | Wanted::RuntimeServiceBinding(binding) = &requested.work {
-            self.works.insert(id, Work { kind, expected: 0, environment: binding.environment, stage });
-            self.bindings.asked(id, binding);
-            return Ok(());
-        }
-        let bytes = requested.work.route_change().map(|change| change.artifact);
-        let known = folded::<operation::Operation>(&[operation::Event::Requested(requested)]);
-        let (environment, deployment, expected) = change_of(&known).ok_or("an operation that changes no route")?;
-        if kind == Kind::Promotion && self.deploys.makes(deployment.0) {
-            let lane = self.lanes.entry(environment.0).or_default();
-            law(!lane.frozen && !lane.pinned, || "a deploy promotes through a freeze or a pin".into())?;
-            law(lane.epoch == expected.0, || format!("a deploy promotes on {} at {}", expected.0, lane.epoch))?;
-            let lacks = bytes.and_then(|bytes| self.bindings.lacks(environment.0, bytes));
-            law(lacks.is_none(), || format!("a deploy promotes without what it needs: {lacks:?}"))?;
-            self.deploys.promotion_asked(id, deployment.0, append)?;
-        }
-        self.works.insert(id, Work { kind, expected: expected.0, environment, stage });
+        let expected = asked.route_change().map_or(0, |change| change.expected_epoch.0);
+        self.works.insert(id, Work { kind, expected, environment, region, stage, asked });
         Ok(())
+    }
+
+    fn promotion_of_a_deploy(&mut self, id: Uuid, change: &RouteChange, append: &[Recorded]) -> Verdict {
+        let (environment, expected) = (change.environment.0, change.expected_epoch.0);
+        let lane = self.lanes.entry(environment).or_default();
+        law(!lane.frozen && !lane.pinned, || "a deploy promotes through a freeze or a pin".into())?;
+        law(lane.epoch == expected, || format!("a deploy promotes on {expected} at {}", lane.epoch))?;
+        let lacks = self.bindings.lacks(environment, change.artifact);
+        law(lacks.is_none(), || format!("a deploy promotes without what it needs: {lacks:?}"))?;
+        self.deploys.promotion_asked(id, change.deployment.0, append)
     }
 
     /// A release that a deploy makes: on record with the stage that says so, and judged by whoever holds the lease.
@@ -272,38 +373,6 @@ impl Laws {
         let stage = self.works.get(&by).map(|work| work.stage);
         if let Some(digest) = self.deploys.release(event, stage, append)? {
             self.validated.insert(digest);
-        }
-        Ok(())
-    }
-
-    fn allocation(&mut self, event: &Recorded) -> Verdict {
-        let id = event.envelope.stream.id();
-        match event.decode().map_err(|error| error.to_string())? {
-            allocation::Event::Planned(planned) => {
-                let known = One { environment: planned.environment, runs: planned.runs(), answers: false };
-                let same = self.allocations.insert(id, known).is_none();
-                return law(same, || "an allocation was planned twice".into());
-            }
-            allocation::Event::Ready { digest, .. } | allocation::Event::Starting { digest } => {
-                let ordered = self.allocations.get(&id).map(|one| one.runs.artifact);
-                law(ordered == Some(digest), || "other bytes run than ordered".into())?;
-            }
-            allocation::Event::Draining { .. } => {
-                let drained = self.allocations.get(&id);
-                let owner = |one: &One| self.lanes.get(&one.environment.0).and_then(|lane| lane.owner);
-                let owns = drained.is_some_and(|one| owner(one) == Some(one.runs));
-                // What is too many may go, as long as another one answers.
-                let like =
-                    |one: &One| drained.is_some_and(|of| (one.environment, one.runs) == (of.environment, of.runs));
-                let mut others = self.allocations.iter().filter(|(other, _)| **other != id);
-                let spare = others.any(|(_, one)| one.answers && like(one)) || drained.is_some_and(|one| !one.answers);
-                law(!owns || spare, || "the scheduler drained what owns the traffic".into())?;
-            }
-            _ => {}
-        }
-        if let Some(one) = self.allocations.get_mut(&id) {
-            one.answers = event.envelope.event_type == "allocation.ready"
-                || one.answers && event.envelope.event_type == "allocation.restarted";
         }
         Ok(())
     }

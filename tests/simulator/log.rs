@@ -7,14 +7,13 @@ use rhone_domain::{
     digest::Digest,
     envelope::StreamId,
     feed::{Content, Entry, chain},
-    ids::{AllocationId, EnvironmentId, Incarnation, OperationId},
+    ids::{AllocationId, DeploymentId, EnvironmentId, Incarnation, OperationId, RegionId},
     numbers::{Epoch, FeedSeq, Version},
     operation::Operation,
 };
 use rhone_eventstore::{
     Append, AppendError, Appended, Clock, Log, LogIncarnation, MemoryLog, Position, ReadError, Recorded,
 };
-use rhone_tests::rules::LYON;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -38,10 +37,17 @@ pub(crate) enum Weather {
 pub(crate) struct Tables {
     pub(crate) operations: BTreeMap<OperationId, (Operation, Version)>,
     pub(crate) routes: BTreeMap<EnvironmentId, (Epoch, u64)>,
+    pub(crate) owners: BTreeMap<EnvironmentId, Option<DeploymentId>>,
     pub(crate) allocations: BTreeMap<AllocationId, (Allocation, Version)>,
-    pub(crate) feed: Vec<Entry>,
+    /// How many allocations each host may hold.
+    capacities: BTreeMap<Uuid, u64>,
+    feeds: BTreeMap<RegionId, Vec<Entry>>,
     pub(crate) weather: Weather,
     offered: usize,
+    /// What each stream holds; the log in memory looks through everything for it.
+    streams: BTreeMap<StreamId, Vec<Recorded>>,
+    /// How far the log was read into them.
+    read: Position,
 }
 
 /// The log, with its rows. Clones share both.
@@ -90,15 +96,21 @@ impl Log for SimLog {
         }
         let inline = append.inline.clone();
         self.tables().refuse_backwards(&inline)?;
+        self.tables().refuse_oversold(&inline)?;
         let appended = self.log.append(append).await?;
         if matches!(appended, Appended::Done { .. }) {
             self.tables().apply(&inline);
+            let read = self.tables().read;
+            let new = self.log.read_all(read, u32::MAX).await.expect("a log in memory can be read");
+            self.tables().keep(new);
         }
         if weather == Weather::Unknown { Err(AppendError::Unknown(lost())) } else { Ok(appended) }
     }
 
     async fn read_stream(&self, stream: &StreamId, after: Version) -> Result<Vec<Recorded>, ReadError> {
-        self.log.read_stream(stream, after).await
+        let tables = self.tables();
+        let held = tables.streams.get(stream).into_iter().flatten();
+        Ok(held.filter(|event| event.envelope.version > after).cloned().collect())
     }
 
     async fn read_all(&self, after: Position, limit: u32) -> Result<Vec<Recorded>, ReadError> {
@@ -136,6 +148,36 @@ impl Tables {
         Ok(())
     }
 
+    /// RH022: a host holds no more than it may.
+    fn refuse_oversold(&self, rows: &[Value]) -> Result<(), AppendError> {
+        for row in rows.iter().filter(|row| word(row, "table") == "allocation" && word(row, "state") == "planned") {
+            let (this, host) = (AllocationId(id(row, "allocation")), id(row, "host"));
+            let lives = |one: &Allocation| {
+                let here = one.planned.as_ref().is_some_and(|planned| planned.host.0 == host && planned.id != this);
+                here && one.state.is_some_and(|state| !state.is_final())
+            };
+            let held = self.allocations.values().filter(|(one, _)| lives(one)).count() as u64;
+            let full = self.capacities.get(&host).is_some_and(|most| held >= *most);
+            if full && !committed(Sin::CapacityIgnored) {
+                let message = "a host holds no more than it may".to_owned();
+                return Err(AppendError::Refused { code: "RH022".to_owned(), message, detail: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many events a stream holds.
+    pub(crate) fn head(&self, stream: &StreamId) -> Version {
+        Version(self.streams.get(stream).map_or(0, Vec::len) as u64)
+    }
+
+    fn keep(&mut self, new: Vec<Recorded>) {
+        for event in new {
+            self.read = event.position;
+            self.streams.entry(event.envelope.stream.clone()).or_default().push(event);
+        }
+    }
+
     fn apply(&mut self, rows: &[Value]) {
         for row in rows {
             let version = Version(number(row, "version"));
@@ -147,28 +189,38 @@ impl Tables {
                 }
                 "route_owner" => {
                     let at = (Epoch(number(row, "epoch")), number(row, "revision"));
-                    self.routes.insert(EnvironmentId(id(row, "environment")), at);
+                    let environment = EnvironmentId(id(row, "environment"));
+                    self.routes.insert(environment, at);
+                    let owner = Uuid::parse_str(&word(row, "deployment")).ok().map(DeploymentId);
+                    self.owners.insert(environment, owner);
                 }
                 "allocation" => {
                     let body = serde_json::from_value(body).expect("an allocation's row holds it");
                     self.allocations.insert(AllocationId(id(row, "allocation")), (body, version));
                 }
-                "feed" => self.publish(word(row, "content")),
+                "host" => drop(self.capacities.insert(id(row, "host"), number(row, "capacity"))),
+                "feed" => self.publish(RegionId(id(row, "region")), word(row, "content")),
                 _ => {}
             }
         }
     }
 
-    fn publish(&mut self, content: String) {
+    /// What a region's edges are told, in order.
+    pub(crate) fn feed(&self, region: RegionId) -> &[Entry] {
+        self.feeds.get(&region).map_or(&[], Vec::as_slice)
+    }
+
+    fn publish(&mut self, region: RegionId, content: String) {
         self.offered += 1;
         if committed(Sin::FeedEntryLost) && self.offered.is_multiple_of(3) {
             return;
         }
-        let prev = self.feed.last().map_or(Digest::ZERO, |entry| entry.digest);
-        self.feed.push(Entry {
+        let feed = self.feeds.entry(region).or_default();
+        let prev = feed.last().map_or(Digest::ZERO, |entry| entry.digest);
+        feed.push(Entry {
             incarnation: Incarnation(Uuid::from_u128(1)),
-            region: LYON,
-            seq: FeedSeq(self.feed.len() as u64 + 1),
+            region,
+            seq: FeedSeq(feed.len() as u64 + 1),
             prev,
             digest: chain(prev, &content),
             content,

@@ -6,10 +6,15 @@ use rhone_domain::{
     allocation::{self, Allocation},
     artifact::Artifact,
     backend::{self, Backend},
+    cell::Cell as Place,
     deployment::Deployment,
     envelope::StreamId,
+    environment::{self, Environment},
+    host::Host,
+    migrations::Migrations,
     operation::{self, Operation, Stage},
     provider_binding::ProviderBindings,
+    region::Region,
     route_owner::{self, Pin, RouteOwner},
     runtime_service_binding::RuntimeServices,
 };
@@ -80,6 +85,8 @@ sins! {
     EdgeTakesOlder,
     /// An edge takes the bus for a database: what comes after a gap is applied as if nothing were missing.
     GapIgnored,
+    /// An edge that was away begins where the feed is now, as if it had never been away.
+    AssumedOnline,
     /// An edge routes to whatever is healthy.
     EdgeFollowsHealth,
     /// The scheduler drains the owner's allocation.
@@ -118,6 +125,56 @@ sins! {
     EndsWithoutProof,
     /// A probe fails, and its binding does not hear of it.
     FailedProbeForgotten,
+    /// A cordon keeps nobody away.
+    CordonIgnored,
+    /// A host that is full takes one more.
+    CapacityIgnored,
+    /// An allocation that is on its way counts for the number that is wanted.
+    ScaledOnPaper,
+    /// A scale ends badly and gives nothing back.
+    NumberKept,
+    /// Several allocations need nothing that they share.
+    ScaleNeedsNothing,
+    /// Any number will do to scale from.
+    ScaleOnAnyNumber,
+    /// The owner's allocations are drained without others that are ready.
+    DrainedToNothing,
+    /// A drain ends well while what it told still runs.
+    DrainEndsAtOnce,
+    /// An environment sleeps, and its route does not.
+    SleepsInNameOnly,
+    /// Whoever sleeps owns nothing any more.
+    SleepForgetsOwner,
+    /// What somebody still uses goes to sleep.
+    BusyIgnored,
+    /// Everybody who comes to a sleeping route asks for a wake of their own.
+    WakeStampede,
+    /// A route serves before anything of it answers.
+    WokenTooEarly,
+    /// A wake comes to nothing, and nobody may ask again.
+    FailedWakeForgotten,
+    /// A migration ended well, and is not on record.
+    MigrationNotRecorded,
+    /// No change of owner looks at the database.
+    DatabaseForgotten,
+    /// A region needs nothing to be fit.
+    RegionNeedsNothing,
+    /// A region is fit as soon as its proof was ordered.
+    RegionEnabledUnproven,
+    /// A proof goes on running when its operation has ended badly.
+    ProofLeft,
+    /// An edge goes on serving what another region serves.
+    FormerRegionServes,
+    /// A failover is healthy before the former region has given it up.
+    FormerEdgesForgotten,
+    /// What runs in the former region counts for the new one.
+    FormerPlaceCounts,
+    /// A drain that refused leaves its cordon.
+    CordonLeft,
+    /// A replacement counts from the moment it is ordered.
+    EvacuatedOnPaper,
+    /// A host has as much room as a drain needs.
+    RoomInvented,
 }
 
 thread_local! {
@@ -174,6 +231,25 @@ impl Sinner for Artifact {}
 
 impl Sinner for Deployment {}
 
+impl Sinner for Region {}
+
+impl Sinner for Place {}
+
+impl Sinner for Host {}
+
+impl Sinner for Migrations {}
+
+impl Sinner for Environment {
+    fn decide_with_sin(&self, mut command: environment::Command) -> Result<Vec<environment::Event>, Self::Rejection> {
+        if let environment::Command::Scale { expected, .. } = &mut command
+            && committed(Sin::ScaleOnAnyNumber)
+        {
+            *expected = self.replicas;
+        }
+        self.decide(command)
+    }
+}
+
 impl Sinner for ProviderBindings {}
 
 impl Sinner for RuntimeServices {}
@@ -223,6 +299,9 @@ impl Sinner for RouteOwner {
         self.apply(event);
         if committed(Sin::EpochNotRaised) {
             self.epoch = epoch;
+        }
+        if committed(Sin::SleepForgetsOwner) && matches!(event, route_owner::Event::Slept { .. }) {
+            self.owner = None;
         }
     }
 }
@@ -280,6 +359,7 @@ impl Inline for Rows {
             RouteOwner::CATEGORY => of::<RouteOwner>(stream, state, events),
             Operation::CATEGORY => of::<Operation>(stream, state, events),
             Allocation::CATEGORY => of::<Allocation>(stream, state, events),
+            Host::CATEGORY => of::<Host>(stream, state, events),
             _ => Vec::new(),
         }
     }

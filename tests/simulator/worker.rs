@@ -1,33 +1,41 @@
 //! A worker that may be lost at any line: it claims, reads its world, decides, and appends what it decided at some later time,
 //! perhaps twice, perhaps under a lease it no longer holds. What it decides is the real process manager's.
 
+mod seen;
+
 use crate::{
     bindings::{self, Lanes, Turn, needs},
     deploys::{self, Attempt},
+    faults::{Fault, Moment},
+    fleet::order,
+    kinds::{self, Told},
     sins::{Sin, Sinful, committed, deployment_as_seen},
-    world::{DEPLOYMENTS, HOSTS, World, lease},
+    world::{World, lease},
 };
 use rhone_domain::{
     actor::Writer,
-    allocation::{self, Allocation, State},
+    allocation::Allocation,
     deployment::Deployment,
-    edge_status::EdgeStatus,
     envelope::StreamId,
+    environment::Environment,
     gate::rests_on,
+    host::Host,
     ids::{AllocationId, OperationId},
     migrations::Migrations,
-    numbers::{Epoch, Fence, Version},
-    operation::{self, Evidence, Kind, Operation, RouteChange, Stage, Work},
+    numbers::{Fence, Version},
+    operation::{self, Evidence, Kind, Operation, Stage, Work},
     route_owner::RouteOwner,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
-use rhone_tests::rules::{Look, Move, at, bytes, change_of, next, number, validated};
+use rhone_tests::rules::{Look, Move, at, change_of, next, number};
+use seen::{counted, edges, seen};
+use std::ops::ControlFlow;
 
 /// One worker.
 pub(crate) struct Worker {
     n: usize,
     task: Option<(OperationId, Fence)>,
-    decided: Option<Decided>,
+    decided: Option<(Moment, Decided)>,
 }
 
 /// What is to be done next, of which kind of operation.
@@ -37,6 +45,7 @@ pub(crate) enum Decided {
     /// A probe is on its way.
     Asked(Box<bindings::Asked>),
     Binding(Box<bindings::Decided>),
+    Told(Box<Told>),
 }
 
 /// What was read of a change of owner, and what is to be done about it.
@@ -45,7 +54,11 @@ pub(crate) struct Change {
     operation: Loaded<Sinful<Operation>>,
     owner: Loaded<Sinful<RouteOwner>>,
     lanes: Lanes,
-    ready: Option<Loaded<Sinful<Allocation>>>,
+    environment: Loaded<Sinful<Environment>>,
+    migrations: Loaded<Sinful<Migrations>>,
+    ready: Vec<Loaded<Sinful<Allocation>>>,
+    /// Where something is to be started.
+    host: Option<Loaded<Sinful<Host>>>,
     step: Move,
 }
 
@@ -66,16 +79,12 @@ impl Worker {
 
     /// One thing, whatever comes next.
     pub(crate) fn act(&mut self, world: &mut World) {
-        // What takes longest is interrupted most often.
-        let away = matches!(self.decided, Some(Decided::Deploy(_) | Decided::Asked(_)));
-        if !world.is_calm() && world.dice.once_in(if away { 12 } else { 40 }) {
-            // It dies, or is only paused and says later what it wanted to say; its lease runs out.
-            let paused = self.decided.take().filter(|decided| !matches!(decided, Decided::Change(_)));
-            if let (Some(decided), Some((id, fence))) = (paused, self.task) {
-                world.paused.push(((self.n, id, fence), decided));
-            }
-            *self = Self::new(self.n);
-            return;
+        // What takes longest is interrupted most often, and what the life is about.
+        let away = matches!(self.decided, Some((_, Decided::Deploy(_) | Decided::Asked(_))));
+        let meant = self.decided.as_ref().is_some_and(|(moment, _)| world.is_about(moment.kind));
+        let seldom = if meant { 8 } else { 24 };
+        if !world.is_calm() && world.dice.once_in(if away { 12 } else { seldom }) {
+            return self.stop(world);
         }
         let Some((id, fence)) = self.task else {
             self.task = world.claim(self.n);
@@ -86,30 +95,50 @@ impl Worker {
                 self.hold(world, id, fence);
                 self.decide(world, id);
             }
-            Some(Decided::Asked(asked)) => {
+            Some((moment, Decided::Asked(asked))) => {
                 self.hold(world, id, fence);
                 let turn = bindings::hear(world, asked);
-                self.go_on(turn);
+                self.go_on(moment, turn);
             }
             // Between judging what is attached and changing the route it is slow, and what it judged may not be so any more.
-            Some(Decided::Change(change))
+            Some((moment, Decided::Change(change)))
                 if change.rests_on_bindings() && !world.is_calm() && !world.dice.once_in(8) =>
             {
                 self.hold(world, id, fence);
-                self.decided = Some(Decided::Change(change));
+                self.decided = Some((moment, Decided::Change(change)));
             }
-            Some(Decided::Change(change)) => self.append(world, id, fence, &change),
-            Some(Decided::Deploy(decided)) => {
-                if deploys::append(world, (self.n, id, fence), &decided).is_break() {
-                    *self = Self::new(self.n);
-                }
+            // So it is between judging what several allocations share and wanting them.
+            Some((moment, Decided::Told(told)))
+                if (moment.kind, moment.stage) == (Kind::Scale, Stage::PolicyCheck)
+                    && !world.is_calm()
+                    && !world.dice.once_in(8) =>
+            {
+                self.hold(world, id, fence);
+                self.decided = Some((moment, Decided::Told(told)));
             }
-            Some(Decided::Binding(decided)) => {
-                if bindings::append(world, (self.n, id, fence), &decided).is_break() {
+            Some((moment, decided)) => {
+                if append(world, (self.n, id, fence), moment, &decided).is_break() {
                     *self = Self::new(self.n);
                 }
             }
         }
+    }
+
+    /// It dies, or is only paused and says later what it wanted to say; its lease runs out.
+    fn stop(&mut self, world: &mut World) {
+        let pauses = matches!(self.decided, Some((_, Decided::Asked(_)))) || !world.dice.once_in(3);
+        match (self.task, self.decided.take()) {
+            (Some((id, fence)), Some((moment, decided))) if pauses => {
+                // It may be away for longer than its lease lasts.
+                if world.is_about(moment.kind) && world.dice.once_in(2) {
+                    world.release(self.n, id);
+                }
+                world.paused.push(((self.n, id, fence), moment, decided));
+            }
+            (Some((id, _)), _) => world.saw_at(id, Fault::Crash),
+            (None, _) => {}
+        }
+        *self = Self::new(self.n);
     }
 
     /// Renews the lease, mostly.
@@ -119,10 +148,10 @@ impl Worker {
         }
     }
 
-    fn go_on(&mut self, turn: Turn) {
+    fn go_on(&mut self, moment: Moment, turn: Turn) {
         match turn {
-            Turn::Asked(asked) => self.decided = Some(Decided::Asked(asked)),
-            Turn::Decided(decided) => self.decided = Some(Decided::Binding(decided)),
+            Turn::Asked(asked) => self.decided = Some((moment, Decided::Asked(asked))),
+            Turn::Decided(decided) => self.decided = Some((moment, Decided::Binding(decided))),
             Turn::Waits => {}
             Turn::Ended => self.task = None,
         }
@@ -130,87 +159,113 @@ impl Worker {
 
     fn decide(&mut self, world: &mut World, id: OperationId) {
         let operation = world.load::<Operation>(id.0);
+        let Some(moment) = Moment::of(&operation, world.seconds) else { return self.task = None };
         match operation.state.0.requested.as_ref().map(|requested| requested.work.clone()) {
             Some(Work::Deploy(deploy)) => match deploys::decide(world, operation, &deploy) {
-                Some(decided) => self.decided = Some(Decided::Deploy(Box::new(decided))),
+                Some(decided) => self.decided = Some((moment, Decided::Deploy(Box::new(decided)))),
                 None => self.task = None,
             },
             Some(Work::ProviderBinding(work) | Work::RuntimeServiceBinding(work)) => {
                 let turn = bindings::decide(world, operation, &work);
-                self.go_on(turn);
+                self.go_on(moment, turn);
             }
-            _ => self.decide_on_a_change(world, operation),
+            Some(Work::Promotion(_) | Work::Rollback(_) | Work::RegionFailover(_)) => {
+                self.decide_on_a_change(world, moment, operation);
+            }
+            _ => match kinds::decide(world, operation) {
+                kinds::Turn::Told(told) => self.decided = Some((moment, Decided::Told(told))),
+                kinds::Turn::Waits => self.wait(world, id),
+                kinds::Turn::Ended => self.task = None,
+            },
         }
     }
 
-    fn decide_on_a_change(&mut self, world: &mut World, operation: Loaded<Sinful<Operation>>) {
+    /// Whoever only waits lets others go first now and then.
+    fn wait(&mut self, world: &mut World, id: OperationId) {
+        if world.dice.once_in(2) {
+            world.release(self.n, id);
+            self.task = None;
+        }
+    }
+
+    fn decide_on_a_change(&mut self, world: &mut World, moment: Moment, operation: Loaded<Sinful<Operation>>) {
         let Some((environment, deployment, expected)) = change_of(&operation.state.0) else { return };
         let Some(requested) = operation.state.0.requested.clone() else { return };
         let Some(change) = requested.work.route_change() else { return };
         let n = number(deployment);
         let owner = world.load::<RouteOwner>(environment.0);
+        let (settings, migrations) =
+            (world.load::<Environment>(environment.0), world.load::<Migrations>(environment.0));
         let lanes = Lanes::load(world, environment);
-        let allocations = counted(world, change);
-        let edges = edges(world, environment, deployment, expected, n);
+        let allocations = counted(world, &requested.work, change);
+        let edges = edges(world, &requested, (environment, deployment, expected), n);
+        let left = requested.work.failover().map(|failover| failover.from.region);
+        let left = left.filter(|_| !committed(Sin::FormerEdgesForgotten)).map(|region| world.statuses(Some(region)));
         let now = if committed(Sin::DeadlineIgnored) { at(0) } else { at(world.seconds) };
+        let mut attached = lanes.as_seen(n);
+        attached.declared = world.declared(n);
+        attached.present =
+            owner.state.0.owner.as_ref().map_or_else(Vec::new, |of| world.declared(number(of.deployment)));
+        attached.environment = settings.state.0.clone();
+        let mut ran = migrations.state.0.clone();
+        if committed(Sin::DatabaseForgotten) {
+            (attached.declared, attached.present, ran) = (vec![], vec![], Migrations::default());
+        }
         let step = next(&Look {
             now,
             operation: &operation.state.0,
             owner: &seen(&owner.state.0, expected, n),
             deployment: &deployment_as_seen(deployment_of(world, n), n),
             allocations: &allocations,
-            hosts: HOSTS,
+            hosts: &requested.cell.map_or_else(Vec::new, |cell| world.takers(cell)),
             edges: &edges,
-            migrations: &Migrations::default(),
-            attached: &lanes.as_seen(n),
+            left: &left.unwrap_or_default(),
+            migrations: &ran,
+            attached: &attached,
             new_allocation: world.door.clock().new_id(),
         });
         match step {
             Move::Done => self.task = None,
-            Move::Wait(_) => {}
+            Move::Wait(_) => self.wait(world, requested.id),
             step => {
-                let ready = allocations.iter().find(|one| rests_on(one, &requested, &owner.state.0));
-                let ready = ready.and_then(|one| Some(world.load::<Allocation>(one.planned.as_ref()?.id.0)));
-                self.decided = Some(Decided::Change(Box::new(Change { operation, owner, lanes, ready, step })));
+                let host = if let Move::Plan(planned) = &step { Some(world.load(planned.host.0)) } else { None };
+                let ready = allocations.iter().filter(|one| rests_on(one, &requested, &owner.state.0));
+                let ready = ready.take(settings.state.0.replicas.0.into()).filter_map(|one| one.planned.as_ref());
+                let ready = ready.map(|planned| world.load::<Allocation>(planned.id.0)).collect();
+                let change = Change { operation, owner, lanes, environment: settings, migrations, ready, host, step };
+                self.decided = Some((moment, Decided::Change(Box::new(change))));
             }
         }
     }
+}
 
-    fn append(&mut self, world: &mut World, id: OperationId, fence: Fence, decided: &Change) {
-        let check = FenceCheck { lease: lease(id), fence };
-        let times = if !world.is_calm() && world.dice.once_in(6) { 2 } else { 1 };
-        for _ in 0..times {
-            let Some(unit) = self.carry_out(world, id, decided.clone()) else { return };
-            world.storm();
-            if let Err(AppendError::StaleFence { .. }) = world.commit(unit, None, Some(check.clone())) {
-                record_late(world, (self.n, id, fence), &format!("{:?}", decided.step));
-                *self = Self::new(self.n);
-                return;
-            }
-        }
-    }
-
+impl Change {
     /// What a step means, as one unit: what it asserts is what `workers/src/promotion.rs` asserts.
-    fn carry_out(&self, world: &World, id: OperationId, decided: Change) -> Option<Unit> {
-        let Change { mut operation, mut owner, lanes, ready, step } = decided;
+    fn carry_out(self, world: &World, n: usize, id: OperationId) -> Option<Unit> {
+        let Self { mut operation, mut owner, lanes, environment, migrations, ready, host, step } = self;
         let kind = operation.state.0.requested.as_ref()?.kind();
         let writer = if kind == Kind::Rollback { Writer::Rollback } else { Writer::Promotion };
-        let mut unit = world.unit(writer, self.n, id.into(), None);
+        let mut unit = world.unit(writer, n, id.into(), None);
+        let judged = |unit: &mut Unit| {
+            lanes.assert(unit);
+            unit.assert(&environment);
+            unit.assert(&migrations);
+        };
         let entered = |stage, evidence| operation::Command::Enter { stage, evidence };
         let decided = match step {
             Move::Enter(stage, evidence) => {
                 unit.assert(&owner);
-                lanes.assert(&mut unit);
+                judged(&mut unit);
                 unit.decide(&mut operation, entered(stage, evidence)).map(drop).is_ok()
             }
             Move::Plan(planned) => {
                 unit.assert(&operation);
-                unit.decide(&mut fresh(planned.id), allocation::Command::Plan(planned)).is_ok()
+                order(&mut unit, host.as_ref()?, planned).is_some()
             }
             Move::ChangeRoute(command) => {
-                lanes.assert(&mut unit);
-                if let Some(ready) = &ready {
-                    unit.assert(ready);
+                judged(&mut unit);
+                for one in &ready {
+                    unit.assert(one);
                 }
                 unit.decide(&mut owner, command).is_ok() && {
                     let evidence = Evidence { epoch: Some(owner.state.0.epoch), ..Evidence::default() };
@@ -226,121 +281,88 @@ impl Worker {
     }
 }
 
-/// Whoever was paused says what it wanted to say; mostly somebody else has its lease by then. What it still waits for it goes on
-/// waiting for.
-pub(crate) fn resume(world: &mut World, attempt: Attempt, decided: Decided) {
-    let _it_ends_there = match decided {
-        Decided::Deploy(decided) => deploys::append(world, attempt, &decided),
-        Decided::Binding(decided) => bindings::append(world, attempt, &decided),
-        Decided::Asked(asked) => match bindings::hear(world, asked) {
-            Turn::Asked(asked) => {
-                world.paused.push((attempt, Decided::Asked(asked)));
-                return;
-            }
-            Turn::Decided(decided) => bindings::append(world, attempt, &decided),
-            Turn::Waits | Turn::Ended => return,
-        },
-        Decided::Change(_) => return,
-    };
+/// Appends what a worker decided, of whichever kind; breaks off when the lease was lost.
+fn append(world: &mut World, attempt: Attempt, moment: Moment, decided: &Decided) -> ControlFlow<()> {
+    let (n, id, _) = attempt;
+    match decided {
+        Decided::Deploy(decided) => deploys::append(world, attempt, moment, decided),
+        Decided::Binding(decided) => bindings::append(world, attempt, moment, decided),
+        Decided::Change(change) => {
+            let carry = |world: &mut World| Change::clone(change).carry_out(world, n, id);
+            send(world, attempt, moment, || format!("{:?}", change.step), carry, |_| {})
+        }
+        Decided::Told(told) => {
+            send(world, attempt, moment, || told.step.clone(), |world| told.carry_out(world, n), |_| {})
+        }
+        Decided::Asked(_) => ControlFlow::Continue(()),
+    }
 }
 
-/// What a worker wanted to append that had lost its lease: unfenced, and it changes nothing.
-pub(crate) fn record_late(world: &World, (n, id, attempt): (usize, OperationId, Fence), step: &str) {
+/// Whoever was paused says what it wanted to say; mostly somebody else has its lease by then. What it still waits for it goes on
+/// waiting for.
+pub(crate) fn resume(world: &mut World, attempt: Attempt, moment: Moment, decided: Decided) {
+    let decided = match decided {
+        Decided::Asked(asked) => match bindings::hear(world, asked) {
+            Turn::Asked(asked) => return world.paused.push((attempt, moment, Decided::Asked(asked))),
+            Turn::Decided(decided) => Decided::Binding(decided),
+            Turn::Waits | Turn::Ended => return,
+        },
+        decided => decided,
+    };
+    let _it_ends_there = append(world, attempt, moment, &decided);
+}
+
+/// Appends a step under the fence of its attempt, perhaps twice, and notes what went wrong; breaks off when the lease was lost.
+pub(crate) fn send(
+    world: &mut World,
+    attempt: Attempt,
+    moment: Moment,
+    said: impl Fn() -> String,
+    mut carry: impl FnMut(&mut World) -> Option<Unit>,
+    late: impl FnOnce(&mut World),
+) -> ControlFlow<()> {
+    let (_, id, fence) = attempt;
+    let check = FenceCheck { lease: lease(id), fence };
+    let seldom = if world.is_estate() { 4 } else { 6 };
+    let times = if !world.is_calm() && world.dice.once_in(seldom) { 2 } else { 1 };
+    for nth in 0..times {
+        let Some(unit) = carry(world) else { return ControlFlow::Continue(()) };
+        world.storm();
+        let moved = world.load::<Operation>(id.0).version != moment.version;
+        let faults = [(nth > 0, Fault::Duplicate), (world.seconds > moment.seconds, Fault::Delay)];
+        let faults = faults.into_iter().chain([(nth == 0 && moved, Fault::Reorder)]);
+        faults.filter(|(struck, _)| *struck).for_each(|(_, fault)| world.saw(moment, fault));
+        match world.commit(unit, None, Some(check.clone())) {
+            Err(AppendError::StaleFence { .. }) => {
+                late(world);
+                if record_late(world, attempt, &said()) {
+                    world.saw(moment, Fault::LateReport);
+                }
+                return ControlFlow::Break(());
+            }
+            Err(AppendError::Unavailable(_)) => world.saw(moment, Fault::Outage),
+            Err(AppendError::Unknown(_)) => world.saw(moment, Fault::Unheard),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// What a worker wanted to append that had lost its lease: unfenced, and it changes nothing. Whether it is on record.
+fn record_late(world: &World, (n, id, attempt): Attempt, step: &str) -> bool {
     let mut loaded = world.load::<Operation>(id.0);
     let mut unit = world.unit(Writer::System, n, id.into(), None);
     let report = step.chars().take(40).collect();
-    if unit.decide(&mut loaded, operation::Command::RecordLateReport { attempt, report }).is_ok() {
-        let _refused = world.commit(unit, None, None);
-    }
+    unit.decide(&mut loaded, operation::Command::RecordLateReport { attempt, report }).is_ok()
+        && world.commit(unit, None, None).is_ok()
 }
 
-/// The nth deployment as it is: the last of the first ones was created and never validated.
+/// The nth deployment as it is.
 fn deployment_of(world: &World, n: usize) -> Deployment {
-    if n >= DEPLOYMENTS {
-        return world.load::<Deployment>(rhone_tests::rules::deployment(n).0).state.0;
-    }
-    let mut deployment = validated(n, bytes(n));
-    if n == DEPLOYMENTS - 1 {
-        deployment.validated = None;
-    }
-    deployment
+    world.load::<Deployment>(rhone_tests::rules::deployment(n).0).state.0
 }
 
-/// The allocations of a deployment as the process manager sees them: with the sins of whoever counts them.
-fn counted(world: &World, change: &RouteChange) -> Vec<Allocation> {
-    let of_deployment = |one: &Allocation| {
-        let planned = one.planned.as_ref();
-        let here = committed(Sin::PreviewAllocationCounts)
-            || planned.is_some_and(|planned| planned.environment == change.environment);
-        here && planned.is_some_and(|planned| planned.deployment == change.deployment)
-    };
-    let mut allocations = world.allocations(of_deployment);
-    if committed(Sin::PreviewAllocationCounts) {
-        for planned in allocations.iter_mut().filter_map(|one| one.planned.as_mut()) {
-            planned.environment = change.environment;
-        }
-    }
-    if committed(Sin::UnreadyAllocationCounts) {
-        for one in &mut allocations {
-            one.state = one.state.map(|state| if state.is_final() { state } else { State::Ready });
-            one.verified = Some(change.artifact);
-        }
-    }
-    if committed(Sin::SetIgnored) {
-        for planned in allocations.iter_mut().filter_map(|one| one.planned.as_mut()) {
-            planned.env_set = change.env_set;
-        }
-    }
-    allocations
-}
-
-fn fresh(id: AllocationId) -> Loaded<Sinful<Allocation>> {
+pub(crate) fn fresh(id: AllocationId) -> Loaded<Sinful<Allocation>> {
     let stream = StreamId::new("allocation", id.0);
     Loaded { stream, version: Version(0), state: Sinful::default(), last_event: None }
-}
-
-/// The route as the gates see it: with the sins of whoever judges it.
-fn seen(owner: &RouteOwner, expected: Epoch, n: usize) -> RouteOwner {
-    let mut seen = owner.clone();
-    if committed(Sin::NoCompareAndSwap) && seen.lane().is_some() {
-        seen.epoch = expected;
-    }
-    if committed(Sin::RollbackToStranger) {
-        seen.former.insert(rhone_tests::rules::deployment(n), rhone_tests::rules::owner(n));
-    }
-    if committed(Sin::PinIgnored) {
-        seen.pin = None;
-    }
-    if committed(Sin::FreezeIgnored) {
-        seen.frozen = None;
-    }
-    if committed(Sin::QuarantineIgnored) {
-        seen.quarantined.clear();
-    }
-    seen
-}
-
-fn edges(
-    world: &World,
-    environment: rhone_domain::ids::EnvironmentId,
-    deployment: rhone_domain::ids::DeploymentId,
-    expected: Epoch,
-    n: usize,
-) -> Vec<EdgeStatus> {
-    let mut edges = world.edges.iter().map(|edge| edge.status(world.seconds)).collect::<Vec<_>>();
-    if committed(Sin::HealthyWithoutProof) {
-        for edge in &mut edges {
-            edge.observations = vec![rhone_domain::edge_status::Observation {
-                environment,
-                epoch: expected.next(),
-                deployment,
-                allocation: None,
-                digest: Some(bytes(n)),
-                status: Some(200),
-                elsewhere: None,
-                at: at(world.seconds),
-            }];
-        }
-    }
-    edges
 }

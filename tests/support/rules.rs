@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     aggregate::{Aggregate, fold},
     allocation::{Allocation, Planned},
-    artifact_facts::ArtifactFacts,
+    artifact_facts::{ArtifactFacts, MigrationFacts},
     deploy::{Deploy, Origin, Then},
     deployment::{self, Deployment},
     digest::Digest,
@@ -217,41 +217,54 @@ pub struct Look<'a> {
     pub allocations: &'a [Allocation],
     /// Hosts that reported lately.
     pub hosts: &'a [HostId],
-    /// Edges that reported lately.
+    /// Edges that reported lately, of the region that it is about.
     pub edges: &'a [EdgeStatus],
+    /// The same of the region that a failover leaves.
+    pub left: &'a [EdgeStatus],
     /// What ran against the database.
     pub migrations: &'a Migrations,
-    /// What the artifact needs, and what is attached to the environment.
+    /// What the artifact needs, and what the environment is and has.
     pub attached: &'a Attached,
     /// The id of an allocation, should one be needed.
     pub new_allocation: AllocationId,
 }
 
-/// What an artifact needs outside its process, and what an environment has of that.
+/// What an artifact needs outside its process, and what an environment is and has of that.
 #[derive(Clone, Debug, Default)]
 pub struct Attached {
     /// As the artifact says.
     pub needs: Needs,
+    /// The migrations that it counts on.
+    pub declared: Vec<MigrationFacts>,
+    /// Those that the present owner counts on.
+    pub present: Vec<MigrationFacts>,
+    /// What the environment wants, and where it may be.
+    pub environment: Environment,
     /// Outside resources.
     pub providers: ProviderBindings,
     /// Runtime services.
     pub services: RuntimeServices,
 }
 
-/// Hands the gates what they look at: an environment without a policy, and artifacts that keep nothing.
+/// Hands the gates what they look at: artifacts that keep nothing, in an environment without variables.
 fn with_facts<T>(look: &Look<'_>, ask: impl FnOnce(Facts<'_>) -> T) -> Option<T> {
     let requested = look.operation.requested.as_ref()?;
-    let (environment, variables) = <(Environment, Variables)>::default();
-    let says = ArtifactFacts { needs: look.attached.needs.clone(), ..facts() };
+    let variables = Variables::default();
+    let says = |migrations: &[MigrationFacts]| ArtifactFacts {
+        needs: look.attached.needs.clone(),
+        migrations: migrations.to_vec(),
+        ..facts()
+    };
+    let (next, present) = (says(&look.attached.declared), says(&look.attached.present));
     Some(ask(Facts {
         requested,
         change: requested.work.route_change()?,
         owner: look.owner,
         deployment: look.deployment,
-        environment: &environment,
+        environment: &look.attached.environment,
         migrations: look.migrations,
-        next: Some(&says),
-        present: Some(&says),
+        next: Some(&next),
+        present: Some(&present),
         providers: &look.attached.providers,
         services: &look.attached.services,
         variables: &variables,
@@ -276,7 +289,7 @@ fn next_on(look: &Look<'_>, facts: Facts<'_>) -> Move {
         facts,
         hosts: look.hosts,
         edges: look.edges,
-        left: &[],
+        left: look.left,
         new_allocation: look.new_allocation,
     }) {
         Step::Enter(stage, evidence) => Move::Enter(stage, evidence),

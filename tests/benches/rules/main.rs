@@ -105,6 +105,7 @@ fn next(operation: &Operation, route: &RouteOwner, allocations: &[Allocation]) -
         allocations,
         hosts: &[HOST],
         edges: &[],
+        left: &[],
         migrations: &Migrations::default(),
         attached: &Attached::default(),
         new_allocation: AllocationId(Uuid::from_u128(7)),

@@ -106,6 +106,7 @@ impl Lane {
         &mut self,
         unit: &mut Unit,
         (binding, n): (BindingId, usize),
+        service: Service,
         credential: Credential,
         shared: Option<Reason>,
     ) -> Option<()> {
@@ -116,7 +117,8 @@ impl Lane {
                 unit.decide(loaded.as_mut(), provider_binding::Command::Request(declared)).ok().map(drop)
             }
             Self::Services(loaded) => {
-                let what = runtime_service_binding::What { service: Service::SessionStore, backend: Backend::Postgres };
+                let backend = if service == Service::Broadcast { Backend::Nats } else { Backend::Postgres };
+                let what = runtime_service_binding::What { service, backend };
                 let declared = declared(binding, n, what, credential, shared);
                 unit.decide(loaded.as_mut(), runtime_service_binding::Command::Request(declared)).ok().map(drop)
             }

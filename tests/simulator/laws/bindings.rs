@@ -190,6 +190,12 @@ impl Bindings {
         things.find(|thing| !proven(thing)).map(|thing| format!("{thing:?}"))
     }
 
+    /// Whether a service is proven there at this moment.
+    pub(super) fn serves(&self, environment: Uuid, service: Service) -> bool {
+        let here = |one: &&One| one.environment == environment && one.thing == Thing::Service(service);
+        self.bound.values().filter(here).any(|one| one.state == State::Verified)
+    }
+
     pub(super) fn needs_something(&self, bytes: Digest) -> bool {
         self.needs.get(&bytes).is_some_and(|needs| !needs.is_empty())
     }

@@ -1,7 +1,7 @@
 //! What a deploy owes: a release on record in the append that says it was built, judged bytes before it is ready, and one
 //! promotion at most, asked for in the append that ends it well.
 
-use super::{Verdict, law};
+use super::{Verdict, here, law};
 use rhone_domain::{
     deploy::{Deploy, Then},
     deployment,
@@ -24,10 +24,6 @@ struct Making {
 #[derive(Default)]
 pub(super) struct Deploys {
     makings: BTreeMap<Uuid, Making>,
-}
-
-fn here(append: &[Recorded], stream: Uuid, event_type: &str) -> bool {
-    append.iter().any(|event| event.envelope.stream.id() == stream && event.envelope.event_type == event_type)
 }
 
 impl Deploys {

@@ -12,16 +12,34 @@ use rhone_domain::{
     digest::Digest,
     ids::{BindingId, OperationId},
     numbers::EnvSet,
-    operation::{self, Operation, Requested},
+    operation::{self, Operation, Requested, Work},
+    runtime_service::Service,
+    scale_readiness::SHARED,
     text::Reason,
 };
 use rhone_eventstore::{Idempotency, Unit};
-use rhone_tests::rules::{ACME, LYON, SHOP, at, change_of, environment};
+use rhone_tests::rules::{ACME, LYON, SHOP, at, environment};
 
 /// How long an operation on a binding may take.
 const DEADLINE: i64 = 60;
 
 impl World {
+    /// What several allocations share is bound to production before anything else happens.
+    pub(super) fn share_services(&mut self) {
+        for service in SHARED {
+            let (binding, id): (BindingId, OperationId) = (self.door.clock().new_id(), self.door.clock().new_id());
+            let credential = Credential { value: self.door.clock().new_id(), generation: EnvSet(1) };
+            let mut lane = Lane::load(self, Noun::Service, environment(0));
+            let (key, mut unit) = (format!("binding-{id}"), self.unit(Writer::Api, 9, id.into(), None));
+            self.provider.offer(binding, format!("{service} of 0"));
+            let asked = lane.request(&mut unit, (binding, 0), service, credential, None);
+            assert!(asked.is_some(), "a service can be asked for");
+            let change = Change::Bind;
+            let work = BindingWork { app: SHOP, environment: environment(0), binding, change, credential: None };
+            self.send_about_a_binding(unit, &key, self.about_a_binding(id, Noun::Service, work, None));
+        }
+    }
+
     pub(super) fn attach(&mut self) {
         // Mostly somebody is at work on what somebody else is about to rest on.
         let n = match self.changing() {
@@ -47,8 +65,10 @@ impl World {
         let key = format!("binding-{id}");
         let mut unit = self.unit(Writer::Api, 9, id.into(), Some(&key));
         if new {
-            self.offer(noun, n, binding);
-            if lane.request(&mut unit, (binding, n), credential, shared.clone()).is_none() {
+            let other = self.is_estate() && self.dice.once_in(2);
+            let service = if other { Service::Broadcast } else { Service::SessionStore };
+            self.offer(noun, service, n, binding);
+            if lane.request(&mut unit, (binding, n), service, credential, shared.clone()).is_none() {
                 return;
             }
         } else {
@@ -63,18 +83,23 @@ impl World {
         self.send_about_a_binding(unit, &key, self.about_a_binding(id, noun, work, why));
     }
 
-    /// The environment of a change of owner that has not ended.
+    /// The environment of a change of owner, or of how many there are, that has not ended.
     fn changing(&self) -> Option<usize> {
         let tables = self.door.log().tables();
         let open = |one: &&Operation| one.stage.is_some_and(|stage| !stage.is_final());
-        let of = tables.operations.values().map(|(one, _)| one).filter(open).find_map(change_of)?.0;
+        let rests = |work: &Work| work.route_change().is_some() || matches!(work, Work::Scale(_));
+        let of = tables.operations.values().map(|(one, _)| one).filter(open).find_map(|one| {
+            let work = &one.requested.as_ref()?.work;
+            work.environment().filter(|_| rests(work))
+        })?;
         (0..ENVIRONMENTS).find(|n| environment(*n) == of)
     }
 
     /// Where the address leads: to the environment's own, and sometimes to another one's.
-    fn offer(&mut self, noun: Noun, n: usize, binding: BindingId) {
+    fn offer(&mut self, noun: Noun, service: Service, n: usize, binding: BindingId) {
         let of = if self.dice.once_in(5) { (n + 1) % ENVIRONMENTS } else { n };
-        self.provider.offer(binding, format!("{noun:?} of {of}"));
+        let what = if noun == Noun::Service { service.as_str() } else { "database" };
+        self.provider.offer(binding, format!("{what} of {of}"));
     }
 
     fn about_a_binding(&self, id: OperationId, noun: Noun, work: BindingWork, reason: Option<Reason>) -> Requested {

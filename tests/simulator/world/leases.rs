@@ -27,7 +27,13 @@ pub(crate) fn lease(id: OperationId) -> String {
 impl World {
     /// Claims an operation that no live lease covers: what waits for others or shall end goes before what is built.
     pub(crate) fn claim(&mut self, worker: usize) -> Option<(OperationId, Fence)> {
-        let id = self.next_to_drive().or_else(|| self.next_to_build(worker))?;
+        let mut waiting = self.to_drive();
+        if waiting.iter().any(|id| self.is_meant(*id)) && !self.dice.once_in(3) {
+            waiting.retain(|id| self.is_meant(*id));
+        }
+        // In lives in which much is asked for, whoever comes first to hand.
+        let nth = if self.is_estate() { self.dice.below(waiting.len().max(1)) } else { 0 };
+        let id = waiting.get(nth).copied().or_else(|| self.next_to_build(worker))?;
         let fence = self
             .leases
             .get(&id)
@@ -37,11 +43,17 @@ impl World {
         Some((id, fence))
     }
 
-    fn next_to_drive(&self) -> Option<OperationId> {
+    fn to_drive(&self) -> Vec<OperationId> {
         let tables = self.door.log().tables();
         let driven = |one: &Operation| kind(one) != Some(Kind::Deploy) || self.shall_end(one);
-        let mut open = tables.operations.iter().filter(|(_, (one, _))| is_open(one) && driven(one));
-        open.find(|(id, _)| !self.is_held(**id)).map(|(id, _)| *id)
+        let open = tables.operations.iter().filter(|(_, (one, _))| is_open(one) && driven(one));
+        open.filter(|(id, _)| !self.is_held(**id)).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether it is of the kind that this life is about.
+    fn is_meant(&self, id: OperationId) -> bool {
+        let tables = self.door.log().tables();
+        tables.operations.get(&id).and_then(|(one, _)| kind(one)).is_some_and(|kind| self.is_about(kind))
     }
 
     /// As `authority.claim_deploys` gives places away: what was begun goes first.
@@ -69,6 +81,16 @@ impl World {
             && *until > self.seconds
         {
             *until = self.seconds + LEASE;
+        }
+    }
+
+    /// Lets go of a lease, so that somebody else may claim it at once.
+    pub(crate) fn release(&mut self, worker: usize, id: OperationId) {
+        let now = self.seconds;
+        if let Some((holder, _, until)) = self.leases.get_mut(&id)
+            && *holder == worker
+        {
+            *until = (*until).min(now);
         }
     }
 

@@ -1,68 +1,146 @@
-//! What surrounds the workers: a scheduler, a runner whose reports come late, twice or wrong, and two edges that hear what
-//! chance lets through.
+//! What surrounds the workers: a scheduler, a runner whose reports come late, twice or wrong, and edges that hear what chance lets
+//! through.
 
 use super::{DEPLOYMENTS, ENVIRONMENTS, World};
-use crate::sins::{Sin, committed};
+use crate::{
+    fleet::{lives, order},
+    sins::{Sin, Sinful, committed},
+};
+use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
-    allocation::{self, Allocation, State},
-    environment::Replicas,
-    ids::{AllocationId, CorrelationId},
+    allocation::{self, Allocation, Placement, Planned, State},
+    deployment::Deployment,
+    environment::Environment,
+    host::Host,
+    ids::{AllocationId, CorrelationId, EnvironmentId, OperationId},
+    operation::Work,
     route_owner::RouteOwner,
-    scheduling::{Lane, Order, orders},
+    scheduling::{Lane, Order, orders, place, silent_with_its_host},
 };
+use rhone_eventstore::Loaded;
 use rhone_tests::rules::{DRAIN, at, bytes, environment};
 
 impl World {
+    /// The scheduler's turn, as `workers/src/scheduler.rs` takes it.
     pub(super) fn scheduler(&mut self) {
-        for n in 0..ENVIRONMENTS {
-            let route = self.load::<RouteOwner>(environment(n).0);
-            let here = self
-                .allocations(|one| one.planned.as_ref().is_some_and(|planned| planned.environment == environment(n)));
-            let awaited = {
-                let tables = self.door.log().tables();
-                let running =
-                    tables.operations.values().filter(|(one, _)| one.stage.is_some_and(|stage| !stage.is_final()));
-                running.filter_map(|(one, _)| Some(rhone_tests::rules::change_of(one)?.1)).collect::<Vec<_>>()
-            };
-            let mut owner = route.state.0.clone();
-            if committed(Sin::SchedulerLeads) {
-                owner.owner = None;
-            }
-            let now = at(self.seconds);
-            let look = Lane {
-                now,
-                owner: &owner,
-                drain: DRAIN,
-                replicas: Replicas::default(),
-                leaving: &[],
-                proving: &[],
-                lost: &[],
-                busy: &[],
-                allocations: &here,
-                failures: &[],
-                awaited: &awaited,
-            };
-            for order in orders(&look) {
-                let Order::Drain(id, why) = order else { continue };
-                let mut loaded = self.load::<Allocation>(id.0);
-                let mut unit = self.unit(Writer::Scheduler, 8, CorrelationId(id.0), None);
-                unit.assert(&route);
-                if unit
-                    .decide(&mut loaded, allocation::Command::Drain { reason: why.to_owned(), deadline: None })
-                    .is_ok()
-                {
-                    let _refused = self.commit(unit, None, None);
-                }
+        (0..ENVIRONMENTS).for_each(|n| self.schedule(environment(n)));
+    }
+
+    fn schedule(&mut self, environment: EnvironmentId) {
+        let route = self.load::<RouteOwner>(environment.0);
+        let Some(place) = route.state.0.place() else { return };
+        let settings = self.load::<Environment>(environment.0).state.0;
+        let of_here = |one: &Allocation| one.planned.as_ref().is_some_and(|planned| planned.environment == environment);
+        let here = self.allocations(|one| of_here(one) && lives(one));
+        let works = self.works(environment);
+        let awaited = works.iter().filter_map(|(_, work)| work.deployment()).collect::<Vec<_>>();
+        let leaving = works
+            .iter()
+            .flat_map(|(_, work)| if let Work::Drain(drain) = work { drain.allocations.clone() } else { vec![] });
+        let proving = works.iter().filter(|(_, work)| matches!(work, Work::RegionEnablement(_))).map(|(id, _)| *id);
+        let ids = here.iter().filter_map(|one| one.planned.as_ref()).map(|planned| planned.id);
+        let busy = ids.filter(|id| self.edges.iter().any(|edge| edge.open(*id) > 0)).collect::<Vec<_>>();
+        let mut owner = route.state.0.clone();
+        if committed(Sin::SchedulerLeads) {
+            owner.owner = None;
+        }
+        let look = Lane {
+            now: at(self.seconds),
+            owner: &owner,
+            drain: settings.drain(),
+            replicas: settings.replicas,
+            leaving: &leaving.collect::<Vec<_>>(),
+            proving: &proving.collect::<Vec<_>>(),
+            lost: &self.lost(place.cell),
+            busy: if committed(Sin::BusyIgnored) { &[] } else { &busy },
+            allocations: &here,
+            failures: &self.failures_of(&route.state.0),
+            awaited: &awaited,
+        };
+        for order in orders(&look) {
+            match order {
+                Order::Drain(id, why) => self.drain(&route, id, why),
+                Order::ReplaceOwner => self.replace(&route),
+                Order::GiveUp(id) => self.give_up(id),
             }
         }
     }
 
+    /// What runs on an environment.
+    fn works(&self, environment: EnvironmentId) -> Vec<(OperationId, Work)> {
+        let running = self.running(environment);
+        let tables = self.door.log().tables();
+        let work = |id: &OperationId| Some((*id, tables.operations.get(id)?.0.requested.as_ref()?.work.clone()));
+        running.iter().filter_map(work).collect()
+    }
+
+    fn failures_of(&self, owner: &RouteOwner) -> Vec<DateTime<Utc>> {
+        let its = |id: AllocationId| {
+            let tables = self.door.log().tables();
+            tables.allocations.get(&id).and_then(|(one, _)| one.planned.as_ref()).is_some_and(|one| owner.owns(one))
+        };
+        self.failures.iter().filter(|(id, _)| its(*id)).map(|(_, seconds)| at(*seconds)).collect()
+    }
+
+    fn drain(&mut self, route: &Loaded<Sinful<RouteOwner>>, id: AllocationId, why: &str) {
+        let mut loaded = self.load::<Allocation>(id.0);
+        let mut unit = self.unit(Writer::Scheduler, 8, CorrelationId(id.0), None);
+        unit.assert(route);
+        let deadline = Some(at(self.seconds + 30));
+        if unit.decide(&mut loaded, allocation::Command::Drain { reason: why.to_owned(), deadline }).is_ok() {
+            let _refused = self.commit(unit, None, None);
+        }
+    }
+
+    fn give_up(&mut self, id: AllocationId) {
+        let mut loaded = self.load::<Allocation>(id.0);
+        let mut unit = self.unit(Writer::Scheduler, 8, CorrelationId(id.0), None);
+        let Some(silent) = silent_with_its_host(&loaded.state.0) else { return };
+        if unit.decide(&mut loaded, silent).is_ok() {
+            let _refused = self.commit(unit, None, None);
+        }
+    }
+
+    fn replace(&mut self, route: &Loaded<Sinful<RouteOwner>>) {
+        let owner = &route.state.0;
+        let (Some(lane), Some(of)) = (owner.lane(), &owner.owner) else { return };
+        let deployment = self.load::<Deployment>(of.deployment.0).state.0;
+        let same = self.allocations(|one| {
+            let its = one.planned.as_ref().map(|planned| (planned.environment, planned.deployment));
+            lives(one) && its == Some((lane.environment, of.deployment))
+        });
+        let (Some(host), Some(validated)) = (place(&self.takers(lane.cell), &same), &deployment.validated) else {
+            return;
+        };
+        let id = self.door.clock().new_id();
+        let placement = Placement { id, host, min_epoch: owner.epoch };
+        let planned = Planned::of(&lane, of, validated, DRAIN, placement);
+        let mut unit = self.unit(Writer::Scheduler, 8, CorrelationId(id.0), None);
+        unit.assert(route);
+        let host = self.load::<Host>(host.0);
+        if order(&mut unit, &host, planned).is_some() {
+            let _refused = self.commit(unit, None, None);
+        }
+    }
+
+    /// Somebody opens a session or ends one.
+    pub(super) fn visit(&mut self) {
+        let (n, come) = (self.dice.below(self.edges.len()), self.dice.once_in(2));
+        let environment = environment(self.dice.below(ENVIRONMENTS));
+        self.edges[n].visit(environment, come, self.seconds);
+    }
+
     /// The runner sees something, and a report of it arrives at some time: late, twice, or after a newer one.
     pub(super) fn runner(&mut self) {
-        let living = self.allocations(|one| one.state.is_some_and(|state| !state.is_final()));
-        if !living.is_empty() {
-            let one = living[self.dice.below(living.len())].clone();
+        let heard = |one: &Allocation| one.planned.as_ref().is_some_and(|planned| !self.fleet.is_silent(planned.host));
+        let living = self.allocations(|one| lives(one) && heard(one));
+        // What is on its way is seen more often than what stays as it is.
+        let on_its_way = |one: &&Allocation| one.state != Some(State::Ready);
+        let moving = living.iter().filter(on_its_way).cloned().collect::<Vec<_>>();
+        let seen = if moving.is_empty() || !self.calm && self.dice.once_in(4) { living } else { moving };
+        if !seen.is_empty() {
+            let one = seen[self.dice.below(seen.len())].clone();
             self.report(&one);
         }
         while !self.reports.is_empty() && (self.calm || !self.dice.once_in(3)) {
@@ -98,14 +176,21 @@ impl World {
         let mut loaded = self.load::<Allocation>(id.0);
         let mut unit = self.unit(Writer::Runner, 7, CorrelationId(id.0), None);
         if unit.decide(&mut loaded, report).is_ok() {
+            if loaded.state.0.state == Some(State::Failed) {
+                self.failures.push((id, self.seconds));
+            }
             self.storm();
             let _refused = self.commit(unit, None, None);
         }
     }
 
     pub(super) fn edge(&mut self) {
-        let n = self.dice.below(2);
-        let feed = self.door.log().tables().feed.clone();
+        // The region in which most happens is heard most.
+        let n = if self.is_estate() { self.dice.below(self.edges.len()) } else { self.dice.below(2) };
+        let feed = self.door.log().tables().feed(self.edges[n].region).to_vec();
+        if self.is_estate() && self.dice.once_in(2) {
+            return self.repair_edge(n);
+        }
         let edge = &mut self.edges[n];
         match self.dice.below(3) {
             // The bus: any entry, at any time.
@@ -124,12 +209,16 @@ impl World {
     }
 
     pub(super) fn repair(&mut self) {
-        let feed = self.door.log().tables().feed.clone();
-        for edge in &mut self.edges {
-            for entry in feed.iter().skip(edge.seq()) {
-                edge.hear(entry);
-            }
-            (0..ENVIRONMENTS).for_each(|n| edge.observe(environment(n), self.seconds));
+        (0..self.edges.len()).for_each(|n| self.repair_edge(n));
+    }
+
+    /// It hears all that it missed, and looks at everything.
+    fn repair_edge(&mut self, n: usize) {
+        let tables = self.door.log().tables();
+        let edge = &mut self.edges[n];
+        for entry in tables.feed(edge.region).iter().skip(edge.seq()) {
+            edge.hear(entry);
         }
+        (0..ENVIRONMENTS).for_each(|n| edge.observe(environment(n), self.seconds));
     }
 }

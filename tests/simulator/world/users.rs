@@ -74,7 +74,7 @@ impl World {
     }
 
     /// A release of a commit: the preview shows it as soon as it may, production when somebody says so.
-    fn ask_to_deploy(&mut self, n: usize) {
+    pub(super) fn ask_to_deploy(&mut self, n: usize) {
         let deployment = DEPLOYMENTS + self.deploys;
         // Each has its own bytes, and there are only so many.
         if deployment >= 200 {
@@ -85,24 +85,27 @@ impl World {
         self.request_once(deploy(id, n, deployment, at(self.seconds + DEADLINE)));
     }
 
-    fn request_once(&mut self, requested: Requested) {
+    pub(super) fn request_once(&mut self, requested: Requested) {
         let key = format!("request-{}", self.asked.len());
         self.asked.push((key.clone(), requested.clone()));
         self.request(&key, requested);
     }
 
-    /// The same request arrives once more, under an id of its own, as a client that heard nothing sends it.
+    /// The same request arrives once more, under an id of its own, as a client that heard nothing sends it; that of a wake is made
+    /// of what it wakes.
     fn ask_again(&mut self) {
         if self.asked.is_empty() {
             return;
         }
         let (key, requested) = self.asked[self.dice.below(self.asked.len())].clone();
-        self.request(&key, Requested { id: self.door.clock().new_id(), ..requested });
+        let id = if requested.kind() == Kind::Wake { requested.id } else { self.door.clock().new_id() };
+        self.request(&key, Requested { id, ..requested });
     }
 
     fn request(&mut self, key: &str, requested: Requested) {
         let mut loaded = self.load::<Operation>(requested.id.0);
-        let mut unit = self.unit(Writer::Api, 9, requested.id.into(), Some(key));
+        let writer = if requested.kind() == Kind::HostDrain { Writer::Platform } else { Writer::Api };
+        let mut unit = self.unit(writer, 9, requested.id.into(), Some(key));
         if unit.decide(&mut loaded, operation::Command::Request(requested)).is_err() {
             return;
         }
@@ -132,7 +135,7 @@ impl World {
         open.filter(|(one, _)| rhone_tests::rules::change_of(one).is_some()).count()
     }
 
-    fn wish_to_cancel(&mut self) {
+    pub(super) fn wish_to_cancel(&mut self) {
         let open = self.dice.once_in(2);
         let tables = self.door.log().tables();
         let ended = |one: &Operation| one.stage.is_some_and(operation::Stage::is_final);
