@@ -60,10 +60,16 @@ pub struct DatabaseImpact {
 }
 
 /// A promotion: what the next artifact declares must have run here as declared. What the present owner does not declare and
-/// closes the way back is for somebody to acknowledge.
+/// closes the way back is for somebody to acknowledge. And what the present owner counts on and the next artifact does not know
+/// is a way back, by whatever name somebody goes it.
 pub fn promotion(next: &[MigrationFacts], present: &[MigrationFacts], ran: &Migrations) -> DatabaseImpact {
     if let Some(missing) = missing(next, ran) {
         return missing;
+    }
+    let unknown = |one: &&Recorded| declares(present, one) && !declares(next, one) && one.impact.closes_the_way_back();
+    let unknown = ran.ran.iter().filter(unknown).collect::<Vec<_>>();
+    if !unknown.is_empty() {
+        return closed(&unknown, "ran, which the present owner counts on and this deployment does not know");
     }
     let new = ran.ran.iter().filter(|one| declares(next, one) && !declares(present, one)).collect::<Vec<_>>();
     let impact = gravest(&new);
@@ -92,12 +98,7 @@ pub fn rollback(target: &[MigrationFacts], taken: Epoch, ran: &Migrations) -> Da
     let (impact, names) = (gravest(&found), names(&found));
     if impact.closes_the_way_back() {
         let graver = found.iter().filter(|one| one.impact.closes_the_way_back()).copied().collect::<Vec<_>>();
-        return DatabaseImpact {
-            impact,
-            answer: Answer::Blocked(Code::DatabaseBlocksRollback),
-            reason: ways_out(&graver),
-            migrations: names,
-        };
+        return DatabaseImpact { migrations: names, ..closed(&graver, "ran since this deployment owned the traffic") };
     }
     let undone = ran.undone.iter().filter(since).collect::<Vec<_>>();
     if gravest(&undone).closes_the_way_back() {
@@ -116,17 +117,17 @@ pub fn rollback(target: &[MigrationFacts], taken: Epoch, ran: &Migrations) -> Da
     DatabaseImpact { impact, answer: Answer::Open, reason, migrations: names }
 }
 
-/// Both ways out of a rollback that the database does not allow.
-fn ways_out(found: &[&Recorded]) -> String {
-    let names = names(found).join(", ");
-    let first = found.first().map_or("it", |one| one.id.as_str());
-    let impact = gravest(found);
-    format!(
-        "{names} ({impact}) ran since this deployment owned the traffic, and a route that goes back does not take the \
-         database with it. Forward-fix: promote a deployment that works with the database as it is; nothing is lost. \
-         Data restore: restore the database to before {first}, record that with its proof, and roll back with an \
-         acknowledgement; what was written since is lost"
-    )
+/// A way back that these close, and both ways out of it.
+fn closed(found: &[&Recorded], why: &str) -> DatabaseImpact {
+    let (impact, names) = (gravest(found), names(found));
+    let first = names.first().map_or("it", String::as_str);
+    let reason = format!(
+        "{} ({impact}) {why}, and a route that goes back does not take the database with it. Forward-fix: promote a deployment \
+         that works with the database as it is; nothing is lost. Data restore: restore the database to before {first}, record \
+         that with its proof, and roll back with an acknowledgement; what was written since is lost",
+        names.join(", ")
+    );
+    DatabaseImpact { impact, answer: Answer::Blocked(Code::DatabaseBlocksRollback), reason, migrations: names }
 }
 
 /// What is declared and did not run here, or ran as something else.

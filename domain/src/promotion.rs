@@ -7,7 +7,7 @@ mod ask;
 pub use ask::Ask;
 
 use crate::{
-    allocation::{Allocation, Placement, Planned, State, because},
+    allocation::{Allocation, Cause, Placement, Planned, State, because},
     deployment::Validated,
     edge_status::EdgeStatus,
     feed::Owner,
@@ -119,7 +119,9 @@ fn start_or_await(world: &World<'_>, change: &RouteChange, meant: &[&Allocation]
         return Step::Wait("an allocation is on its way");
     }
     let failed = failed_for(meant, change);
-    if failed.len() >= FAILED_ALLOCATIONS {
+    // What went with its host says nothing of the artifact.
+    let by_itself = failed.iter().filter(|one| one.cause != Some(Cause::HostLost));
+    if by_itself.count() >= FAILED_ALLOCATIONS {
         let failure = failure(world, "ALLOCATION_FAILED", "the deployment's allocations failed");
         return Step::Fail(because(failure, failed));
     }

@@ -215,6 +215,11 @@ async fn the_way_back_is_closed_and_explained(tenant: &Tenant, old: &str) {
     back["acknowledgements"] = json!([{ "gate": "database", "reason": "we are in a hurry" }]);
     let refused = tenant.client.refused("environmentRollBack", "__typename", back).await;
     assert_eq!(refused["code"], "DATABASE_BLOCKS_ROLLBACK", "no acknowledgement opens it: {refused:#}");
+    let promoted = tenant
+        .client
+        .refused("deploymentPromote", "__typename", promote(tenant, old, &["vango_state", "database"]))
+        .await;
+    assert_eq!(promoted["code"], "DATABASE_BLOCKS_ROLLBACK", "nor is it another way to promote it again: {promoted:#}");
     for words in ["Forward-fix:", "Data restore:", "0002_drop_notes"] {
         assert!(text(&refused["message"]).contains(words), "{words}: {refused:#}");
         assert!(text(&plan["impact"]["databaseReason"]).contains(words), "{words}: {plan:#}");

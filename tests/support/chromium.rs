@@ -11,7 +11,7 @@ use fantoccini::{
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use std::process::Stdio;
+use std::{io::ErrorKind::NotFound, process::Stdio};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -34,9 +34,12 @@ impl Chromium {
         let profile = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").env("HOME", profile.path()).env("TMPDIR", profile.path()).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Ok(mut driver) = command.spawn() else {
-            eprintln!("SKIPPED: `chromedriver` is not installed");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let is_there = Command::new("chromium").arg("--version").output().await.is_ok();
+        let Ok(mut driver) =
+            command.spawn().and_then(|driver| if is_there { Ok(driver) } else { Err(NotFound.into()) })
+        else {
+            eprintln!("SKIPPED: `chromium` or `chromedriver` is not installed");
             return None;
         };
         let port = port(driver.stdout.take().expect("it is a pipe")).await;

@@ -42,6 +42,37 @@ fn a_promotion_waits_for_its_migrations_and_has_grave_ones_acknowledged() {
     assert_eq!(promotion(&[], &[], &Migrations::default()).answer, Open);
 }
 
+/// Scenario 3 by another door. The sin: a promotion that looks at what is new to the owner, and at nothing that it counts on.
+#[test]
+fn a_promotion_of_what_does_not_know_what_the_owner_counts_on_is_a_way_back() {
+    let new_only = |next: &[MigrationFacts], present: &[MigrationFacts], ran: &Migrations| {
+        let new = ran.ran.iter().filter(|one| declares(next, one) && !declares(present, one)).collect::<Vec<_>>();
+        if gravest(&new).closes_the_way_back() { Acknowledge } else { Open }
+    };
+    let old = [declared("0001", Additive)];
+    for (impact, answer) in [
+        (Impact::None, Open),
+        (Additive, Open),
+        (BackwardCompatible, Open),
+        (Destructive, Blocked(Code::DatabaseBlocksRollback)),
+        (Unknown, Blocked(Code::DatabaseBlocksRollback)),
+    ] {
+        let owner = [declared("0001", Additive), declared("0002", impact)];
+        let found = promotion(&old, &owner, &second(impact, 1));
+        assert_eq!(found.answer, answer, "{found:?}");
+        assert_eq!(new_only(&old, &owner, &second(impact, 1)), Open, "the sin is caught");
+        assert_eq!(promotion(&old, &old, &second(impact, 1)).answer, Open, "the owner knows as little of it");
+        let mut undone = second(impact, 1);
+        undone.apply(&restored(&["0002"]));
+        assert_eq!(promotion(&old, &owner, &undone).answer, Open, "the data were restored");
+    }
+    let owner = [declared("0001", Additive), declared("0002", Destructive)];
+    let found = promotion(&old, &owner, &second(Destructive, 1));
+    for words in ["0002 (destructive) ran, which the present owner counts on", "Forward-fix:", "Data restore:"] {
+        assert!(found.reason.contains(words), "{words}: {}", found.reason);
+    }
+}
+
 #[test]
 fn other_bytes_under_a_declared_name_block() {
     let next = [declared("0001", Additive)];

@@ -15,8 +15,8 @@ use rhone_tests::{
 use serde_json::Value;
 use std::time::Duration;
 
-/// Long enough to open something anew, on any machine.
-const DRAIN: u32 = 20;
+/// Long enough to see the promotion's end and to open something besides, on any machine.
+const DRAIN: u32 = 45;
 
 /// Notes when and how the socket of the page ends.
 const WATCH: &str = "socket.addEventListener('close', ({ code }) => { window.end = { code, at: Date.now() } })";

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::{
-    allocation::Planned,
+    allocation::{Cause, Planned},
     gate::rests_on,
     ids::CellId,
     numbers::EnvSet,
@@ -50,6 +50,20 @@ fn allocations_that_failed_with_another_set_do_not_count_against_this_one() {
     assert_eq!(mended.next(), Step::Do(Act::Plan(planned(allocation(1), GREEN, Epoch(1)))));
     let sin = without_sets(&mended).fails();
     assert_eq!(sin, Some(("ALLOCATION_FAILED".into(), false)), "the sin gives up on what was never tried");
+}
+
+/// Two that start on one host are given up in one turn when it falls silent. The sin: they count as two that failed.
+#[test]
+fn what_went_with_its_host_does_not_count_against_the_bytes() {
+    let lost = || Lived::Failed { reason: "its host was silent".into(), cause: Some(Cause::HostLost) };
+    let of = |first: Lived, second: Lived| {
+        at_policy_check().with(|g| g.allocations = vec![started(&[first]), started(&[second])])
+    };
+    let plan = Step::Do(Act::Plan(planned(allocation(1), GREEN, Epoch(1))));
+    assert_eq!(of(lost(), lost()).next(), plan, "another one is started");
+    assert_eq!(of(lost(), crashed()).next(), plan);
+    let sin = of(crashed(), crashed()).fails();
+    assert_eq!(sin, Some(("ALLOCATION_FAILED".into(), false)), "whoever does not look at the cause gives up");
 }
 
 #[test]
