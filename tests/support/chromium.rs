@@ -11,7 +11,7 @@ use fantoccini::{
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use std::{io::ErrorKind::NotFound, process::Stdio};
+use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -36,9 +36,7 @@ impl Chromium {
         command.arg("--port=0").env("HOME", profile.path()).env("TMPDIR", profile.path()).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let is_there = Command::new("chromium").arg("--version").output().await.is_ok();
-        let Ok(mut driver) =
-            command.spawn().and_then(|driver| if is_there { Ok(driver) } else { Err(NotFound.into()) })
-        else {
+        let Some(mut driver) = is_there.then(|| command.spawn().ok()).flatten() else {
             eprintln!("SKIPPED: `chromium` or `chromedriver` is not installed");
             return None;
         };

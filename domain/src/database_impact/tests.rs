@@ -18,6 +18,15 @@ fn second(impact: Impact, epoch: u64) -> Migrations {
     history(&[Event::Recorded(ran("0001", Additive, Epoch(0))), Event::Recorded(ran("0002", impact, Epoch(epoch)))])
 }
 
+/// What a way back is answered, by what ran that it does not know.
+const OF_A_WAY_BACK: [(Impact, Answer); 5] = [
+    (Impact::None, Open),
+    (Additive, Open),
+    (BackwardCompatible, Open),
+    (Destructive, Blocked(Code::DatabaseBlocksRollback)),
+    (Unknown, Blocked(Code::DatabaseBlocksRollback)),
+];
+
 #[test]
 fn a_promotion_waits_for_its_migrations_and_has_grave_ones_acknowledged() {
     let old = [declared("0001", Additive)];
@@ -50,13 +59,7 @@ fn a_promotion_of_what_does_not_know_what_the_owner_counts_on_is_a_way_back() {
         if gravest(&new).closes_the_way_back() { Acknowledge } else { Open }
     };
     let old = [declared("0001", Additive)];
-    for (impact, answer) in [
-        (Impact::None, Open),
-        (Additive, Open),
-        (BackwardCompatible, Open),
-        (Destructive, Blocked(Code::DatabaseBlocksRollback)),
-        (Unknown, Blocked(Code::DatabaseBlocksRollback)),
-    ] {
+    for (impact, answer) in OF_A_WAY_BACK {
         let owner = [declared("0001", Additive), declared("0002", impact)];
         let found = promotion(&old, &owner, &second(impact, 1));
         assert_eq!(found.answer, answer, "{found:?}");
@@ -84,13 +87,7 @@ fn other_bytes_under_a_declared_name_block() {
 #[test]
 fn a_rollback_looks_at_what_ran_since_and_is_not_its_own() {
     let target = [declared("0001", Additive)];
-    for (impact, answer) in [
-        (Impact::None, Open),
-        (Additive, Open),
-        (BackwardCompatible, Open),
-        (Destructive, Blocked(Code::DatabaseBlocksRollback)),
-        (Unknown, Blocked(Code::DatabaseBlocksRollback)),
-    ] {
+    for (impact, answer) in OF_A_WAY_BACK {
         let found = rollback(&target, Epoch(1), &second(impact, 1));
         assert_eq!((found.impact, found.answer), (impact, answer), "{found:?}");
         let before = rollback(&target, Epoch(2), &second(impact, 1));
