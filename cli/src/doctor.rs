@@ -58,9 +58,10 @@ impl Finding {
         }
     }
 
-    /// What is worth mending and stops nothing: without a sandbox a build goes on, and says so in its own log.
+    /// What is worth mending and stops nothing: without a sandbox a build goes on, and says so in its own log; on a nearly full
+    /// disk everything goes on, for a while.
     fn goes_on(&self) -> bool {
-        matches!(self.name, host::BUBBLEWRAP | host::NAMESPACES)
+        matches!(self.name, host::BUBBLEWRAP | host::NAMESPACES | host::ROOM)
     }
 
     fn json(&self) -> Value {

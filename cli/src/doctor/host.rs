@@ -14,21 +14,23 @@ use sqlx::PgPool;
 use std::{env, ffi::OsStr, path::Path};
 use tokio::{process::Command, time::timeout};
 
-/// Without these two a build goes on.
+/// Without these two a build goes on, and with little room everything does.
 pub(super) const BUBBLEWRAP: &str = "bubblewrap";
 pub(super) const NAMESPACES: &str = "user namespaces";
+pub(super) const ROOM: &str = "room";
 
 /// Good, or what is wrong and what mends it.
 type Verdict = Result<String, (String, &'static str)>;
 
 const GIB: u64 = 1 << 30;
-/// A disk is nearly full when less is free than this, or than a twentieth of it, where that is less than `PLENTY`.
+/// A disk is full when less is free than this, and nearly full with less than a twentieth of it, where that is less than
+/// `PLENTY`.
 const LITTLE: u64 = GIB;
 const PLENTY: u64 = 20 * GIB;
 
 /// Everything about this machine; the database, if it is there, says which `pg_dump` it needs.
 pub(super) async fn examined(data: &Data, database: Option<&PgPool>) -> Vec<Finding> {
-    let mut findings = vec![Finding { name: "disk", verdict: disk(data.path()) }];
+    let mut findings = vec![disk(data.path())];
     if builds(data) {
         findings.extend(building(&env::var_os("PATH").unwrap_or_default()).await);
     }
@@ -126,20 +128,30 @@ async fn version(program: &OsStr, path: Option<&OsStr>) -> Option<String> {
     (output.status.success() && !said.is_empty()).then_some(said)
 }
 
-fn disk(folder: &Path) -> Verdict {
-    const MENDS: &str = "make room there: old backups, fewer days of logs (work.log_days), or a larger disk";
+fn disk(folder: &Path) -> Finding {
     // A data folder that is not made yet lies on the disk of what is above it.
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let there = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
-        Ok(disk) => room(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize).map_err(|what| (what, MENDS)),
-        Err(error) => Err((format!("the disk of {} cannot be asked: {error}", there.display()), MENDS)),
+        Ok(disk) => room(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize),
+        Err(error) => bad_disk("disk", format!("the disk of {} cannot be asked: {error}", there.display())),
     }
 }
 
-fn room(free: u64, total: u64) -> Result<String, String> {
+fn room(free: u64, total: u64) -> Finding {
     let said = format!("{:.1} of {:.1} GiB are free where the data folder is", gib(free), gib(total));
-    if free < LITTLE || (free < total / 20 && free < PLENTY) { Err(format!("nearly full: {said}")) } else { Ok(said) }
+    if free < LITTLE {
+        return bad_disk("disk", format!("full: {said}"));
+    }
+    if free < total / 20 && free < PLENTY {
+        return bad_disk(ROOM, format!("nearly full: {said}"));
+    }
+    Finding { name: "disk", verdict: Ok(said) }
+}
+
+fn bad_disk(name: &'static str, what: String) -> Finding {
+    let mends = "make room there: old backups, fewer days of logs (work.log_days), or a larger disk";
+    Finding { name, verdict: Err((what, mends)) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people, to a tenth")]
@@ -158,19 +170,23 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_is_nearly_full_when_little_is_left_of_it() {
-        for (free, total, sound) in [
-            (GIB / 2, 8 * GIB, false),
-            (2 * GIB, 8 * GIB, true),
-            (2 * GIB, 100 * GIB, false),
-            (6 * GIB, 100 * GIB, true),
-            (30 * GIB, 4_000 * GIB, true),
-            (10 * GIB, 4_000 * GIB, false),
+    fn a_disk_is_nearly_full_when_little_is_left_of_it_and_that_stops_nothing_before_it_is_full() {
+        let (sound, warned, bad) = ((true, true), (false, true), (false, false));
+        for (free, total, expected) in [
+            (GIB / 2, 8 * GIB, bad),
+            (GIB / 2, 4_000 * GIB, bad),
+            (2 * GIB, 8 * GIB, sound),
+            (2 * GIB, 100 * GIB, warned),
+            (6 * GIB, 100 * GIB, sound),
+            (30 * GIB, 4_000 * GIB, sound),
+            (10 * GIB, 4_000 * GIB, warned),
         ] {
-            assert_eq!(room(free, total).is_ok(), sound, "{free} of {total}");
+            let finding = room(free, total);
+            let well = finding.verdict.is_ok();
+            assert_eq!((well, well || finding.goes_on()), expected, "{free} of {total}");
         }
         let somewhere = tempfile::tempdir().expect("a folder");
-        assert!(disk(&somewhere.path().join("not/made/yet")).unwrap_or_else(|(what, _)| what).contains("GiB are free"));
+        assert!(disk(&somewhere.path().join("not/made/yet")).line().contains("GiB are free"));
     }
 
     #[test]
