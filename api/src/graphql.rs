@@ -6,6 +6,7 @@ mod app;
 mod app_source;
 mod approval;
 mod artifact;
+mod audience;
 mod authorization;
 mod binding;
 mod change;
@@ -33,6 +34,7 @@ mod member;
 mod migration;
 mod operation;
 mod operation_progress;
+mod operation_stages;
 mod place;
 mod posture;
 mod project;
@@ -59,6 +61,7 @@ mod variables;
 mod who;
 mod workspace;
 
+use audience::Audiences;
 pub(crate) use context::session;
 pub use context::{Platform, request_context};
 pub(crate) use live::{EventFilterInput, workspace_id};
@@ -126,6 +129,6 @@ pub type RhoneSchema = Schema<query::Query, Mutation, Subscription>;
 
 /// Builds the schema; its data are added by whoever serves it.
 pub fn builder(exposure: Exposure) -> SchemaBuilder<query::Query, Mutation, Subscription> {
-    let schema = Schema::build(query::Query, Mutation::default(), Subscription::default());
+    let schema = Schema::build(query::Query, Mutation::default(), Subscription::default()).extension(Audiences);
     limits(schema, &DocumentLimits::default(), exposure)
 }

@@ -5,6 +5,7 @@
 use crate::authenticate::{AuthError, Authenticator};
 use rhone_domain::{
     actor::{Actor, ActorKind, UnknownWord},
+    authorization::Narrowing,
     digest::Digest,
     ids::{ActorId, HostId, RegionId, WorkspaceId},
     token,
@@ -114,6 +115,12 @@ impl Principal {
     /// As what it asks about tokens.
     pub(crate) fn as_asker(&self) -> token::Asker {
         token::Asker { actor: self.actor, limits: self.limits.clone() }
+    }
+
+    /// Whether it speaks for a person as a whole: no machine, not support, and no token that is less than they are.
+    pub(crate) fn is_a_whole_person(&self) -> bool {
+        let whole = self.workspace.is_none() && self.on_behalf_of.is_none();
+        whole && self.limits.narrowing == Narrowing::Whole && matches!(self.kind, PrincipalKind::User(_))
     }
 
     /// With whose eyes it sees and by whose rights it acts.

@@ -1,6 +1,7 @@
 //! `rhone doctor`: what is wrong, and the one line that mends it. Reads only. The trap avoided: a first failure that hides
 //! the others; every question is asked, and those that need the database say so when it is away.
 
+mod client;
 mod host;
 
 use crate::{
@@ -73,6 +74,9 @@ impl Finding {
 }
 
 async fn examined(data: &Data) -> Vec<Finding> {
+    if runs_nothing(data) {
+        return client::examined(data).await;
+    }
     let database: Result<Database> = section(data, "database");
     let worker = match database.as_ref().map(|database| database.worker_url.as_ref()) {
         Ok(url) => reach(url).await,
@@ -101,6 +105,13 @@ async fn examined(data: &Data) -> Vec<Finding> {
     findings.push(within("nats", "start it; until then edges hear by HTTP alone", nats(data)).await);
     findings.extend(host::examined(data, worker.as_ref().ok()).await);
     findings
+}
+
+/// Whether nothing says that a part of the platform runs here: no file, and no environment in its place.
+fn runs_nothing(data: &Data) -> bool {
+    let configured = data.config().exists() || data.report().exists();
+    !configured
+        && ["WORKER", "API", "ADMIN"].iter().all(|role| env::var_os(format!("RHONE_DATABASE_{role}_URL")).is_none())
 }
 
 const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";

@@ -3,7 +3,7 @@
 //! it needs a Python environment that `./dev audit` lays out; it names the versions.
 //! The trap avoided: a tool's own idea of a failure; every answer that it got is read here again.
 
-use rhone_tests::{database::person, inputs::Owner, platform::Platform, program};
+use rhone_tests::{database::person, graphql::Client, inputs::Owner, platform::Platform, program};
 use serde_json::Value;
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 use tokio::process::Command;
@@ -54,29 +54,39 @@ const LEAKS: [&str; 12] = [
 #[ignore = "needs schemathesis: ./dev audit schema [EXAMPLES]"]
 async fn schema_fuzz() {
     let platform = Platform::shared().await;
-    let (owner, stranger) = (Owner::new(platform).await, person(platform).await.client);
-    let (examples, har) =
-        (env::var("RHONE_EXAMPLES").unwrap_or_else(|_| "20".into()), platform.data().join("fuzz.har"));
-    let mut fuzz = Command::new(tools().join("venv/bin/st"));
-    fuzz.args(["--no-color", "run"]).arg(format!("{}/graphql", stranger.url()));
-    fuzz.args(["--max-examples", &examples, "--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink"]);
-    fuzz.args(["--seed", "4", "--workers", "4", "--output-sanitize", "false", "--request-timeout", "20"]);
-    fuzz.arg("--header").arg(format!("Authorization: Bearer {}", stranger.token()));
-    fuzz.arg("--report-har-path").arg(&har).current_dir(platform.data());
-    let output = fuzz.output().await.expect("schemathesis runs");
-    let said = program::text(&output.stdout);
-    let judged = judge(&fs::read(&har).unwrap_or_else(|error| panic!("{error}: {said}")), &owner);
-    eprintln!(
-        "S11: schema fuzz, {examples} examples per operation, seed 4: {} answers, {} server errors, {} leaks; by code {:?}",
-        judged.answers,
-        judged.faults.len(),
-        judged.leaks.len(),
-        judged.codes
-    );
-    assert!(judged.answers > 100, "it hardly asked: {said}");
-    assert!(judged.faults.is_empty() && judged.leaks.is_empty(), "{:#?}{:#?}", judged.faults, judged.leaks);
+    let (owner, other) = (Owner::new(platform).await, Owner::new(platform).await);
+    let stranger = person(platform).await.client;
+    let examples = env::var("RHONE_EXAMPLES").unwrap_or_else(|_| "20".into());
+    // Whoever owns something gets past the door; nobody may come upon what is another's.
+    let callers = [("a stranger", &stranger, vec![&owner, &other]), ("an owner", &owner.person.client, vec![&other])];
+    for (who, client, others) in callers {
+        let judged = judge(&fuzzed(platform, client, &examples).await, &others);
+        eprintln!(
+            "S11: schema fuzz, {examples} examples per operation, seed 4, as {who}: {} answers, {} server errors, {} leaks; \
+             by code {:?}",
+            judged.answers,
+            judged.faults.len(),
+            judged.leaks.len(),
+            judged.codes
+        );
+        assert!(judged.answers > 100, "it hardly asked");
+        assert!(judged.faults.is_empty() && judged.leaks.is_empty(), "{:#?}{:#?}", judged.faults, judged.leaks);
+    }
     let log = platform.log("serve");
     assert!(!log.contains("panicked at"), "the API panicked");
+}
+
+/// Every answer that a caller got.
+async fn fuzzed(platform: &Platform, client: &Client, examples: &str) -> Vec<u8> {
+    let har = platform.data().join("fuzz.har");
+    let mut fuzz = Command::new(tools().join("venv/bin/st"));
+    fuzz.args(["--no-color", "run"]).arg(format!("{}/graphql", client.url()));
+    fuzz.args(["--max-examples", examples, "--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink"]);
+    fuzz.args(["--seed", "4", "--workers", "4", "--output-sanitize", "false", "--request-timeout", "20"]);
+    fuzz.arg("--header").arg(format!("Authorization: Bearer {}", client.token()));
+    fuzz.arg("--report-har-path").arg(&har).current_dir(platform.data());
+    let output = fuzz.output().await.expect("schemathesis runs");
+    fs::read(&har).unwrap_or_else(|error| panic!("{error}: {}", program::text(&output.stdout)))
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +97,7 @@ struct Judged {
     codes: BTreeMap<String, usize>,
 }
 
-fn judge(har: &[u8], owner: &Owner) -> Judged {
+fn judge(har: &[u8], others: &[&Owner]) -> Judged {
     let har: Value = serde_json::from_slice(har).expect("the report is JSON");
     let mut judged = Judged::default();
     for entry in har["log"]["entries"].as_array().into_iter().flatten() {
@@ -101,7 +111,8 @@ fn judge(har: &[u8], owner: &Owner) -> Judged {
             judged.faults.push(format!("{status} {text:.300}\n{asked:.600}"));
         }
         *judged.codes.entry(code).or_default() += 1;
-        let foreign = [&owner.tenant.workspace, &owner.tenant.app].iter().any(|id| text.contains(id.as_str()));
+        let foreign = others.iter().flat_map(|other| [&other.tenant.workspace, &other.tenant.app]);
+        let foreign = foreign.into_iter().any(|id| text.contains(id.as_str()));
         if foreign || LEAKS.iter().any(|leak| text.contains(leak)) {
             judged.leaks.push(format!("{text:.600}"));
         }

@@ -11,8 +11,8 @@ use rhone_tests::{
     repository::Repository,
     story::Tenant,
 };
-use serde_json::Value;
-use std::{fs, path::PathBuf, process::Output};
+use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Output};
 
 /// A person in a folder.
 struct Desk<'a> {
@@ -183,4 +183,89 @@ async fn a_deploy_that_a_gate_blocks_ends_as_refused_and_says_why() {
     assert_eq!(shown["stage"], "BLOCKED", "{shown:#}");
     desk.ends(0, &["env", "set", preview, "TOKEN=there"]).await;
     desk.ends(0, &["deploy", "--environment", preview, "--folder", "."]).await;
+}
+
+/// What a build prints is told to whoever waits for it, to its last line; that one says why it failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_is_heard_by_whoever_waits_for_it() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let repository = Repository::of_python();
+    repository.write("build.py", "print('the first word')\nprint('the last word')\nraise SystemExit(3)\n");
+    repository.commit_version("fails");
+    let desk = Desk { platform, folder: repository.folder() };
+    let words = ["deploy", "--environment", tenant.preview.id.as_str(), "--folder", "."];
+    let output = desk.rhone(&words).await;
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let at = |line: &str| told.find(&format!("| {line}")).unwrap_or_else(|| panic!("{line} is told: {told}"));
+    assert!(at("the first word") < at("the last word"), "{told}");
+    assert_eq!(told.matches("| the last word").count(), 1, "a line is told once: {told}");
+    assert!(!text(&output.stdout).contains("the last word"), "it stands beside the answer");
+    let told = desk.ends(1, &[&words[..], &["--quiet"]].concat()).await;
+    assert!(!told.contains("| the last word"), "{told}");
+}
+
+/// A script reads one JSON of a failure as it does of an answer, and nothing is done that was to be tried alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_reads_how_it_failed_and_tries_nothing_that_it_did_not_mean() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
+    let nothing = format!("env_{}", uuid::Uuid::nil().simple());
+    let output = desk.rhone(&["environment", "show", &nothing, "--json"]).await;
+    let failed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&failed["error"]["code"], &failed["error"]["exit"]), (&json!("NOT_FOUND"), &json!(1)), "{failed}");
+    assert!(failed["error"]["next"].is_string(), "{failed}");
+    // Of a refusal it is the payload, as the API gave it, and nothing twice.
+    let environment = tenant.production.id.as_str();
+    let output = desk.rhone(&["environment", "unfreeze", environment, "--reason", "none", "--json"]).await;
+    let refused: Value = serde_json::from_slice(&output.stdout).expect("one JSON");
+    assert!(refused["userErrors"][0]["code"].is_string(), "{refused}");
+
+    for words in [&["link", environment, "--dry-run"][..], &["artifact", "pack", ".", "--out", "packed", "--dry-run"]] {
+        let told = desk.ends(2, words).await;
+        assert!(told.contains("--dry-run: "), "{told}");
+    }
+    assert_eq!(fs::read_dir(&desk.folder).expect("ours").count(), 0, "nothing was linked or packed");
+    desk.ends(0, &["environment", "scale", environment, "--replicas", "1", "--dry-run"]).await;
+}
+
+/// Whoever was handed a token keeps it as `rhone login` keeps one; a token that is none is not kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_was_given_is_looked_at_and_kept() {
+    let platform = Platform::shared().await;
+    let room = tempfile::tempdir().expect("a folder");
+    let (url, token) = (platform.report().urls.api.clone(), platform.report().token.clone());
+    let (logins, given) = (room.path().join("kept/logins.json"), room.path().join("token"));
+    let nowhere = room.path().join("nowhere");
+    let rhone = async |words: &[&str]| {
+        let kept = logins.to_str().expect("UTF-8");
+        // Nothing else says who asks.
+        let variables = [("RHONE_LOGINS", kept), ("RHONE_TOKEN", ""), ("RHONE_URL", "")];
+        program::rhone_in(room.path(), &nowhere, &variables, words).await
+    };
+    let login = ["login", "--url", &url, "--token-file", given.to_str().expect("UTF-8")];
+    fs::write(&given, "rhone_nobody\n").expect("ours");
+    assert_eq!(rhone(&login).await.status.code(), Some(3));
+    assert!(!logins.exists(), "what is no token is not kept");
+    fs::write(&given, format!("{token}\n")).expect("ours");
+    let output = rhone(&login).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!text(&output.stdout).contains(&token), "it is not shown");
+    assert_eq!(fs::metadata(&logins).expect("kept").permissions().mode() & 0o777, 0o600);
+    let output = rhone(&["whoami"]).await;
+    assert!(output.status.success() && text(&output.stdout).contains(&url), "{}", text(&output.stderr));
+
+    // Where no part of the platform runs, the doctor looks at what a client needs.
+    let output = rhone(&["doctor"]).await;
+    let said = text(&output.stdout);
+    assert!(output.status.success() && said.contains("ok   API: ") && said.contains("ok   git: "), "{said}");
+    assert!(!said.contains("vault"), "keys are the platform's: {said}");
+    fs::remove_file(&logins).expect("kept");
+    let output = rhone(&["doctor"]).await;
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("bad  API: ") && said.contains("mend: rhone login"), "{said}");
 }

@@ -3,6 +3,7 @@
 //! worker, and a build that goes on after somebody cancelled it.
 
 use crate::leftovers::attempts;
+use chrono::{DateTime, Utc};
 use rhone_tests::{
     edge,
     graphql::unique,
@@ -17,7 +18,8 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 const DEPLOY: &str = "id kind stage ended healthyDigest gates { kind state reason } failure { code message } cancelReason \
     deployment { id artifactDigest status source { repository commit } } \
     deploy { deploymentId repository reference image fetched { commit attempt tookMs } \
-    built { digest plan sandbox size files attempt tookMs } promotion { id kind stage } }";
+    built { digest plan sandbox size files attempt tookMs } promotion { id kind stage } } \
+    createdAt endedAt stages { stage enteredAt tookMs }";
 
 fn input(environment: &str, repository: &Repository, reference: &str) -> Value {
     json!({ "environmentId": environment, "repository": repository.address(), "reference": reference,
@@ -50,6 +52,20 @@ async fn ready(tenant: &Tenant, id: &str) -> Deployed {
     Deployed { id: text(&found["deploy"]["deploymentId"]), digest, operation: promotion }
 }
 
+/// Exactly these stages, one after another, each with its times.
+fn went_through(operation: &Value, expected: &[&str]) {
+    let stages = operation["stages"].as_array().unwrap_or_else(|| panic!("{operation:#}"));
+    assert_eq!(stages.iter().map(|one| text(&one["stage"])).collect::<Vec<_>>(), expected, "{operation:#}");
+    let at = |one: &Value| text(&one["enteredAt"]).parse::<DateTime<Utc>>().expect("a time");
+    for pair in stages.windows(2) {
+        let took = (at(&pair[1]) - at(&pair[0])).num_milliseconds();
+        assert_eq!(pair[0]["tookMs"], json!(took), "it stayed until it entered the next one: {operation:#}");
+    }
+    let (first, last) = (&stages[0], &stages[stages.len() - 1]);
+    assert_eq!((&last["tookMs"], &last["enteredAt"]), (&Value::Null, &operation["endedAt"]), "{operation:#}");
+    assert_eq!(first["enteredAt"], operation["createdAt"], "{operation:#}");
+}
+
 /// Waits until the app answers with a version on a host.
 async fn shows(tenant: &Tenant, host: &str, version: &str) {
     let look = async || {
@@ -72,6 +88,7 @@ async fn a_commit_becomes_traffic_is_promoted_rolled_back_and_explained() {
     assert_eq!(told["deploy"]["fetched"]["commit"], json!(first), "a name is resolved to exactly one commit: {told:#}");
     assert_eq!(told["deployment"]["source"], json!({ "repository": repository.address(), "commit": first }));
     assert_eq!(told["deployment"]["artifactDigest"], json!(one.digest));
+    went_through(&told, &["QUEUED", "CLONING", "BUILDING", "VALIDATING", "PREVIEW_READY"]);
     assert_eq!(told["healthyDigest"], Value::Null, "what was built has answered nobody yet: {told:#}");
     shows(&tenant, &tenant.preview.host, "one").await;
 

@@ -35,6 +35,7 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "FetchedSource" => "operation(id: \"operationId\") { deploy { fetched $ } }",
         "BuiltArtifact" => "operation(id: \"operationId\") { deploy { built $ } }",
         "EdgeAnswer" => "operation(id: \"operationId\") { edges $ }",
+        "EnteredStage" => "operation(id: \"operationId\") { stages $ }",
         "Gate" => "operation(id: \"operationId\") { gates $ }",
         "RouteOwner" => "environment(id: \"environmentId\") { routeOwner $ }",
         "Pin" => "environment(id: \"environmentId\") { routeOwner { pin $ } }",

@@ -140,11 +140,11 @@ fn door_on(platform: &Platform, principal: &Principal, log: PgLog) -> Door {
 }
 
 /// Whether the caller holds a grant of the platform's own workspace.
-async fn runs_the_platform(ctx: &Context<'_>) -> Result<bool, Fault> {
-    let mut transaction = begin(ctx).await?;
-    let memberships = members::of_actor(&mut transaction, ctx.principal().eyes()).await.map_err(Fault::internal)?;
+pub(crate) async fn runs_the_platform(session: &Session, principal: &Principal) -> Result<bool, Fault> {
+    let mut transaction = session.begin().await.map_err(Fault::internal)?;
+    let memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
     let membership = memberships.get(&PLATFORM).map(|member| member.membership.clone());
-    let authority = authority_of(ctx.principal(), PLATFORM, membership);
+    let authority = authority_of(principal, PLATFORM, membership);
     Ok(authority.holds(Grant::PlatformManage, Level::Platform, Scope::default()))
 }
 
@@ -169,7 +169,7 @@ pub(crate) async fn belongs_to(ctx: &Context<'_>, workspace: WorkspaceId) -> Res
 
 /// Only those who run the platform may do this.
 pub(crate) async fn platform_only(ctx: &Context<'_>) -> Result<(), Fault> {
-    if belongs_to(ctx, PLATFORM).await? && runs_the_platform(ctx).await? {
+    if belongs_to(ctx, PLATFORM).await? && runs_the_platform(ctx.session(), ctx.principal()).await? {
         Ok(())
     } else {
         Err(Fault::new(Code::Forbidden, "only those who run the platform may do this"))

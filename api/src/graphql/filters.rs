@@ -5,7 +5,8 @@ use super::{
     artifact::digest,
     deployment::DeploymentStatus,
     environment::EnvironmentKind,
-    operation::{OperationKind, OperationStage},
+    operation::OperationKind,
+    operation_stages::OperationStage,
     time::{self, Time},
 };
 use crate::fault::Fault;

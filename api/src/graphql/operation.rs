@@ -12,6 +12,7 @@ use super::{
     failover::SessionFate,
     id,
     logs::{self, LogFilter, LogLines},
+    operation_stages::{self, EnteredStage, OperationStage},
     route_owner::reason,
     who::{self, Requester},
 };
@@ -55,48 +56,6 @@ pub(crate) enum OperationKind {
     RuntimeServiceBinding,
     Wake,
     Sleep,
-}
-
-/// Where an operation stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "operation::Stage")]
-pub(crate) enum OperationStage {
-    Requested,
-    PolicyCheck,
-    RouteCas,
-    EdgePropagating,
-    Healthy,
-    RolledBack,
-    Failed,
-    Cancelled,
-    Queued,
-    Cloning,
-    Building,
-    Validating,
-    PreviewReady,
-    Blocked,
-    Scaling,
-    Draining,
-    Verified,
-    Cordoned,
-    Evacuating,
-    ReplacementReady,
-    Upgrading,
-    Postcheck,
-    Uncordoned,
-    Provisioning,
-    BindingServices,
-    ReplicatingArtifacts,
-    Eligible,
-    Disabled,
-    Migrating,
-    Binding,
-    WakeRequested,
-    Starting,
-    ReadinessWait,
-    Hot,
-    Sleeping,
-    Cold,
 }
 
 /// A gate, as judged.
@@ -210,6 +169,12 @@ impl Operation {
 
     async fn stage(&self) -> Option<OperationStage> {
         self.state.stage.map(Into::into)
+    }
+
+    /// Every stage that it entered, in order, with when it did and how long it took.
+    #[graphql(complexity = "20 + 10 * child_complexity")]
+    async fn stages(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<EnteredStage>> {
+        Ok(operation_stages::of(ctx, self.stream()).await?)
     }
 
     /// Whether nothing follows.

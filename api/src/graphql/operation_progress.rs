@@ -6,7 +6,7 @@ use super::{
     context::{Ask, belongs_to, door},
     id,
     live::Resync,
-    operation::OperationStage,
+    operation_stages::OperationStage,
 };
 use crate::{fault::Fault, live::stream::Followed};
 use async_graphql::{Context, ID, SimpleObject, Subscription, Union};

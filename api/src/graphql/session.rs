@@ -4,12 +4,11 @@
 use super::{context::Ask, user_error::UserError};
 use crate::{
     fault::{Code, Fault},
-    identity::{Principal, PrincipalKind},
+    identity::Principal,
     sign_in::SessionRow,
 };
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use rhone_domain::authorization::Narrowing;
 use uuid::Uuid;
 
 /// A browser that is signed in.
@@ -129,9 +128,9 @@ fn no_session() -> UserError {
     }
 }
 
-/// The caller's living sessions, newest first.
+/// The caller's living sessions, newest first; the table of `domain` says that they are for the person alone.
 pub(crate) async fn living(ctx: &Context<'_>) -> Result<Vec<Session>, Fault> {
-    let principal = person(ctx)?;
+    let principal = ctx.principal();
     let rows = ctx.platform().sessions.of(principal.actor).await.map_err(Fault::internal)?;
     Ok(rows.into_iter().map(|row| shown(row, principal)).collect())
 }
@@ -157,10 +156,8 @@ fn shown(row: SessionRow, principal: &Principal) -> Session {
 /// The caller, if it speaks for a person as a whole.
 fn person<'a>(ctx: &'a Context<'_>) -> Result<&'a Principal, Fault> {
     let principal = ctx.principal();
-    let whole = principal.workspace.is_none() && principal.on_behalf_of.is_none();
-    let whole = whole && principal.limits.narrowing == Narrowing::Whole;
-    if whole && matches!(principal.kind, PrincipalKind::User(_)) {
+    if principal.is_a_whole_person() {
         return Ok(principal);
     }
-    Err(Fault::new(Code::Forbidden, "sessions are for their owner; a narrowed token, support and machines see none"))
+    Err(Fault::new(Code::Forbidden, "sessions are for their owner; a narrowed token, support and machines end none"))
 }

@@ -19,7 +19,7 @@ pub(super) const AWAITS: usize = 100;
 /// Of every field that has none of its own.
 const PLAIN: Price = price(1, 1);
 
-const DEAR: [(&str, Price); 34] = [
+const DEAR: [(&str, Price); 35] = [
     ("__schema", price(500, 1)),
     ("affordances", price(20, 1)),
     ("allocations", price(100, 25)),
@@ -46,6 +46,7 @@ const DEAR: [(&str, Price); 34] = [
     ("scalePlan", price(50, 1)),
     ("scaleReadiness", price(50, 1)),
     ("sourceCredentials", price(20, 5)),
+    ("stages", price(20, 10)),
     ("statesHash", price(500, 1)),
     ("support", price(100, 10)),
     ("supportBundle", price(200, 1)),

@@ -1,29 +1,37 @@
 //! The client's words: a noun, a verb, and what every verb understands. The trap avoided: a token on the command line; it
 //! comes from `RHONE_TOKEN`, from `rhone login`, or from the `rhone up` of the data folder.
 
+mod binding;
 mod credential;
 mod daily;
 mod env;
 mod environment;
 mod member;
+mod migration;
 mod places;
 mod release;
+mod support;
 mod token;
 
 use super::deploy::DeployArgs;
 use super::history_args::{ExplainArgs, HistoryArgs, SupportBundleArgs, TimelineArgs};
 use super::logs_args::LogsArgs;
 use clap::{Args, Subcommand};
+use std::{path::PathBuf, time::Duration};
 
+pub use binding::{BindingVerb, Bound};
 pub use credential::{CredentialVerb, OfHost};
 pub use daily::{
     Daily, Ground, ImportArgs, LinkArgs, OpenArgs, OperationsArgs, PromoteArgs, RollbackArgs, RouteVerb, StatusArgs,
 };
 pub use env::EnvVerb;
+pub(super) use environment::word_of;
 pub use environment::{EnvironmentKind, EnvironmentVerb, Hostname, Reasoned};
-pub use member::{InvitationVerb, MemberRole, MemberVerb};
-pub use places::{AppVerb, CellVerb, HostVerb, Named, ProjectVerb, RegionVerb, WorkspaceVerb};
-pub use release::{ArtifactVerb, DeploymentVerb, OperationVerb};
+pub use member::{InvitationVerb, MemberIs, MemberRole, MemberVerb};
+pub use migration::MigrationVerb;
+pub use places::{AppVerb, CellVerb, HostReasoned, HostVerb, Named, ProjectVerb, RegionVerb, WorkspaceVerb};
+pub use release::{AllocationVerb, ArtifactVerb, DeploymentVerb, OperationVerb};
+pub use support::SupportVerb;
 pub use token::TokenVerb;
 
 /// What every verb understands.
@@ -35,15 +43,27 @@ pub struct How {
     /// Follow the operation to its end.
     #[arg(long, global = true)]
     pub wait: bool,
-    /// How many seconds to wait at most.
-    #[arg(long, global = true, default_value_t = 180)]
-    pub timeout: u64,
-    /// Show what would happen, and change nothing.
+    /// How many seconds to wait at most; when omitted, until the operation ends, which it does by its own deadline.
+    #[arg(long, global = true)]
+    pub timeout: Option<u64>,
+    /// Show what would happen, and change nothing; refused where that cannot be shown.
     #[arg(long, global = true)]
     pub dry_run: bool,
     /// A key of your own, so that asking again does nothing twice.
     #[arg(long, global = true)]
     pub idempotency_key: Option<String>,
+}
+
+impl How {
+    /// How long to wait, if that was said.
+    pub fn patience(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+
+    /// In no manner but the form of what is printed.
+    pub fn printing(json: bool) -> Self {
+        Self { json, ..Self::default() }
+    }
 }
 
 /// A noun with its verbs.
@@ -80,12 +100,20 @@ pub enum Noun {
     Environment(Verbs<EnvironmentVerb>),
     /// Variables and secrets of an environment.
     Env(Verbs<EnvVerb>),
+    /// What an environment is bound to: its database, and what its allocations share.
+    Binding(Verbs<BindingVerb>),
+    /// Migrations of an environment's database.
+    Migration(Verbs<MigrationVerb>),
     /// With what an app's sources are read where not everybody may: private repositories and registries.
     Credential(Verbs<CredentialVerb>),
     /// The bytes of a release.
     Artifact(Verbs<ArtifactVerb>),
     /// Candidate releases.
     Deployment(Verbs<DeploymentVerb>),
+    /// What runs.
+    Allocation(Verbs<AllocationVerb>),
+    /// Times in which support may look into a workspace.
+    Support(Verbs<SupportVerb>),
     /// Promotions and rollbacks under way.
     Operation(Verbs<OperationVerb>),
     /// Make a release of the commit at hand, or of an image, and show it.
@@ -104,11 +132,14 @@ pub enum Noun {
     Open(OpenArgs),
     /// API tokens.
     Token(Verbs<TokenVerb>),
-    /// Sign in: a person opens a page, and a token is kept in a file of yours.
+    /// Sign in: a person opens a page, or a token that you have is taken; it is kept in a file of yours.
     Login {
         /// The API; the one of `rhone up` or of the last login when omitted.
         #[arg(long, env = "RHONE_URL")]
         url: Option<String>,
+        /// The file that holds a token that you were given, and no page is opened; `-` for standard input.
+        #[arg(long)]
+        token_file: Option<PathBuf>,
         /// In which manner.
         #[command(flatten)]
         how: How,

@@ -7,6 +7,7 @@ use super::{
     connection::Connection,
     failure::Failure,
     follow::{Progress, follow, shown},
+    logs,
     mutation::{DEPLOYMENT_BUILD, DEPLOYMENT_IMPORT, Mutation},
     show,
 };
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
-    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -44,6 +44,9 @@ pub struct DeployArgs {
     /// Come back as soon as it is accepted.
     #[arg(long)]
     pub detach: bool,
+    /// Do not tell what the build prints.
+    #[arg(long)]
+    pub quiet: bool,
     /// In which manner.
     #[command(flatten)]
     pub how: How,
@@ -63,7 +66,11 @@ pub(super) async fn deploy(connection: &Connection, args: &DeployArgs) -> Result
         }
         return payload.accepted().map(drop);
     };
-    let ended = followed(connection, operation, args, sent).await?;
+    let ended = if args.quiet {
+        followed(connection, operation, args, sent).await?
+    } else {
+        logs::beside(connection, operation, followed(connection, operation, args, sent)).await?
+    };
     if let Some(promotion) = ended["deploy"]["promotion"]["id"].as_str() {
         followed(connection, promotion, args, sent).await?;
     }
@@ -72,9 +79,8 @@ pub(super) async fn deploy(connection: &Connection, args: &DeployArgs) -> Result
 }
 
 async fn followed(connection: &Connection, id: &str, args: &DeployArgs, since: Instant) -> Result<Value, Failure> {
-    let patience = Duration::from_secs(args.how.timeout);
     let told = |step: &Progress| show::progress(step, since.elapsed());
-    let ended = follow(connection, id, patience, told).await;
+    let ended = follow(connection, id, args.how.patience(), told).await;
     if let (true, Err(Failure::Ended { .. })) = (args.how.json, &ended) {
         show::data(&shown(connection, id).await?, true);
     }
@@ -122,10 +128,31 @@ fn is_of_a_repository(folder: &Path) -> Result<bool, Failure> {
     Ok(output.status.success() || !String::from_utf8_lossy(&output.stderr).contains("not a git repository"))
 }
 
-/// Where others reach what is checked out; the folder's own path when it has no origin, for builders of this machine.
+/// Where others reach what is checked out; the folder's own path when it has no origin, for builders of this machine. The
+/// platform holds no key for `ssh`; hosts of git answer to the same path by `https`.
 fn origin(folder: &Path) -> Result<String, Failure> {
     let top = git(folder, &["rev-parse", "--show-toplevel"])?;
-    Ok(git(folder, &["remote", "get-url", "origin"]).unwrap_or(top))
+    let Ok(origin) = git(folder, &["remote", "get-url", "origin"]) else { return Ok(top) };
+    let Some(over_https) = over_https(&origin) else { return Ok(origin) };
+    output::aside(format_args!(
+        "origin is {origin}, which takes a key of yours: {over_https} is deployed from; --repository names another address, \
+         and `rhone credential set HOST` lets a private one be read"
+    ));
+    Ok(over_https)
+}
+
+/// The same repository by `https`, of an address as `git clone` takes it for `ssh`: `git@host:path` or `ssh://git@host/path`.
+fn over_https(origin: &str) -> Option<String> {
+    let (host, path) = match origin.strip_prefix("ssh://") {
+        Some(rest) => rest.split_once('/')?,
+        None if origin.contains("://") => return None,
+        None => origin.split_once(':').filter(|(host, _)| !host.contains('/'))?,
+    };
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    // The port is that of `ssh`.
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    let path = path.trim_start_matches('/');
+    (!host.is_empty() && !path.is_empty()).then(|| format!("https://{host}/{path}"))
 }
 
 /// The commit that is checked out, if it is all that is there.
@@ -179,6 +206,7 @@ mod tests {
             reference: None,
             image: None,
             detach: false,
+            quiet: false,
             how: How::default(),
         }
     }
@@ -204,6 +232,28 @@ mod tests {
         git(folder.path(), &["remote", "add", "origin", "https://git.example.com/shop.git"]).expect("a remote");
         let (_, sent) = source(&args(folder.path())).expect("a source");
         assert_eq!(sent["repository"], json!("https://git.example.com/shop.git"));
+    }
+
+    #[test]
+    fn an_origin_that_takes_a_persons_key_is_deployed_from_by_https() {
+        for (origin, expected) in [
+            ("git@git.example.com:acme/shop.git", Some("https://git.example.com/acme/shop.git")),
+            ("git.example.com:acme/shop.git", Some("https://git.example.com/acme/shop.git")),
+            ("ssh://git@git.example.com/acme/shop.git", Some("https://git.example.com/acme/shop.git")),
+            ("ssh://git@git.example.com:2222/acme/shop.git", Some("https://git.example.com/acme/shop.git")),
+            ("https://git.example.com/acme/shop.git", None),
+            ("http://127.0.0.1:3000/shop.git", None),
+            ("file:///srv/shop", None),
+            ("/srv/shop", None),
+            ("../shop:old", None),
+            ("git@git.example.com:", None),
+        ] {
+            assert_eq!(over_https(origin).as_deref(), expected, "{origin}");
+        }
+        let folder = repository();
+        git(folder.path(), &["remote", "add", "origin", "git@git.example.com:acme/shop.git"]).expect("a remote");
+        let (_, sent) = source(&args(folder.path())).expect("a source");
+        assert_eq!(sent["repository"], json!("https://git.example.com/acme/shop.git"));
     }
 
     #[test]

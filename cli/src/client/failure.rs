@@ -3,7 +3,7 @@
 
 use crate::exit::Exit;
 use rhone_domain::refusal::code::is_refusal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 
 /// The stage of a deploy that ends at a closed gate.
@@ -120,6 +120,32 @@ impl Failure {
         Self::Local { doing: doing.into(), source: source.into() }
     }
 
+    /// As scripts read it.
+    pub(super) fn json(&self) -> Value {
+        let code = match self {
+            Self::NoToken | Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Local { .. } => "LOCAL",
+            Self::Unreachable { .. } => "UNREACHABLE",
+            Self::Fault { code, .. } => code,
+            Self::Refused(refusal) | Self::Ended { refusal, .. } => &refusal.code,
+            Self::TimedOut { .. } => "TIMED_OUT",
+            Self::Unexpected(_) => "UNEXPECTED",
+        };
+        let operation = match self {
+            Self::Ended { operation, .. } | Self::TimedOut { operation } => Some(operation),
+            _ => None,
+        };
+        let said = json!({
+            "code": code, "message": self.to_string(), "exit": self.exit_code(), "next": self.next(), "operation": operation,
+        });
+        json!({ "error": said })
+    }
+
+    /// Whether JSON of it was printed already: the payload that refuses, the operation that ended.
+    pub(super) fn was_shown(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Ended { .. })
+    }
+
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
         self.exit().code()
@@ -131,6 +157,7 @@ impl Failure {
             Self::Local { .. } | Self::Unreachable { .. } | Self::Unexpected(_) => Exit::Failed,
             Self::Fault { code, .. } => match code.as_str() {
                 "UNAUTHENTICATED" => Exit::Unauthenticated,
+                "FORBIDDEN" => Exit::Refused,
                 "CONFLICT" => Exit::Conflict,
                 "BAD_USER_INPUT" => Exit::Usage,
                 _ => Exit::Failed,
@@ -222,8 +249,14 @@ mod tests {
     fn a_gate_a_conflict_and_a_fault_end_differently() {
         assert_eq!([refused("PINNED"), refused("STALE_EPOCH"), refused("NAME_TAKEN")], [4, 5, 4]);
         assert_eq!(
-            [fault("BAD_USER_INPUT"), fault("CONFLICT"), fault("INTERNAL"), fault("UNAUTHENTICATED")],
-            [2, 5, 1, 3]
+            [
+                fault("BAD_USER_INPUT"),
+                fault("CONFLICT"),
+                fault("INTERNAL"),
+                fault("UNAUTHENTICATED"),
+                fault("FORBIDDEN")
+            ],
+            [2, 5, 1, 3, 4]
         );
         assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
         assert_eq!(Failure::NoToken.exit_code(), 3);
@@ -280,6 +313,20 @@ mod tests {
         assert!(said.iter().all(Option::is_some), "{said:?}");
         assert!(said[3].as_ref().is_some_and(|next| next.contains("pin-release")));
         assert!(Failure::NoToken.to_string().contains("rhone login"), "it says so itself");
+    }
+
+    #[test]
+    fn what_a_script_reads_of_a_failure_names_code_exit_and_operation() {
+        let late = Failure::TimedOut { operation: "op_1".into() }.json();
+        let late = &late["error"];
+        assert_eq!(
+            (&late["code"], &late["exit"], &late["operation"]),
+            (&json!("TIMED_OUT"), &json!(6), &json!("op_1"))
+        );
+        assert!(late["next"].as_str().is_some_and(|next| next.contains("op_1")), "{late}");
+        let fault = Failure::Fault { code: "NOT_FOUND".into(), message: "no such app".into() }.json();
+        assert_eq!((&fault["error"]["code"], &fault["error"]["exit"]), (&json!("NOT_FOUND"), &json!(1)));
+        assert!(!Failure::NoToken.was_shown(), "nothing was printed of it");
     }
 
     #[test]

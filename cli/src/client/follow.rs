@@ -6,7 +6,7 @@ use super::{
     documents,
     failure::{Failure, Refusal},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ use tokio_tungstenite::{
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long after its deadline an operation may be seen to end.
+const GRACE: TimeDelta = TimeDelta::seconds(60);
 /// The server pings more often than that.
 const SILENCE: Duration = Duration::from_secs(40);
 
@@ -46,17 +48,28 @@ pub struct Progress {
     pub occurred_at: DateTime<Utc>,
 }
 
-/// Follows an operation until it has ended, and gives it as it is then; a bad end is a failure.
+/// Follows an operation until it has ended, and gives it as it is then; a bad end is a failure. Whoever says nothing of patience
+/// waits as long as the operation itself may take.
 pub async fn follow(
     connection: &Connection,
     operation: &str,
-    patience: Duration,
+    patience: Option<Duration>,
     mut told: impl FnMut(&Progress),
 ) -> Result<Value, Failure> {
+    let patience = match patience {
+        Some(patience) => patience,
+        None => left(&shown(connection, operation).await?, connection.clock().now()),
+    };
     let mut following = Following { connection, operation, cursor: None };
     let ended = timeout_at(Instant::now() + patience, following.ended(&mut told)).await;
     let operation = ended.map_err(|_| Failure::TimedOut { operation: operation.to_owned() })??;
     well(operation)
+}
+
+/// How long an operation may still take.
+fn left(operation: &Value, now: DateTime<Utc>) -> Duration {
+    let deadline = operation["deadline"].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()).unwrap_or(now);
+    (deadline.max(now) + GRACE - now).to_std().unwrap_or_default()
 }
 
 /// The operation, if it ended as it should.
@@ -220,6 +233,15 @@ mod tests {
         assert!(next.contains("rhone logs --operation op_2"), "{next}");
         let cancelled = json!({ "id": "op_1", "stage": "CANCELLED", "failure": null, "cancelReason": "wrong button" });
         assert!(well(cancelled).expect_err("it was cancelled").to_string().contains("wrong button"));
+    }
+
+    #[test]
+    fn who_says_nothing_of_patience_waits_as_long_as_the_operation_may_take() {
+        let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().expect("a time");
+        for (deadline, seconds) in [("2026-11-20T12:20:00Z", 1_260), ("2026-11-20T11:00:00Z", 60)] {
+            assert_eq!(left(&json!({ "deadline": deadline }), now), Duration::from_secs(seconds), "{deadline}");
+        }
+        assert_eq!(left(&json!({}), now), Duration::from_secs(60));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{
     documents,
     failure::{Failure, Refusal},
     mutation::{DEPLOYMENT_PROMOTE, Mutation, ROLL_BACK},
+    plan::acknowledged,
     run::{Asking, not_found},
     show::text,
 };
@@ -79,8 +80,7 @@ async fn act(
     mut input: Value,
     (plan, ground): (&Value, &Ground),
 ) -> Result<(), Failure> {
-    let taken = ground.acknowledgements.iter().map(|(gate, reason)| json!({ "gate": gate, "reason": reason }));
-    input["acknowledgements"] = taken.collect();
+    input["acknowledgements"] = json!(acknowledged(&ground.acknowledgements));
     input["expectedRouteEpoch"] = plan["routeEpoch"].clone();
     match may(plan, ground) {
         // What waits for somebody is said here; what is shut is the rule's own to say, with its own code.

@@ -55,7 +55,7 @@ impl Link {
     }
 
     /// The one that holds here.
-    fn read() -> Result<Option<Self>, Failure> {
+    pub(crate) fn read() -> Result<Option<Self>, Failure> {
         let Some(path) = found() else { return Ok(None) };
         private_file::read(&path).map_err(|error| Failure::local("reading what `rhone link` remembered", error))
     }

@@ -8,6 +8,7 @@ use super::{
     failure::Failure,
     logins::{Logins, chosen},
     mutation::TOKEN_REVOKE,
+    run::secret,
     show,
 };
 use crate::{Report, Stage, data::Data, private_file};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use std::{
     env,
     io::{self, Write as _},
+    path::Path,
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
@@ -73,8 +75,8 @@ impl Said {
     }
 }
 
-/// `rhone login`.
-pub(super) async fn login(data: &Data, url: Option<String>, json: bool) -> Result<(), Failure> {
+/// `rhone login`. A token that was given is looked at before it is kept.
+pub(super) async fn login(data: &Data, url: Option<String>, given: Option<&Path>, json: bool) -> Result<(), Failure> {
     let mut logins = Logins::read()?;
     let url = url.map_or_else(|| Said::read(data)?.url(&logins), Ok)?;
     let url = url.trim_end_matches('/').to_owned();
@@ -83,8 +85,10 @@ pub(super) async fn login(data: &Data, url: Option<String>, json: bool) -> Resul
         let message = "url: must begin with https://, but for this machine itself".to_owned();
         return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message });
     }
-    let nobody = Connection::new(&url, "")?;
-    let token = asked(&nobody).await?;
+    let token = match given {
+        Some(file) => secret(Some(file).filter(|file| *file != Path::new("-")))?.trim().to_owned(),
+        None => asked(&Connection::new(&url, "")?).await?,
+    };
     let viewer = viewer(&Connection::new(&url, &token)?).await?;
     logins.add(&url, token);
     logins.write()?;

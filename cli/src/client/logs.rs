@@ -8,6 +8,8 @@ use futures_util::StreamExt as _;
 use reqwest::{Response, StatusCode, Url};
 use serde_json::{Value, json};
 use std::{
+    convert::Infallible,
+    future::pending,
     io::{self, Write as _},
     time::Duration,
 };
@@ -39,7 +41,8 @@ struct Asked {
 /// Prints what is asked for.
 pub(super) async fn run(connection: &Connection, words: &LogsArgs) -> Result<(), Failure> {
     let asked = Asked::of(connection, words);
-    let mut told = Told { json: words.json, cursor: String::new(), workspace: String::new() };
+    let out = if words.json { Out::Json } else { Out::Lines };
+    let mut told = Told { out, cursor: String::new(), workspace: String::new() };
     let reader = if words.since.is_some() {
         asked.forward(connection, &mut told).await?
     } else {
@@ -49,6 +52,20 @@ pub(super) async fn run(connection: &Connection, words: &LogsArgs) -> Result<(),
         asked.follow(connection, &mut told).await?;
     }
     Ok(())
+}
+
+/// Tells on standard error what an operation prints while somebody waits for what becomes of it, to the last line.
+pub(super) async fn beside<T>(connection: &Connection, operation: &str, waiting: impl Future<Output = T>) -> T {
+    let filter = json!({ "operationId": operation });
+    let asked = Asked { noun: "operation", id: operation.to_owned(), filter };
+    let mut told = Told { out: Out::Beside, cursor: String::new(), workspace: String::new() };
+    let ended = tokio::select! {
+        ended = waiting => ended,
+        never = asked.for_ever(connection, &mut told) => match never {},
+    };
+    // What was printed last is what matters most when it ended badly.
+    _ = asked.forward(connection, &mut told).await;
+    ended
 }
 
 impl Asked {
@@ -104,15 +121,25 @@ impl Asked {
         if page.is_null() { Err(not_found(self.noun)) } else { Ok(page) }
     }
 
-    /// From the time that was said to the end.
+    /// Whatever goes wrong with it concerns nobody: it only stands beside something.
+    async fn for_ever(&self, connection: &Connection, told: &mut Told) -> Infallible {
+        let listened = async {
+            self.forward(connection, told).await?;
+            self.follow(connection, told).await
+        };
+        _ = listened.await;
+        pending().await
+    }
+
+    /// From where it was told up to, or from the time that was said, to the end.
     async fn forward(&self, connection: &Connection, told: &mut Told) -> Result<Reader, Failure> {
-        let mut after = Value::Null;
+        let mut after = if told.cursor.is_empty() { Value::Null } else { json!(told.cursor) };
         loop {
             let page = self.page(connection, json!({ "first": PAGE, "after": after })).await?;
-            told.note(&page);
             if told.lines(&page["nodes"]) == Reader::HasGone {
                 return Ok(Reader::HasGone);
             }
+            told.note(&page);
             if page["pageInfo"]["hasNextPage"] != true {
                 return Ok(Reader::Reads);
             }
@@ -191,9 +218,18 @@ fn refused(body: &Value, otherwise: &str) -> Failure {
     }
 }
 
+/// Where lines go, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Out {
+    Lines,
+    Json,
+    /// Standard error.
+    Beside,
+}
+
 /// What was told, and up to where.
 struct Told {
-    json: bool,
+    out: Out,
     cursor: String,
     workspace: String,
 }
@@ -206,9 +242,16 @@ impl Told {
     }
 
     fn lines(&self, lines: &Value) -> Reader {
-        let mut out = io::stdout().lock();
+        let mut out: Box<dyn io::Write> = match self.out {
+            Out::Lines | Out::Json => Box::new(io::stdout().lock()),
+            Out::Beside => Box::new(io::stderr().lock()),
+        };
         for line in lines.as_array().into_iter().flatten() {
-            let written = if self.json { writeln!(out, "{line}") } else { writeln!(out, "{}", shown(line)) };
+            let written = match self.out {
+                Out::Json => writeln!(out, "{line}"),
+                Out::Lines => writeln!(out, "{}", shown(line)),
+                Out::Beside => writeln!(out, "{:>14}| {}", "", line["text"].as_str().unwrap_or_default()),
+            };
             if written.is_err() {
                 return Reader::HasGone;
             }

@@ -50,8 +50,13 @@ const PLACED: &str = "id slug createdAt version";
 pub(crate) const REGION_CREATE: Mutation = Mutation::of("regionCreate", "RegionCreateInput", "region", NAMED);
 pub(crate) const CELL_CREATE: Mutation = Mutation::of("cellCreate", "CellCreateInput", "cell", PLACED);
 pub(crate) const HOST_CREATE: Mutation = Mutation::of("hostCreate", "HostCreateInput", "host", PLACED);
-pub(crate) const HOST_RETIRE: Mutation =
-    Mutation::of("hostRetire", "HostReasonInput", "host", "id slug state createdAt version");
+const HOST: &str = "id slug state capacity createdAt version";
+pub(crate) const HOST_RETIRE: Mutation = Mutation::of("hostRetire", "HostReasonInput", "host", HOST);
+pub(crate) const HOST_CORDON: Mutation = Mutation::of("hostCordon", "HostReasonInput", "host", HOST);
+pub(crate) const HOST_UNCORDON: Mutation = Mutation::of("hostUncordon", "HostReasonInput", "host", HOST);
+pub(crate) const HOST_CAPACITY_SET: Mutation = Mutation::of("hostCapacitySet", "HostCapacitySetInput", "host", HOST);
+pub(crate) const HOST_DRAIN: Mutation = Mutation::of("hostDrain", "HostDrainInput", "host", HOST);
+pub(crate) const HOST_UPGRADE_DONE: Mutation = Mutation::of("hostUpgradeDone", "HostUpgradeDoneInput", "host", HOST);
 pub(crate) const WORKSPACE_CREATE: Mutation =
     Mutation::of("workspaceCreate", "WorkspaceCreateInput", "workspace", NAMED);
 pub(crate) const PROJECT_CREATE: Mutation = Mutation::of("projectCreate", "ProjectCreateInput", "project", NAMED);
@@ -64,6 +69,29 @@ pub(crate) const ENVIRONMENT_CREATE: Mutation =
     Mutation::of("environmentCreate", "EnvironmentCreateInput", "environment", ENVIRONMENT);
 pub(crate) const DRAIN_POLICY_SET: Mutation =
     Mutation::of("environmentDrainPolicySet", "EnvironmentDrainPolicySetInput", "environment", ENVIRONMENT);
+pub(crate) const SCALE: Mutation = Mutation::of("environmentScale", "EnvironmentScaleInput", "environment", "");
+pub(crate) const SLEEP: Mutation =
+    Mutation::of("environmentSleep", "EnvironmentPostureInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const WAKE: Mutation = Mutation::of("environmentWake", "EnvironmentPostureInput", "routeOwner", ROUTE_OWNER);
+pub(crate) const SLEEP_POLICY_SET: Mutation =
+    Mutation::of("environmentSleepPolicySet", "EnvironmentSleepPolicySetInput", "environment", ENVIRONMENT);
+pub(crate) const POLICY_SET: Mutation =
+    Mutation::of("environmentPolicySet", "EnvironmentPolicySetInput", "environment", ENVIRONMENT);
+pub(crate) const RESIDENCY_SET: Mutation =
+    Mutation::of("environmentResidencySet", "EnvironmentResidencySetInput", "environment", ENVIRONMENT);
+pub(crate) const REGION_ENABLE: Mutation =
+    Mutation::of("environmentRegionEnable", "EnvironmentRegionEnableInput", "environment", "");
+pub(crate) const REGION_DISABLE: Mutation =
+    Mutation::of("environmentRegionDisable", "EnvironmentRegionDisableInput", "environment", ENVIRONMENT);
+pub(crate) const FAILOVER: Mutation =
+    Mutation::of("environmentFailover", "EnvironmentFailoverInput", "environment", "");
+pub(crate) const ALLOCATION_DRAIN: Mutation =
+    Mutation::of("allocationDrain", "AllocationDrainInput", "environment", "");
+pub(crate) const PROMOTION_APPROVE: Mutation =
+    Mutation::of("promotionApprove", "PromotionApproveInput", "environment", ENVIRONMENT);
+pub(crate) const MIGRATION_RECORD: Mutation = Mutation::of("migrationRecord", "MigrationRecordInput", "deployment", "");
+pub(crate) const MIGRATION_RESTORE: Mutation =
+    Mutation::of("migrationRestore", "MigrationRestoreInput", "environment", ENVIRONMENT);
 pub(crate) const ARTIFACT_REGISTER: Mutation =
     Mutation::of("artifactRegister", "ArtifactRegisterInput", "artifact", "id digest size facts createdAt version");
 pub(crate) const DEPLOYMENT_CREATE: Mutation =
@@ -101,6 +129,37 @@ pub(crate) const SOURCE_CREDENTIAL_SET: Mutation =
 pub(crate) const SOURCE_CREDENTIAL_REMOVE: Mutation =
     Mutation::of("appSourceCredentialRemove", "AppSourceCredentialRemoveInput", "app", SOURCE_CREDENTIALS);
 
+pub(crate) const PROVIDER_CREATE: Mutation =
+    Mutation::of("providerBindingCreate", "ProviderBindingCreateInput", "environment", "");
+pub(crate) const PROVIDER_VERIFY: Mutation =
+    Mutation::of("providerBindingVerify", "ProviderBindingVerifyInput", "environment", "");
+pub(crate) const PROVIDER_ROTATE: Mutation =
+    Mutation::of("providerBindingRotate", "ProviderBindingRotateInput", "environment", "");
+pub(crate) const PROVIDER_DISABLE: Mutation =
+    Mutation::of("providerBindingDisable", "ProviderBindingDisableInput", "environment", "");
+pub(crate) const SERVICE_CREATE: Mutation =
+    Mutation::of("runtimeServiceBindingCreate", "RuntimeServiceBindingCreateInput", "environment", "");
+pub(crate) const SERVICE_VERIFY: Mutation =
+    Mutation::of("runtimeServiceBindingVerify", "RuntimeServiceBindingVerifyInput", "environment", "");
+pub(crate) const SERVICE_ROTATE: Mutation =
+    Mutation::of("runtimeServiceBindingRotate", "RuntimeServiceBindingRotateInput", "environment", "");
+pub(crate) const SERVICE_DISABLE: Mutation =
+    Mutation::of("runtimeServiceBindingDisable", "RuntimeServiceBindingDisableInput", "environment", "");
+
+const WORKSPACE: &str = "id slug name version";
+pub(crate) const MEMBER_ADD: Mutation = Mutation::of("memberAdd", "MemberRoleInput", "workspace", WORKSPACE);
+pub(crate) const MEMBER_ROLE_SET: Mutation = Mutation::of("memberRoleSet", "MemberRoleInput", "workspace", WORKSPACE);
+pub(crate) const MEMBER_REMOVE: Mutation = Mutation::of("memberRemove", "MemberRemoveInput", "workspace", WORKSPACE);
+pub(crate) const PROJECT_GRANTS_SET: Mutation =
+    Mutation::of("memberProjectGrantsSet", "MemberProjectGrantsSetInput", "workspace", WORKSPACE);
+pub(crate) const ENVIRONMENT_GRANTS_SET: Mutation =
+    Mutation::of("memberEnvironmentGrantsSet", "MemberEnvironmentGrantsSetInput", "workspace", WORKSPACE);
+const SUPPORT_ACCESS: &str = "id reason until ended version";
+pub(crate) const SUPPORT_GRANT: Mutation =
+    Mutation::of("supportAccessGrant", "SupportAccessGrantInput", "supportAccess", SUPPORT_ACCESS);
+pub(crate) const SUPPORT_END: Mutation =
+    Mutation::of("supportAccessEnd", "SupportAccessEndInput", "supportAccess", SUPPORT_ACCESS);
+
 pub(crate) const INVITATION_REVOKE: Mutation =
     Mutation::of("invitationRevoke", "InvitationRevokeInput", "workspace", "id slug name");
 pub(crate) const INVITATION_ACCEPT: Mutation =
@@ -117,24 +176,20 @@ pub(crate) const EDGE_TOKEN_CREATE: Mutation =
 pub(crate) const RUNNER_TOKEN_CREATE: Mutation =
     Mutation::of("runnerTokenCreate", "RunnerTokenCreateInput", "token", TOKEN).telling();
 
+pub(crate) const SUPPORT_TOKEN_CREATE: Mutation =
+    Mutation::of("supportTokenCreate", "SupportTokenCreateInput", "token", TOKEN).telling();
+
 #[cfg(test)]
-pub(crate) const ALL: [&Mutation; 37] = [
-    &MEMBER_INVITE,
-    &TOKEN_CREATE,
-    &TOKEN_ROTATE,
-    &TOKEN_REVOKE,
-    &EDGE_TOKEN_CREATE,
-    &RUNNER_TOKEN_CREATE,
-    &SOURCE_CREDENTIAL_SET,
-    &SOURCE_CREDENTIAL_REMOVE,
-    &INVITATION_REVOKE,
-    &INVITATION_ACCEPT,
-    &VARIABLES_SET,
-    &VARIABLE_UNSET,
+pub(crate) const ALL: [&Mutation; 71] = [
     &REGION_CREATE,
     &CELL_CREATE,
     &HOST_CREATE,
     &HOST_RETIRE,
+    &HOST_CORDON,
+    &HOST_UNCORDON,
+    &HOST_CAPACITY_SET,
+    &HOST_DRAIN,
+    &HOST_UPGRADE_DONE,
     &WORKSPACE_CREATE,
     &PROJECT_CREATE,
     &APP_CREATE,
@@ -143,10 +198,23 @@ pub(crate) const ALL: [&Mutation; 37] = [
     &APP_SOURCE_REMOVE,
     &ENVIRONMENT_CREATE,
     &DRAIN_POLICY_SET,
+    &SCALE,
+    &SLEEP,
+    &WAKE,
+    &SLEEP_POLICY_SET,
+    &POLICY_SET,
+    &RESIDENCY_SET,
+    &REGION_ENABLE,
+    &REGION_DISABLE,
+    &FAILOVER,
+    &ALLOCATION_DRAIN,
+    &PROMOTION_APPROVE,
+    &MIGRATION_RECORD,
+    &MIGRATION_RESTORE,
     &ARTIFACT_REGISTER,
+    &DEPLOYMENT_CREATE,
     &DEPLOYMENT_BUILD,
     &DEPLOYMENT_IMPORT,
-    &DEPLOYMENT_CREATE,
     &DEPLOYMENT_PROMOTE,
     &ROLL_BACK,
     &HOST_ATTACH,
@@ -156,6 +224,34 @@ pub(crate) const ALL: [&Mutation; 37] = [
     &PIN_RELEASE,
     &QUARANTINE_LIFT,
     &OPERATION_CANCEL,
+    &VARIABLES_SET,
+    &VARIABLE_UNSET,
+    &SOURCE_CREDENTIAL_SET,
+    &SOURCE_CREDENTIAL_REMOVE,
+    &PROVIDER_CREATE,
+    &PROVIDER_VERIFY,
+    &PROVIDER_ROTATE,
+    &PROVIDER_DISABLE,
+    &SERVICE_CREATE,
+    &SERVICE_VERIFY,
+    &SERVICE_ROTATE,
+    &SERVICE_DISABLE,
+    &MEMBER_ADD,
+    &MEMBER_ROLE_SET,
+    &MEMBER_REMOVE,
+    &PROJECT_GRANTS_SET,
+    &ENVIRONMENT_GRANTS_SET,
+    &SUPPORT_GRANT,
+    &SUPPORT_END,
+    &INVITATION_REVOKE,
+    &INVITATION_ACCEPT,
+    &MEMBER_INVITE,
+    &TOKEN_CREATE,
+    &TOKEN_ROTATE,
+    &TOKEN_REVOKE,
+    &EDGE_TOKEN_CREATE,
+    &RUNNER_TOKEN_CREATE,
+    &SUPPORT_TOKEN_CREATE,
 ];
 
 /// The answer of a mutation.
@@ -227,6 +323,19 @@ mod tests {
         for Mutation { name, input, .. } in ALL {
             assert!(schema.contains(&format!("\t{name}(input: {input}!):")), "{name}({input})");
         }
+    }
+
+    /// What a person does in a browser, where sessions are.
+    const OF_THE_BROWSER: [&str; 2] = ["sessionRevoke", "sessionRevokeOthers"];
+
+    #[test]
+    fn every_mutation_of_the_schema_has_a_command() {
+        let schema = include_str!("../../../api/schema.graphql");
+        let (_, rest) = schema.split_once("\ntype Mutation {\n").expect("it has mutations");
+        let (mutations, _) = rest.split_once("\n}\n").expect("they end");
+        let names = mutations.lines().filter_map(|line| Some(line.strip_prefix('\t')?.split_once("(input:")?.0));
+        let without = names.filter(|name| !ALL.iter().any(|one| one.name == *name)).collect::<Vec<_>>();
+        assert_eq!(without, OF_THE_BROWSER);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! From words to what is asked: each verb is a mutation with its input, a question, or work with a folder. Pure.
 
+mod binding;
+mod environment;
+mod member;
+mod places;
+mod release;
+
 use super::{
-    args::{
-        AppVerb, ArtifactVerb, CellVerb, CredentialVerb, Daily, DeploymentVerb, EnvVerb, EnvironmentKind,
-        EnvironmentVerb, HostVerb, Hostname, How, InvitationVerb, MemberVerb, Named, Noun, OfHost, OperationVerb,
-        ProjectVerb, Reasoned, RegionVerb, RouteVerb, TokenVerb, WorkspaceVerb,
-    },
+    args::{ArtifactVerb, Daily, How, InvitationVerb, Noun, OperationVerb, RouteVerb, TokenVerb},
     deploy::DeployArgs,
     history_args::Past,
     image,
     invitation::Invite,
-    list::{self, Listing},
+    list::Listing,
     logs_args::LogsArgs,
     mutation::{self, Mutation},
 };
@@ -38,8 +40,10 @@ pub(super) enum Plan {
     Secret { environment: String, key: String, file: Option<PathBuf>, expected_set: Option<u64> },
     /// An app's source credentials.
     Credentials(String),
-    /// One of them, whose secret comes from standard input or a file.
-    Credential { input: Value, file: Option<PathBuf> },
+    /// A mutation with a field whose value comes from standard input or a file.
+    Confidential { mutation: &'static Mutation, field: &'static str, input: Value, file: Option<PathBuf> },
+    /// A mutation that tells a secret, once.
+    Telling(&'static Mutation, Value),
     /// Packing only.
     Pack { folder: PathBuf, out: Option<PathBuf> },
     /// An image of a folder.
@@ -64,8 +68,8 @@ pub(super) enum Plan {
     Accept(Option<String>),
     /// A token's life.
     Token(TokenVerb),
-    /// A token that a person lets us have.
-    Login(Option<String>),
+    /// A token that a person lets us have, or that is in a file.
+    Login { url: Option<String>, token: Option<PathBuf> },
     /// The end of that one.
     Logout,
     /// Who asks.
@@ -78,6 +82,15 @@ pub(super) enum Plan {
     Logs(LogsArgs),
 }
 
+impl Plan {
+    /// Whether a dry run changes nothing: it only asks, or the API judges it without doing it.
+    pub(super) fn can_be_tried(&self) -> bool {
+        let does = matches!(self, Self::Push { .. } | Self::Deploy { .. } | Self::Login { .. } | Self::Logout);
+        let writes = matches!(self, Self::Image(_) | Self::Pack { out: Some(_), .. } | Self::Daily(Daily::Link(_)));
+        !does && !writes
+    }
+}
+
 /// What the words mean.
 pub(super) fn of(noun: Noun) -> (Plan, How) {
     use Plan::{Change, Operation, Watch};
@@ -86,20 +99,20 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             let how = args.how.clone();
             (Plan::Build(Box::new(args)), how)
         }
-        Noun::Region(verbs) => (region(verbs.verb), verbs.how),
-        Noun::Cell(verbs) => (cell(verbs.verb), verbs.how),
-        Noun::Host(verbs) => (host(verbs.verb), verbs.how),
-        Noun::Workspace(verbs) => (workspace(verbs.verb), verbs.how),
-        Noun::Member(verbs) => (member(verbs.verb), verbs.how),
+        Noun::Region(verbs) => (places::region(verbs.verb), verbs.how),
+        Noun::Cell(verbs) => (places::cell(verbs.verb), verbs.how),
+        Noun::Host(verbs) => (places::host(verbs.verb), verbs.how),
+        Noun::Workspace(verbs) => (places::workspace(verbs.verb), verbs.how),
+        Noun::Member(verbs) => (member::member(verbs.verb), verbs.how),
         Noun::Invitation(verbs) => {
             let InvitationVerb::Accept { secret } = verbs.verb;
             (Plan::Accept(secret), verbs.how)
         }
-        Noun::Project(verbs) => (project(verbs.verb), verbs.how),
-        Noun::App(verbs) => (app(verbs.verb), verbs.how),
-        Noun::Environment(verbs) => (environment(verbs.verb), verbs.how),
-        Noun::Env(verbs) => (env(verbs.verb), verbs.how),
-        Noun::Credential(verbs) => (credential(verbs.verb), verbs.how),
+        Noun::Project(verbs) => (places::project(verbs.verb), verbs.how),
+        Noun::App(verbs) => (places::app(verbs.verb), verbs.how),
+        Noun::Environment(verbs) => (environment::environment(verbs.verb), verbs.how),
+        Noun::Env(verbs) => (environment::env(verbs.verb), verbs.how),
+        Noun::Credential(verbs) => (environment::credential(verbs.verb), verbs.how),
         Noun::Artifact(verbs) => match verbs.verb {
             ArtifactVerb::Pack { folder, out } => (Plan::Pack { folder, out }, verbs.how),
             ArtifactVerb::Image { folder, deployment, out, push, username, password_file: password } => {
@@ -111,7 +124,11 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
             }
             ArtifactVerb::Push { folder, workspace } => (Plan::Push { folder, workspace }, verbs.how),
         },
-        Noun::Deployment(verbs) => (deployment(verbs.verb), verbs.how),
+        Noun::Deployment(verbs) => (release::deployment(verbs.verb), verbs.how),
+        Noun::Allocation(verbs) => (release::allocation(verbs.verb), verbs.how),
+        Noun::Migration(verbs) => (release::migration(verbs.verb), verbs.how),
+        Noun::Binding(verbs) => (binding::binding(verbs.verb), verbs.how),
+        Noun::Support(verbs) => (member::support(verbs.verb), verbs.how),
         Noun::Operation(verbs) => match verbs.verb {
             OperationVerb::List(words) => (Plan::Daily(Daily::Operations(words)), verbs.how),
             OperationVerb::Show { operation } => (Operation(operation), verbs.how),
@@ -131,208 +148,41 @@ pub(super) fn of(noun: Noun) -> (Plan, How) {
         Noun::Status(words) => (Plan::Daily(Daily::Status(words.clone())), words.how),
         Noun::Open(words) => (Plan::Daily(Daily::Open(words.clone())), words.how),
         Noun::Token(verbs) => (Plan::Token(verbs.verb), verbs.how),
-        Noun::Login { url, how } => (Plan::Login(url), how),
+        Noun::Login { url, token_file, how } => (Plan::Login { url, token: token_file }, how),
         Noun::Logout(how) => (Plan::Logout, how),
         Noun::Whoami(how) => (Plan::Whoami, how),
-        Noun::Timeline(asked) => (Plan::Past(Past::Timeline(asked)), How::default()),
-        Noun::Explain(asked) => (Plan::Past(Past::Explain(asked)), How::default()),
-        Noun::History(asked) => (Plan::Past(Past::History(asked)), How::default()),
-        Noun::Logs(asked) => (Plan::Logs(asked), How::default()),
-        Noun::SupportBundle(asked) => (Plan::Past(Past::SupportBundle(asked)), How::default()),
+        Noun::Timeline(asked) => past(asked.json, Past::Timeline(asked)),
+        Noun::Explain(asked) => past(asked.json, Past::Explain(asked)),
+        Noun::History(asked) => past(asked.json, Past::History(asked)),
+        Noun::SupportBundle(asked) => past(asked.json, Past::SupportBundle(asked)),
+        Noun::Logs(asked) => {
+            let how = How::printing(asked.json);
+            (Plan::Logs(asked), how)
+        }
     }
+}
+
+/// A mutation with more of its input.
+fn with(mutation: &'static Mutation, mut input: Value, more: Value) -> Plan {
+    if let (Value::Object(input), Value::Object(more)) = (&mut input, more) {
+        input.extend(more);
+    }
+    Plan::Change(mutation, input)
+}
+
+/// What is taken upon oneself, as the API takes it.
+pub(super) fn acknowledged(said: &[(String, String)]) -> Vec<Value> {
+    said.iter().map(|(gate, reason)| json!({ "gate": gate, "reason": reason })).collect()
+}
+
+fn past(json: bool, asked: Past) -> (Plan, How) {
+    (Plan::Past(asked), How::printing(json))
 }
 
 /// Whoever changes a route by hand wants to see what becomes of it.
 fn followed(how: How, detach: bool, daily: Daily) -> (Plan, How) {
     let wait = how.wait || !detach;
     (Plan::Daily(daily), How { wait, ..how })
-}
-
-fn called(Named { slug, name }: Named, mut input: Value) -> Value {
-    input["name"] = json!(name.unwrap_or_else(|| slug.clone()));
-    input["slug"] = json!(slug);
-    input
-}
-
-fn region(verb: RegionVerb) -> Plan {
-    match verb {
-        RegionVerb::Create(named) => Plan::Change(&mutation::REGION_CREATE, called(named, json!({}))),
-        RegionVerb::List => Plan::List(&list::REGIONS, None),
-    }
-}
-
-fn cell(verb: CellVerb) -> Plan {
-    match verb {
-        CellVerb::Create { region, slug } => {
-            Plan::Change(&mutation::CELL_CREATE, json!({ "regionId": region, "slug": slug }))
-        }
-        CellVerb::List { region } => Plan::List(&list::CELLS, Some(region)),
-    }
-}
-
-fn host(verb: HostVerb) -> Plan {
-    match verb {
-        HostVerb::Create { cell, slug } => {
-            Plan::Change(&mutation::HOST_CREATE, json!({ "cellId": cell, "slug": slug }))
-        }
-        HostVerb::Retire { host, reason } => {
-            Plan::Change(&mutation::HOST_RETIRE, json!({ "hostId": host, "reason": reason }))
-        }
-        HostVerb::List { cell } => Plan::List(&list::HOSTS, Some(cell)),
-    }
-}
-
-fn project(verb: ProjectVerb) -> Plan {
-    match verb {
-        ProjectVerb::Create { workspace, named } => {
-            Plan::Change(&mutation::PROJECT_CREATE, called(named, json!({ "workspaceId": workspace })))
-        }
-        ProjectVerb::List { workspace } => Plan::List(&list::PROJECTS, Some(workspace)),
-    }
-}
-
-fn workspace(verb: WorkspaceVerb) -> Plan {
-    match verb {
-        WorkspaceVerb::Create { named, contact_email } => {
-            Plan::Change(&mutation::WORKSPACE_CREATE, called(named, json!({ "contactEmail": contact_email })))
-        }
-        WorkspaceVerb::List => Plan::List(&list::WORKSPACES, None),
-    }
-}
-
-fn member(verb: MemberVerb) -> Plan {
-    match verb {
-        MemberVerb::Invite { workspace, role, days } => Plan::Invite(Invite { workspace, role, days }),
-        MemberVerb::List { workspace } => Plan::Members(workspace),
-        MemberVerb::Revoke { invitation, workspace } => {
-            let input = json!({ "workspaceId": workspace, "invitationId": invitation });
-            Plan::Change(&mutation::INVITATION_REVOKE, input)
-        }
-    }
-}
-
-fn app(verb: AppVerb) -> Plan {
-    match verb {
-        AppVerb::Create { project, named } => {
-            Plan::Change(&mutation::APP_CREATE, called(named, json!({ "projectId": project })))
-        }
-        AppVerb::Import { url, project, slug, name, reference } => {
-            let input = json!({
-                "projectId": project, "repository": url, "reference": reference, "slug": slug, "name": name,
-            });
-            Plan::Change(&mutation::APP_IMPORT, input)
-        }
-        AppVerb::SourceSet { url, app, reference, expected_version } => {
-            let input = json!({
-                "appId": app, "repository": url, "reference": reference, "expectedVersion": expected_version,
-            });
-            Plan::Change(&mutation::APP_SOURCE_SET, input)
-        }
-        AppVerb::SourceRemove { app, expected_version } => {
-            let input = json!({ "appId": app, "expectedVersion": expected_version });
-            Plan::Change(&mutation::APP_SOURCE_REMOVE, input)
-        }
-        AppVerb::List { project } => Plan::List(&list::APPS, Some(project)),
-        AppVerb::Show { app } => Plan::App(app),
-        AppVerb::Timeline { app, environment } => Plan::Timeline { app, environment },
-    }
-}
-
-fn environment(verb: EnvironmentVerb) -> Plan {
-    let hosted = |Hostname { environment, host }| json!({ "environmentId": environment, "host": host });
-    let reasoned = |Reasoned { environment, reason }| json!({ "environmentId": environment, "reason": reason });
-    match verb {
-        EnvironmentVerb::Create { app, slug, kind, region, cell, drain_seconds, standby_seconds } => {
-            let kind = match kind {
-                EnvironmentKind::Preview => "PREVIEW",
-                EnvironmentKind::Staging => "STAGING",
-                EnvironmentKind::Production => "PRODUCTION",
-            };
-            Plan::Environment(json!({
-                "appId": app, "slug": slug, "kind": kind, "regionId": region, "cellId": cell,
-                "drainSeconds": drain_seconds, "standbySeconds": standby_seconds,
-            }))
-        }
-        EnvironmentVerb::List { app } => Plan::List(&list::ENVIRONMENTS, Some(app)),
-        EnvironmentVerb::Show { environment } => Plan::ShowEnvironment(environment),
-        EnvironmentVerb::HostAttach(host) => Plan::Change(&mutation::HOST_ATTACH, hosted(host)),
-        EnvironmentVerb::HostDetach(host) => Plan::Change(&mutation::HOST_DETACH, hosted(host)),
-        EnvironmentVerb::DrainPolicy { environment, drain_seconds, standby_seconds } => Plan::Change(
-            &mutation::DRAIN_POLICY_SET,
-            json!({ "environmentId": environment, "drainSeconds": drain_seconds, "standbySeconds": standby_seconds }),
-        ),
-        EnvironmentVerb::Freeze(why) => Plan::Change(&mutation::FREEZE, reasoned(why)),
-        EnvironmentVerb::Unfreeze(why) => Plan::Change(&mutation::UNFREEZE, reasoned(why)),
-        EnvironmentVerb::PinRelease(why) => Plan::Change(&mutation::PIN_RELEASE, reasoned(why)),
-        EnvironmentVerb::QuarantineLift { reasoned: why, digest } => {
-            let mut input = reasoned(why);
-            input["digest"] = json!(digest);
-            Plan::Change(&mutation::QUARANTINE_LIFT, input)
-        }
-        EnvironmentVerb::Rollback { reasoned: why, deployment, expected_epoch } => {
-            let mut input = reasoned(why);
-            input["deploymentId"] = json!(deployment);
-            input["expectedRouteEpoch"] = json!(expected_epoch);
-            Plan::Change(&mutation::ROLL_BACK, input)
-        }
-    }
-}
-
-fn env(verb: EnvVerb) -> Plan {
-    match verb {
-        EnvVerb::List { environment } => Plan::Variables(environment),
-        EnvVerb::Set { environment, secret: Some(key), file, expected_set, .. } => {
-            Plan::Secret { environment, key, file, expected_set }
-        }
-        EnvVerb::Set { environment, plain, secret: None, expected_set, .. } => {
-            let one = |word: &String| {
-                let (key, value) = word.split_once('=').unwrap_or((word, ""));
-                json!({ "key": key, "value": value, "kind": "PLAIN" })
-            };
-            let variables: Vec<Value> = plain.iter().map(one).collect();
-            let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
-            Plan::Change(&mutation::VARIABLES_SET, input)
-        }
-        EnvVerb::Import(words) => Plan::Daily(Daily::Import(words)),
-        EnvVerb::Unset { environment, key, expected_set } => {
-            let input = json!({ "environmentId": environment, "key": key, "expectedSet": expected_set });
-            Plan::Change(&mutation::VARIABLE_UNSET, input)
-        }
-    }
-}
-
-fn credential(verb: CredentialVerb) -> Plan {
-    let of = |OfHost { host, app, expected_version }: OfHost| json!({ "appId": app, "host": host, "expectedVersion": expected_version });
-    match verb {
-        CredentialVerb::Set { of: whose, username, file } => {
-            let mut input = of(whose);
-            input["username"] = json!(username);
-            Plan::Credential { input, file }
-        }
-        CredentialVerb::List { app } => Plan::Credentials(app),
-        CredentialVerb::Remove(whose) => Plan::Change(&mutation::SOURCE_CREDENTIAL_REMOVE, of(whose)),
-    }
-}
-
-fn deployment(verb: DeploymentVerb) -> Plan {
-    match verb {
-        DeploymentVerb::Create { app, digest, dir, environment } => match dir {
-            Some(folder) => Plan::Deploy { app, folder, environment },
-            None => {
-                let input = json!({ "appId": app, "artifactDigest": digest, "environmentId": environment });
-                Plan::Change(&mutation::DEPLOYMENT_CREATE, input)
-            }
-        },
-        DeploymentVerb::List { app } => Plan::List(&list::DEPLOYMENTS, Some(app)),
-        DeploymentVerb::Show { deployment } => Plan::Deployment(deployment),
-        DeploymentVerb::Promote { deployment, environment, expected_epoch, reason } => {
-            let input = json!({
-                "deploymentId": deployment, "environmentId": environment,
-                "expectedRouteEpoch": expected_epoch, "reason": reason,
-            });
-            Plan::Change(&mutation::DEPLOYMENT_PROMOTE, input)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -359,7 +209,7 @@ mod tests {
         let Plan::Change(mutation, input) = plan else { panic!("{plan:?}") };
         assert_eq!(mutation.name, "deploymentPromote");
         assert_eq!(input["expectedRouteEpoch"], 3);
-        assert_eq!((how.wait, how.json, how.timeout), (true, true, 180));
+        assert_eq!((how.wait, how.json, how.timeout), (true, true, None));
     }
 
     #[test]
@@ -371,13 +221,123 @@ mod tests {
         assert!(matches!(self::plan("env set env_1 --secret TOKEN").0, Plan::Secret { file: None, .. }));
         assert!(Line::try_parse_from(["rhone", "env", "set", "env_1", "TOKEN=x", "--secret", "TOKEN"]).is_err());
         assert!(Line::try_parse_from(["rhone", "env", "set", "env_1"]).is_err());
-        let Plan::Credential { input, file: None } = self::plan("credential set git.example.com --app app_1").0 else {
+        let Plan::Confidential { input, file: None, .. } = self::plan("credential set git.example.com --app app_1").0
+        else {
             panic!("a secret comes from standard input");
         };
         assert_eq!((&input["host"], &input["username"]), (&json!("git.example.com"), &json!("git")));
         assert!(
             Line::try_parse_from(["rhone", "credential", "set", "git.example.com", "s3cret", "--app", "a"]).is_err()
         );
+    }
+
+    #[test]
+    fn every_word_is_the_mutation_that_it_says_with_what_it_was_told() {
+        for (words, name, (field, value)) in [
+            ("host cordon host_1 --reason r", "hostCordon", ("hostId", json!("host_1"))),
+            ("host uncordon host_1 --reason r", "hostUncordon", ("reason", json!("r"))),
+            ("host capacity host_1 --allocations 4", "hostCapacitySet", ("capacity", json!(4))),
+            ("host drain host_1 --reason r --within-seconds 60", "hostDrain", ("timeoutSeconds", json!(60))),
+            (
+                "host upgrade-done host_1 --operation op_1 --os-version 12 --runner-version 1 --note n",
+                "hostUpgradeDone",
+                ("osVersion", json!("12")),
+            ),
+            ("member add u --workspace ws_1 --role admin", "memberAdd", ("role", json!("ADMIN"))),
+            ("member role u --workspace ws_1 --role member", "memberRoleSet", ("memberId", json!("u"))),
+            ("member remove u --workspace ws_1", "memberRemove", ("workspaceId", json!("ws_1"))),
+            ("member grants u --project prj_1 --grant deploy", "memberProjectGrantsSet", ("grants", json!(["deploy"]))),
+            ("member grants u --environment env_1", "memberEnvironmentGrantsSet", ("grants", json!([]))),
+            ("support grant --workspace ws_1 --reason r --hours 2", "supportAccessGrant", ("seconds", json!(7_200))),
+            ("support end sup_1 --workspace ws_1", "supportAccessEnd", ("accessId", json!("sup_1"))),
+            ("environment scale env_1 --replicas 3", "environmentScale", ("replicas", json!(3))),
+            ("environment sleep env_1 --reason r", "environmentSleep", ("reason", json!("r"))),
+            ("environment wake env_1 --reason r", "environmentWake", ("environmentId", json!("env_1"))),
+            (
+                "environment sleep-policy env_1 --after-seconds 60",
+                "environmentSleepPolicySet",
+                ("sleepAfterSeconds", json!(60)),
+            ),
+            (
+                "environment policy env_1 --approvals 2 --reason r",
+                "environmentPolicySet",
+                ("approvalsRequired", json!(2)),
+            ),
+            (
+                "environment residency env_1 --region reg_1 --region reg_2 --reason r",
+                "environmentResidencySet",
+                ("regionIds", json!(["reg_1", "reg_2"])),
+            ),
+            (
+                "environment region-enable env_1 --region reg_1 --cell cell_1 --data replicated",
+                "environmentRegionEnable",
+                ("dataTopology", json!("REPLICATED")),
+            ),
+            (
+                "environment region-disable env_1 --region reg_1 --reason r",
+                "environmentRegionDisable",
+                ("regionId", json!("reg_1")),
+            ),
+            (
+                "environment failover env_1 --region reg_1 --sessions start-fresh --reason r",
+                "environmentFailover",
+                ("sessions", json!("START_FRESH")),
+            ),
+            ("allocation drain alc_1 --drain-seconds 5", "allocationDrain", ("drainSeconds", json!(5))),
+            (
+                "deployment approve dep_1 --environment env_1 --digest sha256:1 --expected-epoch 2",
+                "promotionApprove",
+                ("expectedRouteEpoch", json!(2)),
+            ),
+            (
+                "migration record m1 --environment env_1 --deployment dep_1 --evidence e --acknowledge database=why",
+                "migrationRecord",
+                ("acknowledgements", json!([{ "gate": "database", "reason": "why" }])),
+            ),
+            (
+                "migration restore m1 --environment env_1 --evidence e --reason r",
+                "migrationRestore",
+                ("migrationId", json!("m1")),
+            ),
+            (
+                "binding service env_1 --service session-store --backend memory --without-url",
+                "runtimeServiceBindingCreate",
+                ("service", json!("SESSION_STORE")),
+            ),
+            ("binding verify pb_1 --environment env_1", "providerBindingVerify", ("providerBindingId", json!("pb_1"))),
+            (
+                "binding disable env_1 --binding rsb_1 --reason r",
+                "runtimeServiceBindingDisable",
+                ("runtimeServiceBindingId", json!("rsb_1")),
+            ),
+        ] {
+            let Plan::Change(mutation, input) = plan(words).0 else { panic!("{words} changes something") };
+            assert_eq!((mutation.name, &input[field]), (name, &value), "{words}");
+        }
+        let words = "binding provider env_1 --resource database --vendor postgres";
+        let Plan::Confidential { mutation, field, input, file: None } = plan(words).0 else {
+            panic!("a URL comes from standard input");
+        };
+        assert_eq!((mutation.name, field, &input["vendor"]), ("providerBindingCreate", "url", &json!("POSTGRES")));
+        assert!(matches!(plan("support token sup_1 --name n").0, Plan::Telling(..)));
+    }
+
+    #[test]
+    fn what_cannot_be_tried_is_not_tried() {
+        for (words, can) in [
+            ("environment freeze env_1 --reason r", true),
+            ("deployment create --app app_1 --digest sha256:1", true),
+            ("app show app_1", true),
+            ("artifact pack d", true),
+            ("artifact pack d --out f", false),
+            ("artifact push d --workspace ws_1", false),
+            ("deployment create --app app_1 --dir d", false),
+            ("link env_1", false),
+            ("login", false),
+            ("logout", false),
+        ] {
+            assert_eq!(plan(&format!("{words} --dry-run")).0.can_be_tried(), can, "{words}");
+        }
     }
 
     #[test]

@@ -7,17 +7,14 @@ use super::{
     failure::Failure,
     follow::{self, follow},
     history, image, invitation, list, login, logs,
-    mutation::{
-        DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, SOURCE_CREDENTIAL_SET,
-        VARIABLES_SET,
-    },
+    mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
     plan::{self, Plan},
     push, show, token,
 };
 use crate::{Report, data::Data, output, private_file};
 use rhone_domain::ids::{CellId, RegionId};
 use serde_json::{Value, json};
-use std::{fs::File, io, path::Path, process::ExitCode, time::Duration};
+use std::{fs::File, io, path::Path, process::ExitCode};
 use tokio::time::Instant;
 
 /// `rhone <noun> <verb>`.
@@ -26,6 +23,9 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
     match done(data, plan, &how).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if how.json && !failure.was_shown() {
+                show::data(&failure.json(), true);
+            }
             let (code, next) = (failure.exit_code(), failure.next());
             output::error_with(&failure.into(), next.as_deref());
             ExitCode::from(code)
@@ -34,6 +34,10 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
+    if how.dry_run && !plan.can_be_tried() {
+        let message = "--dry-run: nothing shows beforehand what this does; leave it out".to_owned();
+        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message });
+    }
     // These need no connection of somebody who is signed in.
     if let Plan::Pack { folder, out } = &plan {
         return pack(folder, out.as_deref(), how);
@@ -41,8 +45,8 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
     if let Plan::Image(asked) = plan {
         return image::write(data, asked, how.json).await;
     }
-    if let Plan::Login(url) = plan {
-        return login::login(data, url, how.json).await;
+    if let Plan::Login { url, token } = plan {
+        return login::login(data, url, token.as_deref(), how.json).await;
     }
     if let Plan::Daily(Daily::Link(words)) = &plan
         && words.forget
@@ -55,7 +59,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
     let connection = Connection::configured(data)?;
     let asking = Asking { connection, how };
     match plan {
-        Plan::Pack { .. } | Plan::Image(_) | Plan::Login(_) | Plan::Logout => Ok(()),
+        Plan::Pack { .. } | Plan::Image(_) | Plan::Login { .. } | Plan::Logout => Ok(()),
         Plan::Whoami => login::whoami(&asking.connection, how.json).await,
         Plan::Change(mutation, input) => asking.change(mutation, input).await,
         Plan::Environment(input) => asking.change(&ENVIRONMENT_CREATE, placed(data, input)?).await,
@@ -73,10 +77,11 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         }
         Plan::Deployment(id) => asking.one(&documents::deployment(), &id, "deployment").await,
         Plan::Credentials(app) => asking.one(&documents::source_credentials(), &app, "app").await,
-        Plan::Credential { mut input, file } => {
-            input["secret"] = json!(secret(file.as_deref())?);
-            asking.change(&SOURCE_CREDENTIAL_SET, input).await
+        Plan::Confidential { mutation, field, mut input, file } => {
+            input[field] = json!(secret(file.as_deref())?);
+            asking.change(mutation, input).await
         }
+        Plan::Telling(mutation, input) => asking.change_once(mutation, input).await,
         Plan::Operation(id) => asking.one(&documents::operation(), &id, "operation").await,
         Plan::Timeline { app, environment } => asking.timeline(&app, environment.as_deref()).await,
         Plan::Push { folder, workspace } => {
@@ -101,7 +106,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
 }
 
 /// A secret's value, from where nobody else looks.
-fn secret(file: Option<&Path>) -> Result<String, Failure> {
+pub(super) fn secret(file: Option<&Path>) -> Result<String, Failure> {
     let read = match file {
         Some(path) => std::fs::read_to_string(path),
         None => io::read_to_string(io::stdin()),
@@ -208,8 +213,9 @@ impl Asking<'_> {
 
     /// To its end, however it ends; a bad end is shown too, before it becomes the exit code.
     async fn followed(&self, operation: &str, since: Instant) -> Result<Value, Failure> {
-        let patience = Duration::from_secs(self.how.timeout);
-        let ended = follow(&self.connection, operation, patience, |step| show::progress(step, since.elapsed())).await;
+        let ended =
+            follow(&self.connection, operation, self.how.patience(), |step| show::progress(step, since.elapsed()))
+                .await;
         if let (true, Err(Failure::Ended { .. })) = (self.how.json, &ended) {
             show::data(&json!({ "operation": follow::shown(&self.connection, operation).await? }), true);
         }

@@ -131,7 +131,7 @@ impl<'a> Story<'a> {
     /// The same, of an operation that is known.
     pub(super) async fn carried_on(&self, operation: &str, sent: Instant) -> Result<Done> {
         let mut steps = Vec::new();
-        let operation = follow(&self.connection, operation, PATIENCE, |step| {
+        let operation = follow(&self.connection, operation, Some(PATIENCE), |step| {
             let stage = step.stage.as_deref().unwrap_or("-").to_lowercase();
             self.teller.fact(format_args!("[+{:>6} ms] {stage:<16} {}", sent.elapsed().as_millis(), step.summary));
             steps.push(step.clone());

@@ -56,18 +56,23 @@ fn builds(data: &Data) -> bool {
 
 /// What builds find in these folders, and whether they are shut in.
 async fn building(path: &OsStr) -> Vec<Finding> {
-    let (git, bwrap) = (version("git".as_ref(), Some(path)).await, version("bwrap".as_ref(), Some(path)).await);
+    let bwrap = version("bwrap".as_ref(), Some(path)).await;
     let there = bwrap.is_some();
-    let git = git.ok_or(("`git` is not installed: no commit can be fetched".to_owned(), "apt-get install git"));
     let missing = "`bwrap` is not installed: builds run as plain processes, without a sandbox";
     let bwrap = bwrap.ok_or((missing.to_owned(), "apt-get install bubblewrap"));
-    let mut findings = vec![Finding { name: "git", verdict: git }, Finding { name: BUBBLEWRAP, verdict: bwrap }];
+    let mut findings = vec![git(Some(path)).await, Finding { name: BUBBLEWRAP, verdict: bwrap }];
     if there {
         let setting = |name: &str| std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok();
         let verdict = shut_in(&Sandbox::of_this_machine().await, setting);
         findings.push(Finding { name: NAMESPACES, verdict });
     }
     findings
+}
+
+/// What finds commits: a worker's, and whoever deploys the folder they stand in.
+pub(super) async fn git(path: Option<&OsStr>) -> Finding {
+    let missing = ("`git` is not installed: no commit can be found".to_owned(), "apt-get install git");
+    Finding { name: "git", verdict: version("git".as_ref(), path).await.ok_or(missing) }
 }
 
 fn shut_in(sandbox: &Sandbox, setting: impl Fn(&str) -> Option<String>) -> Verdict {

@@ -1,11 +1,11 @@
 //! Who may see what the API answers: each object of its schema, and a field where that is for others than its object. A new
-//! object, and a new field of a root, gets a word here; without one the schema's tests are red. Resolvers guard by their own
-//! ways and are compared with this table. The trap avoided: a field that is guarded where it is usually reached, by whoever wrote
-//! that way to it.
+//! object, and a new field of a root, gets a word here; without one nobody sees it, and the schema's tests are red. The API asks
+//! this table for every field that it resolves; which of a tenant's things are whose is for the ways to them and for row-level
+//! security. The trap avoided: a field that is guarded where it is usually reached, by whoever wrote that way to it.
 
 use crate::actor::{UnknownWord, words};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
 
 words! {
     /// Who may see something. To read is no grant (see `Grant`): it goes by what one belongs to and by what one shows.
@@ -25,10 +25,30 @@ words! {
 
 /// Who may see a field: by its own row, or else by its object's. None: nobody.
 pub fn audience(object: &str, field: &str) -> Option<Audience> {
-    let row = |name: &dyn Fn(&str) -> bool| SEEN.iter().find(|(_, names)| names.iter().any(|one| name(one)));
-    let own = row(&|name| name.split_once('.') == Some((object, field)));
-    own.or_else(|| row(&|name| name == object && !name.contains('.'))).map(|(audience, _)| *audience)
+    let rows = ROWS.get(object)?;
+    rows.fields.get(field).copied().or(rows.object)
 }
+
+/// The rows about one object.
+#[derive(Default)]
+struct Rows {
+    object: Option<Audience>,
+    fields: HashMap<&'static str, Audience>,
+}
+
+/// The table, by object: it is asked for every field of every answer.
+static ROWS: LazyLock<HashMap<&'static str, Rows>> = LazyLock::new(|| {
+    let mut found: HashMap<_, Rows> = HashMap::new();
+    for (audience, names) in SEEN {
+        for name in *names {
+            match name.split_once('.') {
+                Some((object, field)) => _ = found.entry(object).or_default().fields.insert(field, *audience),
+                None => found.entry(name).or_default().object = Some(*audience),
+            }
+        }
+    }
+    found
+});
 
 /// The table: objects, and `Object.field` where a field has a row of its own.
 pub const SEEN: &[(Audience, &[&str])] = &[
@@ -67,6 +87,7 @@ const TENANTS: &[&str] = &[
     "DrainingOwner",
     "EdgeAnswer",
     "EnabledRegion",
+    "EnteredStage",
     "Environment",
     "EnvironmentAffordances",
     "EnvironmentChange",
@@ -182,6 +203,8 @@ const EVERYBODY: &[&str] = &[
     "Edge",
     // A page without hosts for who does not run the platform.
     "HostConnection",
+    // The id by which it was asked for; the rest of it is its object's.
+    "Node",
     "NounDescription",
     "Query.authorizationTable",
     "Query.objectModel",

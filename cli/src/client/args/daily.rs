@@ -158,7 +158,7 @@ pub struct RollbackArgs {
     pub how: How,
 }
 
-fn acknowledgement(word: &str) -> Result<(String, String), &'static str> {
+pub(super) fn acknowledgement(word: &str) -> Result<(String, String), &'static str> {
     let split = word.split_once('=').filter(|(gate, reason)| !gate.is_empty() && !reason.is_empty());
     split.map(|(gate, reason)| (gate.to_owned(), reason.to_owned())).ok_or("must be GATE=REASON")
 }

@@ -1,5 +1,6 @@
 //! Words of environments and of who owns their traffic.
 
+use super::daily::acknowledgement;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// What an environment is for.
@@ -11,6 +12,34 @@ pub enum EnvironmentKind {
     Staging,
     /// For everybody.
     Production,
+}
+
+/// Where an app's database is, seen from a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataTopology {
+    /// A replica is there that can be written to, or made so.
+    Replicated,
+    /// The same database is reached from there.
+    Shared,
+    /// It has none.
+    None,
+}
+
+/// What becomes of the sessions that are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SessionFate {
+    /// They go on where they are until the drain's deadline.
+    DrainInPlace,
+    /// The new place takes them from their store.
+    Hydrate,
+    /// They begin anew.
+    StartFresh,
+}
+
+/// The word of the API for a word of ours.
+pub(crate) fn word_of(value: impl ValueEnum) -> String {
+    let named = value.to_possible_value().map(|value| value.get_name().replace('-', "_").to_uppercase());
+    named.unwrap_or_default()
 }
 
 /// Of environments.
@@ -65,6 +94,88 @@ pub enum EnvironmentVerb {
         /// How long a former owner's allocations are kept for a rollback; as it is when omitted.
         #[arg(long)]
         standby_seconds: Option<u64>,
+    },
+    /// Say how many allocations of its owner are wanted.
+    Scale {
+        /// Where.
+        environment: String,
+        /// 1 to 32.
+        #[arg(long)]
+        replicas: u32,
+        /// The number this was decided on.
+        #[arg(long)]
+        expected_replicas: Option<u32>,
+    },
+    /// Let it sleep until a request comes.
+    Sleep(Reasoned),
+    /// Wake it.
+    Wake(Reasoned),
+    /// Say after how long without sessions and requests it sleeps.
+    SleepPolicy {
+        /// Where.
+        environment: String,
+        /// In seconds; 0 for never.
+        #[arg(long)]
+        after_seconds: u32,
+    },
+    /// Say how many others must approve a promotion.
+    Policy {
+        /// Where, and why.
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// 0 to 10.
+        #[arg(long)]
+        approvals: u32,
+    },
+    /// Say in which regions its traffic and data may ever be.
+    Residency {
+        /// Where, and why.
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// A region; said again for another one. None: anywhere.
+        #[arg(long = "region")]
+        regions: Vec<String>,
+    },
+    /// Make a region ready to serve it.
+    RegionEnable {
+        /// Which environment.
+        environment: String,
+        /// Which region.
+        #[arg(long)]
+        region: String,
+        /// Where in the region.
+        #[arg(long)]
+        cell: String,
+        /// Where its data is; without that nothing is enabled.
+        #[arg(long)]
+        data: Option<DataTopology>,
+    },
+    /// Let a region serve it no longer.
+    RegionDisable {
+        /// Which environment, and why.
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// Which region.
+        #[arg(long)]
+        region: String,
+    },
+    /// Move its traffic to another region.
+    Failover {
+        /// Which environment, and why.
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// Which region serves it from then on.
+        #[arg(long)]
+        region: String,
+        /// What its sessions get; refused if that is not so.
+        #[arg(long)]
+        sessions: SessionFate,
+        /// A warning that is taken upon oneself: `sessions=REASON`.
+        #[arg(long = "acknowledge", value_name = "GATE=REASON", value_parser = acknowledgement)]
+        acknowledgements: Vec<(String, String)>,
+        /// The epoch this was decided on.
+        #[arg(long)]
+        expected_epoch: Option<u64>,
     },
     /// Hold promotions back.
     Freeze(Reasoned),

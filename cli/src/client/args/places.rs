@@ -54,20 +54,62 @@ pub enum HostVerb {
         #[arg(long)]
         slug: String,
     },
-    /// Give up a host that never comes back: what ran on it has failed, and its runner is refused.
-    Retire {
+    /// Add no allocation to it; those that run stay.
+    Cordon(HostReasoned),
+    /// Let it take allocations again.
+    Uncordon(HostReasoned),
+    /// Say how many allocations it may hold.
+    Capacity {
         /// Which host.
         host: String,
-        /// Why.
+        /// 0 to 10000.
         #[arg(long)]
-        reason: String,
+        allocations: u32,
     },
+    /// Move away what runs on it, so that it can be worked on.
+    Drain {
+        /// Which host, and why.
+        #[command(flatten)]
+        reasoned: HostReasoned,
+        /// How long it may take in all, the work on it included: 10 to 86400; 3600 when omitted.
+        #[arg(long)]
+        within_seconds: Option<u32>,
+    },
+    /// Say that what a drain waits for was done, and how it was checked.
+    UpgradeDone {
+        /// Which host.
+        host: String,
+        /// The drain that waits for it.
+        #[arg(long)]
+        operation: String,
+        /// As the host says it.
+        #[arg(long)]
+        os_version: String,
+        /// As its runner says it.
+        #[arg(long)]
+        runner_version: String,
+        /// What was done, and how it was checked.
+        #[arg(long)]
+        note: String,
+    },
+    /// Give up a host that never comes back: what ran on it has failed, and its runner is refused.
+    Retire(HostReasoned),
     /// List a cell's.
     List {
         /// Of which cell.
         #[arg(long)]
         cell: String,
     },
+}
+
+/// A host and a reason.
+#[derive(Debug, Args)]
+pub struct HostReasoned {
+    /// Which host.
+    pub host: String,
+    /// Why; it is kept.
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// Of workspaces.

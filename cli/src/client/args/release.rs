@@ -76,6 +76,20 @@ pub enum DeploymentVerb {
         /// Which.
         deployment: String,
     },
+    /// Approve its promotion, which by the environment's policy takes others than the one who asks for it.
+    Approve {
+        /// Which.
+        deployment: String,
+        /// Where.
+        #[arg(long)]
+        environment: String,
+        /// Exactly which bytes: `rhone deployment show` says it.
+        #[arg(long)]
+        digest: String,
+        /// The epoch of the route at which it counts: `rhone environment show` says it.
+        #[arg(long)]
+        expected_epoch: u64,
+    },
     /// Give an environment's traffic to it.
     Promote {
         /// Which.
@@ -89,6 +103,19 @@ pub enum DeploymentVerb {
         /// Why.
         #[arg(long)]
         reason: Option<String>,
+    },
+}
+
+/// Of allocations.
+#[derive(Debug, Subcommand)]
+pub enum AllocationVerb {
+    /// Let its sessions end and another one take over.
+    Drain {
+        /// Which.
+        allocation: String,
+        /// How long its sessions may go on; as its environment says when omitted.
+        #[arg(long)]
+        drain_seconds: Option<u32>,
     },
 }
 

@@ -1,0 +1,90 @@
+//! Whether the caller is among those who may see a field, asked of the table in `domain` for every field that is resolved,
+//! whatever way led to it: nested, followed or by `node`. Which things of a tenant are the caller's is for the ways to them and
+//! for row-level security. The trap avoided: a new way to an old object, by somebody who forgot its guard.
+
+use super::context::runs_the_platform;
+use crate::{
+    fault::{Code, Fault},
+    identity::{Principal, PrincipalKind},
+};
+use async_graphql::{
+    ServerResult, Value,
+    async_trait::async_trait,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
+};
+use rhone_domain::authorization::{Audience, audience};
+use rhone_projections::session::Session;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// Asks for every field.
+pub(crate) struct Audiences;
+
+impl ExtensionFactory for Audiences {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Asked::default())
+    }
+}
+
+/// What was found out for one request.
+#[derive(Default)]
+struct Asked {
+    runs_the_platform: OnceCell<bool>,
+}
+
+#[async_trait]
+impl Extension for Asked {
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        // What the schema says of itself; `Exposure` decides whether it does. And each item of a list, whose field was asked.
+        let of_the_schema = info.is_for_introspection || info.name.starts_with("__");
+        let item_of_a_list = info.parent_type.starts_with('[');
+        if !of_the_schema && !item_of_a_list {
+            let admitted = self.admits(ctx, audience(served(info.parent_type), info.name)).await;
+            admitted.map_err(|fault| async_graphql::Error::from(fault).into_server_error(info.field.name.pos))?;
+        }
+        next.run(ctx, info).await
+    }
+}
+
+impl Asked {
+    async fn admits(&self, ctx: &ExtensionContext<'_>, audience: Option<Audience>) -> Result<(), Fault> {
+        let (Some(audience), Some(principal)) = (audience, ctx.data_opt::<Principal>()) else {
+            return Err(Fault::new(Code::Forbidden, "nobody may see this"));
+        };
+        let admitted = match audience {
+            // Of a mutation the commands' own table says who may.
+            Audience::Everybody | Audience::Issuer => true,
+            Audience::Tenants => matches!(principal.kind, PrincipalKind::User(_)),
+            Audience::Person => principal.is_a_whole_person(),
+            Audience::Platform => self.runs_the_platform(ctx, principal).await?,
+        };
+        if admitted { Ok(()) } else { Err(Fault::new(Code::Forbidden, said(audience))) }
+    }
+
+    async fn runs_the_platform(&self, ctx: &ExtensionContext<'_>, principal: &Principal) -> Result<bool, Fault> {
+        let ask = || runs_the_platform(ctx.data_unchecked::<Session>(), principal);
+        self.runs_the_platform.get_or_try_init(ask).await.copied()
+    }
+}
+
+/// An object by its name in the schema: what is followed is resolved by the parts that are merged there.
+fn served(parent: &str) -> &str {
+    if parent.ends_with("Subscription") { "Subscription" } else { parent }
+}
+
+fn said(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Person => "this is for its owner; a narrowed token, support and machines see none",
+        Audience::Platform => "this is for those who run the platform",
+        Audience::Tenants => "this is for people and programs of a workspace",
+        Audience::Everybody | Audience::Issuer => "this is for callers",
+    }
+}
+
+#[cfg(test)]
+mod tests;
