@@ -20,7 +20,7 @@ use rhone_domain::{
     operation::{Operation, Work},
     promotion::EDGE_LIVE,
     route_owner::RouteOwner,
-    scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, orders},
+    scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, leaving, orders},
     sleep,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, lease::Leases};
@@ -56,12 +56,11 @@ enum TurnError {
 /// Reconciles for ever.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
-    let begun = Instant::now();
     loop {
         match leases.claim(NAME, &config.owner(), LEASE).await {
             Ok(Some(fence)) => {
                 let door = config.door();
-                let turn = Turn { config: &config, door: &door, leases: &leases, fence, begun };
+                let turn = Turn { config: &config, door: &door, leases: &leases, fence };
                 if let Err(error) = turn.run().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler pauses");
                 }
@@ -79,7 +78,6 @@ struct Turn<'a> {
     door: &'a Door,
     leases: &'a Leases,
     fence: Fence,
-    begun: Instant,
 }
 
 impl Turn<'_> {
@@ -156,8 +154,7 @@ impl Turn<'_> {
             }
             _ => Vec::new(),
         };
-        let cells = rows.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell)).collect();
-        let lost = self.lost(&mut connection, cells).await?;
+        let lost = lost(self.config, &mut connection, &rows).await?;
         // Only what sleeps is let go by use; what serves is not asked about.
         let edges = match (&owner.asleep, owner.place()) {
             (Some(_), Some(place)) => edges::live(&mut connection, place.region, EDGE_LIVE.as_seconds_f64()).await?,
@@ -177,7 +174,7 @@ impl Turn<'_> {
         let ids = allocations.iter().filter_map(|one| Some(one.planned.as_ref()?.id));
         let busy = ids.filter(|id| sleep::open(&edges, *id) > 0).collect::<Vec<_>>();
         let now = self.config.clock.now();
-        let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).collect::<Vec<_>>();
+        let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).copied().collect::<Vec<_>>();
         let proving = running.iter().filter_map(|(operation, _)| proving(operation)).collect::<Vec<_>>();
         let look = Lane {
             now,
@@ -273,30 +270,27 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Hosts of these cells that are silent; none while this worker has not looked for long enough to say so.
-    async fn lost(&self, connection: &mut PgConnection, cells: BTreeSet<CellId>) -> Result<Vec<HostId>, sqlx::Error> {
-        let silence = HOST_LOST.as_seconds_f64();
-        let mut lost = Vec::new();
-        if self.begun.elapsed().as_secs_f64() > silence {
-            for cell in cells {
-                lost.extend(hosts::lost_hosts(connection, cell, silence).await?);
-            }
-        }
-        Ok(lost)
-    }
-
     async fn commit(&self, unit: Unit) -> Result<(), AppendError> {
         let fence = FenceCheck { lease: NAME.to_owned(), fence: self.fence };
         self.door.commit(unit, None, Some(fence)).await.map(drop)
     }
 }
 
-/// What a running drain operation is about to tell, or has told.
-fn leaving(operation: &Operation) -> Vec<AllocationId> {
-    match operation.requested.as_ref().map(|requested| &requested.work) {
-        Some(Work::Drain(drain)) => drain.allocations.clone(),
-        _ => Vec::new(),
+/// Hosts of the cells of these that are silent; none while this worker has not looked for long enough to say so.
+pub(crate) async fn lost(
+    config: &Config,
+    connection: &mut PgConnection,
+    allocations: &[(Allocation, Version)],
+) -> Result<Vec<HostId>, sqlx::Error> {
+    let (silence, mut lost) = (HOST_LOST.as_seconds_f64(), Vec::new());
+    if config.begun.elapsed().as_secs_f64() <= silence {
+        return Ok(lost);
     }
+    let cells = allocations.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell));
+    for cell in cells.collect::<BTreeSet<CellId>>() {
+        lost.extend(hosts::lost_hosts(connection, cell, silence).await?);
+    }
+    Ok(lost)
 }
 
 /// A running operation that proves a region by allocations of its own.
