@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::{Actor, Writer},
-    aggregate::{Aggregate, Command, encode},
+    aggregate::{Aggregate, encode},
     authorization::{Authority, Refused, Scope, Unauthorized},
     envelope::{Envelope, StreamId},
     ids::{CellId, CorrelationId, EventId, RegionId, WorkspaceId},
