@@ -1,6 +1,9 @@
 //! What every noun is: a state folded from its events, which decides commands. Also the given/when/then of its tests.
 
-use crate::canonical::{InvalidPayload, Payload};
+use crate::{
+    actor::Writer,
+    canonical::{InvalidPayload, Payload},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::fmt::{Debug, Display};
@@ -21,6 +24,11 @@ pub trait Aggregate: Clone + Debug + Default + Send + Sync + 'static {
 
     /// Takes an event in.
     fn apply(&mut self, event: &Self::Event);
+
+    /// In which capacity alone a command may be issued, where this one says so beyond [`crate::authorization::TABLE`].
+    fn writer(&self, _command: &Self::Command) -> Option<Writer> {
+        None
+    }
 }
 
 /// What may be asked of a noun. Who may ask stands in [`crate::authorization::TABLE`], by this name.

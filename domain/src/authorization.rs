@@ -4,7 +4,7 @@
 
 use crate::{
     actor::{Writer, words},
-    aggregate::Rejection,
+    aggregate::{Aggregate, Command as _, Rejection},
     environment,
     ids::{EnvironmentId, PLATFORM, ProjectId, WorkspaceId},
     state_taxonomy,
@@ -307,6 +307,23 @@ impl Authority {
                 };
                 self.needs(grant, row.level, scope)
             }
+        }
+    }
+
+    /// The same of a command to this noun as it stands, which may say that one capacity alone will do.
+    pub fn permit_to<A: Aggregate>(
+        &self,
+        noun: &A,
+        command: &A::Command,
+        writer: Writer,
+        scope: Scope,
+    ) -> Result<(), Unauthorized> {
+        self.permit(command.name(), writer, scope)?;
+        match noun.writer(command) {
+            Some(own) if own != writer => {
+                Err(Unauthorized::WrongWriter { command: command.name(), writer, allowed: own.to_string() })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -71,6 +71,10 @@ pub fn promotion(next: &[MigrationFacts], present: &[MigrationFacts], ran: &Migr
     if !unknown.is_empty() {
         return closed(&unknown, "ran, which the present owner counts on and this deployment does not know");
     }
+    let undone = ran.undone.iter().filter(|one| declares(present, one) && !declares(next, one)).collect::<Vec<_>>();
+    if let Some(restored) = restored(&undone) {
+        return restored;
+    }
     let new = ran.ran.iter().filter(|one| declares(next, one) && !declares(present, one)).collect::<Vec<_>>();
     let impact = gravest(&new);
     let names = names(&new);
@@ -100,14 +104,8 @@ pub fn rollback(target: &[MigrationFacts], taken: Epoch, ran: &Migrations) -> Da
         let graver = found.iter().filter(|one| one.impact.closes_the_way_back()).copied().collect::<Vec<_>>();
         return DatabaseImpact { migrations: names, ..closed(&graver, "ran since this deployment owned the traffic") };
     }
-    let undone = ran.undone.iter().filter(since).collect::<Vec<_>>();
-    if gravest(&undone).closes_the_way_back() {
-        let names = self::names(&undone);
-        let reason = format!(
-            "the data were restored to what they were before {}; what was written since is lost",
-            names.join(", ")
-        );
-        return DatabaseImpact { impact: gravest(&undone), answer: Answer::Acknowledge, reason, migrations: names };
+    if let Some(restored) = restored(&ran.undone.iter().filter(since).collect::<Vec<_>>()) {
+        return restored;
     }
     let reason = if names.is_empty() {
         "nothing was migrated since it owned the traffic".to_owned()
@@ -115,6 +113,16 @@ pub fn rollback(target: &[MigrationFacts], taken: Epoch, ran: &Migrations) -> Da
         format!("{} ran since, and it still works ({impact})", names.join(", "))
     };
     DatabaseImpact { impact, answer: Answer::Open, reason, migrations: names }
+}
+
+/// A way back that was open again once the data were restored, by whatever name somebody goes it: somebody takes it upon
+/// themselves that what was written since is lost.
+fn restored(undone: &[&Recorded]) -> Option<DatabaseImpact> {
+    let (impact, names) = (gravest(undone), names(undone));
+    let reason =
+        format!("the data were restored to what they were before {}; what was written since is lost", names.join(", "));
+    let grave = impact.closes_the_way_back();
+    grave.then_some(DatabaseImpact { impact, answer: Answer::Acknowledge, reason, migrations: names })
 }
 
 /// A way back that these close, and both ways out of it.

@@ -10,6 +10,7 @@ pub use machine::{MACHINES, Machine, machine};
 pub use work::{Acknowledgement, RouteChange, Work};
 
 use crate::{
+    actor::Writer,
     actor::{UnknownWord, words},
     aggregate::{self, Aggregate},
     ids::{CellId, OperationId, RegionId, WorkspaceId},
@@ -395,6 +396,16 @@ impl Aggregate for Operation {
             Event::CancelRequested { reason } => self.cancel = Some(reason.clone()),
             Event::Cancelled { .. } => self.stage = Some(Stage::Cancelled),
             Event::LateReportRecorded { attempt, .. } => drop(self.late.insert(*attempt)),
+        }
+    }
+
+    /// Whoever carries an operation on does so in the capacity of its kind: no scheduler ends a promotion.
+    fn writer(&self, command: &Command) -> Option<Writer> {
+        match command {
+            Command::Enter { .. } | Command::Fail(_) | Command::Cancel => {
+                Some(self.requested.as_ref()?.machine().writer)
+            }
+            Command::Request(_) | Command::RequestCancel { .. } | Command::RecordLateReport { .. } => None,
         }
     }
 }

@@ -162,6 +162,7 @@ impl RouteOwner {
         match command {
             Command::Open(_) => Err(Rejection::Exists),
             Command::AttachHost { host } if self.hosts.contains(&host) => Ok(vec![]),
+            Command::AttachHost { host } if host.is_the_platforms() => Err(Rejection::HostReserved),
             Command::AttachHost { .. } if self.hosts.len() >= 100 => Err(Rejection::TooManyHosts),
             Command::AttachHost { host } => Ok(vec![Event::HostAttached { host }]),
             Command::DetachHost { host } if !self.hosts.contains(&host) => Err(Rejection::HostNotAttached),

@@ -7,13 +7,14 @@ use crate::{
     allocation::{Allocation, State},
     environment::{self, Environment, Replicas},
     gate::{self, Code, Judged, Refusal},
-    ids::{AppId, DeploymentId, EnvironmentId},
+    ids::{AllocationId, AppId, DeploymentId, EnvironmentId, HostId},
     operation::{AllocationProof, Evidence, Failure, Operation, Requested, Stage},
     process,
     provider::Needs,
     route_owner::RouteOwner,
     runtime_service::Standings,
     scale_readiness::{self, Readiness},
+    scheduling,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,10 @@ pub struct World<'a> {
     pub facts: Facts<'a>,
     /// Every allocation of the environment that has not ended.
     pub allocations: &'a [Allocation],
+    /// Those that a running operation is about to drain: the scheduler replaces them.
+    pub leaving: &'a [AllocationId],
+    /// Hosts that were silent for so long that what they run is replaced.
+    pub lost: &'a [HostId],
 }
 
 /// What a scale operation does besides going on: it wants the number, and enters `scaling` in the same append.
@@ -145,10 +150,8 @@ fn scaling(world: &World<'_>, requested: &Requested) -> Step {
         let rejection = environment::Rejection::StaleReplicas { expected: wanted, actual: environment.replicas };
         return Step::Fail(Refusal::of(&rejection).failure());
     }
-    let owner = world.facts.owner;
-    let alive = world.allocations.iter().filter(|one| one.is_alive());
-    let mut alive = alive.filter(|one| one.planned.as_ref().is_some_and(|planned| owner.owns(planned)));
-    let (ready, others): (Vec<_>, Vec<_>) = alive.by_ref().partition(|one| one.state == Some(State::Ready));
+    let counted = scheduling::counted(world.facts.owner, world.allocations, world.leaving, world.lost);
+    let (ready, others): (Vec<_>, Vec<_>) = counted.into_iter().partition(|one| one.state == Some(State::Ready));
     if ready.len() == usize::from(wanted.0) && others.is_empty() {
         let allocations = ready.into_iter().filter_map(AllocationProof::of).collect();
         return Step::Enter(Stage::Verified, Evidence { allocations, ..Evidence::default() });

@@ -4,10 +4,11 @@
 //! less and less often. A sleeping owner keeps nothing, and what a wake has started is left alone.
 
 use crate::{
-    allocation::{self, Allocation, Cause, State},
+    allocation::{self, Allocation, Cause, Planned, State},
     environment::{DrainPolicy, Replicas},
     ids::{AllocationId, DeploymentId, HostId, OperationId},
     numbers::seconds,
+    operation::{Operation, Work},
     route_owner::RouteOwner,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -69,14 +70,39 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
     if lane.owner.owner.is_none() || lane.owner.asleep.is_some() {
         return orders;
     }
-    let counted = |one: &&Allocation| belongs_to(one, lane.owner) && one.is_alive() && counts(lane, one);
-    let alive = lane.allocations.iter().filter(counted).collect::<Vec<_>>();
+    let alive = counted(lane.owner, lane.allocations, lane.leaving, lane.lost);
     let wanted = usize::from(lane.replicas.0);
     if rested(lane) {
         orders.extend((alive.len()..wanted).map(|_| Order::ReplaceOwner));
     }
     orders.extend(surplus(&alive, wanted).into_iter().map(|id| Order::Drain(id, "more run than are wanted")));
     orders
+}
+
+/// Which of these count for the number that the owner wants: its own that are alive, and will go on serving as far as their hosts
+/// and running operations say. The scheduler keeps as many of them as are wanted, and a scale awaits exactly them.
+pub fn counted<'a>(
+    owner: &RouteOwner,
+    allocations: &'a [Allocation],
+    leaving: &[AllocationId],
+    lost: &[HostId],
+) -> Vec<&'a Allocation> {
+    let stays = |planned: &Planned| {
+        owner.owns(planned)
+            && !leaving.contains(&planned.id)
+            && !lost.contains(&planned.host)
+            && !is_replaced(allocations, planned.id)
+    };
+    let counts = |one: &&Allocation| one.is_alive() && one.planned.as_ref().is_some_and(stays);
+    allocations.iter().filter(counts).collect()
+}
+
+/// What a running operation is about to drain, or has told to: it is replaced, and does not count.
+pub fn leaving(operation: &Operation) -> &[AllocationId] {
+    match operation.requested.as_ref().map(|requested| &requested.work) {
+        Some(Work::Drain(drain)) => &drain.allocations,
+        _ => &[],
+    }
 }
 
 /// The host of the next allocation: the one that runs the fewest of the same deployment, and among those the first, which is
@@ -124,17 +150,10 @@ fn belongs_to(one: &Allocation, owner: &RouteOwner) -> bool {
     one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
 }
 
-/// Whether it will go on serving, as far as its host and running operations say.
-fn counts(lane: &Lane<'_>, one: &Allocation) -> bool {
-    one.planned
-        .as_ref()
-        .is_some_and(|p| !lane.leaving.contains(&p.id) && !lane.lost.contains(&p.host) && !is_replaced(lane, p.id))
-}
-
 /// Whether another one stands in for it already, because its host is drained: two that count as one.
-fn is_replaced(lane: &Lane<'_>, id: AllocationId) -> bool {
+fn is_replaced(allocations: &[Allocation], id: AllocationId) -> bool {
     let stands_in = |one: &&Allocation| one.planned.as_ref().is_some_and(|planned| planned.replaces == Some(id));
-    lane.allocations.iter().filter(stands_in).any(Allocation::is_alive)
+    allocations.iter().filter(stands_in).any(Allocation::is_alive)
 }
 
 /// Whether the last failure is long enough ago: 2, 4, 8 … seconds after the first, second, third within the hour.

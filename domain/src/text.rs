@@ -75,6 +75,17 @@ texts! {
     Proof by proof;
 }
 
+/// The platform's own domain: what is under it the platform gives, and nobody attaches.
+pub const PLATFORM_DOMAIN: &str = "rhone.app";
+
+impl Hostname {
+    /// Whether it is the platform's own domain, or a name under it.
+    pub fn is_the_platforms(&self) -> bool {
+        let under = self.as_str().strip_suffix(PLATFORM_DOMAIN);
+        under.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+}
+
 const SLUG: &str = "3 to 63 of a-z, 0-9 and -, not starting or ending with - and without --";
 
 fn slug(text: &str) -> Result<String, &'static str> {

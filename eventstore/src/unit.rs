@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::{Actor, Writer},
-    aggregate::{Aggregate, Command, encode},
+    aggregate::{Aggregate, encode},
     authorization::{Authority, Refused, Scope, Unauthorized},
     envelope::{Envelope, StreamId},
     ids::{CellId, CorrelationId, EventId, RegionId, WorkspaceId},
@@ -133,7 +133,8 @@ impl Unit {
         loaded: &mut Loaded<A>,
         command: A::Command,
     ) -> Result<Vec<A::Event>, Refused<A::Rejection>> {
-        self.permit(command.name()).map_err(Refused::Unauthorized)?;
+        let (authority, writer) = (&self.context.authority, self.context.writer);
+        authority.permit_to(&loaded.state, &command, writer, self.scope).map_err(Refused::Unauthorized)?;
         let events = loaded.state.decide(command).map_err(Refused::Rule)?;
         if events.is_empty() {
             self.assert(loaded);

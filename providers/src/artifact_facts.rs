@@ -119,7 +119,7 @@ fn collect(tar: impl Read) -> io::Result<Result<Found, FactsError>> {
 }
 
 fn is_spoken_of(path: &str) -> bool {
-    path.starts_with(MIGRATIONS) || generated::FILES.contains(&path)
+    path.starts_with(MIGRATIONS) || generated::may_be_declared(path)
 }
 
 /// Takes the digest of a file that `rhone.toml` may speak of.

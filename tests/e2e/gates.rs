@@ -193,6 +193,8 @@ async fn a_route_does_not_go_back_behind_a_destructive_migration() {
         "evidence": "backup 7 was restored", "reason": "notes are needed after all" });
     is_held(&tenant.client, "migrationRestore", restore.clone()).await;
     tenant.client.done("migrationRestore", "__typename", restore).await;
+    let refused = tenant.client.refused("deploymentPromote", "__typename", promote(&tenant, &old.id, &[])).await;
+    assert_eq!(refused["code"], "NEEDS_ACKNOWLEDGEMENT", "by this name it is a way back, too: {refused:#}");
     let back = json!({ "environmentId": tenant.production.id, "deploymentId": old.id, "reason": "back to the notes" });
     let refused = tenant.client.refused("environmentRollBack", "__typename", back.clone()).await;
     assert_eq!(refused["code"], "NEEDS_ACKNOWLEDGEMENT", "what was written since is lost: {refused:#}");

@@ -189,11 +189,9 @@ async fn the_missing_contract_is_a_risk_that_is_shown_before_a_promotion_and_kep
     let platform = Platform::shared().await;
     let tenant = Tenant::open_draining(platform, platform.developer(), 5).await;
     let blue = tenant.deploy(Version::Blue).await;
-    assert_eq!(
-        wake_replay(&tenant, &blue).await["state"],
-        "pass",
-        "an environment that never sleeps costs nobody anything"
-    );
+    let shown = wake_replay(&tenant, &blue).await;
+    assert_eq!(shown["state"], "warn", "no policy, and a person may put it to sleep all the same: {shown:#}");
+    assert_eq!(shown["evidence"], "asleep when a person puts it to sleep; nothing is held");
     let policy = json!({ "environmentId": tenant.production.id, "sleepAfterSeconds": 86_400 });
     tenant.client.done("environmentSleepPolicySet", "environment { sleepAfterSeconds }", policy).await;
     let shown = wake_replay(&tenant, &blue).await;

@@ -44,6 +44,9 @@ fn the_same_files_give_the_same_digest_and_others_give_another() {
 async fn a_deployment_is_shown_by_the_preview_over_http_and_websocket() {
     let platform = Platform::shared().await;
     let tenant = Tenant::open(platform, platform.developer()).await;
+    let own = json!({ "environmentId": tenant.preview.id, "host": format!("{}.Rhone.app", unique("shop")) });
+    let refused = tenant.client.refused("environmentHostAttach", "__typename", own).await;
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("HOST_RESERVED"), &json!("host")), "{refused:#}");
     let digest = push_as_never_before(&tenant.client, &tenant.workspace, Version::Blue).await;
     let blue = tenant.deploy_bytes(digest, Version::Blue).await;
 

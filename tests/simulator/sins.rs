@@ -2,6 +2,7 @@
 //! dispatcher runs them; no line of the programs knows of it.
 
 use rhone_domain::{
+    actor::Writer,
     aggregate::{Aggregate, Rejection as _},
     allocation::{self, Allocation},
     artifact::Artifact,
@@ -224,6 +225,10 @@ impl<A: Sinner> Aggregate for Sinful<A> {
 
     fn apply(&mut self, event: &A::Event) {
         self.0.apply_with_sin(event);
+    }
+
+    fn writer(&self, command: &A::Command) -> Option<Writer> {
+        self.0.writer(command)
     }
 }
 

@@ -14,7 +14,12 @@ use rhone_eventstore::{Bell, Clock, Context, Dispatcher, PgLog, Wake, vault::Vau
 use rhone_projections::inline::AuthorityRows;
 use rhone_providers::{artifact_store::ArtifactStore, probe::Ground};
 use sqlx::PgPool;
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The one door for writes, as workers use it.
 pub(crate) type Door = Dispatcher<PgLog, AuthorityRows>;
@@ -61,6 +66,8 @@ pub struct Config {
     pub ground: Ground,
     /// What this worker builds with; none where nothing is built.
     pub builds: Option<Arc<Builds>>,
+    /// When this worker began to look: of a silence before that it knows nothing.
+    pub begun: Instant,
     /// This life of this worker.
     pub actor: ActorId,
 }

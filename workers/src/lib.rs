@@ -21,6 +21,7 @@ mod run;
 mod scale;
 mod scheduler;
 mod sleep;
+mod turn;
 mod wake;
 
 pub use config::{Builds, Config, LogRetention};

@@ -4,7 +4,7 @@
 
 use crate::{
     config::{Config, Door},
-    process::is_overtaken,
+    turn::{TurnError, settled},
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -20,10 +20,10 @@ use rhone_domain::{
     operation::{Operation, Work},
     promotion::EDGE_LIVE,
     route_owner::RouteOwner,
-    scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, orders},
+    scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, leaving, orders},
     sleep,
 };
-use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, lease::Leases};
+use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit, lease::Leases};
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
@@ -34,7 +34,6 @@ use rhone_projections::{
 use sqlx::PgConnection;
 use std::{
     collections::BTreeSet,
-    fmt,
     time::{Duration, Instant},
 };
 
@@ -42,26 +41,14 @@ const NAME: &str = "scheduler";
 const LEASE: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(1);
 
-/// Why a turn was cut short.
-#[derive(Debug, thiserror::Error)]
-enum TurnError {
-    #[error("rows could not be read")]
-    Rows(#[from] sqlx::Error),
-    #[error("a stream could not be read")]
-    Read(#[from] ReadError),
-    #[error("an order could not be appended")]
-    Append(#[from] AppendError),
-}
-
 /// Reconciles for ever.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
-    let begun = Instant::now();
     loop {
         match leases.claim(NAME, &config.owner(), LEASE).await {
             Ok(Some(fence)) => {
                 let door = config.door();
-                let turn = Turn { config: &config, door: &door, leases: &leases, fence, begun };
+                let turn = Turn { config: &config, door: &door, leases: &leases, fence };
                 if let Err(error) = turn.run().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler pauses");
                 }
@@ -79,7 +66,6 @@ struct Turn<'a> {
     door: &'a Door,
     leases: &'a Leases,
     fence: Fence,
-    begun: Instant,
 }
 
 impl Turn<'_> {
@@ -156,8 +142,7 @@ impl Turn<'_> {
             }
             _ => Vec::new(),
         };
-        let cells = rows.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell)).collect();
-        let lost = self.lost(&mut connection, cells).await?;
+        let lost = lost(self.config, &mut connection, &rows).await?;
         // Only what sleeps is let go by use; what serves is not asked about.
         let edges = match (&owner.asleep, owner.place()) {
             (Some(_), Some(place)) => edges::live(&mut connection, place.region, EDGE_LIVE.as_seconds_f64()).await?,
@@ -177,7 +162,7 @@ impl Turn<'_> {
         let ids = allocations.iter().filter_map(|one| Some(one.planned.as_ref()?.id));
         let busy = ids.filter(|id| sleep::open(&edges, *id) > 0).collect::<Vec<_>>();
         let now = self.config.clock.now();
-        let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).collect::<Vec<_>>();
+        let leaving = running.iter().flat_map(|(operation, _)| leaving(operation)).copied().collect::<Vec<_>>();
         let proving = running.iter().filter_map(|(operation, _)| proving(operation)).collect::<Vec<_>>();
         let look = Lane {
             now,
@@ -273,30 +258,27 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Hosts of these cells that are silent; none while this worker has not looked for long enough to say so.
-    async fn lost(&self, connection: &mut PgConnection, cells: BTreeSet<CellId>) -> Result<Vec<HostId>, sqlx::Error> {
-        let silence = HOST_LOST.as_seconds_f64();
-        let mut lost = Vec::new();
-        if self.begun.elapsed().as_secs_f64() > silence {
-            for cell in cells {
-                lost.extend(hosts::lost_hosts(connection, cell, silence).await?);
-            }
-        }
-        Ok(lost)
-    }
-
     async fn commit(&self, unit: Unit) -> Result<(), AppendError> {
         let fence = FenceCheck { lease: NAME.to_owned(), fence: self.fence };
         self.door.commit(unit, None, Some(fence)).await.map(drop)
     }
 }
 
-/// What a running drain operation is about to tell, or has told.
-fn leaving(operation: &Operation) -> Vec<AllocationId> {
-    match operation.requested.as_ref().map(|requested| &requested.work) {
-        Some(Work::Drain(drain)) => drain.allocations.clone(),
-        _ => Vec::new(),
+/// Hosts of the cells of these that are silent; none while this worker has not looked for long enough to say so.
+pub(crate) async fn lost(
+    config: &Config,
+    connection: &mut PgConnection,
+    allocations: &[(Allocation, Version)],
+) -> Result<Vec<HostId>, sqlx::Error> {
+    let (silence, mut lost) = (HOST_LOST.as_seconds_f64(), Vec::new());
+    if config.begun.elapsed().as_secs_f64() <= silence {
+        return Ok(lost);
     }
+    let cells = allocations.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell));
+    for cell in cells.collect::<BTreeSet<CellId>>() {
+        lost.extend(hosts::lost_hosts(connection, cell, silence).await?);
+    }
+    Ok(lost)
 }
 
 /// A running operation that proves a region by allocations of its own.
@@ -310,68 +292,7 @@ fn until(now: DateTime<Utc>, drain: DrainPolicy) -> DateTime<Utc> {
     now + seconds(drain.drain_seconds)
 }
 
-/// What became of one allocation or lane: its own trouble is told, and the next one's turn comes; what would meet every other one
-/// as well ends the turn.
-fn settled(done: Result<(), TurnError>, id: Option<impl fmt::Display>) -> Result<(), TurnError> {
-    match done {
-        Ok(()) => Ok(()),
-        // The next turn looks again.
-        Err(TurnError::Append(error)) if is_overtaken(&error) => Ok(()),
-        Err(error) if meets_all(&error) => Err(error),
-        Err(error) => {
-            let id = id.map(tracing::field::display);
-            tracing::warn!(id, error = &error as &dyn std::error::Error, "the scheduler leaves this one as it is");
-            Ok(())
-        }
-    }
-}
-
-/// The database is away, or somebody else holds the lease.
-fn meets_all(error: &TurnError) -> bool {
-    matches!(
-        error,
-        TurnError::Rows(_)
-            | TurnError::Read(ReadError::Unavailable(_))
-            | TurnError::Append(AppendError::Unavailable(_) | AppendError::Unknown(_) | AppendError::StaleFence { .. })
-    )
-}
-
 fn as_read(owner: &RouteOwner, version: Version, environment: EnvironmentId) -> Loaded<RouteOwner> {
     let stream = StreamId::new(RouteOwner::CATEGORY, environment.0);
     Loaded { stream, version, state: owner.clone(), last_event: None }
-}
-
-#[cfg(test)]
-mod tests {
-    //! Whose trouble ends a turn.
-    use super::*;
-    use uuid::Uuid;
-
-    /// Which of these end the turn: a corrupt stream, a refused append, a lost race, no database, no log, another holder.
-    fn ended_by(settled: impl Fn(TurnError) -> Result<(), TurnError>) -> [bool; 6] {
-        let stream = StreamId::new(Allocation::CATEGORY, Uuid::nil());
-        let lost = AppendError::Conflict { stream, expected: Version(1), actual: Version(2) };
-        let refused = AppendError::Refused { code: "RH001".into(), message: "no".into(), detail: None };
-        [
-            TurnError::Read(ReadError::Corrupt { place: "here".into(), reason: "no event".into() }),
-            TurnError::Append(refused),
-            TurnError::Append(lost),
-            TurnError::Rows(sqlx::Error::PoolTimedOut),
-            TurnError::Read(ReadError::Unavailable(sqlx::Error::PoolTimedOut)),
-            TurnError::Append(AppendError::StaleFence { lease: NAME.into(), fence: Fence(1) }),
-        ]
-        .map(|error| settled(error).is_err())
-    }
-
-    #[test]
-    fn one_bad_allocation_stops_no_other_and_what_meets_all_ends_the_turn() {
-        let wanted = [false, false, false, true, true, true];
-        assert_eq!(ended_by(|error| settled(Err(error), None::<AllocationId>)), wanted);
-        // The sin: whatever is no lost race ends the turn, and one bad stream stops every lane of every tenant.
-        let sin = |error| match error {
-            TurnError::Append(AppendError::Conflict { .. }) => Ok(()),
-            error @ (TurnError::Rows(_) | TurnError::Read(_) | TurnError::Append(_)) => Err(error),
-        };
-        assert_ne!(ended_by(sin), wanted, "it is caught above");
-    }
 }

@@ -5,6 +5,7 @@
 use crate::{
     config::Config,
     process::{AdvanceError, Drive, Outcome, decide, named},
+    turn::{TurnError, settled},
 };
 use rhone_domain::{
     actor::Writer,
@@ -18,7 +19,7 @@ use rhone_domain::{
     route_owner::{self, RouteOwner},
     sleep::{self, Act, SILENT, Sleep, Step, Use, World},
 };
-use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, lease::Leases};
+use rhone_eventstore::{FenceCheck, Loaded, lease::Leases};
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
@@ -89,17 +90,6 @@ pub(crate) async fn advance(mut drive: Drive<'_>, work: &Sleep) -> Result<Outcom
     drive.commit(unit, named(&step, |Act::Sleep(_)| "let the route sleep".to_owned())).await
 }
 
-/// Why a turn was cut short.
-#[derive(Debug, thiserror::Error)]
-enum TurnError {
-    #[error("rows could not be read")]
-    Rows(#[from] sqlx::Error),
-    #[error("a stream could not be read")]
-    Read(#[from] ReadError),
-    #[error("a sleep could not be asked for")]
-    Append(#[from] AppendError),
-}
-
 /// Puts idle environments to sleep for ever.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
@@ -122,13 +112,7 @@ async fn turn(config: &Config, fence: Fence) -> Result<(), TurnError> {
     let lanes = route_owners::lanes(&mut connection).await?;
     drop(connection);
     for (owner, version) in lanes.iter().filter(|(owner, _)| owner.may_sleep(owner.epoch).is_ok()) {
-        match look(config, fence, owner, *version).await {
-            // Somebody else moved it meanwhile; the next turn looks again.
-            Err(TurnError::Append(AppendError::Conflict { .. })) | Ok(()) => {}
-            // Another worker has taken over.
-            Err(TurnError::Append(AppendError::StaleFence { .. })) => return Ok(()),
-            Err(error) => return Err(error),
-        }
+        settled(look(config, fence, owner, *version).await, owner.lane().map(|lane| lane.environment))?;
     }
     Ok(())
 }

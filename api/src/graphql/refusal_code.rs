@@ -30,6 +30,7 @@ pub(crate) enum RefusalCode {
     HostFull,
     HostHeard,
     HostNotAttached,
+    HostReserved,
     HostRetired,
     IdempotencyKeyReused,
     InUse,

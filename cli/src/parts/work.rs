@@ -15,7 +15,7 @@ use rhone_providers::{
 };
 use rhone_workers::LogRetention;
 use sqlx::PgPool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// How often the watermark is measured.
@@ -53,6 +53,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
         },
         ground: ground(&work)?,
         builds,
+        begun: Instant::now(),
         actor: clock.new_id(),
         clock,
     };

@@ -33,7 +33,8 @@ pub(super) const ADMIN: &[Grant] = &[
 pub(super) const MEMBER: &[Grant] =
     &[Grant::SupportGrant, Grant::Deploy, Grant::PromotePreview, Grant::VariablesRead, Grant::OperationsCancel];
 
-/// The processes that carry operations on, each kind in its own capacity (`operation::MACHINES`).
+/// The processes that carry operations on. Of one operation it is the one of its kind alone (`operation::MACHINES`), which
+/// `Operation::writer` says.
 const OPERATIONS: &[Writer] = &[Promotion, Rollback, Pipeline, Scheduler, Provider, Platform];
 
 const fn row(command: &'static str, writers: &'static [Writer], need: Need, level: Level) -> Row {

@@ -1,7 +1,7 @@
 //! The table against an independent one, cell by cell: every command, every writer, every role. And the traps by name.
 
 use super::*;
-use crate::{aggregate::Command as _, catalogue, route_owner::Command as RouteOwnerCommand, story::ACME};
+use crate::{catalogue, route_owner::Command as RouteOwnerCommand, story::ACME};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 

@@ -67,7 +67,14 @@ fn a_promotion_of_what_does_not_know_what_the_owner_counts_on_is_a_way_back() {
         assert_eq!(promotion(&old, &old, &second(impact, 1)).answer, Open, "the owner knows as little of it");
         let mut undone = second(impact, 1);
         undone.apply(&restored(&["0002"]));
-        assert_eq!(promotion(&old, &owner, &undone).answer, Open, "the data were restored");
+        let wanted = if impact.closes_the_way_back() { Acknowledge } else { Open };
+        let (by_promotion, back) = (promotion(&old, &owner, &undone), rollback(&old, Epoch(1), &undone));
+        assert_eq!(
+            (by_promotion.answer, back.answer),
+            (wanted, wanted),
+            "the data were restored: {by_promotion:?} {back:?}"
+        );
+        assert_eq!(promotion(&old, &old, &undone).answer, Open, "the owner knows as little of it");
     }
     let owner = [declared("0001", Additive), declared("0002", Destructive)];
     let found = promotion(&old, &owner, &second(Destructive, 1));

@@ -4,6 +4,7 @@
 
 mod model;
 mod works;
+mod writers;
 
 use super::*;
 use crate::{

@@ -18,6 +18,7 @@ pub const OF_RULES: &[&str] = &[
     "HOST_FULL",
     "HOST_HEARD",
     "HOST_NOT_ATTACHED",
+    "HOST_RESERVED",
     "HOST_RETIRED",
     "IDENTITY_CHANGED",
     "INVALID",

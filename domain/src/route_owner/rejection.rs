@@ -5,7 +5,7 @@ use crate::{
     digest::Digest,
     ids::{DeploymentId, RegionId},
     numbers::{Epoch, SleepGeneration},
-    text::Reason,
+    text::{PLATFORM_DOMAIN, Reason},
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,9 @@ pub enum Rejection {
     /// No such host here.
     #[error("this host does not lead to this environment")]
     HostNotAttached,
+    /// A name of the platform's own is nobody's to attach.
+    #[error("{PLATFORM_DOMAIN} and what is under it are the platform's own names")]
+    HostReserved,
     /// The most that flips together.
     #[error("an environment has at most 100 hosts")]
     TooManyHosts,
@@ -125,6 +128,7 @@ impl aggregate::Rejection for Rejection {
             Self::NotQuarantined { .. } => "NOT_QUARANTINED",
             Self::NotFrozen => "NOT_FROZEN",
             Self::HostNotAttached => "HOST_NOT_ATTACHED",
+            Self::HostReserved => "HOST_RESERVED",
             Self::TooManyHosts => "TOO_MANY_HOSTS",
             Self::NothingToSleep => "NOTHING_TO_SLEEP",
             Self::NothingToMove => "NOTHING_TO_MOVE",
@@ -140,7 +144,7 @@ impl aggregate::Rejection for Rejection {
             Self::StaleEpoch { .. } => Some("expectedRouteEpoch"),
             Self::Quarantined { .. } | Self::NeverOwned { .. } | Self::IsOwner { .. } => Some("deploymentId"),
             Self::NotQuarantined { .. } => Some("digest"),
-            Self::HostNotAttached | Self::TooManyHosts => Some("host"),
+            Self::HostNotAttached | Self::HostReserved | Self::TooManyHosts => Some("host"),
             Self::IsThere { .. } => Some("regionId"),
             Self::NotFound
             | Self::Exists

@@ -310,6 +310,20 @@ fn hosts_are_attached_and_detached_once() {
 }
 
 #[test]
+fn a_name_of_the_platforms_own_is_nobodys_to_attach() {
+    for name in ["rhone.app", "shop.rhone.app"] {
+        given::<RouteOwner>([is_open()])
+            .when(Command::AttachHost { host: host(name) })
+            .then_rejected(&Rejection::HostReserved);
+    }
+    // What was attached before the rule stays, and may go.
+    let before = || Event::HostAttached { host: host("shop.rhone.app") };
+    given::<RouteOwner>([is_open(), before()])
+        .when(Command::DetachHost { host: host("shop.rhone.app") })
+        .then([Event::HostDetached { host: host("shop.rhone.app") }]);
+}
+
+#[test]
 fn a_route_has_at_most_a_hundred_hosts() {
     let full =
         || (0..100).map(|n| Event::HostAttached { host: host(&format!("h{n}.example.com")) }).collect::<Vec<_>>();

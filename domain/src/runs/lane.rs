@@ -5,7 +5,7 @@ use crate::{
     aggregate::{Aggregate, fold},
     allocation::{self, Allocation, Cause, State},
     environment::{self, DrainPolicy, Environment, Replicas},
-    ids::{AllocationId, OperationId},
+    ids::{AllocationId, HostId, OperationId},
     numbers::Epoch,
     route_owner::{self, RouteOwner},
     scheduling::{self, Order},
@@ -40,6 +40,8 @@ pub(crate) struct Lane {
     pub(crate) allocations: BTreeMap<AllocationId, Vec<allocation::Event>>,
     /// What a running operation is about to drain.
     pub(crate) leaving: Vec<AllocationId>,
+    /// Hosts that are silent.
+    pub(crate) lost: Vec<HostId>,
     /// Running operations that prove a region.
     pub(crate) proving: Vec<OperationId>,
     failures: Vec<DateTime<Utc>>,
@@ -62,6 +64,7 @@ impl Lane {
             owner: fold(&[route_owner::Event::Opened(opened()), promoted]),
             allocations: BTreeMap::new(),
             leaving: vec![],
+            lost: vec![],
             proving: vec![],
             failures: vec![],
             fewest_ready: usize::from(ready_ones),
@@ -119,14 +122,14 @@ impl Lane {
             awaited: &[],
             leaving: &self.leaving,
             proving: &self.proving,
-            lost: &[],
+            lost: &self.lost,
             busy: &[],
         });
         for order in orders {
             match order {
                 Order::Drain(id, _) => self.drain(id, at(self.now + 5)).expect("the scheduler drains what is alive"),
                 Order::ReplaceOwner => drop(self.start()),
-                Order::GiveUp(id) => unreachable!("no host is silent here, and {id} was given up"),
+                Order::GiveUp(id) => unreachable!("nothing starts on a silent host here, and {id} was given up"),
             }
         }
         for id in self.allocations.keys().copied().collect::<Vec<_>>() {
@@ -152,7 +155,8 @@ impl Lane {
 
     fn start(&mut self) -> AllocationId {
         let id = allocation(self.allocations.len() as u128 + 1);
-        let host = scheduling::place(&[HOST_1, HOST_2], &self.all()).expect("there are hosts");
+        let heard = [HOST_1, HOST_2].into_iter().filter(|host| !self.lost.contains(host)).collect::<Vec<_>>();
+        let host = scheduling::place(&heard, &self.all()).expect("there are hosts");
         let order = allocation::Planned { host, ..planned(id, BLUE, Epoch(0)) };
         self.allocations.insert(id, vec![allocation::Event::Planned(order)]);
         id

@@ -3,7 +3,8 @@
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
-    allocation::Cause,
+    allocation::{self, Cause, Planned},
+    numbers::Epoch,
     operation::{self, Verdict, Work},
     runs::{
         Fault, Play, Times, at_each_step,
@@ -11,7 +12,9 @@ use crate::{
         run, succeeds,
     },
     runtime_service::{Backend, Service, Standing},
-    story::{ACME, BLUE, CELL_1, LYON, PRODUCTION, SECOND, SHOP, THIRD, at},
+    story::{
+        ACME, BLUE, CELL_1, HOST_1, HOST_2, LYON, PRODUCTION, SECOND, SHOP, THIRD, allocation, at, planned, ready,
+    },
 };
 
 const DEADLINE: i64 = 60;
@@ -99,7 +102,14 @@ impl Play for Memory {
     fn next(&self) -> Step {
         let (environment, allocations) = (self.lane.settings(), self.lane.all());
         let operation = &fold(&self.operation);
-        next(&World { now: self.lane.at(), operation, facts: self.facts(&environment), allocations: &allocations })
+        next(&World {
+            now: self.lane.at(),
+            operation,
+            facts: self.facts(&environment),
+            allocations: &allocations,
+            leaving: &self.lane.leaving,
+            lost: &self.lane.lost,
+        })
     }
 
     fn commit(&mut self, step: &Step) -> bool {
@@ -286,4 +296,32 @@ fn allocations_with_another_set_of_variables_are_not_counted() {
     other.lane.with_other_variables();
     assert_eq!(ended(own), (Stage::Scaling, 3, 3));
     assert_eq!(ended(other), (Stage::Scaling, 5, 3), "three were started, and none of the first two counted");
+}
+
+/// One ready allocation of two that are wanted, of which the scheduler counts none: its host is silent, an operation is about to
+/// drain it, or another one stands in for it already.
+fn uncounted() -> [(&'static str, Memory); 3] {
+    let told = || scaling_from(1, 2, Runner::Obeys);
+    let (mut silent, mut leaving, mut replaced) = (told(), told(), told());
+    silent.lane.lost = vec![HOST_1];
+    leaving.lane.leaving = vec![allocation(1)];
+    let order = Planned { replaces: Some(allocation(1)), host: HOST_2, ..planned(allocation(2), BLUE, Epoch(0)) };
+    replaced.lane.allocations.insert(allocation(2), vec![allocation::Event::Planned(order), ready(BLUE)]);
+    [("silent", silent), ("leaving", leaving), ("replaced", replaced)]
+}
+
+/// What the scheduler does not count, a scale does not await: it would wait for what nobody brings about.
+#[test]
+fn a_scale_counts_exactly_what_the_scheduler_counts() {
+    for (why, before) in uncounted() {
+        let end = run(before, Times::Once, Fault::Nothing);
+        assert_eq!(end.end.stage, Stage::Verified, "{why}: {:?}", end.end.failure);
+        let proof = fold::<Operation>(&end.world.operation).evidence.allocations;
+        let proven = proof.iter().map(|one| one.allocation).collect::<Vec<_>>();
+        assert_eq!(proven, [allocation(2), allocation(3)], "{why}: what is not counted proves nothing");
+        // The sin: whoever counts all that is the owner's and alive finds one too many, until the deadline.
+        let lane = &end.world.lane;
+        let its = |one: &&Allocation| one.is_alive() && one.planned.as_ref().is_some_and(|it| lane.owner.owns(it));
+        assert_eq!(lane.all().iter().filter(its).count(), 3, "{why}: it is caught above");
+    }
 }

@@ -32,6 +32,13 @@ fn differences(decide: Decide) -> Vec<(ResumeMode, Server, Schema)> {
     wrong
 }
 
+/// The cases in which a sin shows, none of which the decision itself commits.
+fn caught(sin: Decide) -> Vec<(ResumeMode, Server, Schema)> {
+    let (shows, committed) = (differences(sin), differences(decide));
+    assert!(shows.iter().all(|case| !committed.contains(case)), "the decision commits it: {committed:?}");
+    shows
+}
+
 #[test]
 fn every_session_gets_what_the_table_says() {
     assert_eq!(TABLE.map(|(mode, _)| mode).as_slice(), ResumeMode::ALL);
@@ -42,7 +49,7 @@ fn every_session_gets_what_the_table_says() {
 fn claiming_sessions_moved_when_they_are_still_attached_to_the_old_allocation() {
     // The sin: what is attached is said to be served by somebody else already.
     let sin: Decide = |mode, _, schema| decide(mode, Server::Another, schema);
-    assert_eq!(differences(sin).len(), 6, "every session of the same allocation, whatever its mode");
+    assert_eq!(caught(sin).len(), 6, "every session of the same allocation, whatever its mode");
     assert!(Fate::ALL.iter().all(|fate| !fate.as_str().contains("mov")), "there is no word for it");
 }
 
@@ -53,7 +60,7 @@ fn pretending_sessions_teleport() {
         Server::Same => decide(mode, server, schema),
         Server::Another => Fate::Hydrate,
     };
-    assert_eq!(differences(sin).len(), 5, "all but a compatible persistent store");
+    assert_eq!(caught(sin).len(), 5, "all but a compatible persistent store");
 }
 
 #[test]
@@ -68,8 +75,8 @@ fn trap_session_store_assumed_to_serialize_an_entire_go_process() {
         ResumeMode::None | ResumeMode::PersistentStore => decide(mode, server, schema),
     };
     let (store, another) = (ResumeMode::PersistentStore, Server::Another);
-    assert_eq!(differences(keeps_it_all), [(store, another, Schema::Incompatible)]);
-    assert_eq!(differences(memory_is_a_store), [(ResumeMode::InMemory, another, Schema::Compatible)]);
+    assert_eq!(caught(keeps_it_all), [(store, another, Schema::Incompatible)]);
+    assert_eq!(caught(memory_is_a_store), [(ResumeMode::InMemory, another, Schema::Compatible)]);
 }
 
 #[test]

@@ -22,6 +22,30 @@ fn hostnames_are_lowered_and_checked() {
     }
 }
 
+/// The names that a rule takes for the platform's wrongly, or for anybody's.
+fn mistaken(rule: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    const NAMES: [(&str, bool); 7] = [
+        ("rhone.app", true),
+        ("shop.rhone.app", true),
+        ("Shop.Lyon.RHONE.app", true),
+        ("rhone.app.example.com", false),
+        ("myrhone.app", false),
+        ("shop.myrhone.app", false),
+        ("rhone.apps", false),
+    ];
+    NAMES.into_iter().filter(|(name, its)| rule(name) != *its).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_platforms_own_names_are_its_domain_and_all_that_is_under_it() {
+    let host = |name: &str| Hostname::parse("host", name).expect("a host");
+    assert_eq!(mistaken(|name| host(name).is_the_platforms()), Vec::<&str>::new());
+    // The sins: a suffix that begins within a label, a domain that is forgotten itself, and a name anywhere.
+    assert_eq!(mistaken(|name| host(name).as_str().ends_with("rhone.app")), ["myrhone.app", "shop.myrhone.app"]);
+    assert_eq!(mistaken(|name| host(name).as_str().ends_with(".rhone.app")), ["rhone.app"]);
+    assert!(mistaken(|name| host(name).as_str().contains("rhone.app")).len() > 2);
+}
+
 #[test]
 fn lines_are_bounded_and_without_control_characters() {
     assert!(Name::parse("name", &"é".repeat(100)).is_ok());

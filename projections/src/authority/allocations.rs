@@ -10,8 +10,9 @@ use rhone_domain::{
     host_protocol::{Desired, DesiredSet},
     ids::{AllocationId, CellId, DeploymentId, EnvironmentId, HostId},
     numbers::Version,
+    operation::AllocationProof,
 };
-use rhone_eventstore::Loaded;
+use rhone_eventstore::{Loaded, Unit};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -79,6 +80,16 @@ pub fn loaded(rows: impl IntoIterator<Item = (Allocation, Version)>) -> Vec<Load
         Some(Loaded { stream, version, state, last_event: None })
     };
     rows.into_iter().filter_map(loaded).collect()
+}
+
+/// Lets the append fail if any of these has changed that it puts on record as a proof.
+pub fn assert_proof(proof: &[AllocationProof], rows: &[(Allocation, Version)], unit: &mut Unit) {
+    let proves = |id: AllocationId| proof.iter().any(|one| one.allocation == id);
+    for (one, version) in rows {
+        if let Some(planned) = one.planned.as_ref().filter(|planned| proves(planned.id)) {
+            unit.assert_at(&StreamId::new(Allocation::CATEGORY, planned.id.0), *version);
+        }
+    }
 }
 
 /// One allocation with its version.

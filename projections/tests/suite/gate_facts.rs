@@ -16,13 +16,16 @@ use rhone_domain::{
         OperationId, PLATFORM, RegionId, WorkspaceId,
     },
     numbers::{EnvSet, Epoch, Version},
-    operation::{Kind, Requested},
+    operation::{AllocationProof, Kind, Requested},
     promotion::Ask,
     route_owner::{self, RouteOwner},
     text::{Reason, Slug},
 };
 use rhone_eventstore::{Clock, Context, Dispatcher, NoInline, Unit, memory::MemoryLog};
-use rhone_projections::gate_facts::{GateFacts, Rows};
+use rhone_projections::{
+    authority::allocations::assert_proof,
+    gate_facts::{GateFacts, Rows},
+};
 use uuid::Uuid;
 
 const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
@@ -153,4 +156,19 @@ async fn a_change_of_route_rests_on_no_host_that_was_retired_and_asserts_the_oth
     stage.retire(HOSTS[1]).await;
     let now = stage.0.load::<Host>(HOSTS[1]).await.expect("loads");
     assert!(unit.judged_at(&now.stream).is_some_and(|read| read < now.version), "the append finds it gone on");
+}
+
+#[tokio::test]
+async fn what_is_put_on_record_as_a_proof_is_asserted_as_it_was_read_and_nothing_else() {
+    let stage = Stage::set().await;
+    let rows = ready(&promotion(&stage.facts(Vec::new()).await));
+    let proof = AllocationProof::of(&rows[1].0).expect("it was planned");
+    let asserted = |proof: &[AllocationProof]| {
+        let mut unit = stage.unit(Writer::Scheduler);
+        assert_proof(proof, &rows, &mut unit);
+        HOSTS.map(|id| unit.judged_at(&StreamId::new(Allocation::CATEGORY, id.0)))
+    };
+    assert_eq!(asserted(&[proof]), [None, Some(Version(4))]);
+    // The sin: what asserts nothing puts on record what has failed meanwhile.
+    assert_eq!(asserted(&[]), [None, None], "it is caught above");
 }

@@ -160,7 +160,7 @@ fn generated_files(
 ) -> Result<BTreeMap<String, GeneratedFacts>, FactsError> {
     let read = |(name, declared): (&String, &String)| {
         let refused = |rule: String| FactsError::field(RHONE, format!("generated.{name}"), rule);
-        if !generated::FILES.contains(&name.as_str()) {
+        if !generated::may_be_declared(name) {
             return Err(refused(format!("must be one of {}", generated::FILES.join(", "))));
         }
         let rule = "must be `sha256:` followed by 64 lower-case hex digits";

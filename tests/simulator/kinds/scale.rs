@@ -1,25 +1,29 @@
 //! A worker's part of scales, as `workers/src/scale.rs`: the number and the stage in one append, and a bad end gives the former
 //! number back in the append that ends it.
 
-use super::{Turn, enter, living, told};
+use super::{Turn, enter, told};
 use crate::{
     sins::{Sin, Sinful, committed},
     world::{World, now},
 };
 use rhone_domain::{
-    allocation::State,
+    allocation::{Allocation, State},
     environment::Environment,
+    ids::EnvironmentId,
+    numbers::Version,
     operation::{Evidence, Operation, Stage},
     process::Step,
     provider::Needs,
     scale::{self, Scale, Want},
 };
 use rhone_eventstore::Loaded;
-use rhone_projections::scale_facts::ScaleFacts;
+use rhone_projections::{authority::allocations::assert_proof, scale_facts::ScaleFacts};
 
 pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Scale) -> Turn {
     let mut facts = now(ScaleFacts::load(&world.door, work.environment)).expect("a log in memory can be read");
-    let mut allocations = living(world, work.environment);
+    let rows = living(world, work.environment);
+    let mut allocations = rows.iter().map(|(state, _)| state.clone()).collect::<Vec<_>>();
+    let lost = facts.owner.state.place().map(|place| world.lost(place.cell)).unwrap_or_default();
     sin(&mut facts, &work);
     if committed(Sin::ScaledOnPaper) {
         allocations.iter_mut().filter(|one| one.is_alive()).for_each(|one| one.state = Some(State::Ready));
@@ -29,12 +33,17 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Sc
         operation: &operation.state.0,
         facts: facts.facts(&work),
         allocations: &allocations,
+        leaving: &world.leaving(work.environment),
+        lost: &lost,
     });
     let environment = world.load::<Environment>(work.environment.0);
     told(operation, step, move |unit, operation, step| {
         let mut environment = environment.clone();
         match step {
-            Step::Enter(..) => facts.assert(unit),
+            Step::Enter(_, evidence) => {
+                facts.assert(unit);
+                assert_proof(&evidence.allocations, &rows, unit);
+            }
             Step::Do(Want(command)) => {
                 facts.assert(unit);
                 unit.decide(&mut environment, command.clone()).ok()?;
@@ -51,6 +60,15 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Sc
         }
         Some(())
     })
+}
+
+/// What lives in an environment, each at the version it was read at.
+fn living(world: &World, environment: EnvironmentId) -> Vec<(Allocation, Version)> {
+    let versioned = |one: Allocation| {
+        let id = one.planned.as_ref()?.id;
+        Some((one, world.load::<Allocation>(id.0).version))
+    };
+    super::living(world, environment).into_iter().filter_map(versioned).collect()
 }
 
 fn sin(facts: &mut ScaleFacts, work: &Scale) {

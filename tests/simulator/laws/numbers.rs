@@ -63,9 +63,12 @@ impl Laws {
         law(lacks.is_none(), || format!("several allocations without what they share: {lacks:?}"))
     }
 
-    /// A scale that ended badly leaves no number behind.
+    /// A scale that ended badly leaves no number behind, and one that ended well has what it wanted.
     pub(super) fn number_given_back(&self, id: Uuid, stage: Stage) -> Verdict {
         let Some(work) = self.works.get(&id) else { return Ok(()) };
+        if let (Wanted::Scale(_), Stage::Verified) = (&work.asked, stage) {
+            return self.number_answers(work.environment.0);
+        }
         let (Wanted::Scale(scale), Stage::Failed | Stage::Cancelled) = (&work.asked, stage) else {
             return self.drain_owed(id, stage);
         };
@@ -86,6 +89,16 @@ impl Laws {
         let stay = self.allocations.values().filter(stays).count();
         let wanted = usize::from(self.numbers.wanted(work.environment.0));
         law(stay >= wanted, || format!("a drain leaves {stay} where {wanted} are wanted"))
+    }
+
+    /// A scale that ended well: as many of the owner's answer as are wanted.
+    fn number_answers(&self, environment: Uuid) -> Verdict {
+        let Some((lane, owner)) = self.lanes.get(&environment).and_then(|lane| Some((lane, lane.owner?))) else {
+            return Err("a number is proven without an owner".into());
+        };
+        let answers = |one: &&One| one.serves(environment, owner) && one.planned.place() == lane.place();
+        let (answer, wanted) = (self.allocations.values().filter(answers).count(), self.numbers.wanted(environment));
+        law(answer >= usize::from(wanted), || format!("{answer} answer where {wanted} are proven"))
     }
 
     fn drain_owed(&self, id: Uuid, stage: Stage) -> Verdict {

@@ -16,7 +16,7 @@ use rhone_domain::{
     ids::{AllocationId, CorrelationId, EnvironmentId, OperationId},
     operation::Work,
     route_owner::RouteOwner,
-    scheduling::{Lane, Order, orders, place, silent_with_its_host},
+    scheduling::{Lane, Order, leaving, orders, place, silent_with_its_host},
 };
 use rhone_eventstore::Loaded;
 use rhone_tests::rules::{DRAIN, at, bytes, environment};
@@ -35,9 +35,6 @@ impl World {
         let here = self.allocations(|one| of_here(one) && lives(one));
         let works = self.works(environment);
         let awaited = works.iter().filter_map(|(_, work)| work.deployment()).collect::<Vec<_>>();
-        let leaving = works
-            .iter()
-            .flat_map(|(_, work)| if let Work::Drain(drain) = work { drain.allocations.clone() } else { vec![] });
         let proving = works.iter().filter(|(_, work)| matches!(work, Work::RegionEnablement(_))).map(|(id, _)| *id);
         let ids = here.iter().filter_map(|one| one.planned.as_ref()).map(|planned| planned.id);
         let busy = ids.filter(|id| self.edges.iter().any(|edge| edge.open(*id) > 0)).collect::<Vec<_>>();
@@ -50,7 +47,7 @@ impl World {
             owner: &owner,
             drain: settings.drain(),
             replicas: settings.replicas,
-            leaving: &leaving.collect::<Vec<_>>(),
+            leaving: &self.leaving(environment),
             proving: &proving.collect::<Vec<_>>(),
             lost: &self.lost(place.cell),
             busy: if committed(Sin::BusyIgnored) { &[] } else { &busy },
@@ -65,6 +62,13 @@ impl World {
                 Order::GiveUp(id) => self.give_up(id),
             }
         }
+    }
+
+    /// What operations that run on an environment are about to drain.
+    pub(crate) fn leaving(&self, environment: EnvironmentId) -> Vec<AllocationId> {
+        let (running, tables) = (self.running(environment), self.door.log().tables());
+        let operations = running.iter().filter_map(|id| tables.operations.get(id));
+        operations.flat_map(|(operation, _)| leaving(operation)).copied().collect()
     }
 
     /// What runs on an environment.

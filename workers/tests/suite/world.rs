@@ -62,6 +62,7 @@ impl World {
             builds: None,
             log_retention: LogRetention { age: Duration::from_hours(24), bytes: 4_000 },
             ground: Ground { reach: Reach::Local, ..Ground::default() },
+            begun: std::time::Instant::now(),
             actor: clock.new_id(),
             clock,
         };

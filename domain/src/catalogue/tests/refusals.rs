@@ -70,6 +70,7 @@ fn of_routes() -> Vec<Row> {
         R::NotQuarantined { .. } => R::NotQuarantined { digest: GREEN_BYTES },
         R::NotFrozen => R::NotFrozen,
         R::HostNotAttached => R::HostNotAttached,
+        R::HostReserved => R::HostReserved,
         R::TooManyHosts => R::TooManyHosts,
         R::NothingToSleep => R::NothingToSleep,
         R::NothingToMove => R::NothingToMove,

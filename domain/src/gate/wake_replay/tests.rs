@@ -16,10 +16,10 @@ use crate::{
 
 /// How soon it sleeps, what its author says, and what the gate says.
 const CASES: [(u64, Said, Verdict); 8] = [
-    (0, Said::Nothing, Verdict::Pass),
-    (0, Said::HoldNothing, Verdict::Pass),
+    (0, Said::Nothing, Verdict::Warn),
+    (0, Said::HoldNothing, Verdict::Warn),
     (0, Said::HoldWebhooks, Verdict::Pass),
-    (0, Said::NotOnRecord, Verdict::Pass),
+    (0, Said::NotOnRecord, Verdict::Warn),
     (60, Said::Nothing, Verdict::Warn),
     (60, Said::HoldNothing, Verdict::Warn),
     (60, Said::HoldWebhooks, Verdict::Pass),
@@ -73,7 +73,7 @@ fn wrong(rule: impl Fn(&Facts<'_>) -> Verdict + Copy) -> Vec<(u64, Said)> {
 }
 
 #[test]
-fn a_missing_contract_is_a_warning_exactly_where_the_environment_sleeps() {
+fn a_missing_contract_is_a_warning_wherever_an_environment_can_sleep() {
     assert_eq!(wrong(|facts| judge(facts).gate.verdict), []);
 }
 
@@ -105,11 +105,16 @@ fn a_risk_that_nobody_is_told_of_is_caught() {
         let promised = facts.next.is_some_and(|next| next.wake.is_some());
         if promised { Verdict::Pass } else { Verdict::Warn }
     };
+    let of_policies = |facts: &Facts<'_>| match facts.environment.sleep.sleep_after_seconds {
+        0 => Verdict::Pass,
+        _ => judge(facts).gate.verdict,
+    };
     let trusting = |facts: &Facts<'_>| match facts.next {
         Some(next) if next.wake.is_none() => judge(facts).gate.verdict,
         Some(_) | None => Verdict::Pass,
     };
     assert_ne!(wrong(deaf), [], "nobody is warned");
-    assert_ne!(wrong(loud), [], "one that never sleeps is warned, and an empty promise is none");
+    assert_ne!(wrong(loud), [], "an empty promise is none");
+    assert_eq!(wrong(of_policies).len(), 3, "a person may put to sleep what no policy does");
     assert_ne!(wrong(trusting), [], "bytes that are not on record promise nothing");
 }

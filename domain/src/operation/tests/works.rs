@@ -40,7 +40,7 @@ fn deploy() -> Deploy {
     }
 }
 
-fn works() -> Vec<Work> {
+pub(super) fn works() -> Vec<Work> {
     let of_binding = || BindingWork {
         app: SHOP,
         environment: PRODUCTION,
