@@ -1,6 +1,7 @@
 //! One of everything that has an id, and whose it is. The trap avoided: an id that a new argument takes and that nobody tried; one
 //! without a line here is red.
 
+use crate::logs::{print, shows};
 use rhone_domain::{
     aggregate::Aggregate as _,
     claim::{self, Claim, Kind},
@@ -78,6 +79,9 @@ impl Things {
             seen["app"]["timeline"]["nodes"][0]["eventId"].as_str().map(str::to_owned)
         };
         let event = until("the timeline can be read", PATIENCE, look).await;
+        let asked = async || print(&owner.tenant, &owner.tenant.preview, "/print", "whose is it").await;
+        until("the app prints a line", PATIENCE, asked).await;
+        shows(&owner.tenant, &owner.tenant.preview, "whose is it").await;
         let token = text(&client.data("{ viewer { tokenId } }", json!({})).await["viewer"]["tokenId"]);
         let session = session(platform, owner.person.actor).await;
         Self { owner, artifact, digest, event, session, token }
