@@ -3,6 +3,7 @@
 
 use rhone_domain::authorization::{self, Audience};
 use rhone_tests::{
+    artifacts::{self, Version},
     database::{Person, person, uuid},
     graphql::Client,
     inputs::Owner,
@@ -124,6 +125,8 @@ enum Verdict {
     Unseen,
     /// Nobody at all.
     Unauthenticated,
+    /// An answer that no role should get, and that says nothing of who may.
+    Broken,
 }
 
 /// What the narrowed token leaves.
@@ -139,6 +142,7 @@ async fn every_mutation_is_for_whom_the_table_says_and_for_nobody_else() {
     let owner = Owner::new(platform).await;
     let table = table(&owner.tenant.client).await;
     let callers = callers(platform, &owner, &table).await;
+    have_uploaded(&callers).await;
     let schema = Schema::checked_in();
     let (mut cells, mut wrong, mut asked) = (0, Vec::new(), BTreeSet::new());
     for mutation in &schema.mutations {
@@ -219,6 +223,14 @@ async fn support_acts_for_a_member_under_both_names_until_it_is_ended() {
     owner.tenant.client.done("supportAccessEnd", "supportAccess { ended }", input).await;
     let answer = support.client.ask("{ viewer { actor } }", json!({})).await;
     assert_eq!(verdict(&answer, "viewer"), Verdict::Unauthenticated, "{answer:#}");
+}
+
+/// Bytes that somebody else sent are as good as none, and are looked for before the table is asked.
+async fn have_uploaded(callers: &[(Who, Client)]) {
+    let (digest, bytes) = artifacts::pack(Version::Blue);
+    for (_, client) in callers.iter().filter(|(who, _)| [Who::Admin, Who::Member, Who::Custom].contains(who)) {
+        client.upload(&digest, bytes.clone()).await;
+    }
 }
 
 /// Every field of what a mutation answers; of its refusals and its plan, too.
@@ -353,15 +365,32 @@ fn expected(table: &[Value], mutation: &str, who: Who) -> Verdict {
     if permitted || grants.is_empty() { Permitted } else { GrantMissing }
 }
 
+/// No error says that somebody may: what is broken, too fast, in another's way or of a wrong form was not asked of the table.
 fn verdict(answer: &Value, mutation: &str) -> Verdict {
     let details = &answer["errors"][0]["extensions"];
     let (code, field) = (details["code"].as_str(), details["field"].as_str().unwrap_or_default());
-    match code {
-        Some("UNAUTHENTICATED") => Verdict::Unauthenticated,
-        Some("FORBIDDEN") => Verdict::Unseen,
-        Some("NOT_FOUND") if field.ends_with("Id") => Verdict::Unseen,
-        _ if answer["data"][mutation]["userErrors"][0]["code"] == "GRANT_MISSING" => Verdict::GrantMissing,
-        _ if answer["data"][mutation]["userErrors"][0]["code"] == "TOKEN_NARROWED" => Verdict::TokenNarrowed,
-        _ => Verdict::Permitted,
+    let payload = &answer["data"][mutation];
+    match (code, payload["userErrors"][0]["code"].as_str()) {
+        (Some("UNAUTHENTICATED"), _) => Verdict::Unauthenticated,
+        (Some("FORBIDDEN"), _) => Verdict::Unseen,
+        (Some("NOT_FOUND"), _) if field.ends_with("Id") => Verdict::Unseen,
+        (None, Some("GRANT_MISSING")) => Verdict::GrantMissing,
+        (None, Some("TOKEN_NARROWED")) => Verdict::TokenNarrowed,
+        // A rule's refusal comes after the table's, as what is planned does.
+        (None, _) if payload.is_object() => Verdict::Permitted,
+        _ => Verdict::Broken,
     }
+}
+
+#[test]
+fn an_error_is_no_permission() {
+    for code in
+        ["INTERNAL", "RATE_LIMITED", "OVERLOADED", "BAD_USER_INPUT", "CONFLICT", "QUERY_TOO_COMPLEX", "NOT_FOUND"]
+    {
+        let answer = json!({ "data": null, "errors": [{ "extensions": { "code": code, "field": "digest" } }] });
+        assert_eq!(verdict(&answer, "artifactRegister"), Verdict::Broken, "{code}");
+    }
+    assert_eq!(verdict(&json!({ "data": null }), "artifactRegister"), Verdict::Broken, "no answer");
+    let answer = json!({ "data": { "artifactRegister": { "userErrors": [{ "code": "GATES_BLOCKED" }] } } });
+    assert_eq!(verdict(&answer, "artifactRegister"), Verdict::Permitted);
 }
