@@ -32,6 +32,7 @@ mod index_build;
 mod installed;
 mod invitations;
 mod isolation;
+mod keys;
 mod kills;
 mod leftovers;
 mod lists;
