@@ -8,8 +8,7 @@ use rhone_domain::{
 };
 use rhone_tests::{
     artifacts::{self, Version},
-    database::{administrator, uuid},
-    graphql::unique,
+    database::{open_session, uuid},
     inputs::{Owner, unknown_id},
     platform::Platform,
     schema::Field,
@@ -17,7 +16,6 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// Somebody with one of everything.
@@ -83,7 +81,7 @@ impl Things {
         until("the app prints a line", PATIENCE, asked).await;
         shows(&owner.tenant, &owner.tenant.preview, "whose is it").await;
         let token = text(&client.data("{ viewer { tokenId } }", json!({})).await["viewer"]["tokenId"]);
-        let session = session(platform, owner.person.actor).await;
+        let (session, _) = open_session(platform, owner.person.actor).await;
         Self { owner, artifact, digest, event, session, token }
     }
 
@@ -151,21 +149,6 @@ impl Things {
             name(Kind::Hostname, Uuid::nil(), &tenant.preview.host),
         ]
     }
-}
-
-/// A browser of theirs.
-async fn session(platform: &Platform, actor: Uuid) -> Uuid {
-    let session = Uuid::from_slice(&Sha256::digest(unique("session"))[..16]).expect("16 bytes");
-    let mut database = administrator(platform).await;
-    let asking = "SELECT set_config('rhone.actor', $1, false)";
-    sqlx::query(asking).bind(actor.to_string()).execute(&mut database).await.expect("a setting");
-    sqlx::query("SELECT identity.open_session($1, $2, 'a browser', '127.0.0.1', 3600, 3600, NULL)")
-        .bind(session)
-        .bind(Sha256::digest(unique("cookie")).to_vec())
-        .execute(&mut database)
-        .await
-        .expect("a session is opened");
-    session
 }
 
 /// Without what differs by request, and without the id that was asked for.
