@@ -20,6 +20,7 @@ mod explain;
 mod failover;
 mod feed;
 mod fields;
+mod filters;
 mod gates;
 mod history;
 mod host_drain;
