@@ -141,12 +141,12 @@ fn cases<'a>(all: &[Logged], [one, two]: [&Tenant; 2], colleague: &Person, opera
     let project = second.iter().copied().chain([uuid(&two.project)]).collect();
     let lane = BTreeSet::from([uuid(&one.preview.id)]);
     let case = |name, value: &str, holds: Holds<'a>| Case { name, value: value.to_owned(), holds };
-    let (since, before, cause, by) = (middle.clone(), middle.clone(), operation_id.clone(), actor.clone());
+    let (since, before, led, by) = (middle.clone(), middle.clone(), operation_id.clone(), actor.clone());
     let of_operation = operation_id.clone();
     vec![
         case("since", &middle, Box::new(move |event| event.at >= since)),
         case("until", &middle, Box::new(move |event| event.at < before)),
-        case("correlation", &operation_id, Box::new(move |event| event.correlation == cause)),
+        case("correlation", &operation_id, Box::new(move |event| event.correlation == led)),
         case("operationId", operation, Box::new(move |event| event.correlation == of_operation)),
         case("actor", &actor, Box::new(move |event| event.actor == by)),
         case("types", "variables.changed", Box::new(|event| event.event_type == "variables.changed")),
