@@ -108,6 +108,33 @@ fn what_tests_did_not_try_is_listed_with_the_test_and_the_reason() {
     assert_eq!(listed("test engine::runs ... ok\ntest result: ok. 1 passed\n"), "SKIPPED: nothing\n");
 }
 
+/// The sins: a set whose line is missing, one that came to less than all of it, and one that tried nothing.
+#[test]
+fn a_set_without_its_line_or_short_of_the_whole_fails_unless_it_was_said_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("test.log");
+    let whole = "S1: 7/7 cells\nS1: 3/3 more\nS2: 3/3\nS3: 0 rows leaked, in 0 of 40 tables\nS5: 4/4\nS7: 4/4\nS8: 1/1\nS9: 61/61\n\
+        S10: 1/1\nS14: 3/3\nS14 mutants: 4/4 caught\nS15: 7/7\n";
+    let told = |printed: &str| {
+        fs::write(&log, printed).expect("a file");
+        let output = Command::new(root().join("dev")).arg("sets").arg(&log).output().expect("./dev runs");
+        (output.status.success(), text(&output.stdout))
+    };
+    assert!(told(whole).0, "{whole}");
+    let skipped = whole.replace("S9: 61/61", "SKIPPED: the audit (S9): node is not there");
+    assert!(told(&skipped).0 && told(&skipped).1.contains("S9: skipped"), "{}", told(&skipped).1);
+    for (was, is) in [
+        ("S15: 7/7\n", ""),
+        ("S9: 61/61\n", ""),
+        ("S1: 3/3 more", "S1: 2/3 more"),
+        ("S14 mutants: 4/4", "S14 mutants: 3/4"),
+        ("S8: 1/1", "S8: 0/0"),
+    ] {
+        let (sound, said) = told(&whole.replace(was, is));
+        assert!(!sound && (said.contains("NO LINE") || said.contains("NOT ALL OF IT")), "{was} as {is}: {said}");
+    }
+}
+
 #[test]
 fn systemd_understands_every_unit() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {

@@ -122,16 +122,17 @@ async fn four_eyes_approve_exactly_one_promotion() {
     assert_eq!(gate(&again, "approval")["state"], "fail", "an approval is of one epoch: {again:#}");
 }
 
-const FIRST: &str = "[[migrations]]\nid = \"0001_orders\"\nfile = \"migrations/1.sql\"\nimpact = \"additive\"\n";
+pub(crate) const FIRST: &str =
+    "[[migrations]]\nid = \"0001_orders\"\nfile = \"migrations/1.sql\"\nimpact = \"additive\"\n";
 const SECOND: &str =
     "[[migrations]]\nid = \"0002_drop_notes\"\nfile = \"migrations/2.sql\"\nimpact = \"destructive\"\n";
-const FILES: &[(&str, &str)] = &[
+pub(crate) const FILES: &[(&str, &str)] = &[
     ("migrations/1.sql", "CREATE TABLE orders (note text);"),
     ("migrations/2.sql", "ALTER TABLE orders DROP COLUMN note;"),
 ];
 
 /// A deployment whose artifact declares these migrations; nothing shows it yet.
-async fn migrating(tenant: &Tenant, version: Version, toml: String) -> Deployed {
+pub(crate) async fn migrating(tenant: &Tenant, version: Version, toml: String) -> Deployed {
     let digest = push_with(&tenant.client, &tenant.workspace, version, toml, FILES).await;
     let input = json!({ "appId": tenant.app, "artifactDigest": digest, "idempotencyKey": digest });
     let look = async || {
@@ -142,14 +143,14 @@ async fn migrating(tenant: &Tenant, version: Version, toml: String) -> Deployed 
     Deployed { id: text(&made["deployment"]["id"]), digest, operation: String::new() }
 }
 
-fn ran(tenant: &Tenant, deployment: &str, migration: &str, acknowledged: &[&str]) -> Value {
+pub(crate) fn ran(tenant: &Tenant, deployment: &str, migration: &str, acknowledged: &[&str]) -> Value {
     let taken: Vec<_> =
         acknowledged.iter().map(|gate| json!({ "gate": gate, "reason": "nobody reads notes" })).collect();
     json!({ "environmentId": tenant.production.id, "deploymentId": deployment, "migrationId": migration,
         "evidence": "psql said so", "acknowledgements": taken })
 }
 
-async fn recorded(tenant: &Tenant, input: Value) {
+pub(crate) async fn recorded(tenant: &Tenant, input: Value) {
     let accepted = tenant.client.done("migrationRecord", "__typename", input).await;
     let operation = tenant.succeeds(&text(&accepted["operation"]["id"])).await;
     assert_eq!((&operation["kind"], &operation["stage"]), (&json!("MIGRATION"), &json!("VERIFIED")), "{operation:#}");

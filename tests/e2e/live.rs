@@ -6,7 +6,7 @@ use rhone_tests::{
     artifacts::Version,
     database::{Person, administrator, person, uuid},
     graphql::{Client, unique},
-    live::{Events, Heard, Sent, Subscription},
+    live::{self, Events, Heard, Sent, Subscription},
     platform::Platform,
     signals,
     story::{Tenant, text},
@@ -20,7 +20,7 @@ use std::sync::{
 };
 
 mod restarted;
-mod roles;
+pub(crate) mod roles;
 mod unheard;
 
 const EVENTS: &str = "subscription($workspace: ID!, $after: String, $filter: EventFilterInput) { \
@@ -210,8 +210,7 @@ async fn opened_events(client: &Client, path: &str, workspace: &str) -> Events {
 
 /// Where the log stands, as a follower is told.
 async fn now(client: &Client, workspace: &str) -> String {
-    let open = Events::open(client, &[("workspaceId", workspace)], None).await;
-    open.unwrap_or_else(|refusal| panic!("{refusal:?}")).said().await.id
+    live::now(client, "/v1/events", workspace).await
 }
 
 async fn added(platform: &Platform, client: &Client, workspace: &str) -> Person {

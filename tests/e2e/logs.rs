@@ -34,7 +34,7 @@ const LINES: &str = "subscription($workspace: ID!, $filter: LogFilter, $after: S
     ... on CaughtUp { position } ... on Resync { position reason } } }";
 
 /// Has the app print something; none while it does not answer.
-async fn print(tenant: &Tenant, environment: &Environment, path: &str, words: &str) -> Option<()> {
+pub(crate) async fn print(tenant: &Tenant, environment: &Environment, path: &str, words: &str) -> Option<()> {
     let request = http().post(format!("{}{path}", tenant.edge)).header("host", &environment.host);
     let answer = request.body(words.to_owned()).send().await.ok()?;
     (answer.status() == 204).then_some(())
@@ -63,7 +63,7 @@ fn texts(lines: &[Value]) -> Vec<String> {
 }
 
 /// Waits until a line says this.
-async fn shows(tenant: &Tenant, environment: &Environment, words: &str) {
+pub(crate) async fn shows(tenant: &Tenant, environment: &Environment, words: &str) {
     let look = async || {
         let lines = read(&tenant.client, "environment", &environment.id, &json!({ "contains": words })).await;
         (!lines.is_empty()).then_some(())

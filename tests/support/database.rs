@@ -2,7 +2,7 @@
 //! avoided: proving something by the platform's own account of it.
 
 use crate::{
-    graphql::Client,
+    graphql::{Client, unique},
     platform::Platform,
     wait::{PATIENCE, until},
 };
@@ -60,6 +60,23 @@ pub async fn make_operator(platform: &Platform, actor: Uuid) {
     .execute(&mut administrator(platform).await)
     .await
     .expect("a member is added");
+}
+
+/// A browser of somebody's: its session, and its cookie.
+pub async fn open_session(platform: &Platform, actor: Uuid) -> (Uuid, String) {
+    let cookie = unique("rhone_s");
+    let digest = Sha256::digest(&cookie);
+    let session = Uuid::from_slice(&digest[..16]).expect("16 bytes");
+    let mut database = administrator(platform).await;
+    let asking = "SELECT set_config('rhone.actor', $1, false)";
+    sqlx::query(asking).bind(actor.to_string()).execute(&mut database).await.expect("a setting");
+    sqlx::query("SELECT identity.open_session($1, $2, 'a browser', '127.0.0.1', 3600, 3600, NULL)")
+        .bind(session)
+        .bind(digest.to_vec())
+        .execute(&mut database)
+        .await
+        .expect("a session is opened");
+    (session, cookie)
 }
 
 /// How many events a person brought about, refusals aside.

@@ -1,8 +1,11 @@
 //! GraphQL over HTTP, as any client speaks it. The trap avoided: an answer with errors taken for a good one; whoever expects
 //! data says so and gets a panic with the whole answer otherwise.
 
-use crate::schema::Schema;
-use reqwest::header::AUTHORIZATION;
+use crate::{browser::SESSION, schema::Schema};
+use reqwest::{
+    RequestBuilder,
+    header::{COOKIE, ORIGIN},
+};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -21,12 +24,34 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
+    shows: Shows,
+}
+
+/// What it shows of who it is.
+#[derive(Clone, Copy, Debug)]
+enum Shows {
+    /// A token.
+    Token,
+    /// The cookie of a session, from a page of ours.
+    Cookie,
 }
 
 impl Client {
     /// With this token.
     pub fn new(url: &str, token: &str) -> Self {
-        Self { http: http(), url: url.to_owned(), token: token.to_owned() }
+        Self { http: http(), url: url.to_owned(), token: token.to_owned(), shows: Shows::Token }
+    }
+
+    /// With the cookie of a session.
+    pub fn of_session(url: &str, cookie: &str) -> Self {
+        Self { shows: Shows::Cookie, ..Self::new(url, cookie) }
+    }
+
+    fn shown(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.shows {
+            Shows::Token => request.bearer_auth(&self.token),
+            Shows::Cookie => request.header(COOKIE, format!("{SESSION}={}", self.token)).header(ORIGIN, &self.url),
+        }
     }
 
     /// Where the API answers.
@@ -46,9 +71,7 @@ impl Client {
 
     /// As it is.
     pub async fn try_send(&self, body: &Value) -> Result<Value, reqwest::Error> {
-        self.http
-            .post(format!("{}/graphql", self.url))
-            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+        self.shown(self.http.post(format!("{}/graphql", self.url)))
             .header("accept", "application/graphql-response+json")
             .json(body)
             .send()
@@ -97,16 +120,14 @@ impl Client {
 
     /// Any path of the API: status and body.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let sent = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await;
+        let sent = self.shown(self.http.get(format!("{}{path}", self.url))).send().await;
         let answer = sent.unwrap_or_else(|error| panic!("the API does not answer: {error:?}"));
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
     /// What comes of storing bytes under a digest.
     pub async fn try_upload(&self, digest: &str, bytes: Vec<u8>) -> reqwest::Response {
-        self.http
-            .put(format!("{}/v1/artifacts/{digest}", self.url))
-            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+        self.shown(self.http.put(format!("{}/v1/artifacts/{digest}", self.url)))
             .timeout(Duration::from_mins(1))
             .body(bytes)
             .send()

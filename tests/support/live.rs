@@ -28,6 +28,18 @@ pub enum Heard {
     Closed(u16),
 }
 
+/// Where a workspace's events or lines stand now, as `/v1/events` or `/v1/logs` says it.
+pub async fn now(client: &Client, path: &str, workspace: &str) -> String {
+    let open = Events::open_at(client, path, &[("workspaceId", workspace)], None).await;
+    open.unwrap_or_else(|refusal| panic!("{refusal:?}")).said().await.id
+}
+
+/// Before the first event, or before the first line, in the life of the log that this position is of.
+pub fn before_all(position: &str) -> String {
+    let (life, place) = position.split_once('~').unwrap_or_else(|| panic!("{position} is no position"));
+    format!("{life}~{}", vec!["0"; place.split('-').count()].join("-"))
+}
+
 /// One subscription on a connection of its own.
 pub struct Subscription {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,

@@ -1,14 +1,14 @@
 //! One of everything that has an id, and whose it is. The trap avoided: an id that a new argument takes and that nobody tried; one
 //! without a line here is red.
 
+use crate::logs::{print, shows};
 use rhone_domain::{
     aggregate::Aggregate as _,
     claim::{self, Claim, Kind},
 };
 use rhone_tests::{
     artifacts::{self, Version},
-    database::{administrator, uuid},
-    graphql::unique,
+    database::{open_session, uuid},
     inputs::{Owner, unknown_id},
     platform::Platform,
     schema::Field,
@@ -16,7 +16,6 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// Somebody with one of everything.
@@ -78,8 +77,11 @@ impl Things {
             seen["app"]["timeline"]["nodes"][0]["eventId"].as_str().map(str::to_owned)
         };
         let event = until("the timeline can be read", PATIENCE, look).await;
+        let asked = async || print(&owner.tenant, &owner.tenant.preview, "/print", "whose is it").await;
+        until("the app prints a line", PATIENCE, asked).await;
+        shows(&owner.tenant, &owner.tenant.preview, "whose is it").await;
         let token = text(&client.data("{ viewer { tokenId } }", json!({})).await["viewer"]["tokenId"]);
-        let session = session(platform, owner.person.actor).await;
+        let (session, _) = open_session(platform, owner.person.actor).await;
         Self { owner, artifact, digest, event, session, token }
     }
 
@@ -147,21 +149,6 @@ impl Things {
             name(Kind::Hostname, Uuid::nil(), &tenant.preview.host),
         ]
     }
-}
-
-/// A browser of theirs.
-async fn session(platform: &Platform, actor: Uuid) -> Uuid {
-    let session = Uuid::from_slice(&Sha256::digest(unique("session"))[..16]).expect("16 bytes");
-    let mut database = administrator(platform).await;
-    let asking = "SELECT set_config('rhone.actor', $1, false)";
-    sqlx::query(asking).bind(actor.to_string()).execute(&mut database).await.expect("a setting");
-    sqlx::query("SELECT identity.open_session($1, $2, 'a browser', '127.0.0.1', 3600, 3600, NULL)")
-        .bind(session)
-        .bind(Sha256::digest(unique("cookie")).to_vec())
-        .execute(&mut database)
-        .await
-        .expect("a session is opened");
-    session
 }
 
 /// Without what differs by request, and without the id that was asked for.
