@@ -3,12 +3,14 @@
 //! the sandbox that is root outside.
 
 mod bubblewrap;
+mod calls;
 mod images;
 mod plain;
 mod shell;
 mod watch;
 
 pub(crate) use bubblewrap::{BROUGHT, SETTINGS};
+pub(crate) use calls::hold as hold_calls;
 pub(crate) use images::{BUILT, IN_IMAGE};
 pub(crate) use plain::warning;
 pub(crate) use shell::PATH;
@@ -115,6 +117,9 @@ pub(crate) struct Room {
 /// Folders that its programs may write into.
 const WRITABLE: [&str; 5] = ["src", "home", "tmp", "said", "image"];
 
+/// Which calls its programs may not make, where they cannot write.
+const CALLS: &str = "etc/calls";
+
 impl Room {
     /// Makes the folders; the caller fills `src` and then gives the room away.
     pub(crate) fn make(root: &Path, purpose: Purpose, network: Network) -> io::Result<Self> {
@@ -128,6 +133,7 @@ impl Room {
         for (name, text) in bubblewrap::settings(inside, network).into_iter().chain(images::settings()) {
             fs::write(root.join("etc").join(name), text)?;
         }
+        fs::write(root.join(CALLS), calls::filter(purpose)?)?;
         Ok(Self { root: root.to_owned(), purpose, user })
     }
 
