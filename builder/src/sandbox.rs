@@ -4,6 +4,7 @@
 
 mod bubblewrap;
 mod calls;
+mod held;
 mod images;
 mod plain;
 mod shell;
@@ -195,7 +196,7 @@ impl Run<'_> {
         Ok(match process::run(command, ends, log, watch).await? {
             Outcome::Stopped(stop) => Err(stop),
             // What was written within a moment was not weighed while it was.
-            Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, limits.disk_bytes).await => Err(Stop::Disk),
+            Outcome::Ended(_) if watch::is_too_heavy(None, &self.room.root, limits.disk_bytes).await => Err(Stop::Disk),
             Outcome::Ended(status) => {
                 let closed = self.network == Network::Closed && self.is_shut_in();
                 let reached_out = closed && tokio::task::spawn_blocking(move || shell::reached_out(&said)).await?;

@@ -72,6 +72,14 @@ async fn a_memory_hog_is_stopped_alone_and_in_a_crowd() {
     stopped(crowd).await;
     let shared = "import mmap, time\nheld = []\nwhile True:\n    held.append(mmap.mmap(-1, 4_000_000))\n    held[-1].write(b'x' * 4_000_000)\n    time.sleep(0.005)\n";
     stopped(shared).await;
+    // In files that no process has mapped.
+    let unmapped = "import os, time\nwhile True:\n    file = os.memfd_create('x')\n    os.write(file, b'x' * 4_000_000)\n    time.sleep(0.005)\n";
+    stopped(unmapped).await;
+    if rustix::process::geteuid().is_root() {
+        // Mapped, and given back by the process, but not by the kernel.
+        let given_back = "import mmap, time\nheld = []\nwhile True:\n    held.append(mmap.mmap(-1, 4_000_000))\n    held[-1].write(b'x' * 4_000_000)\n    held[-1].madvise(mmap.MADV_DONTNEED)\n    time.sleep(0.005)\n";
+        stopped(given_back).await;
+    }
 }
 
 /// Says how each call ended that would get memory that nobody counts: with what, or with which error.
@@ -111,16 +119,21 @@ async fn a_step_gets_neither_users_of_its_own_nor_large_segments_that_nobody_hol
 
 #[tokio::test]
 async fn memory_that_processes_share_is_counted_once() {
-    let shared = "import os, sys, time\nheld = b'x' * 60_000_000\npids = []\nfor _ in range(6):\n    pid = os.fork()\n    if pid == 0:\n        time.sleep(0.3)\n        os._exit(0)\n    pids.append(pid)\nfor pid in pids: os.waitpid(pid, 0)\n";
+    let anonymous = "held = b'x' * 60_000_000";
+    let file = "file = os.memfd_create('x')\nos.truncate(file, 60_000_000)\nheld = mmap.mmap(file, 60_000_000)";
+    let shared = "import mmap, os, sys, time\nHELD\npids = []\nfor _ in range(6):\n    pid = os.fork()\n    if pid == 0:\n        WRITE\n        time.sleep(0.3)\n        os._exit(0)\n    pids.append(pid)\nfor pid in pids: os.waitpid(pid, 0)\n";
     for machine in ways(&small()).await {
-        let (done, said) = run(shared, "", &machine).await;
-        let done = done.unwrap_or_else(|error| panic!("{error}: {said}"));
-        assert!((50 * MIB..192 * MIB).contains(&done.peak_memory_bytes), "{done:?}");
+        for (held, write) in [(anonymous, "pass"), (file, "for at in range(0, 60_000_000, 4096): held[at] = 1")] {
+            let shared = shared.replace("HELD", held).replace("WRITE", write);
+            let (done, said) = run(&shared, "", &machine).await;
+            let done = done.unwrap_or_else(|error| panic!("{error}: {said}"));
+            assert!((50 * MIB..192 * MIB).contains(&done.peak_memory_bytes), "{done:?}");
+        }
     }
 }
 
 #[tokio::test]
-async fn a_disk_filler_is_stopped_in_the_sources_in_tmp_and_in_one_file() {
+async fn a_disk_filler_is_stopped_in_the_sources_in_tmp_in_one_file_and_in_files_without_a_name() {
     let many = |folder: &str| {
         let folder = format!("import os\nfolder = {folder}\nn = 0\nwhile True:\n    n += 1\n");
         folder + "    with open(f'{folder}/{n}', 'wb') as file: file.write(b'x' * 1_000_000)\n"
@@ -132,6 +145,9 @@ async fn a_disk_filler_is_stopped_in_the_sources_in_tmp_and_in_one_file() {
     let one = "file = open('one', 'wb')\nwhile True: file.write(b'x' * 100_000)\n";
     let limits = BuildLimits { disk_bytes: 32 * MIB, ..small() };
     stopped(one, limits).await;
+    // Nothing of this is in any folder.
+    let nameless = "import os\nheld = []\nwhile True:\n    held.append(open('x', 'wb', 0))\n    os.unlink('x')\n    held[-1].write(b'x' * 1_000_000)\n";
+    stopped(nameless, limits).await;
     // Holes weigh nothing until they are copied.
     let holes = "for n in range(4): open(f'hole{n}', 'wb').truncate(30 << 20)\n";
     stopped(holes, limits).await;
