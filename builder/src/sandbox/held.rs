@@ -115,7 +115,7 @@ mod tests {
         let again = file.try_clone().expect("the same once more");
         let device = file.metadata().expect("there").dev();
         let before = deleted(&["self".to_owned()], device);
-        std::io::Write::write_all(&mut &file, &[1; 1 << 20]).expect("written");
+        std::io::Write::write_all(&mut &file, &vec![1; 1 << 20]).expect("written");
         file.sync_all().expect("on the disk");
         let now = deleted(&["self".to_owned()], device);
         assert!((1 << 20..2 << 20).contains(&(now - before)), "once, not twice: {before}, {now}");
