@@ -130,7 +130,7 @@ fn keep(order: &Order) -> io::Result<ExitCode> {
 fn started(order: &Order) -> io::Result<Child> {
     thread::scope(|scope| {
         let start = || {
-            order.within.as_ref().map_or(Ok(()), fence::shut_in).map_err(io::Error::other)?;
+            order.within.as_ref().map_or(Ok(()), fence::shut_in)?;
             Command::new(&order.words[0]).args(&order.words[1..]).stdin(Stdio::null()).spawn()
         };
         scope.spawn(start).join().unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))

@@ -3,12 +3,15 @@
 //! the sandbox that is root outside.
 
 mod bubblewrap;
+mod calls;
+mod held;
 mod images;
 mod plain;
 mod shell;
 mod watch;
 
 pub(crate) use bubblewrap::{BROUGHT, SETTINGS};
+pub(crate) use calls::hold as hold_calls;
 pub(crate) use images::{BUILT, IN_IMAGE};
 pub(crate) use plain::warning;
 pub(crate) use shell::PATH;
@@ -115,6 +118,9 @@ pub(crate) struct Room {
 /// Folders that its programs may write into.
 const WRITABLE: [&str; 5] = ["src", "home", "tmp", "said", "image"];
 
+/// Which calls its programs may not make, where they cannot write.
+const CALLS: &str = "etc/calls";
+
 impl Room {
     /// Makes the folders; the caller fills `src` and then gives the room away.
     pub(crate) fn make(root: &Path, purpose: Purpose, network: Network) -> io::Result<Self> {
@@ -128,6 +134,7 @@ impl Room {
         for (name, text) in bubblewrap::settings(inside, network).into_iter().chain(images::settings()) {
             fs::write(root.join("etc").join(name), text)?;
         }
+        fs::write(root.join(CALLS), calls::filter(purpose)?)?;
         Ok(Self { root: root.to_owned(), purpose, user })
     }
 
@@ -189,7 +196,7 @@ impl Run<'_> {
         Ok(match process::run(command, ends, log, watch).await? {
             Outcome::Stopped(stop) => Err(stop),
             // What was written within a moment was not weighed while it was.
-            Outcome::Ended(_) if watch::is_too_heavy(&self.room.root, limits.disk_bytes).await => Err(Stop::Disk),
+            Outcome::Ended(_) if watch::is_too_heavy(None, &self.room.root, limits.disk_bytes).await => Err(Stop::Disk),
             Outcome::Ended(status) => {
                 let closed = self.network == Network::Closed && self.is_shut_in();
                 let reached_out = closed && tokio::task::spawn_blocking(move || shell::reached_out(&said)).await?;

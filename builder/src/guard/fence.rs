@@ -3,12 +3,13 @@
 //! avoided: a rule that was asked for and is not held.
 
 use super::Within;
-use crate::sandbox::{Network, SETTINGS};
+use crate::sandbox::{Network, SETTINGS, hold_calls};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
 use std::{
+    io,
     path::{Path, PathBuf},
     thread,
 };
@@ -61,8 +62,9 @@ fn held_by(version: ABI) -> Vec<Wall> {
 }
 
 /// Shuts the calling thread in, and whatever it starts; no program gains powers from then on.
-pub(super) fn shut_in(within: &Within) -> Result<(), RulesetError> {
-    shut_in_by(within, NEWEST).map(drop)
+pub(super) fn shut_in(within: &Within) -> io::Result<()> {
+    shut_in_by(within, NEWEST).map_err(io::Error::other)?;
+    hold_calls()
 }
 
 fn shut_in_by(within: &Within, newest: ABI) -> Result<RestrictionStatus, RulesetError> {

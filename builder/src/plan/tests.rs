@@ -200,7 +200,81 @@ fn real_plans_of_railpack_are_read_and_what_cannot_be_done_is_refused() {
     assert!(go.reasons.iter().any(|reason| reason.contains("`mise install` is left out")));
     let shell = read("shell-bash-arrays").expect("a plan");
     assert_eq!((shell.steps[0].command[2].as_str(), shell.output), ("chmod +x start.sh", vec![".".to_owned()]));
-    assert_eq!(read("secrets").expect("a plan").steps[0].env["NOT_SECRET"], "not secret");
+    let secrets = read("secrets").expect("a plan");
+    assert_eq!(secrets.steps[0].env["NOT_SECRET"], "not secret");
+    let named = "the secrets HELLO_WORLD, MY_OTHER_SECRET, MY_SECRET are left out: a build is given none";
+    assert!(secrets.reasons.iter().any(|reason| reason == named), "{:?}", secrets.reasons);
+    assert!(read("go-cmd-dirs").expect("a plan").steps[1].command[2].ends_with("-o out ./cmd/server"));
+    assert!(read("go-workspaces").expect("a plan").steps[1].command[2].ends_with("-o out ./api"));
     // It deploys a web server that only Railpack's image has.
-    assert_eq!(read("node-vite-react").expect_err("refused").code(), "RAILPACK_UNSUPPORTED");
+    let refused = read("node-vite-react").expect_err("refused");
+    assert_eq!(refused.code(), "RAILPACK_UNSUPPORTED");
+    let rust = read("rust-rocket").expect("a plan");
+    let lines: Vec<_> = rust.steps.iter().map(|step| (step.name.as_str(), step.command[2].as_str())).collect();
+    // What prepares the dependencies overwrites and removes sources: in a folder of its own.
+    let (alone, shared) = lines.split_at(6);
+    let folder = "sources=$PWD; mkdir -p \"$TMPDIR/railpack/alone/1\" && cd \"$TMPDIR/railpack/alone/1\" || exit; ";
+    assert!(alone.iter().all(|(name, line)| *name == "install" && line.starts_with(folder)), "{alone:?}");
+    assert!(alone[0].1.contains("for found in \"$sources\"/Cargo.toml*; do"), "{alone:?}");
+    let build = ["mkdir -p bin", "cargo build --release", "cp target/release/rocket bin"];
+    assert_eq!(shared[..3], build.map(|line| ("build", line)));
+    assert_eq!((shared.len(), rust.steps[9].command.join(" ").as_str()), (4, "rm -rf -- target"));
+}
+
+#[test]
+fn every_plan_of_railpack_that_is_here_was_looked_at() {
+    let folder = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/railpack")).unwrap().flatten();
+    let mut names: Vec<_> = folder.filter_map(|file| file.file_name().into_string().ok()).collect();
+    names.retain(|name| name.ends_with(".plan.json"));
+    names.sort();
+    let looked_at =
+        ["go-cmd-dirs", "go-mod", "go-workspaces", "node-vite-react", "rust-rocket", "secrets", "shell-bash-arrays"];
+    assert_eq!(names, looked_at.map(|name| format!("{name}.plan.json")));
+}
+
+/// A plan of one step, with something more in each of its parts.
+fn of_railpack(plan: &str, step: &str, layer: &str, command: &str, deploy: &str) -> String {
+    let image = "ghcr.io/railwayapp/railpack-runtime:x";
+    format!(
+        r#"{{{plan} "steps": [{{"name": "build", {step} "commands": [{command}], "inputs": [{{{layer} "local": true}}]}}],
+            "deploy": {{"base": {{"image": "{image}"}}, "startCommand": "run", {deploy} "inputs": [{{"step": "build", "include": ["."]}}]}}}}"#
+    )
+}
+
+#[test]
+fn each_field_of_railpacks_is_carried_out_or_named_or_refused() {
+    let read = |text: &str| detect(folder(&[("railpack-plan.json", text)]).path());
+    for (plan, step, layer, deploy, named) in [
+        (r#""secrets": ["A"],"#, "", "", "", "the secrets A are left out"),
+        ("", r#""secrets": ["*", "B"],"#, "", "", "the secrets B are left out"),
+        (r#""exclude": ["docs"],"#, "", "", "", "the steps see docs"),
+        ("", "", r#""exclude": ["lib"],"#, "", "step build: `exclude` is left out: it sees lib"),
+        ("", "", "", r#""paths": ["/opt/x"],"#, "deploy: the path /opt/x is left out"),
+    ] {
+        let found = read(&of_railpack(plan, step, layer, "\"true\"", deploy)).expect(named);
+        assert!(found.reasons.iter().any(|reason| reason.contains(named)), "{named}: {:?}", found.reasons);
+    }
+    let plain = read(&of_railpack("\"caches\": {},", "\"caches\": [\"x\"],", "", "\"true\"", "")).expect("a plan");
+    assert!(plain.reasons.iter().all(|reason| !reason.contains("left out")), "{:?}", plain.reasons);
+    let started = read(&of_railpack("", "", "", "\"true\"", r#""paths": ["/app/bin", "tools"],"#)).expect("a plan");
+    assert!(started.start[2].contains("export PATH=\"$PWD\"/bin:\"$PWD\"/tools:\"$PATH\"; run"), "{:?}", started.start);
+    for (command, named) in [
+        (r#"{"src": "/etc/a", "dest": "b"}"#, "the path /etc/a"),
+        (r#"{"src": "a", "dest": "/etc/b"}"#, "the path /etc/b"),
+        (r#"{"src": "../a*", "dest": "b"}"#, "the path ../a*"),
+        (r#"{"src": "*.toml", "dest": "b"}"#, "the path *.toml"),
+        (r#"{"src": "[ab]", "dest": "b"}"#, "the path [ab]"),
+    ] {
+        let refused = read(&of_railpack("", "", "", command, "")).expect_err(named);
+        assert_eq!(refused.code(), "RAILPACK_UNSUPPORTED");
+        assert!(refused.to_string().contains(named), "{named}: {refused}");
+    }
+    for (plan, layer, command) in
+        [(r#""new": 1,"#, "", "\"x\""), ("", r#""new": 1,"#, "\"x\""), ("", "", r#"{"cmd": "x", "new": 1}"#)]
+    {
+        let refused = read(&of_railpack(plan, "", layer, command, "")).expect_err("a field that nobody knows");
+        assert_eq!(refused.code(), "PLAN_FILE_INVALID", "{refused}");
+    }
+    let spread = read(&of_railpack("", "", "\"spread\": true,", "\"x\"", "")).expect_err("not settled");
+    assert!(spread.to_string().contains("`spread`"), "{spread}");
 }

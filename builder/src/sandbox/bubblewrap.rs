@@ -1,9 +1,10 @@
 //! The sandbox that `bwrap` makes: a root of its own with the host's programs read-only, the build's folders writable, nothing
 //! else of the host; own processes, network, names and users. Started by root, its programs run as a user that nobody else is.
 
-use super::{Network, Purpose, Run, images, shell};
+use super::{CALLS, Network, Purpose, Run, calls, images, shell};
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::lchown,
     path::Path,
     process::Stdio,
@@ -52,10 +53,23 @@ pub(crate) fn give(folder: &Path, user: u32) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Starts a program with the descriptor of the file that says which calls may not be made.
+fn with_calls(file: &Path) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "exec \"$@\" 9<\"$0\""]).arg(file);
+    command
+}
+
 /// Makes a sandbox around nothing; the error says why there can be none.
 pub(super) async fn tried() -> Result<(), String> {
-    let mut command = Command::new(BWRAP);
-    command.args(spaces(Purpose::Steps, Network::Closed)).args(host()).args([
+    let file = || -> std::io::Result<_> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(&calls::filter(Purpose::Steps)?)?;
+        Ok(file)
+    };
+    let file = file().map_err(|error| format!("no filter of its calls can be made here ({error})"))?;
+    let mut command = with_calls(file.path());
+    command.arg(BWRAP).args(spaces(Purpose::Steps, Network::Closed)).args(host()).args([
         "--proc",
         "/proc",
         "--dev",
@@ -66,6 +80,10 @@ pub(super) async fn tried() -> Result<(), String> {
     let done = command.env_clear().env("PATH", path()).stdin(Stdio::null()).kill_on_drop(true).output().await;
     match done {
         Ok(done) if done.status.success() => Ok(()),
+        // As a shell says that there is no such program.
+        Ok(done) if done.status.code() == Some(127) => {
+            Err("`bwrap` is not installed: install Debian's package `bubblewrap`".to_owned())
+        }
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stderr);
             Err(format!(
@@ -73,7 +91,7 @@ pub(super) async fn tried() -> Result<(), String> {
                 said.lines().last().unwrap_or("it does not say why").trim()
             ))
         }
-        Err(_) => Err("`bwrap` is not installed: install Debian's package `bubblewrap`".to_owned()),
+        Err(error) => Err(format!("no shell can be started here ({error})")),
     }
 }
 
@@ -82,11 +100,11 @@ fn path() -> std::ffi::OsString {
 }
 
 pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String]) -> Command {
-    let mut command = match (run.room.purpose, run.room.user) {
-        (Purpose::Images, Some(user)) => images::with_users(&run.room.root, user, BWRAP),
-        (Purpose::Images, None) | (Purpose::Steps, _) => Command::new(BWRAP),
-    };
-    command.env_clear().env("PATH", path());
+    let mut command = with_calls(&run.room.at(CALLS));
+    if let (Purpose::Images, Some(user)) = (run.room.purpose, run.room.user) {
+        command.args(images::with_users(&run.room.root, user));
+    }
+    command.arg(BWRAP).env_clear().env("PATH", path());
     command.args(spaces(run.room.purpose, run.network)).arg("--clearenv").args(host());
     // What bubblewrap makes on its way to a mount is closed to everybody but who started it.
     for folder in ["/etc", "/etc/ssl", "/build"] {
@@ -132,7 +150,8 @@ pub(super) fn command(run: &Run<'_>, shell: &[String], words: &[String]) -> Comm
 
 /// Everything of its own, and no power over any of it; over images, all that there is in a user namespace of its own.
 fn spaces(purpose: Purpose, network: Network) -> Vec<&'static str> {
-    let mut words = vec!["--die-with-parent", "--new-session", "--unshare-ipc", "--unshare-pid", "--unshare-uts"];
+    let mut words =
+        vec!["--seccomp", "9", "--die-with-parent", "--new-session", "--unshare-ipc", "--unshare-pid", "--unshare-uts"];
     words.extend(["--unshare-cgroup-try", "--hostname", "build"]);
     if purpose == Purpose::Images {
         words.extend(["--cap-add", "ALL"]);

@@ -3,10 +3,10 @@
 //! nobody by itself; what holds is what is around it (ADR 0019).
 
 use std::{
+    ffi::OsString,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
-use tokio::process::Command;
 
 /// Where images are made, inside.
 const IMAGES: &str = "/build/image";
@@ -49,16 +49,16 @@ pub(super) fn first_user() -> u32 {
     FIRST + (std::process::id() % 30 * 500 + turn) * USERS
 }
 
-/// Runs a program as the root of users that begin with `first` on the host.
-pub(super) fn with_users(room: &Path, first: u32, program: &str) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", WITH_USERS, "sh"]).arg(room).args([first.to_string(), USERS.to_string()]).arg(program);
-    command
+/// Words that run, as the root of users that begin with `first` on the host, whatever words follow.
+pub(super) fn with_users(room: &Path, first: u32) -> Vec<OsString> {
+    let mut words: Vec<OsString> = ["/bin/sh", "-c", WITH_USERS, "sh"].map(Into::into).into();
+    words.extend([room.into(), first.to_string().into(), USERS.to_string().into()]);
+    words
 }
 
 /// Places that `buildah` wants to be there, none of them the host's.
-pub(super) fn places(room: &Path) -> Vec<std::ffi::OsString> {
-    let mut words: Vec<std::ffi::OsString> = Vec::new();
+pub(super) fn places(room: &Path) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
     let mut bind = |how: &str, name: &str, place: &str| {
         words.extend([how.into(), room.join(name).into(), place.into()]);
     };

@@ -1,10 +1,11 @@
 //! Watches a step while it runs: the memory and the number of all its processes, what it has written, the time. The trap
 //! avoided: limits of the kernel that hold for one process while a build has many.
 
-use super::{BuildLimits, Stop};
+use super::{BuildLimits, CALLS, Stop, held};
 use crate::scratch;
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -29,43 +30,54 @@ pub(super) async fn watch(first: u32, room: &Path, limits: &BuildLimits, deadlin
     tokio::select! {
         () = sleep_until(deadline) => Stop::Time,
         stop = processes(first, limits, peak) => stop,
-        () = disk(room, limits.disk_bytes) => Stop::Disk,
+        () = disk(first, room, limits.disk_bytes) => Stop::Disk,
     }
 }
 
+/// Many processes take long to look at, and are looked at the less often.
 async fn processes(root: u32, limits: &BuildLimits, peak: &Peak) -> Stop {
+    let mut pause = LOOK;
     loop {
-        sleep(LOOK).await;
+        sleep(pause).await;
+        let began = Instant::now();
         let tree = Tree::of(root);
         if tree.tasks >= limits.processes {
             return Stop::Processes;
         }
-        let mut memory = tree.memory;
+        let files = held::Memory::of(&tree.pids);
+        let mut memory = tree.memory + files.bytes();
         if memory > limits.memory_bytes {
-            memory = tree.exactly();
+            memory = tree.exactly(&files);
         }
         peak.0.fetch_max(memory, Ordering::Relaxed);
         if memory > limits.memory_bytes {
             return Stop::Memory;
         }
+        pause = (began.elapsed() * 4).max(LOOK);
     }
 }
 
 /// A large folder takes long to weigh, and is weighed the less often.
-async fn disk(room: &Path, most: u64) {
+async fn disk(first: u32, room: &Path, most: u64) {
     loop {
         let began = Instant::now();
-        if is_too_heavy(room, most).await {
+        if is_too_heavy(Some(first), room, most).await {
             return;
         }
         sleep((began.elapsed() * 4).max(Duration::from_millis(100))).await;
     }
 }
 
-pub(super) async fn is_too_heavy(room: &Path, most: u64) -> bool {
+/// With what the processes hold of it that has no name any more, while there are any.
+pub(super) async fn is_too_heavy(first: Option<u32>, room: &Path, most: u64) -> bool {
     let room = room.to_owned();
-    let weighed = tokio::task::spawn_blocking(move || scratch::weigh(&room, most)).await;
-    weighed.is_ok_and(|weight| weight.bytes > most)
+    let weighed = tokio::task::spawn_blocking(move || {
+        // Of a file: a folder of an overlay is on another device than what lies in it.
+        let device = fs::metadata(room.join(CALLS)).map(|file| file.dev()).ok();
+        let held = first.zip(device).map_or(0, |(first, device)| held::deleted(&Tree::of(first).pids, device));
+        scratch::weigh(&room, most).bytes + held
+    });
+    weighed.await.is_ok_and(|bytes| bytes > most)
 }
 
 /// Everything that descends from a process, the eldest first.
@@ -99,8 +111,9 @@ impl Tree {
         tree
     }
 
-    /// By the kernel's own shares, which take longer to add up; where they cannot be read, what was counted.
-    fn exactly(&self) -> u64 {
+    /// By the kernel's own shares, which take longer to add up; where they cannot be read, what was counted. With the files of
+    /// memory that they hold.
+    fn exactly(&self, files: &held::Memory) -> u64 {
         let share = |pid: &String| {
             let process = PathBuf::from("/proc").join(pid);
             let rollup = fs::read_to_string(process.join("smaps_rollup")).ok();
@@ -109,9 +122,10 @@ impl Tree {
                 let kib = |line: &str| line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
                 text.lines().filter(|line| wanted(line)).filter_map(kib).sum::<u64>() * 1024
             };
-            rollup.filter(|text| !text.is_empty()).map(lines).or_else(|| resident(&process)).unwrap_or(0)
+            let has = rollup.filter(|text| !text.is_empty()).map(lines).or_else(|| resident(&process)).unwrap_or(0);
+            has.saturating_sub(files.mapped(&process))
         };
-        self.pids.iter().map(share).sum()
+        files.bytes() + self.pids.iter().map(share).sum::<u64>()
     }
 }
 

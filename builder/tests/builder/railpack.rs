@@ -61,6 +61,27 @@ async fn railpack_is_asked_where_the_repository_says_so_and_its_plan_is_carried_
     assert!(!output.join("railpack-plan.json").exists());
 }
 
+/// As Railpack prepares the dependencies of Rust: beside the sources, which it would overwrite and remove.
+const ALONE: &str = r#"{"steps": [
+    {"name": "install", "commands": [{"src": "list*", "dest": "."}, {"src": "none*", "dest": "."}, "rm -rf src", "mv list.txt $HOME/stored"]},
+    {"name": "build", "inputs": [{"step": "install", "exclude": ["/app/"]}, {"local": true, "include": ["."]}],
+     "commands": [{"src": "src/ma*", "dest": "made"}, "mkdir -p target/x", "cat list.txt $HOME/stored src/main >both"]}],
+    "deploy": {"startCommand": "x", "inputs": [{"step": "build", "include": ["."], "exclude": ["target"]}]}}"#;
+
+#[tokio::test]
+async fn a_step_of_which_nobody_takes_the_sources_changes_none_and_what_is_excluded_is_not_deployed() {
+    let files = [("railpack-plan.json", ALONE), ("list.txt", "a "), ("src/main", "b")];
+    let folder = sources(&files);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let (log, lines) = log();
+    let plan = rhone_builder::plan::detect(&input, &Programs::on("/nowhere")).expect("a plan");
+    let done = build(&input, &plan, &output, &machine(&BuildLimits::default()).await, &log).await;
+    done.unwrap_or_else(|error| panic!("{error}: {}", said(lines)));
+    assert_eq!(fs::read_to_string(output.join("both")).unwrap(), "a a b");
+    assert_eq!(fs::read_to_string(output.join("made")).unwrap(), "b");
+    assert!(output.join("src/main").exists() && !output.join("target").exists() && !output.join("stored").exists());
+}
+
 #[tokio::test]
 async fn railpack_is_not_asked_unless_it_is_declared_nor_where_there_is_a_plan() {
     let (plan, said) = planned(&[("app.py", ""), ("start.sh", "")], "exit 9").await;
