@@ -73,6 +73,41 @@ pub const OF_RULES: &[&str] = &[
     "WRONG_WRITER",
 ];
 
+/// With which codes process managers end an operation that no gate and no rule refused, and what each means. What a fetch, a
+/// build, an image or a probe says comes from their own errors.
+pub const OF_PROCESSES: &[(&str, &str)] = &[
+    ("ALLOCATIONS_LEFT", "the route sleeps, and not everything had stopped in time"),
+    ("ALLOCATION_FAILED", "what was started failed as often as it may"),
+    ("ARTIFACT_ABSENT", "the bytes do not come to a region"),
+    ("ARTIFACT_NOT_KEPT", "what was built could not be put into the store"),
+    ("ARTIFACT_UNUSABLE", "what was built or read back is no artifact"),
+    ("BUILDER_BROKEN", "the machine that builds failed, and not the build"),
+    ("CANCELLED", "somebody ended it early, and a binding hears of that"),
+    ("CREDENTIAL_LOST", "an app's credential for a host cannot be opened any more"),
+    ("DEADLINE_PASSED", "the time was over before it had changed anything"),
+    ("EDGES_NOT_CONVERGED", "not every live edge served the new owner in time; the route has changed"),
+    (
+        "FORMER_EDGES_NOT_CONVERGED",
+        "an edge of the region that was left did not say in time that it serves this no longer",
+    ),
+    ("IMAGE_INVALID", "an image was pulled, and cannot be made an artifact"),
+    ("MALFORMED", "what was to be tried cannot be read"),
+    ("NOT_A_COMMIT", "what was fetched has no commit"),
+    ("NOT_EMPTY", "what runs on a host did not end in time"),
+    ("NOT_FETCHED", "what was to be built is not there"),
+    ("NOT_SCALED", "the wanted number of allocations was not ready in time"),
+    ("NOT_STOPPED", "a runner did not say in time that it had stopped what it was told to"),
+    ("NO_HOST", "no host of a cell took an allocation in time"),
+    ("NO_LIVE_EDGE", "no edge of the region reported"),
+    ("POSTCHECK_FAILED", "a runner was not heard in time after an upgrade"),
+    ("REPLACEMENT_FAILED", "what was to replace an allocation failed as often as it may"),
+    ("SUPERSEDED", "another operation changed the route before every edge had confirmed this one"),
+    ("UNCORDONED", "somebody took a host back while it was drained"),
+    ("UPGRADE_NOT_CONFIRMED", "nobody said in time what a host runs now"),
+    ("WAKE_BUDGET", "too many wakes were under way until the deadline"),
+    ("WOKEN", "it was woken or given to another owner before everything of it had stopped"),
+];
+
 /// Whether this code is of a refusal: of a gate or of a rule.
 pub fn is_refusal(code: &str) -> bool {
     Code::named(code).is_some() || OF_RULES.contains(&code)

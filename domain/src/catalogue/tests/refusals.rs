@@ -26,6 +26,8 @@ use crate::{
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 use uuid::Uuid;
 
+mod failures;
+
 type Row = (&'static str, String, Option<&'static str>, Option<(String, String)>, String);
 
 fn row<R: Said>(noun: &'static str, one: &R) -> Row {
@@ -297,7 +299,7 @@ fn catalogue() -> String {
         let field = field.unwrap_or_default();
         writeln!(text, "| {noun} | `{code}` | {field} | {expected} | {actual} | {words} |").expect("a text grows");
     }
-    text + &gates()
+    text + &gates() + &failures::section()
 }
 
 /// What closed gates say. Their words are their own in each case; what they mean is not.
