@@ -21,23 +21,28 @@ const DEPLOY: &str = "id kind stage ended healthyDigest gates { kind state reaso
     built { digest plan sandbox size files attempt tookMs } promotion { id kind stage } } \
     createdAt endedAt stages { stage enteredAt tookMs }";
 
-fn input(environment: &str, repository: &Repository, reference: &str) -> Value {
-    json!({ "environmentId": environment, "repository": repository.address(), "reference": reference,
+/// What asks for a deploy of an address to an environment.
+pub(crate) fn input(environment: &str, address: &str, reference: &str) -> Value {
+    json!({ "environmentId": environment, "repository": address, "reference": reference,
         "idempotencyKey": unique("build") })
 }
 
 /// Asks for a deploy to an environment: its operation.
 async fn ask(tenant: &Tenant, environment: &str, repository: &Repository, reference: &str) -> String {
-    let made = tenant.client.done("deploymentBuild", "__typename", input(environment, repository, reference)).await;
+    ask_for(tenant, environment, &repository.address(), reference).await
+}
+
+pub(crate) async fn ask_for(tenant: &Tenant, environment: &str, address: &str, reference: &str) -> String {
+    let made = tenant.client.done("deploymentBuild", "__typename", input(environment, address, reference)).await;
     text(&made["operation"]["id"])
 }
 
-async fn operation(tenant: &Tenant, id: &str) -> Value {
+pub(crate) async fn operation(tenant: &Tenant, id: &str) -> Value {
     let query = format!("query($id: ID!) {{ operation(id: $id) {{ {DEPLOY} }} }}");
     tenant.client.data(&query, json!({ "id": id })).await["operation"].clone()
 }
 
-async fn ended(tenant: &Tenant, id: &str) -> Value {
+pub(crate) async fn ended(tenant: &Tenant, id: &str) -> Value {
     let look = async || Some(operation(tenant, id).await).filter(|found| found["ended"] == true);
     until(&format!("deploy {id} has ended"), PATIENCE * 3, look).await
 }
@@ -258,7 +263,7 @@ async fn a_key_is_one_deploy() {
     let tenant = Tenant::open(platform, platform.developer()).await;
     let repository = Repository::of_python();
     repository.commit_version("once");
-    let input = input(&tenant.preview.id, &repository, "main");
+    let input = input(&tenant.preview.id, &repository.address(), "main");
     let mut operations = BTreeSet::new();
     for _ in 0..3 {
         let made = tenant.client.done("deploymentBuild", "replayed", input.clone()).await;
@@ -268,7 +273,7 @@ async fn a_key_is_one_deploy() {
 }
 
 /// Whether a process of this machine has these words in its command line.
-fn runs(words: &str) -> bool {
+pub(crate) fn runs(words: &str) -> bool {
     let processes = fs::read_dir("/proc").expect("Linux").flatten();
     let commands = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
     let mut commands = commands.map(|command| String::from_utf8_lossy(&command).replace('\0', " "));
@@ -276,6 +281,6 @@ fn runs(words: &str) -> bool {
 }
 
 /// What builds have left in the platform's folder.
-fn left(platform: &Platform) -> Vec<PathBuf> {
+pub(crate) fn left(platform: &Platform) -> Vec<PathBuf> {
     attempts(&platform.data().join("builds"))
 }
