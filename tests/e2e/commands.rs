@@ -229,7 +229,7 @@ async fn a_script_reads_how_it_failed_and_tries_nothing_that_it_did_not_mean() {
         assert!(told.contains("--dry-run: "), "{told}");
     }
     assert_eq!(fs::read_dir(&desk.folder).expect("ours").count(), 0, "nothing was linked or packed");
-    desk.ends(0, &["environment", "scale", environment, "--replicas", "1", "--dry-run"]).await;
+    desk.ends(0, &["environment", "sleep-policy", environment, "--after-seconds", "60", "--dry-run"]).await;
 }
 
 /// Whoever was handed a token keeps it as `rhone login` keeps one; a token that is none is not kept.
