@@ -33,21 +33,27 @@ pub(crate) const HOSTS: [(HostId, RegionId, CellId); 3] =
     [(HOST, LYON, CELL), (HOST_2, LYON, CELL), (FAR_HOST, BERGEN, FJORD)];
 /// How many allocations a host holds.
 const CAPACITY: u32 = 12;
+/// How many where there is little room.
+const LITTLE: u32 = 3;
 
 /// Who was heard when.
 pub(crate) struct Fleet {
     heard: BTreeMap<HostId, i64>,
     silent: BTreeSet<HostId>,
+    /// How many allocations each host holds at first.
+    capacity: u32,
 }
 
 impl Fleet {
-    pub(crate) fn new() -> Self {
-        Self { heard: HOSTS.iter().map(|(host, ..)| (*host, 0)).collect(), silent: BTreeSet::new() }
+    /// There is little room in every fifth life.
+    pub(crate) fn new(seed: u64) -> Self {
+        let capacity = if seed % 5 == 1 { LITTLE } else { CAPACITY };
+        Self { heard: HOSTS.iter().map(|(host, ..)| (*host, 0)).collect(), silent: BTreeSet::new(), capacity }
     }
 
     /// Time passes: whoever is not silent is heard.
     pub(crate) fn pass(&mut self, now: i64) {
-        let Self { heard, silent } = self;
+        let Self { heard, silent, .. } = self;
         heard.iter_mut().filter(|(host, _)| !silent.contains(host)).for_each(|(_, at)| *at = now);
     }
 
@@ -59,18 +65,19 @@ impl Fleet {
         self.silent.clear();
     }
 
+    /// How its hosts come to be.
+    pub(crate) fn created(&self) -> impl Iterator<Item = (HostId, [host::Command; 2])> + use<> {
+        let allocations = self.capacity;
+        HOSTS.into_iter().zip(1..).map(move |((id, region, cell), n)| {
+            let slug = Slug::parse("slug", &format!("host-{n}")).expect("a slug");
+            let create = host::Command::Create(host::Created { id, region, cell, slug });
+            (id, [create, host::Command::SetCapacity { allocations }])
+        })
+    }
+
     pub(crate) fn heard_at(&self, host: HostId) -> Option<i64> {
         self.heard.get(&host).copied()
     }
-}
-
-/// How a host comes to be.
-pub(crate) fn created() -> impl Iterator<Item = (HostId, [host::Command; 2])> {
-    HOSTS.into_iter().zip(1..).map(|((id, region, cell), n)| {
-        let slug = Slug::parse("slug", &format!("host-{n}")).expect("a slug");
-        let create = host::Command::Create(host::Created { id, region, cell, slug });
-        (id, [create, host::Command::SetCapacity { allocations: CAPACITY }])
-    })
 }
 
 impl World {

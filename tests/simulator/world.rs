@@ -133,7 +133,7 @@ impl World {
             door: Dispatcher::new(log, clock, Rows),
             leases: Leases::new(),
             edges: [Edge::new(0), Edge::new(1), Edge::new(2)],
-            fleet: Fleet::new(),
+            fleet: Fleet::new(seed),
             about: About::of(seed),
             faults: Faults::new(),
             failures: vec![],

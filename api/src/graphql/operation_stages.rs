@@ -67,12 +67,12 @@ pub(super) async fn of(ctx: &Context<'_>, stream: StreamId) -> Result<Vec<Entere
 }
 
 fn entered(events: &[Recorded]) -> Result<Vec<EnteredStage>, ReadError> {
-    let (mut state, mut found) = (operation::Operation::default(), Vec::<EnteredStage>::new());
+    let (mut operation, mut found) = (operation::Operation::default(), Vec::<EnteredStage>::new());
     for event in events {
-        let before = state.stage;
+        let before = operation.stage;
         let unreadable = |source| ReadError::Unreadable { stream: event.envelope.stream.clone(), source };
-        state.apply(&event.decode::<operation::Event>().map_err(unreadable)?);
-        let Some(stage) = state.stage.filter(|stage| before != Some(*stage)) else { continue };
+        operation.apply(&event.decode::<operation::Event>().map_err(unreadable)?);
+        let Some(stage) = operation.stage.filter(|stage| before != Some(*stage)) else { continue };
         if let Some(last) = found.last_mut() {
             last.took_ms = Some((event.recorded_at - last.entered_at).num_milliseconds());
         }

@@ -98,7 +98,7 @@ fn the_reference_is_what_the_schema_says() {
 #[test]
 fn every_field_is_for_whom_the_table_of_the_domain_says() {
     let model = Model::read(&current());
-    let objects = || model.types.iter().filter(|(_, of)| ["object", "interface"].contains(&of.kind.as_ref()));
+    let objects = || model.types.iter().filter(|(_, of)| ["object", "interface"].contains(&of.kind));
     let fields: Vec<_> =
         objects().flat_map(|(object, of)| of.fields.iter().map(move |field| (object, field))).collect();
     let without: Vec<_> = fields.iter().filter(|(object, field)| audience(object, &field.name).is_none()).collect();

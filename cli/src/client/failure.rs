@@ -133,7 +133,13 @@ impl Failure {
         };
         let operation = match self {
             Self::Ended { operation, .. } | Self::TimedOut { operation } => Some(operation),
-            _ => None,
+            Self::NoToken
+            | Self::Unauthenticated(_)
+            | Self::Local { .. }
+            | Self::Unreachable { .. }
+            | Self::Fault { .. }
+            | Self::Refused(_)
+            | Self::Unexpected(_) => None,
         };
         let said = json!({
             "code": code, "message": self.to_string(), "exit": self.exit_code(), "next": self.next(), "operation": operation,

@@ -241,7 +241,7 @@ mod tests {
         for (deadline, seconds) in [("2026-11-20T12:20:00Z", 1_260), ("2026-11-20T11:00:00Z", 60)] {
             assert_eq!(left(&json!({ "deadline": deadline }), now), Duration::from_secs(seconds), "{deadline}");
         }
-        assert_eq!(left(&json!({}), now), Duration::from_secs(60));
+        assert_eq!(left(&json!({}), now), Duration::from_mins(1));
     }
 
     #[test]

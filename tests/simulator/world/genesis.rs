@@ -4,7 +4,7 @@
 use super::{DEPLOYMENTS, ENVIRONMENTS, World};
 use crate::{
     bindings::needs,
-    fleet::{self, BERGEN, FJORD},
+    fleet::{BERGEN, FJORD},
     sins::Sinner,
 };
 use rhone_domain::{
@@ -34,7 +34,7 @@ impl World {
             let of = cell::Created { id: cell, region: id, slug: slug(text) };
             self.bring::<Cell>(Writer::Platform, cell.0, [cell::Command::Create(of)]);
         }
-        for (id, commands) in fleet::created() {
+        for (id, commands) in self.fleet.created() {
             self.bring::<Host>(Writer::Platform, id.0, commands);
         }
         for n in 0..ENVIRONMENTS {

@@ -37,7 +37,7 @@ pub enum SessionFate {
 }
 
 /// The word of the API for a word of ours.
-pub(crate) fn word_of(value: impl ValueEnum) -> String {
+pub(crate) fn word_of(value: &impl ValueEnum) -> String {
     let named = value.to_possible_value().map(|value| value.get_name().replace('-', "_").to_uppercase());
     named.unwrap_or_default()
 }

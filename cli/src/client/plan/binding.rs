@@ -11,11 +11,11 @@ use std::path::PathBuf;
 pub(super) fn binding(verb: BindingVerb) -> Plan {
     match verb {
         BindingVerb::Provider { resource, vendor, bound: to } => {
-            let what = json!({ "resource": word_of(resource), "vendor": word_of(vendor) });
+            let what = json!({ "resource": word_of(&resource), "vendor": word_of(&vendor) });
             bound(&mutation::PROVIDER_CREATE, what, to)
         }
         BindingVerb::Service { service, backend, bound: to } => {
-            let what = json!({ "service": word_of(service), "backend": word_of(backend) });
+            let what = json!({ "service": word_of(&service), "backend": word_of(&backend) });
             bound(&mutation::SERVICE_CREATE, what, to)
         }
         BindingVerb::Verify { binding, environment } => {

@@ -47,7 +47,7 @@ pub(super) fn environment(verb: EnvironmentVerb) -> Plan {
             with(&mutation::RESIDENCY_SET, reasoned(why), json!({ "regionIds": regions }))
         }
         EnvironmentVerb::RegionEnable { environment, region, cell, data } => {
-            let data = data.map(word_of);
+            let data = data.as_ref().map(word_of);
             let input =
                 json!({ "environmentId": environment, "regionId": region, "cellId": cell, "dataTopology": data });
             Plan::Change(&mutation::REGION_ENABLE, input)
@@ -57,7 +57,7 @@ pub(super) fn environment(verb: EnvironmentVerb) -> Plan {
         }
         EnvironmentVerb::Failover { reasoned: why, region, sessions, acknowledgements, expected_epoch } => {
             let more = json!({
-                "regionId": region, "sessions": word_of(sessions), "expectedRouteEpoch": expected_epoch,
+                "regionId": region, "sessions": word_of(&sessions), "expectedRouteEpoch": expected_epoch,
                 "acknowledgements": acknowledged(&acknowledgements),
             });
             with(&mutation::FAILOVER, reasoned(why), more)

@@ -26,7 +26,9 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() && !["tests", "runs"].contains(&name) {
             sources(&path, found);
-        } else if name.ends_with(".rs") && !["tests.rs", "story.rs", "runs.rs"].contains(&name) {
+        } else if path.extension().is_some_and(|kind| kind == "rs")
+            && !["tests.rs", "story.rs", "runs.rs"].contains(&name)
+        {
             let text = fs::read_to_string(&path).expect("a source can be read");
             let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
             found.extend(text.contains("Failure").then_some(text));
