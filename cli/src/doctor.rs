@@ -109,9 +109,10 @@ async fn examined(data: &Data) -> Vec<Finding> {
 
 /// Whether nothing says that a part of the platform runs here: no file, and no environment in its place.
 fn runs_nothing(data: &Data) -> bool {
-    let configured = data.config().exists() || data.report().exists();
-    !configured
-        && ["WORKER", "API", "ADMIN"].iter().all(|role| env::var_os(format!("RHONE_DATABASE_{role}_URL")).is_none())
+    let sections = ["DATABASE", "SERVE", "WORK", "EDGE", "RUNNER"].map(|name| format!("RHONE_{name}_"));
+    let names = || env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let told = names().any(|name| sections.iter().any(|section| name.starts_with(section)));
+    !told && !data.config().exists() && !data.report().exists()
 }
 
 const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";

@@ -1,11 +1,23 @@
 //! What people and scripts read: lines on standard output, one line on standard error when something failed. The trap
 //! avoided: a panic because the reader of a pipe has gone; then there is nobody left to tell.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Whether this process has said anything on standard output yet.
+static SAID: AtomicBool = AtomicBool::new(false);
 
 /// One line on standard output.
 pub(crate) fn line(text: impl std::fmt::Display) {
+    SAID.store(true, Ordering::Relaxed);
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Whether nothing was said so far: whoever reads JSON is owed one.
+pub(crate) fn has_said_nothing() -> bool {
+    !SAID.load(Ordering::Relaxed)
 }
 
 /// One line of JSON, or the words for people.

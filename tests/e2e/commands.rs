@@ -224,6 +224,11 @@ async fn a_script_reads_how_it_failed_and_tries_nothing_that_it_did_not_mean() {
     let refused: Value = serde_json::from_slice(&output.stdout).expect("one JSON");
     assert!(refused["userErrors"][0]["code"].is_string(), "{refused}");
 
+    // A refusal that the command itself says has no payload.
+    let output = desk.rhone(&["rollback", "--environment", environment, "--reason", "r", "--yes", "--json"]).await;
+    let refused: Value = serde_json::from_slice(&output.stdout).expect("one JSON");
+    assert_eq!((&refused["error"]["code"], &refused["error"]["exit"]), (&json!("NEVER_OWNED"), &json!(4)), "{refused}");
+
     for words in [&["link", environment, "--dry-run"][..], &["artifact", "pack", ".", "--out", "packed", "--dry-run"]] {
         let told = desk.ends(2, words).await;
         assert!(told.contains("--dry-run: "), "{told}");

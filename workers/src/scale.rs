@@ -65,7 +65,7 @@ impl Around {
         let rows = allocations::of_environment(&mut connection, scale.environment, None, Ended::Excluded).await?;
         let running = operations::running(&mut connection, scale.environment).await?;
         let leaving = running.iter().flat_map(|(operation, _)| scheduling::leaving(operation)).copied().collect();
-        let lost = scheduler::lost(drive.config, &mut connection, &rows).await?;
+        let lost = scheduler::silent(&mut connection, &rows).await?;
         Ok(Self { rows, leaving, lost })
     }
 }

@@ -270,10 +270,16 @@ pub(crate) async fn lost(
     connection: &mut PgConnection,
     allocations: &[(Allocation, Version)],
 ) -> Result<Vec<HostId>, sqlx::Error> {
+    let too_early = config.begun.elapsed().as_secs_f64() <= HOST_LOST.as_seconds_f64();
+    if too_early { Ok(Vec::new()) } else { silent(connection, allocations).await }
+}
+
+/// Hosts of the cells of these that are silent, whoever has looked for how long: for what only waits for them.
+pub(crate) async fn silent(
+    connection: &mut PgConnection,
+    allocations: &[(Allocation, Version)],
+) -> Result<Vec<HostId>, sqlx::Error> {
     let (silence, mut lost) = (HOST_LOST.as_seconds_f64(), Vec::new());
-    if config.begun.elapsed().as_secs_f64() <= silence {
-        return Ok(lost);
-    }
     let cells = allocations.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell));
     for cell in cells.collect::<BTreeSet<CellId>>() {
         lost.extend(hosts::lost_hosts(connection, cell, silence).await?);

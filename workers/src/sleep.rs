@@ -19,7 +19,7 @@ use rhone_domain::{
     route_owner::{self, RouteOwner},
     sleep::{self, Act, SILENT, Sleep, Step, Use, World},
 };
-use rhone_eventstore::{FenceCheck, Loaded, lease::Leases};
+use rhone_eventstore::{AppendError, FenceCheck, Loaded, lease::Leases};
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
@@ -96,8 +96,12 @@ pub(crate) async fn run(config: Config) {
     loop {
         match leases.claim(NAME, &config.owner(), LEASE).await {
             Ok(Some(fence)) => {
-                if let Err(error) = turn(&config, fence).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "nothing is put to sleep for now");
+                match turn(&config, fence).await {
+                    // Somebody else puts them to sleep now.
+                    Ok(()) | Err(TurnError::Append(AppendError::StaleFence { .. })) => {}
+                    Err(error) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "nothing is put to sleep for now");
+                    }
                 }
             }
             Ok(None) => {}

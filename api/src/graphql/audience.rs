@@ -8,7 +8,7 @@ use crate::{
     identity::{Principal, PrincipalKind},
 };
 use async_graphql::{
-    ServerResult, Value,
+    PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value,
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
 };
@@ -45,7 +45,10 @@ impl Extension for Asked {
         let item_of_a_list = info.parent_type.starts_with('[');
         if !of_the_schema && !item_of_a_list {
             let admitted = self.admits(ctx, audience(served(info.parent_type), info.name)).await;
-            admitted.map_err(|fault| async_graphql::Error::from(fault).into_server_error(info.field.name.pos))?;
+            admitted.map_err(|fault| {
+                let error = async_graphql::Error::from(fault).into_server_error(info.field.name.pos);
+                ServerError { path: path(info.path_node), ..error }
+            })?;
         }
         next.run(ctx, info).await
     }
@@ -66,10 +69,23 @@ impl Asked {
         if admitted { Ok(()) } else { Err(Fault::new(Code::Forbidden, said(audience))) }
     }
 
+    /// Asked once; who reads with nobody's eyes runs nothing.
     async fn runs_the_platform(&self, ctx: &ExtensionContext<'_>, principal: &Principal) -> Result<bool, Fault> {
-        let ask = || runs_the_platform(ctx.data_unchecked::<Session>(), principal);
-        self.runs_the_platform.get_or_try_init(ask).await.copied()
+        let Some(session) = ctx.data_opt::<Session>() else { return Ok(false) };
+        self.runs_the_platform.get_or_try_init(|| runs_the_platform(session, principal)).await.copied()
     }
+}
+
+/// Where in the answer, as a resolver's own error says it.
+fn path(at: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let segment = |node: &QueryPathNode<'_>| match node.segment {
+        QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+        QueryPathSegment::Index(index) => PathSegment::Index(index),
+    };
+    let mut path = vec![segment(at)];
+    path.extend(at.parents().map(segment));
+    path.reverse();
+    path
 }
 
 /// An object by its name in the schema: what is followed is resolved by the parts that are merged there.

@@ -147,11 +147,6 @@ impl Failure {
         json!({ "error": said })
     }
 
-    /// Whether JSON of it was printed already: the payload that refuses, the operation that ended.
-    pub(super) fn was_shown(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Ended { .. })
-    }
-
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
         self.exit().code()
@@ -225,9 +220,9 @@ fn refused_next(code: &str) -> &'static str {
         "PINNED" => "`rhone environment pin-release` ends the hold of the rollback",
         "QUARANTINED" => "`rhone environment quarantine-lift` lets these bytes come back",
         "NEEDS_ACKNOWLEDGEMENT" => {
-            "take it upon yourself: `rhone promote` or `rhone rollback` with --acknowledge GATE=REASON"
+            "take it upon yourself: the same command (of a promotion `rhone promote`) with --acknowledge GATE=REASON"
         }
-        "APPROVAL_MISSING" => "ask somebody else of the workspace to approve it",
+        "APPROVAL_MISSING" => "somebody else of the workspace approves it: `rhone deployment approve`",
         "NAME_TAKEN" => "choose another name",
         _ => "mend what the rule names; --dry-run shows whether it is enough",
     }
@@ -332,7 +327,6 @@ mod tests {
         assert!(late["next"].as_str().is_some_and(|next| next.contains("op_1")), "{late}");
         let fault = Failure::Fault { code: "NOT_FOUND".into(), message: "no such app".into() }.json();
         assert_eq!((&fault["error"]["code"], &fault["error"]["exit"]), (&json!("NOT_FOUND"), &json!(1)));
-        assert!(!Failure::NoToken.was_shown(), "nothing was printed of it");
     }
 
     #[test]

@@ -24,6 +24,8 @@ use tokio_tungstenite::{
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long after its deadline an operation may be seen to end.
 const GRACE: TimeDelta = TimeDelta::seconds(60);
+/// How long is waited for an operation of which it is not known.
+const UNKNOWN: TimeDelta = TimeDelta::hours(1);
 /// The server pings more often than that.
 const SILENCE: Duration = Duration::from_secs(40);
 
@@ -58,7 +60,7 @@ pub async fn follow(
 ) -> Result<Value, Failure> {
     let patience = match patience {
         Some(patience) => patience,
-        None => left(&shown(connection, operation).await?, connection.clock().now()),
+        None => allowed(connection, operation).await?,
     };
     let mut following = Following { connection, operation, cursor: None };
     let ended = timeout_at(Instant::now() + patience, following.ended(&mut told)).await;
@@ -66,10 +68,21 @@ pub async fn follow(
     well(operation)
 }
 
-/// How long an operation may still take.
-fn left(operation: &Value, now: DateTime<Utc>) -> Duration {
-    let deadline = operation["deadline"].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()).unwrap_or(now);
-    (deadline.max(now) + GRACE - now).to_std().unwrap_or_default()
+/// How long an operation may take, asked until somebody answers.
+async fn allowed(connection: &Connection, operation: &str) -> Result<Duration, Failure> {
+    loop {
+        match shown(connection, operation).await {
+            Err(Failure::Unreachable { .. }) => sleep(PAUSE).await,
+            other => return Ok(whole(&other?)),
+        }
+    }
+}
+
+/// From its beginning to its deadline, both by the server's clock; ours may be any.
+fn whole(operation: &Value) -> Duration {
+    let time = |name: &str| operation[name].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    let taken = time("deadline").zip(time("createdAt")).map(|(deadline, created)| deadline - created);
+    (taken.unwrap_or(UNKNOWN) + GRACE).to_std().unwrap_or_default()
 }
 
 /// The operation, if it ended as it should.
@@ -237,11 +250,9 @@ mod tests {
 
     #[test]
     fn who_says_nothing_of_patience_waits_as_long_as_the_operation_may_take() {
-        let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().expect("a time");
-        for (deadline, seconds) in [("2026-11-20T12:20:00Z", 1_260), ("2026-11-20T11:00:00Z", 60)] {
-            assert_eq!(left(&json!({ "deadline": deadline }), now), Duration::from_secs(seconds), "{deadline}");
-        }
-        assert_eq!(left(&json!({}), now), Duration::from_mins(1));
+        let operation = json!({ "createdAt": "2026-11-20T12:00:00Z", "deadline": "2026-11-20T12:20:00Z" });
+        assert_eq!(whole(&operation), Duration::from_mins(21));
+        assert_eq!(whole(&json!({ "createdAt": null })), Duration::from_mins(61));
     }
 
     #[test]

@@ -13,13 +13,15 @@ use std::{
     io::{self, Write as _},
     time::Duration,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// Rows of one page.
 const PAGE: u32 = 100;
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the last lines may take once it is known how it ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Of a line.
 const LINE: &str = "at stream text number source appId environmentId deploymentId operationId allocationId";
@@ -63,8 +65,8 @@ pub(super) async fn beside<T>(connection: &Connection, operation: &str, waiting:
         ended = waiting => ended,
         never = asked.for_ever(connection, &mut told) => match never {},
     };
-    // What was printed last is what matters most when it ended badly.
-    _ = asked.forward(connection, &mut told).await;
+    // What was printed last is what matters most when it ended badly. It keeps nobody who has the answer.
+    _ = timeout(LAST_WORDS, asked.forward(connection, &mut told)).await;
     ended
 }
 
@@ -121,14 +123,19 @@ impl Asked {
         if page.is_null() { Err(not_found(self.noun)) } else { Ok(page) }
     }
 
-    /// Whatever goes wrong with it concerns nobody: it only stands beside something.
+    /// Whatever goes wrong with it concerns nobody, for it only stands beside something; it goes on where that may mend it.
     async fn for_ever(&self, connection: &Connection, told: &mut Told) -> Infallible {
-        let listened = async {
-            self.forward(connection, told).await?;
-            self.follow(connection, told).await
-        };
-        _ = listened.await;
-        pending().await
+        loop {
+            let listened = async {
+                self.forward(connection, told).await?;
+                self.follow(connection, told).await
+            };
+            match listened.await {
+                Err(Failure::Fault { code, .. }) if code == "INTERNAL" => sleep(LONGEST_PAUSE).await,
+                Err(Failure::Unreachable { .. }) => sleep(LONGEST_PAUSE).await,
+                Ok(()) | Err(_) => return pending().await,
+            }
+        }
     }
 
     /// From where it was told up to, or from the time that was said, to the end.

@@ -23,7 +23,7 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
     match done(data, plan, &how).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if how.json && !failure.was_shown() {
+            if how.json && output::has_said_nothing() {
                 show::data(&failure.json(), true);
             }
             let (code, next) = (failure.exit_code(), failure.next());

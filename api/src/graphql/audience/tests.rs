@@ -22,6 +22,11 @@ struct Deployment {
 }
 
 #[derive(SimpleObject)]
+struct Host {
+    id: &'static str,
+}
+
+#[derive(SimpleObject)]
 struct Forgotten {
     id: &'static str,
 }
@@ -41,6 +46,10 @@ impl Viewer {
 
     async fn tokens(&self) -> Vec<Deployment> {
         vec![Deployment { id: "deployment" }]
+    }
+
+    async fn token_id(&self) -> Host {
+        Host { id: "host" }
     }
 
     async fn timeline(&self) -> Forgotten {
@@ -79,14 +88,18 @@ fn callers() -> [(&'static str, Principal); 5] {
     ]
 }
 
-/// Which of the four a caller is shown.
+/// Which of the five a caller is shown.
 async fn shown(guarded: bool, caller: Option<Principal>) -> Vec<&'static str> {
     let schema = Schema::build(Query, EmptyMutation, EmptySubscription);
     let schema = if guarded { schema.extension(Audiences) } else { schema }.finish();
     let mut seen = Vec::new();
-    for (field, object) in
-        [("actor", "session"), ("account", "region"), ("tokens", "deployment"), ("timeline", "forgotten")]
-    {
+    for (field, object) in [
+        ("actor", "session"),
+        ("account", "region"),
+        ("tokens", "deployment"),
+        ("tokenId", "host"),
+        ("timeline", "forgotten"),
+    ] {
         let mut request = Request::new(format!("{{ viewer {{ {field} {{ id }} }} }}"));
         if let Some(caller) = caller.clone() {
             request = request.data(caller);
@@ -97,6 +110,8 @@ async fn shown(guarded: bool, caller: Option<Principal>) -> Vec<&'static str> {
         } else {
             let fault = answer.errors[0].source::<Fault>().expect("a fault of ours");
             assert_eq!(fault.code, Code::Forbidden, "{field}");
+            let there = [PathSegment::Field("viewer".into()), PathSegment::Field(field.into())];
+            assert!(caller.is_none() || answer.errors[0].path.starts_with(&there), "{:?}", answer.errors[0].path);
         }
     }
     seen
@@ -111,7 +126,7 @@ async fn an_object_is_for_whom_the_table_says_whatever_way_led_to_it() {
             _ => &["region", "deployment"],
         };
         assert_eq!(shown(true, Some(caller.clone())).await, expected, "{name}");
-        let all = ["session", "region", "deployment", "forgotten"];
+        let all = ["session", "region", "deployment", "host", "forgotten"];
         assert_eq!(shown(false, Some(caller)).await, all, "the sin: nobody asks the table, {name}");
     }
     assert!(shown(true, None).await.is_empty(), "nobody is anybody");
