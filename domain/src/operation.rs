@@ -10,8 +10,7 @@ pub use machine::{MACHINES, Machine, machine};
 pub use work::{Acknowledgement, RouteChange, Work};
 
 use crate::{
-    actor::Writer,
-    actor::{UnknownWord, words},
+    actor::{UnknownWord, Writer, words},
     aggregate::{self, Aggregate},
     ids::{CellId, OperationId, RegionId, WorkspaceId},
     numbers::{Epoch, Fence},
