@@ -9,6 +9,8 @@ use std::{
     net::TcpListener,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// Below Linux' ephemeral range (32768 to 60999) and above the ports of well-known servers.
@@ -20,15 +22,23 @@ pub(super) fn folder(path: &Path) -> Result<PathBuf, ServerError> {
     path.canonicalize().map_err(during("find", path))
 }
 
+/// How often, and how long apart, a folder is tried that somebody has: a program that we start has all our files for a moment,
+/// between its fork and its exec, and with them a lock that we have let go of.
+const TRIES: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(10);
+
 /// Takes the folder for this process, until the lock is dropped or the process ends, however it ends.
 pub(super) fn lock(folder: &Path) -> Result<File, ServerError> {
     let path = folder.join("lock");
     let file = private_file(&path).map_err(during("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ServerError::Owned { folder: folder.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(during("lock", path)(source)),
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN),
+            Err(TryLockError::Error(source)) => return Err(during("lock", path)(source)),
+        }
     }
+    Err(ServerError::Owned { folder: folder.to_owned() })
 }
 
 /// The text in the file, written by `make` the first time, readable by its owner only.
