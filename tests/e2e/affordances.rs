@@ -45,7 +45,7 @@ async fn what_is_offered_is_accepted_and_what_is_refused_is_refused_with_the_sam
         if let Some(mutation) = mutation {
             owner.tenant.client.done(mutation, "__typename", preview.clone()).await;
         }
-        for (who, client) in callers.iter().filter(|(who, _)| !matches!(who, Who::Outsider | Who::EndedSupport)) {
+        for (who, client) in callers.iter().filter(|(who, _)| who.belongs()) {
             for one in &told {
                 let (mut said, mut is) = (offered(client, one).await, tried(client, one).await);
                 let agree = |said: &Value, is: &Value| said["allowed"] == is["allowed"] && said["code"] == is["code"];
@@ -79,7 +79,7 @@ async fn the_grants_on_an_object_are_those_that_the_viewer_has_there() {
         viewer { w: grants(workspaceId: $w) p: grants(workspaceId: $w, projectId: $p) e: grants(workspaceId: $w, environmentId: $e) } }";
     let ids = json!({ "w": tenant.workspace, "p": tenant.project, "a": tenant.app, "e": tenant.production.id });
     for (who, client) in callers(platform, &owner, &table(&tenant.client).await).await {
-        if matches!(who, Who::Outsider | Who::EndedSupport) {
+        if !who.belongs() {
             continue;
         }
         let seen = client.data(query, ids.clone()).await;

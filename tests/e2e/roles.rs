@@ -41,6 +41,13 @@ pub(crate) enum Who {
     Edge,
 }
 
+impl Who {
+    /// Whether the workspace shows itself to them at all.
+    pub(crate) fn belongs(self) -> bool {
+        !matches!(self, Self::Outsider | Self::EndedSupport | Self::Runner | Self::Edge)
+    }
+}
+
 /// What comes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
