@@ -2,7 +2,7 @@
 //! whatever way led to it: nested, followed or by `node`. Which things of a tenant are the caller's is for the ways to them and
 //! for row-level security. The trap avoided: a new way to an old object, by somebody who forgot its guard.
 
-use super::context::runs_the_platform;
+use super::context::is_of_the_platform;
 use crate::{
     fault::{Code, Fault},
     identity::{Principal, PrincipalKind},
@@ -29,7 +29,7 @@ impl ExtensionFactory for Audiences {
 /// What was found out for one request.
 #[derive(Default)]
 struct Asked {
-    runs_the_platform: OnceCell<bool>,
+    of_the_platform: OnceCell<bool>,
 }
 
 #[async_trait]
@@ -64,15 +64,15 @@ impl Asked {
             Audience::Everybody | Audience::Issuer => true,
             Audience::Tenants => matches!(principal.kind, PrincipalKind::User(_)),
             Audience::Person => principal.is_a_whole_person(),
-            Audience::Platform => self.runs_the_platform(ctx, principal).await?,
+            Audience::Platform => self.is_of_the_platform(ctx, principal).await?,
         };
         if admitted { Ok(()) } else { Err(Fault::new(Code::Forbidden, said(audience))) }
     }
 
     /// Asked once; who reads with nobody's eyes runs nothing.
-    async fn runs_the_platform(&self, ctx: &ExtensionContext<'_>, principal: &Principal) -> Result<bool, Fault> {
+    async fn is_of_the_platform(&self, ctx: &ExtensionContext<'_>, principal: &Principal) -> Result<bool, Fault> {
         let Some(session) = ctx.data_opt::<Session>() else { return Ok(false) };
-        self.runs_the_platform.get_or_try_init(|| runs_the_platform(session, principal)).await.copied()
+        self.of_the_platform.get_or_try_init(|| is_of_the_platform(session, principal)).await.copied()
     }
 }
 

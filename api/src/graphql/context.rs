@@ -139,22 +139,38 @@ fn door_on(platform: &Platform, principal: &Principal, log: PgLog) -> Door {
         .waking(platform.wake.clone())
 }
 
-/// Whether the caller holds a grant of the platform's own workspace.
-pub(crate) async fn runs_the_platform(session: &Session, principal: &Principal) -> Result<bool, Fault> {
+/// Whether the caller belongs to those who run the platform. To read is no grant, so a token that leaves none reads as its holder.
+pub(crate) async fn is_of_the_platform(session: &Session, principal: &Principal) -> Result<bool, Fault> {
+    Ok(runs(&held_by(principal, PLATFORM, platform_membership(session, principal).await?)))
+}
+
+/// Whether the caller may run the platform.
+async fn runs_the_platform(ctx: &Context<'_>) -> Result<bool, Fault> {
+    let membership = platform_membership(ctx.session(), ctx.principal()).await?;
+    Ok(runs(&authority_of(ctx.principal(), PLATFORM, membership)))
+}
+
+async fn platform_membership(session: &Session, principal: &Principal) -> Result<Option<Membership>, Fault> {
     let mut transaction = session.begin().await.map_err(Fault::internal)?;
     let memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
-    let membership = memberships.get(&PLATFORM).map(|member| member.membership.clone());
-    let authority = authority_of(principal, PLATFORM, membership);
-    Ok(authority.holds(Grant::PlatformManage, Level::Platform, Scope::default()))
+    Ok(memberships.get(&PLATFORM).map(|member| member.membership.clone()))
+}
+
+fn runs(authority: &Authority) -> bool {
+    authority.holds(Grant::PlatformManage, Level::Platform, Scope::default())
 }
 
 /// By what right a caller acts in a workspace: the member's, less what the token does not leave of it.
 pub(crate) fn authority_of(principal: &Principal, of: WorkspaceId, membership: Option<Membership>) -> Authority {
-    let authority = match principal.on_behalf_of {
+    held_by(principal, of, membership).narrowed(principal.limits.narrowing.clone())
+}
+
+/// The member's right, whatever the token leaves of it.
+fn held_by(principal: &Principal, of: WorkspaceId, membership: Option<Membership>) -> Authority {
+    match principal.on_behalf_of {
         Some(_) => Authority::support(of, membership),
         None => Authority::caller(of, membership),
-    };
-    authority.narrowed(principal.limits.narrowing.clone())
+    }
 }
 
 /// Whether the caller belongs to a workspace. Who does not must not learn that there is one: the caller answers NOT_FOUND.
@@ -169,7 +185,7 @@ pub(crate) async fn belongs_to(ctx: &Context<'_>, workspace: WorkspaceId) -> Res
 
 /// Only those who run the platform may do this.
 pub(crate) async fn platform_only(ctx: &Context<'_>) -> Result<(), Fault> {
-    if belongs_to(ctx, PLATFORM).await? && runs_the_platform(ctx.session(), ctx.principal()).await? {
+    if belongs_to(ctx, PLATFORM).await? && runs_the_platform(ctx).await? {
         Ok(())
     } else {
         Err(Fault::new(Code::Forbidden, "only those who run the platform may do this"))
