@@ -108,13 +108,15 @@ fn what_tests_did_not_try_is_listed_with_the_test_and_the_reason() {
     assert_eq!(listed("test engine::runs ... ok\ntest result: ok. 1 passed\n"), "SKIPPED: nothing\n");
 }
 
-/// The sins: a set whose line is missing, one that came to less than all of it, and one that tried nothing.
+/// The sins: a set whose own line is missing, whatever its mutants or another test of it came to, one that came to less than all
+/// of it, be it far to the right, one that leaked or left something out, and one that tried nothing.
 #[test]
 fn a_set_without_its_line_or_short_of_the_whole_fails_unless_it_was_said_why() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("test.log");
-    let whole = "S1: 7/7 cells\nS1: 3/3 more\nS2: 3/3\nS3: 0 rows leaked, in 0 of 40 tables\nS5: 4/4\nS7: 4/4\nS8: 1/1\nS9: 61/61\n\
-        S10: 1/1\nS14: 3/3\nS14 mutants: 4/4 caught\nS15: 7/7\n";
+    let whole = "S1: 7/7 cells\nS1: 3/3 more\nS1: 9 fields, 0 without a row\nS2: 3/3\nS3: 5/5 questions\n\
+        S3: 0 rows leaked, in 0 of 40 tables\nS5: 4/4\nS7: 4/4\nS8: 1/1\nS8 in Chromium: 2/2\nS9: 61/61\nS10: 1/1\nS14: 3/3\n\
+        S14 mutants: 4/4 caught\nS15: 7/7\n";
     let told = |printed: &str| {
         fs::write(&log, printed).expect("a file");
         let output = Command::new(root().join("dev")).arg("sets").arg(&log).output().expect("./dev runs");
@@ -123,15 +125,24 @@ fn a_set_without_its_line_or_short_of_the_whole_fails_unless_it_was_said_why() {
     assert!(told(whole).0, "{whole}");
     let skipped = whole.replace("S9: 61/61", "SKIPPED: the audit (S9): node is not there");
     assert!(told(&skipped).0 && told(&skipped).1.contains("S9: skipped"), "{}", told(&skipped).1);
-    for (was, is) in [
-        ("S15: 7/7\n", ""),
-        ("S9: 61/61\n", ""),
-        ("S1: 3/3 more", "S1: 2/3 more"),
-        ("S14 mutants: 4/4", "S14 mutants: 3/4"),
-        ("S8: 1/1", "S8: 0/0"),
+    let far = format!("S7: 4/4 {} 3/4", "x".repeat(200));
+    for (was, is, named) in [
+        ("S15: 7/7\n", "", "S15: NO LINE"),
+        ("S9: 61/61\n", "", "S9: NO LINE"),
+        ("S14: 3/3\n", "", "S14: NO LINE"),
+        ("S8: 1/1\n", "", "S8: NO LINE"),
+        ("S3: 5/5 questions\n", "", "S3: NO LINE"),
+        ("S1: 7/7 cells\n", "", "S1: NO LINE"),
+        ("S1: 3/3 more", "S1: 2/3 more", "S1: NOT ALL OF IT"),
+        ("0 without a row", "30 without a row", "S1: NOT ALL OF IT"),
+        ("0 rows leaked", "7 rows leaked", "S3: NOT ALL OF IT"),
+        ("S7: 4/4", far.as_str(), "S7: NOT ALL OF IT"),
+        ("S14 mutants: 4/4", "S14 mutants: 3/4", "S14: NOT ALL OF IT"),
+        ("S8: 1/1", "S8: 0/0", "S8: NOT ALL OF IT"),
     ] {
         let (sound, said) = told(&whole.replace(was, is));
-        assert!(!sound && (said.contains("NO LINE") || said.contains("NOT ALL OF IT")), "{was} as {is}: {said}");
+        assert!(!sound && said.contains(named), "{was} as {is}: {said}");
+        assert_eq!(said.matches("NO LINE").count() + said.matches("NOT ALL").count(), 1, "{named} alone: {said}");
     }
 }
 

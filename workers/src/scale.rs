@@ -1,7 +1,6 @@
 //! Does what the process manager of scale operations asks for: the wanted number and the stage in one append, and a bad end
 //! gives the former number back in the append that ends it. The trap: a number that rests on a service which somebody detached
-//! meanwhile; all that its gates looked at is asserted, and what is put
-//! on record as ready is as it was read.
+//! meanwhile; all that its gates looked at is asserted, and what is put on record as ready is as it was read.
 
 use crate::{
     process::{AdvanceError, Drive, Outcome, decide, named},

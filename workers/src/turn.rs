@@ -16,8 +16,8 @@ pub(crate) enum TurnError {
     Append(#[from] AppendError),
 }
 
-/// What became of one thing that a turn looks at, an allocation or a lane: its own trouble is told, and the next one's turn comes; what would meet every other one
-/// as well ends the turn.
+/// What became of one thing that a turn looks at, an allocation or a lane: its own trouble is told, and the next one's turn
+/// comes; what would meet every other one as well ends the turn.
 pub(crate) fn settled(done: Result<(), TurnError>, id: Option<impl fmt::Display>) -> Result<(), TurnError> {
     match done {
         Ok(()) => Ok(()),
