@@ -35,7 +35,8 @@ pub struct Built {
     pub files: u64,
     /// Of its files together.
     pub bytes: u64,
-    /// The most memory that its processes had, as it was seen every 40 ms.
+    /// The most memory that its processes had, as it was seen every 40 ms, or less often where a look takes long, at most 250 ms
+    /// after the one before.
     pub peak_memory_bytes: u64,
     /// By the clock.
     pub milliseconds: u64,

@@ -203,7 +203,7 @@ fn read_step(written: Written, alone: Option<usize>, found: &mut Found) -> Resul
                 continue;
             }
             Command::File { path, .. } if inside(&path).is_none() && path.starts_with("/etc/mise/") => continue,
-            Command::Line(line) | Command::Exec { cmd: line, .. } if alone.is_some() && line.contains(APP) => {
+            Command::Line(line) | Command::Exec { cmd: line, .. } if alone.is_some() && names_app(&line) => {
                 return Err(unsupported(
                     &name,
                     &format!("a path below {APP} in `{line}`, of which nobody takes anything"),
@@ -227,6 +227,14 @@ fn read_step(written: Written, alone: Option<usize>, found: &mut Found) -> Resul
         found.steps.push(Step { name: name.clone(), command, env: env.clone() });
     }
     Ok(())
+}
+
+/// Whether a line has a path that is Railpack's place of the sources or below it, and not `./app`, `/opt/app` or `/apps`.
+fn names_app(line: &str) -> bool {
+    let goes_on = |end: char| end.is_alphanumeric() || "._-".contains(end);
+    let is_below = |before: char| goes_on(before) || "/~*?]})".contains(before);
+    line.match_indices(APP)
+        .any(|(at, _)| !line[..at].ends_with(is_below) && !line[at + APP.len()..].starts_with(goes_on))
 }
 
 /// What a copy takes is there already, in the folder that all steps share, unless its place is another or the step is alone.
@@ -316,16 +324,43 @@ fn exports(deploy: &Deploy, found: &mut Found) -> Vec<String> {
     exports
 }
 
-/// Removes, behind every other step, what the layers exclude of what they include.
+/// Removes, behind every other step, what a layer excludes and no other brings.
 fn excluded(deploy: &Deploy) -> Result<Option<Step>, PlanError> {
-    let all = deploy.inputs.iter().chain([&deploy.base]).flat_map(|layer| &layer.exclude);
-    let place = |path: &String| {
+    let layers: Vec<&Layer> = deploy.inputs.iter().chain([&deploy.base]).collect();
+    let mut places = BTreeSet::new();
+    for path in layers.iter().flat_map(|layer| &layer.exclude) {
         let place = inside(path).filter(|place| place != ".");
-        place.ok_or_else(|| unsupported("deploy", &format!("the exclusion of {path}")))
-    };
-    let places = all.map(place).collect::<Result<BTreeSet<_>, _>>()?;
+        let place = place.ok_or_else(|| unsupported("deploy", &format!("the exclusion of {path}")))?;
+        if layers.iter().any(|layer| layer.brings(&place)) {
+            continue;
+        }
+        if let Some(part) = layers.iter().find_map(|layer| layer.brings_of(&place)) {
+            let what = format!("the exclusion of {path}, of which another layer includes {part},");
+            return Err(unsupported("deploy", &what));
+        }
+        places.insert(place);
+    }
     let words = ["rm", "-rf", "--"].map(str::to_owned).into_iter().chain(places.clone()).collect();
     Ok((!places.is_empty()).then(|| Step { name: "deploy".to_owned(), command: words, env: BTreeMap::new() }))
+}
+
+impl Layer {
+    fn brings(&self, place: &str) -> bool {
+        let is_in = |paths: &[String]| paths.iter().filter_map(|path| inside(path)).any(|path| lies_in(place, &path));
+        is_in(&self.include) && !is_in(&self.exclude)
+    }
+
+    /// What it brings that lies in the place.
+    fn brings_of(&self, place: &str) -> Option<String> {
+        let mut included = self.include.iter().filter_map(|path| inside(path));
+        included.find(|path| lies_in(path, place) && self.brings(path))
+    }
+}
+
+/// Whether a place is the other, or below it.
+fn lies_in(place: &str, other: &str) -> bool {
+    let rest = place.strip_prefix(other);
+    other == "." || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What is deployed: what the layers include of the sources. Programs of Railpack's images are not in them.

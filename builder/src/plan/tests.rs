@@ -278,3 +278,63 @@ fn each_field_of_railpacks_is_carried_out_or_named_or_refused() {
     let spread = read(&of_railpack("", "", "\"spread\": true,", "\"x\"", "")).expect_err("not settled");
     assert!(spread.to_string().contains("`spread`"), "{spread}");
 }
+
+/// A plan whose deploy has these layers.
+fn deploying(layers: &str) -> String {
+    let image = "ghcr.io/railwayapp/railpack-runtime:x";
+    format!(
+        r#"{{"steps": [{{"name": "build", "commands": ["true"], "inputs": [{{"local": true}}]}}],
+            "deploy": {{"base": {{"image": "{image}"}}, "startCommand": "run", "inputs": [{layers}]}}}}"#
+    )
+}
+
+/// The sin: Python's two layers, of which the second excludes what the first brings.
+#[test]
+fn what_a_layer_excludes_is_removed_unless_another_brings_it() {
+    let read = |layers: &str| detect(folder(&[("railpack-plan.json", &deploying(layers))]).path());
+    let all = r#"{"step": "build", "include": ["."]}"#;
+    let layer = |include: &str, exclude: &str| {
+        format!(r#"{{"step": "build", "include": ["{include}"], "exclude": ["{exclude}"]}}"#)
+    };
+    for (layers, removed) in [
+        (format!("{}, {}", r#"{"step": "build", "include": ["/app/.venv"]}"#, layer(".", ".venv")), ""),
+        (format!("{}, {}", layer(".", "target/"), layer("src", "a")), "rm -rf -- target"),
+        (format!("{}, {all}", layer(".", "target")), ""),
+        (format!("{}, {}", layer("venv", "x"), layer(".", "venv/bin")), ""),
+        (format!("{}, {}", layer(".", "a"), layer(".", "a")), "rm -rf -- a"),
+        (format!("{}, {}", layer(".", "a"), layer(".", "a/b")), "rm -rf -- a/b"),
+        (format!("{}, {}", layer("ab", "x"), layer(".", "a")), "rm -rf -- a"),
+        (format!("{}, {}", layer("a/b", "a"), layer(".", "a")), "rm -rf -- a"),
+    ] {
+        let steps = read(&layers).expect(&layers).steps;
+        let said = steps.iter().filter(|step| step.name == "deploy").map(|step| step.command.join(" "));
+        assert_eq!(said.collect::<String>(), removed, "{layers}");
+    }
+    let refused = read(&format!("{}, {}", layer("a/b", "x"), layer(".", "a"))).expect_err("a part of it");
+    assert_eq!(refused.code(), "RAILPACK_UNSUPPORTED");
+    assert!(refused.to_string().contains("the exclusion of a, of which another layer includes a/b"), "{refused}");
+}
+
+#[test]
+fn a_step_that_is_alone_may_not_name_the_place_of_the_sources_and_may_name_others_like_it() {
+    let read = |line: &str| {
+        let line = serde_json::to_string(line).expect("text");
+        let text = format!(
+            r#"{{"steps": [{{"name": "install", "commands": [{line}]}},
+                {{"name": "build", "commands": ["true"], "inputs": [{{"step": "install", "exclude": ["/app/"]}}, {{"local": true}}]}}],
+                "deploy": {{"inputs": [{{"step": "build", "include": ["."]}}], "startCommand": "run"}}}}"#
+        );
+        detect(folder(&[("railpack-plan.json", &text)]).path())
+    };
+    for line in
+        ["ls /app", "/app/x", "cd /app && x", "x '/app'", "x \"/app/y\"", "x --to=/app/y", "x >/app", "P=/b:/app:/c"]
+    {
+        let refused = read(line).expect_err(line);
+        assert!(refused.to_string().contains("a path below /app"), "{line}: {refused}");
+    }
+    for line in
+        ["ls ./apps/web", "ls /opt/apps", "ls src/app", "ls /apps", "x ./app", "x $HOME/app", "x /app.tar", "x ~/app/y"]
+    {
+        read(line).expect(line);
+    }
+}

@@ -10,10 +10,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep, sleep_until},
+};
 
-/// Between two looks at the processes.
+/// Between two looks at the processes, at least and at most.
 const LOOK: Duration = Duration::from_millis(40);
+const LATEST: Duration = Duration::from_millis(250);
 
 /// The most memory that the processes of a build had at one look.
 #[derive(Debug, Default)]
@@ -36,25 +40,31 @@ pub(super) async fn watch(first: u32, room: &Path, limits: &BuildLimits, deadlin
 
 /// Many processes take long to look at, and are looked at the less often.
 async fn processes(root: u32, limits: &BuildLimits, peak: &Peak) -> Stop {
-    let mut pause = LOOK;
+    let (mut pause, most, processes) = (LOOK, limits.memory_bytes, limits.processes);
     loop {
         sleep(pause).await;
         let began = Instant::now();
-        let tree = Tree::of(root);
-        if tree.tasks >= limits.processes {
-            return Stop::Processes;
+        let memory = spawn_blocking(move || {
+            let tree = Tree::of(root);
+            (tree.tasks < processes).then(|| tree.bytes(most))
+        });
+        match memory.await {
+            Ok(None) => return Stop::Processes,
+            Ok(Some(memory)) => {
+                peak.0.fetch_max(memory, Ordering::Relaxed);
+                if memory > most {
+                    return Stop::Memory;
+                }
+            }
+            // The next look sees it.
+            Err(_) => {}
         }
-        let files = held::Memory::of(&tree.pids);
-        let mut memory = tree.memory + files.bytes();
-        if memory > limits.memory_bytes {
-            memory = tree.exactly(&files);
-        }
-        peak.0.fetch_max(memory, Ordering::Relaxed);
-        if memory > limits.memory_bytes {
-            return Stop::Memory;
-        }
-        pause = (began.elapsed() * 4).max(LOOK);
+        pause = pause_after(began.elapsed());
     }
+}
+
+fn pause_after(look: Duration) -> Duration {
+    (look * 4).clamp(LOOK, LATEST)
 }
 
 /// A large folder takes long to weigh, and is weighed the less often.
@@ -71,7 +81,7 @@ async fn disk(first: u32, room: &Path, most: u64) {
 /// With what the processes hold of it that has no name any more, while there are any.
 pub(super) async fn is_too_heavy(first: Option<u32>, room: &Path, most: u64) -> bool {
     let room = room.to_owned();
-    let weighed = tokio::task::spawn_blocking(move || {
+    let weighed = spawn_blocking(move || {
         // Of a file: a folder of an overlay is on another device than what lies in it.
         let device = fs::metadata(room.join(CALLS)).map(|file| file.dev()).ok();
         let held = first.zip(device).map_or(0, |(first, device)| held::deleted(&Tree::of(first).pids, device));
@@ -111,6 +121,12 @@ impl Tree {
         tree
     }
 
+    /// What is in memory for all of them: counted quickly, and exactly where that is too much, or a file may be counted twice.
+    fn bytes(&self, most: u64) -> u64 {
+        let files = held::Memory::of(&self.pids);
+        if files.bytes() == 0 && self.memory <= most { self.memory } else { self.exactly(&files) }
+    }
+
     /// By the kernel's own shares, which take longer to add up; where they cannot be read, what was counted. With the files of
     /// memory that they hold.
     fn exactly(&self, files: &held::Memory) -> u64 {
@@ -135,4 +151,43 @@ fn resident(process: &Path) -> Option<u64> {
     let kib = |line: &str| line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
     let lines = status.lines().filter(|line| line.starts_with("RssAnon:") || line.starts_with("RssShmem:"));
     Some(lines.filter_map(kib).sum::<u64>() * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    //! How often is looked, and what one look says; limits are passed in `tests/builder/limits.rs`.
+    use super::*;
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
+
+    #[test]
+    fn a_look_that_takes_long_delays_the_next_one_by_a_quarter_of_a_second_at_most() {
+        for (look, pause) in [(0, 40), (10, 40), (20, 80), (62, 248), (63, 250), (5_000, 250)] {
+            assert_eq!(pause_after(Duration::from_millis(look)), Duration::from_millis(pause), "{look}");
+        }
+    }
+
+    /// The sin: a file of memory that its process has mapped, weighed as the file and as the process's own.
+    #[test]
+    fn a_mapped_file_of_memory_is_counted_once_far_below_the_limit() {
+        let holds = "import mmap, os\nfile = os.memfd_create('x')\nos.truncate(file, 64 << 20)\n\
+            held = mmap.mmap(file, 64 << 20)\nheld.write(b'x' * (64 << 20))\nprint('held', flush=True)\nos.read(0, 1)";
+        let mut command = Command::new("python3");
+        let mut process = command
+            .args(["-c", holds])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is there, as in all tests of limits");
+        let mut said = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut said).expect("it says so");
+        let tree = Tree::of(process.id());
+        let (once, twice) = (tree.bytes(u64::MAX), tree.memory + held::Memory::of(&tree.pids).bytes());
+        drop(process.stdin.take());
+        process.wait().expect("it ends");
+        assert!((64 << 20..96 << 20).contains(&once), "{once}");
+        assert!(twice > 128 << 20, "the sin is one: {twice}");
+    }
 }
