@@ -91,7 +91,7 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "SupportAccess" => "workspace(id: \"workspaceId\") { support $ }",
         "Region" => "regions(first: 1) { nodes $ }",
         "Cell" => "regions(first: 1) { nodes { cells(first: 1) { nodes $ } } }",
-        "Edge" => "regions(first: 1) { nodes { liveEdges $ } }",
+        "Edge" => "node(id: \"regionId\") { ... on Region { liveEdges $ } }",
         // By the cell that has one: another test may open a region at any time.
         "Host" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes $ } } }",
         "HostEdge" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { edges $ } } }",
