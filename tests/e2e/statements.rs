@@ -3,6 +3,7 @@
 
 mod questions;
 
+use crate::gates::{FILES, FIRST};
 use questions::QUESTIONS;
 use rhone_tests::{
     artifacts::{self, Version},
@@ -15,11 +16,20 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const MANY: usize = 12;
+const FEW: usize = 2;
 
-/// So many statements more are let pass: a batch may be cut in two. A statement for each row would be 11 of them.
+/// So often more may the same statement be sent: a batch may be cut in a few. A statement for each row would be sent 10 times more.
 const MORE: usize = 5;
+
+/// Lists of a row that are empty here, and why.
+const EMPTY: [(&str, &str); 3] = [
+    ("regions", "it takes a second region"),
+    ("regionStandings", "it takes a second region"),
+    ("causes", "nobody asked for an environment but the person"),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_row_costs_a_statement_of_its_own() {
@@ -37,17 +47,20 @@ async fn no_row_costs_a_statement_of_its_own() {
         let declared = used.map(|name| format!(", ${name}: ID!"));
         let query = format!("query($n: Int!{}) {{ {question} }}", declared.collect::<String>());
         let mut counts = Vec::new();
-        for n in [1, MANY] {
+        for n in [FEW, MANY] {
             let mut variables = ids.clone();
             variables["n"] = json!(n);
             variables.as_object_mut().expect("an object").retain(|name, _| query.contains(&format!("${name}:")));
             // To who runs it the platform's own workspace is the first, and has nothing of what the others have.
             let asker = if question.starts_with("regions") { &operator } else { &client };
-            counts.push(fewest(asker, &log, &query, &variables, (rows, n)).await);
+            let (statements, rows) = fewest(asker, &log, &query, &variables, (rows, n)).await;
+            counts.push(statements);
+            wrong.extend(empty(&rows).into_iter().map(|list| format!("{name}: {list} is empty for {n} rows")));
         }
-        eprintln!("statements: {name}: {} for 1 row, {} for {MANY}", counts[0].len(), counts[1].len());
-        if counts[1].len() > counts[0].len() + MORE || counts[0].is_empty() {
-            wrong.push(format!("{name}: {:#?}", counts[1]));
+        eprintln!("statements: {name}: {} for {FEW} rows, {} for {MANY}", counts[0].len(), counts[1].len());
+        let grown = grown(&counts[0], &counts[1]);
+        if !grown.is_empty() || counts[0].is_empty() {
+            wrong.push(format!("{name}: {grown:#?}"));
         }
     }
     assert!(wrong.is_empty(), "{} of {} grow:\n{}", wrong.len(), QUESTIONS.len(), wrong.join("\n"));
@@ -61,11 +74,11 @@ async fn sealed_fields_cost_the_same(platform: &Platform, client: &Client) {
     let query = "query($n: Int!) { workspaces(first: $n) { nodes { contactEmail } } }";
     let mut counts = Vec::new();
     for n in [1, MANY] {
-        let asked = fewest(client, &log, query, &json!({ "n": n }), ("/workspaces/nodes", n)).await;
+        let (asked, _) = fewest(client, &log, query, &json!({ "n": n }), ("/workspaces/nodes", n)).await;
         counts.push(asked.iter().filter(|sql| sql.contains("wrapped_key")).count());
     }
     eprintln!("statements: workspaces with their addresses: {} for 1 row, {} for {MANY}", counts[0], counts[1]);
-    assert!((1..=3).contains(&counts[0]) && counts[1] <= 3, "a statement for each sealed field: {counts:?}");
+    assert!(counts[0] > 0 && counts[1] <= counts[0] + MORE, "a statement for each sealed field: {counts:?}");
     let seen = client.data(query, json!({ "n": MANY })).await;
     let addresses = seen["workspaces"]["nodes"].as_array().expect("a list").iter();
     let addresses: std::collections::BTreeSet<_> = addresses.map(|one| text(&one["contactEmail"])).collect();
@@ -80,18 +93,63 @@ async fn fewest(
     query: &str,
     variables: &Value,
     (rows, n): (&str, usize),
-) -> Vec<String> {
-    let mut fewest: Option<Vec<String>> = None;
+) -> (Vec<String>, Value) {
+    let mut fewest: Option<(Vec<String>, Value)> = None;
     for _ in 0..5 {
         let before = log.now();
         let data = client.data(query, variables.clone()).await;
         assert_eq!(data.pointer(rows).and_then(Value::as_array).map(Vec::len), Some(n), "{query}: {data:#}");
         let statements = log.since(before);
-        if fewest.as_ref().is_none_or(|fewest| statements.len() < fewest.len()) {
-            fewest = Some(statements);
+        if fewest.as_ref().is_none_or(|(fewest, _)| statements.len() < fewest.len()) {
+            fewest = Some((statements, data.pointer(rows).cloned().unwrap_or_default()));
         }
     }
     fewest.expect("it was asked")
+}
+
+/// Statements that are sent for each row. Each is counted by itself: on a busy machine every loader's batch may be cut in two,
+/// which is no growth of any of them. What says who is asking goes before each, and is none.
+fn grown<'a>(few: &'a [String], many: &'a [String]) -> BTreeMap<&'a str, [usize; 2]> {
+    let mut times: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for (column, statements) in [few, many].into_iter().enumerate() {
+        for sql in statements.iter().filter(|sql| !sql.contains("set_config")) {
+            times.entry(sql).or_default()[column] += 1;
+        }
+    }
+    times.retain(|_, [few, many]| *many > *few + MORE);
+    times
+}
+
+#[test]
+fn a_statement_for_each_row_is_found_and_a_batch_that_is_cut_is_not() {
+    let loaders = ["SELECT apps", "SELECT set_config", "SELECT owners", "SELECT set_config"].map(str::to_owned).to_vec();
+    let cut = [loaders.clone(), loaders.clone(), loaders.clone()].concat();
+    assert!(grown(&loaders, &cut).is_empty());
+    let sin = [loaders.clone(), vec!["SELECT one owner".to_owned(); MANY]].concat();
+    let few = [loaders, vec!["SELECT one owner".to_owned(); FEW]].concat();
+    assert_eq!(grown(&few, &sin).into_iter().collect::<Vec<_>>(), [("SELECT one owner", [FEW, MANY])]);
+}
+
+/// Lists that hold nothing in any row: a question about nothing costs nothing for each further row, whatever it would cost.
+fn empty(rows: &Value) -> Vec<String> {
+    let mut lists: BTreeMap<String, usize> = BTreeMap::new();
+    count(rows, "rows", &mut lists);
+    let known = |name: &str| EMPTY.iter().any(|(known, _)| *known == name);
+    lists.into_iter().filter(|(name, count)| *count == 0 && !known(name)).map(|(name, _)| name).collect()
+}
+
+fn count(value: &Value, name: &str, lists: &mut BTreeMap<String, usize>) {
+    match value {
+        Value::Array(items) => {
+            *lists.entry(name.to_owned()).or_default() += items.len();
+            items.iter().for_each(|item| count(item, name, lists));
+        }
+        // The nodes of a page are named as the page is.
+        Value::Object(fields) => fields.iter().for_each(|(field, value)| {
+            count(value, if field == "nodes" { name } else { field }, lists);
+        }),
+        _ => {}
+    }
 }
 
 /// A person's browsers are a list without pages.
@@ -106,10 +164,10 @@ async fn sessions_cost_the_same(platform: &Platform, log: &Statements) {
         let seen = developer.data(query, json!({})).await["viewer"]["sessions"].clone();
         let rows = seen.as_array().map_or(0, Vec::len);
         assert!(rows >= more, "{seen:#}");
-        counts.push(fewest(&developer, log, query, &json!({}), ("/viewer/sessions", rows)).await);
+        counts.push(fewest(&developer, log, query, &json!({}), ("/viewer/sessions", rows)).await.0);
     }
     eprintln!("statements: the caller's sessions: {} for 1 row, {} for {MANY} more", counts[0].len(), counts[1].len());
-    assert!(counts[1].len() <= counts[0].len() + MORE && !counts[0].is_empty(), "{:#?}", counts[1]);
+    assert!(grown(&counts[0], &counts[1]).is_empty() && !counts[0].is_empty(), "{:#?}", counts[1]);
 }
 
 async fn one_who_runs_the_platform(platform: &Platform) -> Client {
@@ -152,8 +210,10 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
     for _ in 0..MANY {
         let input = json!({ "projectId": project, "slug": unique("a"), "name": "A" });
         app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
+        let input = json!({ "appId": app, "host": "git.example.com", "username": "bot", "secret": "a secret" });
+        client.done("appSourceCredentialSet", "__typename", input).await;
     }
-    let digest = artifacts::push(client, &workspace, Version::Blue).await;
+    let digest = artifacts::push_with(client, &workspace, Version::Blue, FIRST.to_owned(), FILES).await;
     let mut environment = String::new();
     for _ in 0..MANY {
         let input = json!({ "appId": app, "slug": unique("e"), "kind": "PREVIEW", "regionId": region, "cellId": cell });
@@ -167,19 +227,43 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
         let input = json!({ "environmentId": made["environment"]["id"], "resource": "DATABASE", "vendor": "POSTGRES",
             "url": url });
         client.done("providerBindingCreate", "__typename", input).await;
-        let input = json!({ "appId": app, "artifactDigest": digest });
-        client.done("deploymentCreate", "__typename", input).await;
+        let input = json!({ "environmentId": environment, "service": "SESSION_STORE", "backend": "POSTGRES", "url": url });
+        client.done("runtimeServiceBindingCreate", "__typename", input).await;
+        lives(client, &app, &environment, &digest).await;
     }
-    let query = "query($app: ID!) { app(id: $app) { deployments(first: 100) { nodes { id } } operations(first: 100, filter: { ended: true }) { nodes { id } } } }";
-    let all = async || {
-        let data = client.data(query, json!({ "app": app })).await;
-        let count = |list: &str| data["app"][list]["nodes"].as_array().map_or(0, Vec::len);
-        let all = count("deployments") >= MANY && count("operations") >= MANY;
-        all.then(|| text(&data["app"]["deployments"]["nodes"][0]["id"]))
-    };
-    let deployment = until("everything can be read, and every operation has ended", PATIENCE * 2, all).await;
+    ends(client, &app).await;
+    let query = "query($app: ID!) { app(id: $app) { deployments(first: 100) { nodes { id } } } }";
+    let deployments = client.data(query, json!({ "app": app })).await["app"]["deployments"]["nodes"].clone();
+    let deployment = text(&deployments[0]["id"]);
     json!({ "workspace": workspace, "project": project, "app": app, "environment": environment, "deployment": deployment,
         "region": region, "cell": cell })
+}
+
+/// A migration on record, and two deployments of which the first is the way back.
+async fn lives(client: &Client, app: &str, environment: &str, digest: &str) {
+    for first in [true, false] {
+        let input = json!({ "appId": app, "artifactDigest": digest, "idempotencyKey": unique("d") });
+        let made = async || {
+            let made = client.done("deploymentCreate", "deployment { id }", input.clone()).await;
+            made["deployment"]["id"].as_str().map(str::to_owned)
+        };
+        let deployment = until("the deployment can be read", PATIENCE, made).await;
+        if first {
+            let input = json!({ "environmentId": environment, "deploymentId": deployment, "migrationId": "0001_orders",
+                "evidence": "psql said so" });
+            client.done("migrationRecord", "__typename", input).await;
+            ends(client, app).await;
+        }
+        client.done("deploymentPromote", "__typename", json!({ "environmentId": environment, "deploymentId": deployment })).await;
+        ends(client, app).await;
+    }
+}
+
+/// Waits until every operation of the app has ended.
+async fn ends(client: &Client, app: &str) {
+    let query = "query($app: ID!) { app(id: $app) { operations(first: 1, filter: { ended: false }) { nodes { id } } } }";
+    let none = async || (client.data(query, json!({ "app": app })).await["app"]["operations"]["nodes"] == json!([])).then_some(());
+    until("every operation has ended", PATIENCE * 2, none).await;
 }
 
 /// Every statement of this role; the API is started anew, so that every connection is one whose statements are written down.
