@@ -16,14 +16,18 @@ use serde_json::Value;
 use std::{fmt, str::FromStr};
 
 mod cause;
+mod closed;
 mod failure;
 mod machine;
 mod planned;
+mod rejection;
 
 pub use cause::{Cause, GATE_LOST, OUT_OF_MEMORY, impatience};
+pub use closed::{Closed, Said, said};
 pub use failure::{because, last_failure};
 pub use machine::TRANSITIONS;
 pub use planned::{Placement, Planned};
+pub use rejection::Rejection;
 
 use machine::step;
 
@@ -68,6 +72,9 @@ pub struct Allocation {
     /// How many sessions its runner ended at that deadline.
     #[serde(default)]
     pub sessions_ended: u64,
+    /// What edges closed at its drain deadlines before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
     /// Why it will not run.
     #[serde(default)]
     pub cause: Option<Cause>,
@@ -125,6 +132,8 @@ pub enum Command {
         /// Why, as a word.
         cause: Option<Cause>,
     },
+    /// An edge closed sessions at a drain deadline.
+    RecordClosed(Closed),
 }
 
 aggregate::commands!(Command {
@@ -136,6 +145,7 @@ aggregate::commands!(Command {
     Command::Drain { .. } => "allocation.drain",
     Command::ReportStopped { .. } => "allocation.report_stopped",
     Command::ReportFailed { .. } => "allocation.report_failed",
+    Command::RecordClosed(_) => "allocation.record_closed",
 });
 
 /// What happened.
@@ -179,6 +189,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Cause>,
     },
+    /// An edge closed sessions because their drain deadline was over.
+    #[serde(rename = "allocation.sessions_closed")]
+    SessionsClosed(Closed),
 }
 
 impl aggregate::Event for Event {
@@ -192,6 +205,7 @@ impl aggregate::Event for Event {
         ("allocation.stopped", 1),
         // Since 2 an app that ends by itself has a word of its own.
         ("allocation.failed", 2),
+        ("allocation.sessions_closed", 1),
     ];
 
     fn upcast(event_type: &str, from: u16, mut data: Value) -> Value {
@@ -208,52 +222,6 @@ impl aggregate::Event for Event {
 
 /// What orders an allocation about: what its runner reports afterwards was led to by the latest of them.
 pub const ORDERS: [&str; 2] = ["allocation.planned", "allocation.draining"];
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The id is taken.
-    #[error("this allocation exists already")]
-    Exists,
-    /// There is none.
-    #[error("there is no such allocation")]
-    NotFound,
-    /// Its life does not go that way.
-    #[error("an allocation that is {from} cannot become {to}")]
-    NotFrom {
-        /// Where it is.
-        from: State,
-        /// Where it was to go.
-        to: State,
-    },
-    /// The runner executes other bytes than ordered.
-    #[error("the runner verified {actual} where {expected} was ordered")]
-    WrongDigest {
-        /// Ordered.
-        expected: Digest,
-        /// Found.
-        actual: Digest,
-    },
-}
-
-impl aggregate::Rejection for Rejection {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Exists => "ALREADY_EXISTS",
-            Self::NotFound => "NOT_FOUND",
-            Self::NotFrom { .. } => "INVALID_TRANSITION",
-            Self::WrongDigest { .. } => "WRONG_DIGEST",
-        }
-    }
-
-    fn expected_and_actual(&self) -> Option<(String, String)> {
-        match self {
-            Self::WrongDigest { expected, actual } => Some((expected.to_string(), actual.to_string())),
-            Self::NotFrom { from, to } => Some((to.to_string(), from.to_string())),
-            Self::Exists | Self::NotFound => None,
-        }
-    }
-}
 
 impl Aggregate for Allocation {
     const CATEGORY: &'static str = "allocation";
@@ -284,6 +252,8 @@ impl Aggregate for Allocation {
             Command::Drain { reason, deadline } => step(state, State::Draining, Event::Draining { reason, deadline }),
             Command::ReportStopped { .. } | Command::ReportFailed { .. } if state.is_final() => Ok(vec![]),
             Command::ReportStopped { sessions_ended } => step(state, State::Stopped, Event::Stopped { sessions_ended }),
+            Command::RecordClosed(said) if self.is_news(&said) => Ok(vec![Event::SessionsClosed(said)]),
+            Command::RecordClosed(_) => Ok(vec![]),
             Command::ReportFailed { reason, cause } => step(state, State::Failed, Event::Failed { reason, cause }),
         }
     }
@@ -327,6 +297,7 @@ impl Aggregate for Allocation {
                 self.cause = *cause;
                 self.reason = Some(reason.clone());
             }
+            Event::SessionsClosed(said) => self.note(said),
         }
     }
 }

@@ -45,6 +45,22 @@ pub struct EdgeStatus {
     /// Since when `activity` is complete: what it does not name was not used since. None: nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity_since: Option<DateTime<Utc>>,
+    /// What this run closed at drain deadlines a while ago, per allocation and deadline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
+}
+
+/// Sockets that were closed because their time was over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Of which allocation.
+    pub allocation: AllocationId,
+    /// Until when they might stay.
+    pub deadline: DateTime<Utc>,
+    /// How many.
+    pub sockets: u64,
+    /// When the last was.
+    pub at: DateTime<Utc>,
 }
 
 /// The use of one allocation through one edge.

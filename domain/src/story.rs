@@ -288,6 +288,7 @@ pub(crate) fn edge(edge: EdgeId, observations: Vec<Observation>) -> EdgeStatus {
     EdgeStatus {
         activity: vec![],
         activity_since: None,
+        closed: vec![],
         edge,
         boot: Uuid::from_u128(0xb007),
         region: LYON,

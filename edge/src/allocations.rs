@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use crossbeam_queue::ArrayQueue;
 use hyper::client::conn::http1::SendRequest;
 use rhone_domain::{
-    edge_status::{Activity, Sessions},
+    edge_status::{Activity, Closed, Sessions},
     ids::AllocationId,
     numbers::Epoch,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 use tokio::sync::watch;
 
@@ -21,6 +24,8 @@ use tokio::sync::watch;
 const SORE_MS: u64 = 5_000;
 /// How long an idle connection is worth keeping.
 const IDLE_MS: u64 = 30_000;
+/// How many counts of closed sockets are kept to be told.
+const CLOSED_LIMIT: usize = 1_024;
 /// How many idle connections an allocation keeps.
 const IDLE_LIMIT: usize = 64;
 
@@ -126,6 +131,8 @@ impl Allocation {
 pub(crate) struct Allocations {
     all: papaya::HashMap<AllocationId, Arc<Allocation>>,
     sockets: Arc<AtomicU64>,
+    /// Of an allocation that is forgotten, too: it is told long after its last socket.
+    closed: Mutex<HashMap<(AllocationId, DateTime<Utc>), Closed>>,
 }
 
 impl Allocations {
@@ -158,6 +165,30 @@ impl Allocations {
         let all = self.all.pin();
         let open = all.iter().map(|(id, a)| Sessions { allocation: *id, open: a.open.load(Ordering::Relaxed) });
         open.filter(|sessions| sessions.open > 0).collect()
+    }
+
+    /// Counts a socket that is closed because its time is over; one that ends with the edge itself is none.
+    pub(crate) fn count_closed(&self, socket: &Socket) {
+        let now = clock::now();
+        let Fate::CloseAt(deadline) = *socket.allocation.fate.borrow() else { return };
+        let allocation = socket.allocation.id;
+        if deadline > now {
+            return;
+        }
+        let mut all = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = all.entry((allocation, deadline)).or_insert(Closed { allocation, deadline, sockets: 0, at: now });
+        (one.sockets, one.at) = (one.sockets + 1, now);
+    }
+
+    /// What was closed since, the latest first; what was before is forgotten.
+    pub(crate) fn closed(&self, since: DateTime<Utc>) -> Vec<Closed> {
+        let mut all = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, one| one.at >= since);
+        let mut closed: Vec<_> = all.values().cloned().collect();
+        drop(all);
+        closed.sort_unstable_by_key(|one| std::cmp::Reverse(one.at));
+        closed.truncate(CLOSED_LIMIT);
+        closed
     }
 
     /// Every allocation that was ever used through this edge.

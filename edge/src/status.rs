@@ -64,6 +64,7 @@ pub(crate) fn status(core: &Core) -> EdgeStatus {
         at: now,
         activity,
         activity_since: Some(activity_since),
+        closed: core.allocations.closed(now - OBSERVATION),
     }
 }
 

@@ -90,7 +90,9 @@ async fn tunnel(core: &Core, socket: &Socket, client: Io, app: Io) {
     };
     let ended = pass_down(&mut app_reads, &mut client_writes, closing).await;
     if matches!(ended, Ok(Ended::ByFate)) {
-        say_goodbye(core, &mut client_writes, &mut upstream).await;
+        core.counters.sockets_closed_1012.up();
+        core.allocations.count_closed(socket);
+        say_goodbye(&mut client_writes, &mut upstream).await;
     }
     let _ = client_writes.shutdown().await;
     upstream.abort();
@@ -146,8 +148,7 @@ async fn pass_down(
 }
 
 /// Sends 1012 and lets the client's answer through to the app.
-async fn say_goodbye(core: &Core, client: &mut WriteHalf<Io>, upstream: &mut JoinHandle<io::Result<()>>) {
-    core.counters.sockets_closed_1012.up();
+async fn say_goodbye(client: &mut WriteHalf<Io>, upstream: &mut JoinHandle<io::Result<()>>) {
     let sent = async {
         client.write_all(&CLOSE_1012).await?;
         client.flush().await

@@ -38,7 +38,18 @@ pub async fn live(
     .collect()
 }
 
-/// The same of each of these regions, with the region, as any user may see it: without what it says of tenants.
+/// Edges of any region that reported within `seconds` and say that they closed sockets at a drain deadline.
+pub async fn closing(connection: &mut PgConnection, seconds: f64) -> Result<Vec<EdgeStatus>, sqlx::Error> {
+    let said = sqlx::query_scalar(
+        "SELECT body FROM status.edges
+         WHERE body->'closed'->0 IS NOT NULL AND reported_at > clock_timestamp() - make_interval(secs => $1)
+         ORDER BY edge",
+    );
+    let said: Vec<Json<EdgeStatus>> = said.bind(seconds).fetch_all(connection).await?;
+    Ok(said.into_iter().map(|Json(status)| status).collect())
+}
+
+/// What is [`live`] in each of these regions, with the region, as any user may see it: without what it says of tenants.
 pub async fn shown(
     connection: &mut PgConnection,
     regions: &[RegionId],

@@ -86,6 +86,9 @@ pub fn of(event_type: &str, payload: &Value) -> String {
             "" | "0" => "The allocation has stopped.".to_owned(),
             ended => format!("The allocation has stopped; {ended} sessions were still open at its drain deadline."),
         },
+        "allocation.sessions_closed" => {
+            format!("An edge closed {} sessions, whose drain deadline {} was over.", p("/sessions"), p("/deadline"))
+        }
         "allocation.failed" => format!("The allocation failed: {}.", p("/reason")),
         "migrations.recorded" => {
             format!("Migration {} ({}) ran, {}: {}.", p("/id"), p("/impact"), p("/ran_by"), p("/evidence"))

@@ -88,6 +88,7 @@ async fn a_thousand_sockets_outlive_a_promotion_and_end_one_by_one_at_the_deadli
         asked.load(Ordering::SeqCst)
     );
     counted(&platform).await;
+    recorded(&tenant).await;
 }
 
 /// Until when the former owner's sockets may stay.
@@ -114,4 +115,21 @@ async fn counted(platform: &Platform) {
         (line.rsplit(' ').next()?.parse::<f64>().ok()? >= 1_000.0).then_some(())
     };
     until("the edge has counted every close", PATIENCE, look).await;
+}
+
+/// The log says so, too: of which allocation, at which deadline, and how many altogether.
+async fn recorded(tenant: &Tenant) {
+    let query = "query($app: ID!, $production: ID!) { \
+        app(id: $app) { timeline(last: 1, filter: { types: [\"allocation.sessions_closed\"] }) { nodes { payload summary } } } \
+        environment(id: $production) { allocations(ended: true) { sessionsClosed } } }";
+    let variables = json!({ "app": tenant.app, "production": tenant.production.id });
+    let look = async || {
+        let seen = tenant.client.data(query, variables.clone()).await;
+        let told = seen["app"]["timeline"]["nodes"].as_array()?.last()?.clone();
+        let closed = seen["environment"]["allocations"].as_array()?.iter().filter_map(|one| one["sessionsClosed"].as_u64());
+        (closed.sum::<u64>() == SOCKETS as u64).then_some(told)
+    };
+    let told = until("what was closed is on record", PATIENCE, look).await;
+    assert!(text(&told["summary"]).contains("sessions"), "{told:#}");
+    assert!(told["payload"]["deadline"].is_string(), "{told:#}");
 }

@@ -176,6 +176,7 @@ impl Edge {
             sessions: sessions.collect(),
             activity: activity.collect(),
             activity_since: Some(at(0)),
+            closed: vec![],
             ..reported(self.n, self.observed.values().cloned().collect(), at(now))
         }
     }

@@ -327,6 +327,7 @@ pub fn reported(n: usize, observations: Vec<Observation>, now: DateTime<Utc>) ->
         at: now,
         activity: vec![],
         activity_since: None,
+        closed: vec![],
     }
 }
 

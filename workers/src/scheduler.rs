@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
-    allocation::{self, Allocation, Placement, Planned},
+    allocation::{self, Allocation, Placement, Planned, Said},
     deployment::Deployment,
     envelope::StreamId,
     environment::{DrainPolicy, Environment},
@@ -72,6 +72,7 @@ impl Turn<'_> {
     async fn run(&self) -> Result<(), TurnError> {
         let mut renewed = Instant::now();
         self.give_up_what_is_lost(&mut renewed).await?;
+        self.record_what_was_closed(&mut renewed).await?;
         let mut connection = self.config.pool.acquire().await?;
         let lanes = route_owners::lanes(&mut connection).await?;
         drop(connection);
@@ -126,6 +127,46 @@ impl Turn<'_> {
         if unit.decide(&mut loaded, scheduling::lost_with_its_host()).is_ok() {
             self.commit(unit).await?;
             tracing::info!(allocation.id = %id, host.id = %planned.host, "an allocation was lost with its host");
+        }
+        Ok(())
+    }
+
+    /// What edges closed at a drain deadline is evidence of its allocation, whatever became of that since.
+    async fn record_what_was_closed(&self, renewed: &mut Instant) -> Result<(), TurnError> {
+        let mut connection = self.config.pool.acquire().await?;
+        let edges = edges::closing(&mut connection, EDGE_LIVE.as_seconds_f64()).await?;
+        let said = allocation::said(&edges, self.config.clock.now());
+        let ids = said.iter().map(|one| one.allocation).collect::<Vec<_>>();
+        let known = allocations::by_ids(&mut connection, &ids).await?;
+        drop(connection);
+        let is_news = |one: &Said| {
+            let mine = known.iter().find(|known| known.planned.as_ref().is_some_and(|of| of.id == one.allocation));
+            mine.is_some_and(|known| known.is_news(&one.closed))
+        };
+        for one in said.iter().filter(|one| is_news(one)) {
+            if !self.holds(renewed).await? {
+                return Ok(());
+            }
+            settled(self.record_closed(one).await, Some(one.allocation))?;
+        }
+        Ok(())
+    }
+
+    async fn record_closed(&self, said: &Said) -> Result<(), TurnError> {
+        let mut loaded = self.door.load::<Allocation>(said.allocation).await?;
+        let of_its_region = |planned: &Planned| planned.region == said.region;
+        let Some(planned) = loaded.state.planned.clone().filter(of_its_region) else { return Ok(()) };
+        let context = self.config.context(
+            Writer::Scheduler,
+            planned.workspace,
+            CorrelationId(said.allocation.0),
+            loaded.last_event,
+        );
+        let mut unit = self.door.unit(context);
+        unit.place(Some(planned.region), Some(planned.cell));
+        if unit.decide(&mut loaded, allocation::Command::RecordClosed(said.closed.clone())).is_ok() {
+            self.commit(unit).await?;
+            tracing::info!(allocation.id = %said.allocation, sessions = said.closed.sessions, "edges closed sessions");
         }
         Ok(())
     }

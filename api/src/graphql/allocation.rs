@@ -131,6 +131,11 @@ impl Allocation {
         self.state.sessions_ended
     }
 
+    /// How many sessions the edges closed before, because a drain deadline of theirs was over.
+    async fn sessions_closed(&self) -> u64 {
+        self.state.sessions_closed()
+    }
+
     /// Why it failed, as its runner said it in words.
     async fn failure_reason(&self) -> Option<&str> {
         self.state.reason.as_deref()

@@ -160,6 +160,7 @@ mod tests {
         EdgeStatus {
             activity: vec![],
             activity_since: None,
+            closed: vec![],
             edge: EdgeId(Uuid::from_u128(1)),
             boot: Uuid::from_u128(2),
             region: RegionId(Uuid::from_u128(3)),

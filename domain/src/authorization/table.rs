@@ -61,6 +61,7 @@ pub const TABLE: &[Row] = &[
     own("allocation.report_restarted", &[Runner]),
     own("allocation.report_stopped", &[Runner]),
     own("allocation.report_failed", &[Runner, Scheduler]),
+    own("allocation.record_closed", &[Scheduler]),
     needs("app.create", &[Api], Grant::AppManage, Level::Project),
     needs("app.import", &[Api], Grant::AppManage, Level::Project),
     needs("app.set_source", &[Api], Grant::AppManage, Level::Project),

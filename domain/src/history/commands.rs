@@ -13,6 +13,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("allocation.draining", "allocation.drain"),
     ("allocation.stopped", "allocation.report_stopped"),
     ("allocation.failed", "allocation.report_failed"),
+    ("allocation.sessions_closed", "allocation.record_closed"),
     ("app.created", "app.create"),
     ("app.imported", "app.import"),
     ("app.source_set", "app.set_source"),

@@ -8,6 +8,7 @@ use crate::{
 use chrono::TimeDelta;
 use futures_util::{SinkExt, StreamExt};
 use rhone_domain::{
+    edge_status,
     feed::{Content, Posture, Route},
     numbers::Revision,
 };
@@ -57,6 +58,12 @@ async fn a_socket_outlives_a_promotion_and_is_closed_with_1012_at_the_deadline()
     assert_eq!(u16::from(frame.code), 1012);
     assert!(promoted.elapsed() >= Duration::from_millis(1490), "closed after {:?}", promoted.elapsed());
     until("the app heard the goodbye", async || (blue.closes() == [1012]).then_some(())).await;
+    until("the edge says of whose sockets it closed how many, and at which deadline", async || {
+        let [one] = world.control.last_status()?.closed.try_into().ok()?;
+        let edge_status::Closed { allocation, deadline, sockets, at } = one;
+        (allocation == blue.allocation && sockets == 1 && at >= deadline).then_some(())
+    })
+    .await;
     assert_eq!(echo(&mut new, "four").await, "green: four");
     until("it is counted no longer", async || {
         let sessions = world.control.last_status()?.sessions;
@@ -152,6 +159,8 @@ async fn an_edge_that_ends_in_order_closes_its_sockets_and_loses_none() {
     let stopping = tokio::spawn(edge.stop());
     assert_eq!(closed(&mut open).await.map(|frame| u16::from(frame.code)), Some(1012));
     stopping.await.expect("stopped");
+    let last = world.control.last_status().expect("it reported to the end");
+    assert_eq!(last.closed, [], "no deadline of theirs was over");
     let edge = world.start().await;
     assert_eq!(table(&edge).await["lost_sessions"], 0);
 }

@@ -101,6 +101,13 @@ pub async fn by_id(
     row.bind(id.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
+/// Each of these, as far as they are there.
+pub async fn by_ids(connection: &mut PgConnection, ids: &[AllocationId]) -> Result<Vec<Allocation>, sqlx::Error> {
+    let rows = sqlx::query("SELECT body, version FROM authority.allocations WHERE allocation = ANY($1)");
+    let rows = rows.bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(read(row)?.0)).collect()
+}
+
 /// The allocations of each of these environments, with the environment, the newest first; at most 200 of each.
 pub async fn of_environments(
     connection: &mut PgConnection,

@@ -3,15 +3,17 @@
 use super::{ADDRESS, Allocation, BLUE_BYTES, Command, Digest, Event, GREEN_BYTES, Rejection, State, order};
 use crate::{
     aggregate::Aggregate as _,
-    allocation::Planned,
+    allocation::{Closed, Planned},
+    ids::EdgeId,
     model::{
         Answer::{self, AlreadySo, Changed, Refused},
         Model, Ways, blind, changed_if, holds,
     },
     numbers::Generation,
-    story::allocation,
+    story::{allocation, at},
 };
 use proptest::prelude::*;
+use uuid::Uuid;
 
 const ELSEWHERE: &str = "127.0.0.1:7002";
 
@@ -25,6 +27,7 @@ enum Act {
     Drain,
     Stopped,
     Failed,
+    Closed(u64),
 }
 
 /// Its life as one line: 1 planned, 2 pulling, 3 starting, 4 ready, 5 draining, 6 stopped, 7 failed; 0 not ordered yet.
@@ -36,6 +39,7 @@ struct Naive {
     address: Option<String>,
     verified: bool,
     restarts: u64,
+    closed: u64,
 }
 
 impl Naive {
@@ -86,6 +90,7 @@ impl Model for Naive {
             1 => Just(Act::Drain),
             1 => Just(Act::Stopped),
             1 => Just(Act::Failed),
+            1 => (0_u64..4).prop_map(Act::Closed),
         ]
         .boxed()
     }
@@ -112,6 +117,11 @@ impl Model for Naive {
                 self.restarts = if newer { times } else { self.restarts };
                 changed_if(newer, AlreadySo)
             }
+            (_, Act::Closed(sessions)) => {
+                let more = sessions > self.closed;
+                self.closed = self.closed.max(sessions);
+                changed_if(more, AlreadySo)
+            }
             (5.., Act::Drain) | (6.., Act::Stopped | Act::Failed) => AlreadySo,
             (_, Act::Drain) => {
                 (self.life, self.generation) = (5, self.generation + 1);
@@ -132,6 +142,7 @@ impl Model for Naive {
             Act::Drain => Command::Drain { reason: "its time is over".into(), deadline: None },
             Act::Stopped => Command::ReportStopped { sessions_ended: 0 },
             Act::Failed => Command::ReportFailed { reason: "exit 1".into(), cause: None },
+            Act::Closed(sessions) => Command::RecordClosed(closed(sessions)),
         }
     }
 
@@ -154,8 +165,13 @@ impl Model for Naive {
             address: noun.address.clone(),
             verified: noun.verified == Some(GREEN_BYTES),
             restarts: noun.restarts,
+            closed: noun.sessions_closed(),
         }
     }
+}
+
+fn closed(sessions: u64) -> Closed {
+    Closed { edge: EdgeId(Uuid::from_u128(1)), boot: Uuid::from_u128(2), deadline: at(30), sessions }
 }
 
 fn runs_other_bytes(noun: &Allocation, command: Command) -> Result<Vec<Event>, Rejection> {
@@ -194,6 +210,14 @@ fn forgets_restarts(noun: &mut Allocation, event: &Event) {
     }
 }
 
+fn counts_what_is_said_again(noun: &mut Allocation, event: &Event) {
+    let before = noun.sessions_closed();
+    noun.apply(event);
+    if let (Event::SessionsClosed(_), Some(one)) = (event, noun.closed.first_mut()) {
+        one.sessions += before;
+    }
+}
+
 #[test]
 fn random_reports_find_the_allocation_as_the_model_says_and_every_sin_is_caught() {
     holds::<Naive>(&[
@@ -203,5 +227,6 @@ fn random_reports_find_the_allocation_as_the_model_says_and_every_sin_is_caught(
         ("MovesInTheSameGeneration", Ways::applying(moves_in_the_same_generation)),
         ("DrainsInTheSameGeneration", Ways::applying(drains_in_the_same_generation)),
         ("ForgetsRestarts", Ways::applying(forgets_restarts)),
+        ("CountsWhatIsSaidAgain", Ways::applying(counts_what_is_said_again)),
     ]);
 }

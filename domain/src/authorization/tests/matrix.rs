@@ -14,6 +14,7 @@ allocation.report_ready       | runner                       | no  no  no      n
 allocation.report_restarted   | runner                       | no  no  no      no  | -
 allocation.report_stopped     | runner                       | no  no  no      no  | -
 allocation.report_failed      | runner scheduler             | no  no  no      no  | -
+allocation.record_closed      | scheduler                    | no  no  no      no  | -
 app.create                    | api                          | yes yes no      no  | app_manage project
 app.import                    | api                          | yes yes no      no  | app_manage project
 app.set_source                | api                          | yes yes no      no  | app_manage project

@@ -111,7 +111,7 @@ fn written<E: Event>(events: impl IntoIterator<Item = E>) -> Vec<Encoded> {
     events.into_iter().map(|event| encode(&event).expect("a sample is a payload")).collect()
 }
 
-fn allocations() -> [allocation::Event; 8] {
+fn allocations() -> [allocation::Event; 9] {
     [
         allocation::Event::Planned(planned(allocation(1), GREEN, Epoch(1))),
         allocation::Event::Pulling {},
@@ -121,6 +121,12 @@ fn allocations() -> [allocation::Event; 8] {
         allocation::Event::Draining { reason: "its standby is over".into(), deadline: Some(at(131)) },
         allocation::Event::Stopped { sessions_ended: 2 },
         allocation::Event::Failed { reason: "exit 1".into(), cause: Some(allocation::Cause::AppExited) },
+        allocation::Event::SessionsClosed(allocation::Closed {
+            edge: crate::ids::EdgeId(uuid::Uuid::from_u128(0xed9e)),
+            boot: uuid::Uuid::from_u128(0xb007),
+            deadline: at(131),
+            sessions: 1_000,
+        }),
     ]
 }
 

@@ -1,0 +1,129 @@
+//! Sessions that edges closed because their drain deadline was over: evidence, taken in whatever state the allocation is by then.
+//! The trap: counting again what an edge repeats every second, so each record is a sum for one run of an edge and one deadline,
+//! and only a higher one is news.
+
+use super::Allocation;
+use crate::{
+    edge_status::EdgeStatus,
+    ids::{AllocationId, EdgeId, RegionId},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How long after a deadline an edge has closed all that it had open: it spreads the ends over a few seconds.
+const OVER: TimeDelta = TimeDelta::seconds(10);
+
+/// What one run of an edge closed at one deadline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The edge.
+    pub edge: EdgeId,
+    /// Its run.
+    pub boot: Uuid,
+    /// The deadline that was over.
+    pub deadline: DateTime<Utc>,
+    /// How many, altogether.
+    pub sessions: u64,
+}
+
+/// What an edge says of an allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The allocation.
+    pub allocation: AllocationId,
+    /// The edge's region; of another one's allocations it knows nothing.
+    pub region: RegionId,
+    /// What it closed.
+    pub closed: Closed,
+}
+
+/// What these edges say that may be put on record by now: of deadlines that are long over.
+pub fn said(edges: &[EdgeStatus], now: DateTime<Utc>) -> Vec<Said> {
+    let all = edges.iter().flat_map(|edge| edge.closed.iter().map(move |closed| (edge, closed)));
+    let over = all.filter(|(_, closed)| closed.deadline + OVER <= now);
+    over.map(|(edge, closed)| Said {
+        allocation: closed.allocation,
+        region: edge.region,
+        closed: Closed { edge: edge.edge, boot: edge.boot, deadline: closed.deadline, sessions: closed.sockets },
+    })
+    .collect()
+}
+
+impl Allocation {
+    /// How many sessions edges closed at its drain deadlines.
+    pub fn sessions_closed(&self) -> u64 {
+        self.closed.iter().map(|one| one.sessions).sum()
+    }
+
+    /// Whether this says more than what is on record.
+    pub fn is_news(&self, said: &Closed) -> bool {
+        said.sessions > self.closed.iter().find(|one| one.is_the_same(said)).map_or(0, |one| one.sessions)
+    }
+
+    pub(super) fn note(&mut self, said: &Closed) {
+        match self.closed.iter_mut().find(|one| one.is_the_same(said)) {
+            Some(one) => one.sessions = said.sessions,
+            None => self.closed.push(said.clone()),
+        }
+    }
+}
+
+impl Closed {
+    fn is_the_same(&self, other: &Self) -> bool {
+        (self.boot, self.deadline) == (other.boot, other.deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What edges closed is put on record once, whenever it is said.
+    use super::*;
+    use crate::{
+        aggregate::{Aggregate as _, fold},
+        allocation::{Command, Event, Rejection},
+        edge_status,
+        numbers::Epoch,
+        story::{GREEN, allocation, at, edge, planned},
+    };
+
+    fn closed(boot: u128, sessions: u64) -> Closed {
+        Closed { edge: EdgeId(Uuid::from_u128(1)), boot: Uuid::from_u128(boot), deadline: at(30), sessions }
+    }
+
+    fn told(all: &[Closed]) -> Allocation {
+        let mut one = fold::<Allocation>(&[Event::Planned(planned(allocation(1), GREEN, Epoch(1)))]);
+        for closed in all {
+            for event in one.decide(Command::RecordClosed(closed.clone())).expect("evidence is taken") {
+                one.apply(&event);
+            }
+        }
+        one
+    }
+
+    #[test]
+    fn what_is_said_again_is_no_event_and_what_is_more_replaces_it() {
+        let again = told(&[closed(1, 3), closed(1, 3), closed(1, 2)]);
+        assert_eq!(again.closed, [closed(1, 3)]);
+        assert_eq!(told(&[closed(1, 3), closed(1, 5), closed(2, 2)]).sessions_closed(), 7, "an edge that was started again");
+        assert_eq!(told(&[closed(1, 0)]).closed, [], "nothing was closed");
+        let sin = |all: &[Closed]| all.iter().map(|one| one.sessions).sum::<u64>();
+        assert_ne!(sin(&[closed(1, 3), closed(1, 3)]), again.sessions_closed(), "counted with every repetition");
+    }
+
+    #[test]
+    fn nothing_is_recorded_of_an_allocation_that_never_was() {
+        let nothing = Allocation::default().decide(Command::RecordClosed(closed(1, 3)));
+        assert_eq!(nothing, Err(Rejection::NotFound));
+    }
+
+    #[test]
+    fn an_edge_is_heard_when_it_has_closed_all_of_a_deadline() {
+        let one = edge_status::Closed { allocation: allocation(1), deadline: at(30), sockets: 4, at: at(34) };
+        let status = EdgeStatus { closed: vec![one], ..edge(EdgeId(Uuid::from_u128(1)), vec![]) };
+        assert_eq!(said(std::slice::from_ref(&status), at(39)), []);
+        let heard = said(std::slice::from_ref(&status), at(40));
+        assert_eq!(heard.len(), 1);
+        assert_eq!((heard[0].allocation, heard[0].region, heard[0].closed.sessions), (allocation(1), status.region, 4));
+    }
+}
