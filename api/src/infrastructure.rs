@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod caller;
+mod cloud_event;
 mod edge;
 mod events;
 mod fetching;

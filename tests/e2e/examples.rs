@@ -82,7 +82,9 @@ impl Reader {
             Events::open(&self.client, &pairs, None).await.unwrap_or_else(|why| panic!("{request}: {why:?}"));
         let sent = events.said().await;
         let words = sent.words();
-        json!({ "event": sent.event, "id": sent.id, "data": { "type": words["type"] } })
+        let named = |name: &&str| Some(((*name).to_owned(), words.get(*name)?.clone()));
+        let data: serde_json::Map<_, _> = ["specversion", "source", "type"].iter().filter_map(named).collect();
+        json!({ "event": sent.event, "id": sent.id, "data": data })
     }
 }
 

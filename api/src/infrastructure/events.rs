@@ -9,6 +9,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response, sse::Event},
 };
+use rhone_domain::ids::WorkspaceId;
 use rhone_projections::timeline::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Infrastructure,
     caller::Origin,
+    cloud_event,
     refusal::Refusal,
     streamed::{self, Follow, Streamed, event},
 };
@@ -38,6 +40,19 @@ pub(super) struct Asked {
     operation_id: Option<String>,
     correlation: Option<String>,
     actor: Option<String>,
+    #[serde(default)]
+    format: Format,
+}
+
+/// How an event is told.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// As the timeline's line alone.
+    #[default]
+    Rhone,
+    /// As CloudEvents 1.0, in structured JSON.
+    CloudEvents,
 }
 
 impl Asked {
@@ -79,40 +94,48 @@ async fn opened(
     let platform = infrastructure.live.platform.clone();
     let after = streamed::after(headers, asked.after.as_deref());
     let events = Events::new(&platform, session, workspace, filter, after)?;
-    Ok(Streamed::open(infrastructure, principal, place, Told { platform, events }).await)
+    let told = Told { platform, events, workspace, format: asked.format };
+    Ok(Streamed::open(infrastructure, principal, place, told).await)
 }
 
 /// What is told.
 struct Told {
     platform: Arc<Platform>,
     events: Events,
+    workspace: WorkspaceId,
+    format: Format,
 }
 
 impl Follow for Told {
     async fn next(&mut self) -> Result<Event, Fault> {
-        Ok(told(&self.platform, self.events.next().await?))
+        let item = self.events.next().await?;
+        Ok(self.told(item))
     }
 }
 
-fn told(platform: &Platform, item: Item) -> Event {
-    let (kind, position, words) = match item {
-        Item::Event(entry) => {
-            let position = events::cursor(platform, entry.position);
-            let words = words(&entry, &position);
-            ("event", position, words)
+impl Told {
+    fn told(&self, item: Item) -> Event {
+        let (kind, at) = match &item {
+            Item::Event(entry) => ("event", entry.position),
+            Item::CaughtUp(at) => ("caught_up", *at),
+            Item::Resync(at) => ("resync", *at),
+        };
+        let position = events::cursor(&self.platform, at);
+        let words = match item {
+            Item::Event(entry) => self.line(&entry, &position),
+            Item::CaughtUp(_) => json!({ "position": position }),
+            Item::Resync(_) => json!({ "reason": OTHER_LIFE, "position": position }),
+        };
+        event(kind, position, &words)
+    }
+
+    fn line(&self, entry: &Entry, position: &str) -> Value {
+        let line = words(entry, position);
+        match self.format {
+            Format::Rhone => line,
+            Format::CloudEvents => cloud_event::around(line, entry, self.workspace),
         }
-        Item::CaughtUp(position) => {
-            let position = events::cursor(platform, position);
-            let words = json!({ "position": position });
-            ("caught_up", position, words)
-        }
-        Item::Resync(position) => {
-            let position = events::cursor(platform, position);
-            let words = json!({ "reason": OTHER_LIFE, "position": position });
-            ("resync", position, words)
-        }
-    };
-    event(kind, position, &words)
+    }
 }
 
 /// The names of the timeline's fields in the schema.
