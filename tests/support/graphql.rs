@@ -157,6 +157,9 @@ pub fn mutation(name: &str, object: &str) -> String {
     format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")
 }
 
+/// Longer than an edge holds a request to an app that wakes.
+const ANSWER: Duration = Duration::from_secs(45);
+
 /// A client of HTTP.
 pub fn http() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
@@ -165,7 +168,7 @@ pub fn http() -> reqwest::Client {
     });
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(Duration::from_secs(20))
+        .timeout(ANSWER)
         .build()
         .expect("a provider of cryptography is installed")
 }
