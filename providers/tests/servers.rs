@@ -16,6 +16,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// Long enough for anything that is not broken, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A folder below /tmp, whose parents everybody may enter.
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -38,7 +41,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(timeout(Duration::from_secs(20), poll).await.is_ok(), "never: {what}");
+    assert!(timeout(PATIENCE, poll).await.is_ok(), "never: {what}");
 }
 
 #[tokio::test]
@@ -54,7 +57,7 @@ async fn postgres_killed_with_a_session_open_comes_back_on_its_port_with_what_it
     .await;
     let pid = postgres.pid();
     kill_9(pid);
-    timeout(Duration::from_secs(5), postgres.wait()).await.expect("its end is seen");
+    timeout(PATIENCE, postgres.wait()).await.expect("its end is seen");
     drop(postgres);
 
     let again = Postgres::start_for_test(folder.path()).await.expect("starts again");
@@ -137,7 +140,7 @@ impl Session {
 
     async fn line(&mut self) -> String {
         let mut line = String::new();
-        let read = timeout(Duration::from_secs(10), self.lines.read_line(&mut line)).await;
+        let read = timeout(PATIENCE, self.lines.read_line(&mut line)).await;
         read.expect("it answers in time").expect("it answers");
         line
     }
@@ -164,7 +167,7 @@ async fn nats_killed_comes_back_on_its_port_with_its_stream_and_lets_no_stranger
     assert!(stored.contains("\"seq\":1"), "{stored}");
     let (url, pid) = (nats.url(), nats.pid());
     kill_9(pid);
-    timeout(Duration::from_secs(5), nats.wait()).await.expect("its end is seen");
+    timeout(PATIENCE, nats.wait()).await.expect("its end is seen");
     drop(nats);
 
     let again = Nats::start_for_test(folder.path()).await.expect("starts again");
@@ -175,7 +178,7 @@ async fn nats_killed_comes_back_on_its_port_with_its_stream_and_lets_no_stranger
     let mut stranger = TcpStream::connect(("127.0.0.1", again.port())).await.expect("it listens");
     stranger.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n").await.expect("it reads");
     let mut said = String::new();
-    timeout(Duration::from_secs(10), stranger.read_to_string(&mut said))
+    timeout(PATIENCE, stranger.read_to_string(&mut said))
         .await
         .expect("it hangs up")
         .expect("it answers");

@@ -231,17 +231,19 @@ async fn a_build_outlives_its_worker_and_is_made_once() {
     let platform = Platform::start().await;
     let tenant = Tenant::open(&platform, platform.developer()).await;
     let repository = Repository::of_python();
-    let slow = "import time\ntime.sleep(5)\n";
+    let slow = "import time\ntime.sleep(10)\n";
     let build = fs::read_to_string(repository.folder().join("build.py")).expect("the example's");
     repository.write("build.py", &format!("{slow}{build}"));
     let commit = repository.commit_version("adopted");
     let id = ask(&tenant, &tenant.preview.id, &repository, "main").await;
     let look = async || (operation(&tenant, &id).await["stage"] == "BUILDING").then_some(());
     until("it is built", PATIENCE, look).await;
+    let nobody_starts_it = platform.unsupervised();
+    let old = platform.kill("work").await;
     // Whoever adopts it must not follow the branch to another commit.
     repository.write("build.py", "raise SystemExit(9)\n");
     repository.commit("a later commit of the same branch");
-    let old = platform.kill("work").await;
+    drop(nobody_starts_it);
     platform.runs_again("work", old).await;
     ready(&tenant, &id).await;
     let told = operation(&tenant, &id).await;

@@ -22,7 +22,8 @@ const OWNER: &str = "query($id: ID!) { environment(id: $id) { routeOwner { epoch
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traffic_goes_to_another_region_and_sessions_do_not() {
     let platform = Platform::start().await;
-    let tenant = Tenant::open_draining(&platform, platform.developer(), 8).await;
+    // Long enough that an open session is asked before its deadline, on any machine.
+    let tenant = Tenant::open_draining(&platform, platform.developer(), 30).await;
     let blue = tenant.deploy(Version::Blue).await;
     tenant.succeeds(&tenant.promote(&blue).await).await;
     let bergen = SecondRegion::start(&platform).await;

@@ -47,8 +47,11 @@ async fn whoever_may_publish_anything_moves_no_route() {
     until("the edge has counted every forgery", PATIENCE, look).await;
     assert_eq!(edge::route(platform, &tenant.production.id).await["route"], before["route"]);
     assert_eq!(edge::version(&tenant.edge, &tenant.production.host).await.as_deref(), Some("blue"));
-    let table = edge::table(platform).await;
-    assert!(["synced", "lagging"].contains(&table["mode"].as_str().unwrap_or_default()), "{}", table["mode"]);
+    let in_step = async || {
+        let table = edge::table(platform).await;
+        ["synced", "lagging"].contains(&table["mode"].as_str().unwrap_or_default()).then_some(())
+    };
+    until("the edge is in step", PATIENCE, in_step).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

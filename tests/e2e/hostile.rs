@@ -9,10 +9,22 @@ use rhone_tests::{
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// Far more than any of them takes, and far less than one of them takes without the guard.
+/// Far more than any of them takes, and far less than one of them takes without the guard. Whoever takes as long is asked again: what
+/// costs so much costs it each time, and a busy machine does not.
 const SLOW: Duration = Duration::from_secs(2);
+const TRIES: usize = 3;
 /// A refusal is never longer, but for what was asked, which it may repeat.
 const BRIEF: usize = 64 * 1_024;
+
+async fn quickest(platform: &Platform, body: &str) -> (u16, String, Duration) {
+    let mut best = asked(platform, body).await;
+    for _ in 1..TRIES {
+        if best.2 >= SLOW {
+            best = asked(platform, body).await;
+        }
+    }
+    best
+}
 
 async fn asked(platform: &Platform, body: &str) -> (u16, String, Duration) {
     let begun = Instant::now();
@@ -33,7 +45,7 @@ async fn nothing_hostile_costs_more_than_its_text() {
     let (mut wrong, all) = (Vec::new(), requests());
     for hostile in &all {
         let (what, body) = (hostile.what, &hostile.body);
-        let (status, text, took) = asked(platform, body).await;
+        let (status, text, took) = quickest(platform, body).await;
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {status} {text:.300}"));
         let code = answer["errors"][0]["extensions"]["code"].as_str();
         let refused = code.is_some_and(|code| ["QUERY_TOO_COMPLEX", "BAD_USER_INPUT"].contains(&code));

@@ -1,6 +1,7 @@
 //! Step 9: routing never waits for the tail. An index on 3,000,000 rows is built in the same database, which holds every
-//! reader of the log back; a promotion and a rollback reach the edge meanwhile. The trap avoided: a build that was over
-//! before; it is seen at work after each change, and the tail is seen to stand still.
+//! reader of the log back; a promotion and a rollback reach the edge meanwhile, and not after it. How long that takes is measured by
+//! `./dev bench story`. The trap avoided: a build that was over before; it stands at its last row until it is let go, is seen at
+//! work after each change, and the tail is seen to stand still.
 
 use rhone_tests::{
     artifacts::Version,
@@ -12,6 +13,15 @@ use rhone_tests::{
 };
 use sqlx::{Executor as _, PgConnection};
 use std::time::Instant;
+
+/// Stands at the last row until whoever has the lock lets go.
+const GATE: &str = "CREATE FUNCTION public.gate(id bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+    BEGIN
+        IF id = 3000000 THEN PERFORM pg_catalog.pg_advisory_xact_lock(3000000); END IF;
+        RETURN id;
+    END $$";
+const CLOSE: &str = "SELECT pg_advisory_lock(3000000)";
+const LET_GO: &str = "SELECT pg_advisory_unlock(3000000)";
 
 /// What a reader of the log waits for.
 const HELD_BACK: &str =
@@ -27,8 +37,9 @@ async fn a_promotion_and_a_rollback_reach_the_edge_while_an_index_is_built() {
     }
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     let mut database = administrator(&platform).await;
-    let rows = "CREATE TABLE public.big AS SELECT g AS id, md5(g::text) AS word FROM generate_series(1, 3000000) g";
+    let rows = "CREATE TABLE public.big AS SELECT g::bigint AS id, md5(g::text) AS word FROM generate_series(1, 3000000) g";
     database.execute(rows).await.expect("a table of 3,000,000 rows");
+    database.execute(GATE).await.expect("a function");
 
     promotes_during_a_build(&platform, &tenant, &mut database, &green).await;
     rolls_back_during_a_build(&platform, &tenant, &mut database, &blue).await;
@@ -41,6 +52,7 @@ async fn promotes_during_a_build(platform: &Platform, tenant: &Tenant, looker: &
     edge::serves(&tenant.edge, &tenant.production.host, "green").await;
     report("promotion", begun);
     still_building(looker).await;
+    looker.execute(LET_GO).await.expect("it is let go");
     tenant.succeeds(&operation).await;
     build.await.expect("the build ends");
 }
@@ -52,20 +64,22 @@ async fn rolls_back_during_a_build(platform: &Platform, tenant: &Tenant, looker:
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     report("rollback", begun);
     still_building(looker).await;
+    looker.execute(LET_GO).await.expect("it is let go");
     tenant.succeeds(&operation).await;
     build.await.expect("the build ends");
 }
 
 /// Begins a build and returns once the database says that it is at work.
 async fn build(platform: &Platform, looker: &mut PgConnection) -> tokio::task::JoinHandle<()> {
+    looker.execute(CLOSE).await.expect("the gate is closed");
     let mut builder = administrator(platform).await;
     let build = tokio::spawn(async move {
-        // Expensive to compare, so that it takes long enough on a fast machine too.
+        // Expensive to compare, so that it is at work for long on a fast machine too.
         builder
             .execute("SET max_parallel_maintenance_workers = 0; SET maintenance_work_mem = '1MB'")
             .await
             .expect("set");
-        let index = "CREATE INDEX ON public.big (md5(word || 'a'), md5(word || 'b'))";
+        let index = "CREATE INDEX ON public.big (md5(word || 'a'), md5(word || 'b'), public.gate(id))";
         builder.execute(index).await.expect("an index");
     });
     let begun = Instant::now();
@@ -93,5 +107,4 @@ async fn progress(looker: &mut PgConnection) -> Option<String> {
 fn report(what: &str, begun: Instant) {
     let millis = begun.elapsed().as_millis();
     eprintln!("{what} asked for -> served by the edge during an index build: {millis} ms");
-    assert!(millis < 1_000, "a {what} took {millis} ms");
 }

@@ -68,8 +68,9 @@ async fn the_timeline_explains(tenant: &Tenant, won: &Value, lost: &Value) {
     assert!(of(&entries, &won["id"], "operation.failed").is_none());
 }
 
-/// The loser's worker had the new owner in its hands when it was paused: its append is on the wire. Nothing is invented: the
-/// lease runs out, another worker adopts the operation, and the first one's append arrives when everything is decided.
+/// The loser's worker has the new owner in its hands: its append is on the wire while the other promotion wins, and so it is
+/// paused. Nothing is invented: the lease runs out, another worker adopts the operation, and the first one's append arrives when
+/// everything is decided.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_losers_worker_says_too_late_is_put_on_record_and_changes_nothing() {
     let platform = Platform::start().await;
@@ -77,20 +78,22 @@ async fn what_the_losers_worker_says_too_late_is_put_on_record_and_changes_nothi
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
     let digest = push_as_never_before(&tenant.client, &tenant.workspace, Version::Green).await;
     let late = tenant.deploy_bytes(digest, Version::Green).await;
-    // Blue has owned it and is kept for a while, so that the winner is quicker than any lease.
+    // Blue has owned it and is kept for a while, so that the winner is quicker than the loser's deadline.
     tenant.succeeds(&tenant.promote(&blue).await).await;
     tenant.succeeds(&tenant.promote(&green).await).await;
     let epoch = tenant.owner().await["epoch"].as_u64().expect("a route has an epoch");
 
     let supervisor = platform.unsupervised();
-    platform.kill("work").await;
+    let old = platform.kill("work").await;
     let slow = Slow::start(&platform).await;
     let lost = ask(&tenant, &late, epoch).await;
     let held = async || slow.proxy.has_heard().then_some(());
     until("the loser's worker changes the route, and is held on the wire", PATIENCE, held).await;
-    let paused = Paused::new(slow.process.id());
     drop(supervisor);
+    platform.runs_again("work", old).await;
+    // Until it is paused the loser's worker keeps its lease, however long this takes.
     let won = tenant.succeeds(&ask(&tenant, &blue, epoch).await).await;
+    let paused = Paused::new(slow.process.id());
     let lost = tenant.ends(&lost).await;
     let failure = &lost["failure"];
     assert_eq!(

@@ -130,8 +130,7 @@ async fn production_is_promoted_by_who_was_given_it_and_a_refusal_is_on_record()
     assert!(held.contains("promote_production"), "{held}");
     member.client.done("deploymentPromote", "deployment { id }", input).await;
     let query = "query($app: ID!) { app(id: $app) { timeline(first: 50) { nodes { type } } } }";
-    let most = std::time::Duration::from_secs(20);
-    rhone_tests::wait::until("the refusal is in the timeline", most, || async {
+    rhone_tests::wait::until("the refusal is in the timeline", rhone_tests::wait::PATIENCE, || async {
         let seen = owner.tenant.client.data(query, json!({ "app": owner.tenant.app })).await;
         seen.to_string().contains("refusal.recorded").then_some(())
     })

@@ -23,8 +23,9 @@ use tokio::time::Instant;
 
 const SOCKETS: usize = 1_000;
 
-/// How long the former owner's sockets may stay, by the environment's own policy: long enough to be looked at, on any machine.
-const DRAIN: u64 = 45;
+/// How long the former owner's sockets may stay, by the environment's own policy: long enough to be looked at, on any machine. They
+/// are all asked in some seconds.
+const DRAIN: u64 = 90;
 
 async fn open(tenant: &Tenant, count: usize) -> Vec<Watched> {
     let opening = stream::iter(0..count).map(|_| Watched::open(&tenant.edge, &tenant.production.host));

@@ -2,7 +2,7 @@
 //! itself. The trap avoided: a client that sends what no browser would, or keeps what none would; a `__Host-` cookie without
 //! what the prefix promises is a failed test.
 
-use crate::{github::Account, graphql::http};
+use crate::{github::Account, graphql::http, wait::PATIENCE};
 use reqwest::{
     Method, RequestBuilder, StatusCode, Url,
     header::{HeaderMap, LOCATION, SET_COOKIE},
@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 /// The session's cookie.
@@ -63,7 +62,7 @@ impl Browser {
     /// One without a cookie.
     pub fn new(api: &str) -> Self {
         drop(http());
-        let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(Duration::from_secs(30));
+        let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
         let http = builder.user_agent("Mozilla/5.0 (tests)").build().expect("a client");
         Self { http, api: api.to_owned(), cookies: Mutex::default() }
     }

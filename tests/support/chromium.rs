@@ -54,7 +54,7 @@ impl Chromium {
         let wanted = json!({ "goog:chromeOptions": { "args": words }, "timeouts": { "script": 60_000 } });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(wanted.as_object().expect("an object").clone());
-        let page = builder.connect(&format!("http://127.0.0.1:{port}")).await.expect("Chromium starts");
+        let page = started(&builder, &format!("http://127.0.0.1:{port}")).await;
         Some(Self { page, driver, _profile: profile })
     }
 
@@ -109,6 +109,18 @@ impl Chromium {
     pub async fn close(self) {
         self.page.clone().close().await.expect("it ends");
     }
+}
+
+/// The driver gives a browser a minute to start, which a busy machine may need more than once.
+async fn started(builder: &ClientBuilder<HttpConnector>, driver: &str) -> Client {
+    let mut told = String::new();
+    for _ in 0..3 {
+        match builder.connect(driver).await {
+            Ok(page) => return page,
+            Err(error) => told = error.to_string(),
+        }
+    }
+    panic!("Chromium does not start: {told}");
 }
 
 async fn port(said: ChildStdout) -> u16 {

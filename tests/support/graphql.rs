@@ -1,7 +1,11 @@
 //! GraphQL over HTTP, as any client speaks it. The trap avoided: an answer with errors taken for a good one; whoever expects
 //! data says so and gets a panic with the whole answer otherwise.
 
-use crate::{browser::SESSION, schema::Schema};
+use crate::{
+    browser::SESSION,
+    schema::Schema,
+    wait::{PATIENCE, until},
+};
 use reqwest::{
     RequestBuilder,
     header::{COOKIE, ORIGIN},
@@ -85,9 +89,13 @@ impl Client {
         self.try_ask(query, variables).await.unwrap_or_else(|error| panic!("the API does not answer: {error:?}"))
     }
 
-    /// The data of an answer without errors.
+    /// The data of an answer without errors. Whoever is told that the read models have not come so far yet asks again.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
-        let answer = self.ask(query, variables).await;
+        let look = async || {
+            let answer = self.ask(query, variables.clone()).await;
+            (answer["errors"][0]["extensions"]["rule"] != "NOT_REACHED").then_some(answer)
+        };
+        let answer = until("the read models have come so far", PATIENCE, look).await;
         assert!(answer.get("errors").is_none(), "{query}: {answer:#}");
         answer["data"].clone()
     }
@@ -157,6 +165,9 @@ pub fn mutation(name: &str, object: &str) -> String {
     format!("mutation(${variable}: {kind}) {{ {name}({variable}: ${variable}) {answer} }}")
 }
 
+/// Longer than an edge holds a request to an app that wakes.
+const ANSWER: Duration = Duration::from_secs(45);
+
 /// A client of HTTP.
 pub fn http() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
@@ -165,7 +176,7 @@ pub fn http() -> reqwest::Client {
     });
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(Duration::from_secs(20))
+        .timeout(ANSWER)
         .build()
         .expect("a provider of cryptography is installed")
 }

@@ -128,7 +128,7 @@ impl Platform {
     /// Waits until everything answers.
     pub async fn ready(&self) {
         let ready = async || self.look().filter(|report| report.stage == "ready");
-        let is_ready = within(PATIENCE, ready).await.is_some();
+        let is_ready = within(PATIENCE * 2, ready).await.is_some();
         assert!(is_ready, "the platform is not up; it said: {}", self.said());
     }
 

@@ -1,7 +1,7 @@
 //! A host of git repositories that lets nobody in but who signs in: git's own `http-backend` behind the bridge that the
 //! builder's tests have too. It writes down what it was shown.
 
-use crate::{program, repository::Repository};
+use crate::{program, repository::Repository, wait::PATIENCE};
 use std::{
     fs,
     net::{TcpListener, TcpStream},
@@ -30,7 +30,7 @@ impl PrivateRepositories {
         python.arg(program::root().join("builder/tests/private_git.py")).arg(port.to_string());
         python.args([repository.folder(), room.path().join("key"), room.path().join("seen")]).arg("");
         let child = python.stdin(Stdio::null()).spawn().expect("it starts");
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "the host does not listen");
             std::thread::sleep(Duration::from_millis(20));

@@ -1,5 +1,6 @@
 //! Debian's own registry of images, on a free port of this machine, with its blobs in a folder that goes with it.
 
+use crate::wait::PATIENCE;
 use std::{
     fs,
     net::{TcpListener, TcpStream},
@@ -55,7 +56,7 @@ impl Registry {
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(config).env_clear().env("OTEL_TRACES_EXPORTER", "none");
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "the registry does not listen");
             std::thread::sleep(Duration::from_millis(20));

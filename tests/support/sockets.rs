@@ -1,14 +1,12 @@
 //! WebSockets through an edge, held open and watched. Each socket has a task that does nothing but read, so that its end is
 //! noticed when it comes. The trap avoided: a socket that is dead and that nobody asked; every one is made to answer.
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use crate::wait::{PATIENCE, within};
+use futures_util::{SinkExt as _, StreamExt as _, future::join_all};
 use serde_json::Value;
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::{
     net::TcpStream,
@@ -50,7 +48,7 @@ struct Shared {
 impl Watched {
     /// Opens one through an edge.
     pub async fn open(edge: &str, host: &str) -> Result<Self, Error> {
-        let (mut socket, greeting) = timeout(Duration::from_secs(20), greeted(edge, host))
+        let (mut socket, greeting) = timeout(PATIENCE, greeted(edge, host))
             .await
             .map_err(|_| Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no greeting came")))??;
         let shared = Arc::new(Shared::default());
@@ -93,14 +91,11 @@ impl Watched {
         if self.say.send("are you there".to_owned()).is_err() {
             return false;
         }
-        let until = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < until && !self.has_ended() {
-            if self.shared.heard.load(Ordering::SeqCst) > before {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        false
+        let look = async || {
+            let answered = self.shared.heard.load(Ordering::SeqCst) > before;
+            (answered || self.has_ended()).then_some(answered)
+        };
+        within(PATIENCE, look).await.unwrap_or_default()
     }
 }
 
@@ -136,12 +131,11 @@ pub fn ended(sockets: &[Watched]) -> usize {
     sockets.iter().filter(|socket| socket.has_ended()).count()
 }
 
-/// Makes every one answer; panics with the number of those that do not.
+/// Makes every one answer, all at once; panics with the number of those that do not. One after another, a thousand would take
+/// longer than some of them may live.
 pub async fn all_answer(sockets: &[Watched], after: &str) {
-    let mut silent = 0;
-    for socket in sockets {
-        silent += usize::from(!socket.answers().await);
-    }
+    let answers = join_all(sockets.iter().map(Watched::answers)).await;
+    let silent = answers.into_iter().filter(|answers| !answers).count();
     assert_eq!(
         (silent, ended(sockets)),
         (0, 0),

@@ -1,5 +1,5 @@
-//! Hole 3: small documents that expand, and large ones. Time is measured on the guard's own thread budget: the reply to a bomb
-//! must come about as fast as the reply to a small query.
+//! Hole 3: small documents that expand, and large ones. What costs too much costs it each time: the quickest of several replies to
+//! a bomb must come about as fast as the reply to a small query, on a busy machine too.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,9 @@ use rhone_api::Exposure;
 use serde_json::json;
 
 use crate::{
+    client::Reply,
     schema::{self, Fired},
-    server::{start, start_with},
+    server::{Server, start, start_with},
 };
 
 /// `levels` fragments, each spreading the next one twice: 2^levels fields from a few hundred bytes.
@@ -18,14 +19,23 @@ pub(crate) fn bomb(levels: usize) -> String {
     format!("{{tree{{...F0}}}}{spreads}fragment F{levels} on Tree{{tree{{__typename}}}}")
 }
 
+/// The quickest of five replies.
+async fn quickest(server: &Server, query: &str) -> (Reply, Duration) {
+    let mut replies = Vec::new();
+    for _ in 0..5 {
+        let started = Instant::now();
+        let reply = server.query(query).await;
+        replies.push((reply, started.elapsed()));
+    }
+    replies.into_iter().min_by_key(|(_, took)| *took).expect("five replies")
+}
+
 #[tokio::test]
 async fn a_fragment_bomb_is_refused_at_the_price_of_its_text() {
     let server = start().await;
     let bomb = bomb(15);
     assert!(bomb.len() < 700, "{}", bomb.len());
-    let started = Instant::now();
-    let reply = server.query(&bomb).await;
-    let took = started.elapsed();
+    let (reply, took) = quickest(&server, &bomb).await;
     assert_eq!(reply.code(), "QUERY_TOO_COMPLEX", "{}", reply.text);
     assert!(reply.text.contains("written out"), "{}", reply.text);
     assert!(took < Duration::from_millis(500), "{took:?}");
@@ -116,9 +126,7 @@ async fn the_dearest_document_that_passes_is_quick() {
     let server = start_with(Exposure::Production, |settings| settings.limits.cost = usize::MAX).await;
     // Close to 2,000 selections of one response name, which the merge check compares with each other.
     let query = format!("{{ {} }} fragment F on Query {{ {} }}", "...F ".repeat(19), "hello ".repeat(98));
-    let started = Instant::now();
-    let reply = server.query(&query).await;
-    let took = started.elapsed();
+    let (reply, took) = quickest(&server, &query).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(took < Duration::from_secs(2), "{took:?}");
 }

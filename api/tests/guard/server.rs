@@ -35,23 +35,33 @@ impl Accountable for Alice {
     }
 }
 
-/// The token's standing, as the test decides it.
+/// The token's standing, as the test decides it, and how often it was refused.
 #[derive(Clone, Default)]
-pub(crate) struct Tokens(Arc<AtomicU8>);
+pub(crate) struct Tokens {
+    standing: Arc<AtomicU8>,
+    refused: Arc<AtomicUsize>,
+}
 
 impl Tokens {
     pub(crate) fn revoke(&self) {
-        self.0.store(1, Ordering::SeqCst);
+        self.standing.store(1, Ordering::SeqCst);
     }
 
     pub(crate) fn lose_sight(&self) {
-        self.0.store(2, Ordering::SeqCst);
+        self.standing.store(2, Ordering::SeqCst);
+    }
+
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
     }
 
     fn standing(&self) -> Result<(), AuthError> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.standing.load(Ordering::SeqCst) {
             0 => Ok(()),
-            1 => Err(AuthError::Refused),
+            1 => {
+                self.refused.fetch_add(1, Ordering::SeqCst);
+                Err(AuthError::Refused)
+            }
             _ => Err(AuthError::Unavailable("hunter2: the database is away".into())),
         }
     }
@@ -114,7 +124,7 @@ pub(crate) async fn start_with(exposure: Exposure, adjust: impl FnOnce(&mut Sett
     let database = Database(Arc::new(AtomicBool::new(true)));
     let readiness = Arc::new(Readiness::new(vec![Box::new(database.clone())]));
     let mut settings = Settings::new(exposure, Origins::new([CONSOLE]));
-    settings.init_timeout = Duration::from_secs(2);
+    settings.init_timeout = Duration::from_mins(1);
     adjust(&mut settings);
     let (ids, loaders) = (AtomicU64::new(1), AtomicUsize::new(0));
     let rates = Arc::new(Rates::new(&settings.rates, || DateTime::UNIX_EPOCH));

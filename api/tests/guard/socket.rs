@@ -12,7 +12,7 @@ use tokio_tungstenite::{
 
 use crate::server::{CONSOLE, Server, TOKEN};
 
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use rhone_api::{Exposure, Settings};
+use rhone_api::{Exposure, Origins, Settings};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     documents::bomb,
-    server::{Server, start, start_with},
+    server::{CONSOLE, Server, start, start_with},
 };
 
 async fn start_quick(adjust: impl FnOnce(&mut Settings)) -> Server {
@@ -27,7 +27,8 @@ async fn a_foreign_page_and_a_foreign_protocol_are_refused_at_the_upgrade() {
 
 #[tokio::test]
 async fn a_connection_without_an_init_is_closed_with_4408() {
-    let server = start_quick(|settings| settings.init_timeout = Duration::from_millis(100)).await;
+    // Its ping is answered before that.
+    let server = start_quick(|settings| settings.init_timeout = Duration::from_secs(3)).await;
     let mut socket = server.connect().await;
     socket.say(json!({ "type": "ping", "payload": { "x": 1 } })).await;
     assert_eq!(socket.message().await, json!({ "type": "pong", "payload": { "x": 1 } }));
@@ -145,36 +146,40 @@ async fn a_panic_in_a_stream_ends_that_stream_only() {
     assert_eq!(socket.message().await["payload"]["data"]["hello"], "world");
 }
 
+/// The second is told by the order of things: it is asked twice in one, and the first question that is refused is the last.
 #[tokio::test]
 async fn a_revoked_token_closes_its_connections_within_a_second() {
+    let asked = Settings::new(Exposure::Production, Origins::new([CONSOLE])).recheck_interval;
+    assert!(asked * 2 <= Duration::from_secs(1), "{asked:?}");
     let server = start().await;
     let mut socket = server.join().await;
     socket.subscribe("a", "subscription { forever }").await;
     server.tokens.revoke();
-    let revoked = Instant::now();
     assert_eq!(socket.close_code().await, 4403);
-    assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
+    assert_eq!(server.tokens.refused(), 1, "questions that were refused");
 }
 
 #[tokio::test]
 async fn a_token_that_nobody_can_check_stands_for_its_grace_and_no_longer() {
     let server = start_quick(|settings| {
         settings.recheck_interval = Duration::from_millis(20);
-        settings.recheck_grace = Duration::from_millis(300);
+        settings.recheck_grace = Duration::from_secs(3);
     })
     .await;
     let mut socket = server.join().await;
     server.tokens.lose_sight();
     let lost = Instant::now();
     assert_eq!(socket.close_code().await, 1013);
-    assert!(lost.elapsed() > Duration::from_millis(200), "{:?}", lost.elapsed());
+    // It was seen for the last time some time before, on a busy machine.
+    assert!(lost.elapsed() > Duration::from_secs(1), "{:?}", lost.elapsed());
 }
 
 #[tokio::test]
 async fn silence_is_pinged_and_then_closed() {
-    let server = start_quick(|settings| settings.ping_interval = Duration::from_millis(60)).await;
+    let server = start_quick(|settings| settings.ping_interval = Duration::from_secs(1)).await;
     let mut socket = server.join().await;
-    for _ in 0..5 {
+    // Longer than any silence may be.
+    for _ in 0..4 {
         assert_eq!(socket.message().await, json!({ "type": "ping" }));
         socket.say(json!({ "type": "pong" })).await;
     }

@@ -66,7 +66,7 @@ fn asked(folder: &Path, start: &[String]) -> String {
         command
     });
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, app.port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

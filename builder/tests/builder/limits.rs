@@ -121,7 +121,7 @@ async fn a_step_gets_neither_users_of_its_own_nor_large_segments_that_nobody_hol
 async fn memory_that_processes_share_is_counted_once() {
     let anonymous = "held = b'x' * 60_000_000";
     let file = "file = os.memfd_create('x')\nos.truncate(file, 60_000_000)\nheld = mmap.mmap(file, 60_000_000)";
-    let shared = "import mmap, os, sys, time\nHELD\npids = []\nfor _ in range(6):\n    pid = os.fork()\n    if pid == 0:\n        WRITE\n        time.sleep(0.3)\n        os._exit(0)\n    pids.append(pid)\nfor pid in pids: os.waitpid(pid, 0)\n";
+    let shared = "import mmap, os, sys, time\nHELD\npids = []\nfor _ in range(6):\n    pid = os.fork()\n    if pid == 0:\n        WRITE\n        time.sleep(1.5)\n        os._exit(0)\n    pids.append(pid)\nfor pid in pids: os.waitpid(pid, 0)\n";
     for machine in ways(&small()).await {
         for (held, write) in [(anonymous, "pass"), (file, "for at in range(0, 60_000_000, 4096): held[at] = 1")] {
             let shared = shared.replace("HELD", held).replace("WRITE", write);
@@ -216,7 +216,7 @@ async fn a_build_that_nobody_waits_for_any_more_ends_with_everything_it_started(
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), begun).await.expect("it begins");
+    tokio::time::timeout(Duration::from_mins(1), begun).await.expect("it begins");
     let sleepers = || running(&["sleep", "86399.25"]);
     until(|| sleepers() == 2, "both run").await;
     building.abort();

@@ -75,7 +75,7 @@ async fn what_left_its_session_is_gone_when_the_build_has_ended() {
 async fn what_left_its_session_is_gone_after_the_limit_of_time() {
     let folder = sources(&[("run.py", &daemon("80021.5", "time.sleep(80022)")), ("rhone.toml", DECLARED)]);
     let (log, lines) = log();
-    let machine = plain(&BuildLimits { seconds: 5, ..BuildLimits::default() });
+    let machine = plain(&BuildLimits { seconds: 10, ..BuildLimits::default() });
     let done = built_on(&machine, &folder.path().join("in"), &folder.path().join("out"), &log).await;
     assert_eq!(done.expect_err("it takes for ever").code(), "BUILD_TIMEOUT");
     assert_eq!(running(&["sleep", "80021.5"]), 0);
@@ -90,7 +90,7 @@ async fn what_left_its_session_is_gone_when_nobody_waits_for_the_build_any_more(
     let machine = plain(&BuildLimits::default());
     let building = tokio::spawn(async move { built_on(&machine, &input, &output, &log).await });
     let begun = async { while lines.recv().await.is_some_and(|line| line.text != "begun") {} };
-    tokio::time::timeout(Duration::from_secs(20), begun).await.expect("it begins");
+    tokio::time::timeout(Duration::from_mins(1), begun).await.expect("it begins");
     assert_eq!(running(&["sleep", "80031.5"]), 1);
     building.abort();
     until(|| running(&["sleep", "80031.5"]) == 0, "it runs on").await;

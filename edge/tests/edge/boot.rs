@@ -11,7 +11,7 @@ use rhone_domain::{
     feed::{Content, Route},
     ids::EnvironmentId,
 };
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,5 +113,4 @@ async fn a_hundred_thousand_routes_boot_from_disk() {
     assert_eq!(shop(&edge).await.app(), "blue");
     // Shown with --nocapture; a measurement, not a promise: the profile and the machine decide.
     eprintln!("100,002 keys: from start to the first answer {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_mins(1));
 }

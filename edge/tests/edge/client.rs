@@ -1,5 +1,6 @@
 //! Clients of the edge: one request over a connection of its own, raw bytes, and a WebSocket.
 
+use crate::world::PATIENCE;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode, client::conn::http1};
@@ -69,17 +70,19 @@ pub(crate) async fn send(edge: SocketAddr, request: Request<Full<Bytes>>) -> Rep
         let body = body.collect().await.expect("a body").to_bytes();
         Reply { status: parts.status, headers: parts.headers, body }
     };
-    timeout(Duration::from_secs(20), exchange).await.expect("an answer in time")
+    timeout(PATIENCE, exchange).await.expect("an answer in time")
 }
 
-/// Sends bytes as they are and reads until the edge hangs up or is silent for a while.
+/// Sends bytes as they are and reads until the edge hangs up or is silent for a while after it has said something.
 pub(crate) async fn raw(edge: SocketAddr, bytes: &str) -> String {
     let mut stream = TcpStream::connect(edge).await.expect("the edge");
     stream.write_all(bytes.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
-    while let Ok(Ok(length @ 1..)) = timeout(Duration::from_millis(500), stream.read(&mut buffer)).await {
+    let mut patience = PATIENCE;
+    while let Ok(Ok(length @ 1..)) = timeout(patience, stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..length]);
+        patience = Duration::from_millis(500);
     }
     String::from_utf8_lossy(&answer).into_owned()
 }

@@ -3,7 +3,7 @@
 use crate::{
     client::{Socket, get, socket},
     control::REGION,
-    world::{BLUE, PRODUCTION, SHOP, World, counter, draining, ready, route, shop, table, until},
+    world::{BLUE, PATIENCE, PRODUCTION, SHOP, World, counter, draining, ready, route, shop, table, until},
 };
 use chrono::TimeDelta;
 use futures_util::{SinkExt, StreamExt};
@@ -36,14 +36,14 @@ async fn refers_to_bergen(edge: &Running) {
 
 async fn says(socket: &mut Socket, text: &str) -> Option<Message> {
     socket.send(Message::text(text)).await.expect("sent");
-    timeout(Duration::from_secs(5), socket.next()).await.expect("an answer in time").and_then(Result::ok)
+    timeout(PATIENCE, socket.next()).await.expect("an answer in time").and_then(Result::ok)
 }
 
 /// Reads to the end, which also sends the client's own goodbye.
 async fn closed_with(socket: &mut Socket) -> Option<u16> {
     let mut code = None;
     loop {
-        match timeout(Duration::from_secs(10), socket.next()).await.expect("an end in time") {
+        match timeout(PATIENCE, socket.next()).await.expect("an end in time") {
             Some(Ok(Message::Close(frame))) => code = frame.map(|frame| u16::from(frame.code)),
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return code,
@@ -56,7 +56,7 @@ async fn requests_and_upgrades_are_told_the_region_and_open_sockets_live_until_t
     let (world, blue, edge) = World::serving().await;
     let mut open = socket(edge.address, SHOP).await.expect("a socket");
     let began = Instant::now();
-    world.control.append(&moved(2, TimeDelta::milliseconds(1500)));
+    world.control.append(&moved(2, TimeDelta::seconds(8)));
     world.applied(&edge, 3).await;
     refers_to_bergen(&edge).await;
     let upgrade = socket(edge.address, SHOP).await.expect_err("no new socket");
@@ -68,7 +68,7 @@ async fn requests_and_upgrades_are_told_the_region_and_open_sockets_live_until_t
     );
     assert_eq!(says(&mut open, "still here").await, Some(Message::text("blue: still here")), "sessions do not move");
     assert_eq!(closed_with(&mut open).await, Some(1012));
-    assert!(began.elapsed() >= Duration::from_millis(1490), "closed after {:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_millis(7_990), "closed after {:?}", began.elapsed());
     until("the app heard the goodbye", async || (blue.closes() == [1012]).then_some(())).await;
     assert!(counter(&edge, "requests_elsewhere").await >= 2);
 }

@@ -216,7 +216,8 @@ async fn an_answer_that_helps_nobody_is_not_asked_for_without_pause() {
     });
     let calls = || world.control.with(|plane| plane.calls.get("/edge/v1/snapshot").copied().unwrap_or(0));
     until("it was refused several times", async || (counter(&edge, "feed_forged").await >= 3).then_some(())).await;
-    let (before, begun) = (calls(), Instant::now());
+    // The clock first: whoever is held up between the two has seen the calls further apart, not closer.
+    let (begun, before) = (Instant::now(), calls());
     until("it was asked for again", async || (calls() >= before + 2).then_some(())).await;
     assert!(begun.elapsed() > Duration::from_millis(200), "two calls within {:?}", begun.elapsed());
     assert_eq!(shop(&edge).await.app(), "blue", "{} routes were not believed", forged.contents.len());

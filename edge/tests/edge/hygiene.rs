@@ -2,7 +2,7 @@
 
 use crate::{
     client::{get, raw, request, send},
-    world::{SHOP, World},
+    world::{SHOP, World, until},
 };
 use hyper::{Method, StatusCode};
 
@@ -100,8 +100,11 @@ async fn a_head_request_and_a_kept_connection_work() {
 async fn metrics_are_in_the_text_format() {
     let (_world, _blue, edge) = World::serving().await;
     get(edge.address, SHOP, "/").await;
-    let text = String::from_utf8(get(edge.admin, "localhost", "/metrics").await.body.to_vec()).expect("text");
-    assert!(text.contains("\nrhone_edge_requests_total 1\n"), "{text}");
+    let told = async || {
+        let text = String::from_utf8(get(edge.admin, "localhost", "/metrics").await.body.to_vec()).expect("text");
+        text.contains("\nrhone_edge_requests_total 1\n").then_some(text)
+    };
+    let text = until("one request is counted", told).await;
     assert!(text.contains("\nrhone_edge_feed_applied_seq 2\n"), "{text}");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         assert_eq!(line.split(' ').count(), 2, "{line}");

@@ -4,7 +4,7 @@
 use crate::{
     app::App,
     client::{Reply, get, raw, request, send, socket},
-    world::{BLUE, GREEN, PRODUCTION, SHOP, World, counter, ready, route, shop, table, until},
+    world::{BLUE, GREEN, PATIENCE, PRODUCTION, SHOP, World, counter, ready, route, shop, table, until},
 };
 use chrono::TimeDelta;
 use hyper::{Method, StatusCode};
@@ -15,7 +15,7 @@ use rhone_domain::{
     wake::{Ask, ReplayContract},
 };
 use rhone_edge::{HoldBudget, Running};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const SLEEP: SleepGeneration = SleepGeneration(1);
@@ -159,7 +159,11 @@ async fn a_websocket_handshake_is_held_and_opened_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wake_stampede_a_thousand_requests_are_one_question_and_the_budget_holds() {
     let budget = HoldBudget { per_environment: 400, ..HoldBudget::default() };
-    let (world, blue, edge) = sleeping(|world| world.config.holds = budget).await;
+    let held_for_long = |world: &mut World| {
+        world.config.holds = budget;
+        world.config.timing.hold = PATIENCE;
+    };
+    let (world, blue, edge) = sleeping(held_for_long).await;
     let address = edge.address;
     let mut crowd = JoinSet::new();
     for n in 0..1_000 {
@@ -188,18 +192,19 @@ async fn a_failed_wake_frees_the_held_and_is_left_alone() {
     let address = edge.address;
     let waiting = tokio::spawn(async move { get(address, SHOP, "/").await });
     asked(&world).await;
-    let retry_at = Some(crate::control::now() + TimeDelta::seconds(60));
+    let (failed, retry_at) = (Instant::now(), Some(crate::control::now() + TimeDelta::seconds(60)));
     world.control.append(&promising(2, Posture::Asleep { generation: SleepGeneration(2), retry_at }));
     told_to_come_back(&waiting.await.expect("an answer"), "wake-failed");
     let reply = shop(&edge).await;
     told_to_come_back(&reply, "wake-failed");
-    assert!((50..=61).contains(&reply.header("retry-after").parse::<u64>().expect("seconds")));
+    let left = 59_u64.saturating_sub(failed.elapsed().as_secs());
+    assert!((left..=61).contains(&reply.header("retry-after").parse::<u64>().expect("seconds")));
     assert_eq!(wakes(&world).len(), 1, "nobody asks before the time has come");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_timeout_and_wake_budget_end_in_503() {
-    let (world, blue, edge) = sleeping(|world| world.config.timing.hold = Duration::from_millis(300)).await;
+    let (world, blue, edge) = sleeping(|world| world.config.timing.hold = Duration::from_secs(3)).await;
     told_to_come_back(&shop(&edge).await, "wake-timeout");
     world.control.with(|plane| plane.wake_answer = StatusCode::SERVICE_UNAVAILABLE);
     world.control.append(&asleep(2, 2));

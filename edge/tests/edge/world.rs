@@ -130,6 +130,9 @@ pub(crate) async fn shop(edge: &Running) -> Reply {
     client::get(edge.address, SHOP, "/").await
 }
 
+/// Long enough for anything that is not broken, even on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Looks until there is something to see.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -137,7 +140,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(begun.elapsed() < Duration::from_secs(15), "waited in vain: {what}");
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -17,12 +17,13 @@ async fn whoever_takes_an_expired_lease_over_fences_the_former_holder_off() {
     let database = Database::new().await;
     let pool = database.role(WORKER, 4).await;
     let (leases, log) = (Leases::new(pool.clone()), PgLog::new(pool));
-    let old = leases.claim("op", "one", SHORT).await.expect("claims").expect("it is free");
+    let old = leases.claim("op", "one", LONG).await.expect("claims").expect("it is free");
     assert_eq!(old, Fence(1));
-    assert_eq!(leases.claim("op", "one", SHORT).await.expect("claims"), Some(old), "its holder gets it again");
+    assert_eq!(leases.claim("op", "one", LONG).await.expect("claims"), Some(old), "its holder gets it again");
     assert_eq!(leases.claim("op", "two", LONG).await.expect("claims"), None, "it is held");
     let is_held = async |fence| leases.is_held("op", Fence(fence)).await.expect("answers");
     assert!(!is_held(0).await && !is_held(2).await, "only under its own fence");
+    assert!(leases.renew("op", "one", old, SHORT).await.expect("renews"), "from now on it runs out");
     let mut new = None;
     until("the lease runs out", async || {
         new = leases.claim("op", "two", LONG).await.expect("claims");

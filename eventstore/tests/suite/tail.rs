@@ -1,4 +1,5 @@
-//! A tail waits without asking all the time, is woken by the bell, and repeats itself until it is told to go on.
+//! A tail waits without asking all the time, is woken by the bell, and repeats itself until it is told to go on. Where time counts it
+//! is told: it stands still while anybody has something to do.
 
 use crate::{
     database::until,
@@ -55,7 +56,7 @@ async fn the_same_comes_again_until_it_is_done_with() {
     assert_eq!(tail.poll().await.expect("reads"), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_ring_is_heard_long_before_the_next_look() {
     let (log, bell) = (counted(), Bell::default());
     let mut tail = Tail::new(Arc::clone(&log), Position::START, 100, &bell);
@@ -79,7 +80,7 @@ async fn a_ring_is_heard_long_before_the_next_look() {
     assert!(waited < Duration::from_millis(500), "four rings took {waited:?}; without them it would be a second");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_ring_during_the_look_is_not_lost() {
     let bell = Bell::default();
     let log = Arc::new(RungWhileRead(MemoryLog::new(clock()), bell.clone(), AtomicU32::new(0)));
@@ -116,7 +117,7 @@ impl Log for RungWhileRead {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_ring_it_looks_a_few_times_a_second() {
     let (log, bell) = (counted(), Bell::default());
     let mut tail = Tail::new(Arc::clone(&log), Position::START, 100, &bell);

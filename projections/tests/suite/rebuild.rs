@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rebuilt_equals_live_while_writes_go_on_and_the_live_one_goes_on_afterwards() {

@@ -86,7 +86,7 @@ async fn rows_of_an_older_version_are_left_alone_until_a_rebuild_replaces_them()
     let _ = new.await;
     let newer = world.follow::<Twos>("newer");
     let last = world.project().await;
-    let goes_on = reached(&world.projector, &[key::<Twos>()], last, Duration::from_secs(30)).await.expect("asks");
+    let goes_on = reached(&world.projector, &[key::<Twos>()], last, Duration::from_mins(1)).await.expect("asks");
     assert_eq!((goes_on, database.number(SUM).await), (true, 6), "from where the rebuild ended");
     newer.abort();
 }

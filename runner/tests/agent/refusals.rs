@@ -86,7 +86,7 @@ async fn an_app_that_ends_by_itself_fails_with_its_own_end_and_not_as_a_crash_of
     let mut order = rig.desired("blue");
     let (digest, bytes) = script("#!/bin/sh\necho no database; exit 3\n");
     rig.control.store(digest, bytes);
-    (order.artifact, order.command, order.ready_timeout_ms) = (digest, vec!["./app".to_owned()], 2_000);
+    (order.artifact, order.command, order.ready_timeout_ms) = (digest, vec!["./app".to_owned()], 8_000);
     rig.control.order(&order);
     let seen = rig.saw_last(order.allocation, "failed", |seen| matches!(seen, Seen::Failed { .. })).await;
     let [.., Seen::Restarted { restarts, exit }, Seen::Failed { reason, cause }] = seen.as_slice() else {

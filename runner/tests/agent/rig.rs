@@ -27,7 +27,7 @@ use tokio_tungstenite::WebSocketStream;
 use uuid::Uuid;
 
 pub(crate) const EPOCH: Epoch = Epoch(7);
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Rig {
     pub(crate) control: Control,

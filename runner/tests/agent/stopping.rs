@@ -1,12 +1,13 @@
 //! Ends that were ordered.
 
-use crate::rig::{Rig, lives, socket, until, who};
+use crate::rig::{PATIENCE, Rig, lives, socket, until, who};
 use futures_util::{SinkExt, StreamExt};
 use rhone_domain::{
     host_protocol::{Desired, Goal, Seen},
     numbers::Generation,
 };
 use std::time::{Duration, Instant, SystemTime};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 fn stop(order: &Desired) -> Desired {
@@ -54,28 +55,30 @@ async fn at_the_drain_deadline_open_sessions_are_counted_and_ended() {
     rig.control.order(&stop(&order));
     rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 1 }).await;
     assert!(asked.elapsed() >= Duration::from_millis(300), "it was not given its time: {:?}", asked.elapsed());
-    assert!(asked.elapsed() < Duration::from_secs(8), "the app's own deadline of 10 s ended it: {:?}", asked.elapsed());
     let told = held.next().await.expect("open").expect("a message");
     assert!(told.to_text().expect("text").contains("draining"), "the app was told to end first: {told}");
     assert!(!lives(app));
-    assert_eq!(rig.file(order.allocation, "gate.json").expect("a status")["last_exit"], "signal 9");
+    let end = &rig.file(order.allocation, "gate.json").expect("a status")["last_exit"];
+    assert_eq!(end, "signal 9", "it did not come to the app's own deadline of 10 s");
 }
 
 #[tokio::test]
 async fn the_deadline_of_the_order_counts_and_not_the_usual_time() {
     let rig = Rig::start().await;
-    let (order, address) = rig.running("blue").await;
+    let mut order = rig.desired("blue");
+    order.drain_timeout_ms = 600_000;
+    rig.control.order(&order);
+    let address = rig.ready_at(order.allocation, 1).await;
     let mut held = socket(&address, order.allocation).await;
     held.next().await.expect("open").expect("a greeting");
     let (asked, soon) = (Instant::now(), chrono::DateTime::from(SystemTime::now() + Duration::from_secs(2)));
     rig.control.order(&Desired { drain_deadline: Some(soon), ..stop(&order) });
-    let told = held.next().await.expect("open").expect("a message");
+    let told = timeout(PATIENCE, held.next()).await.expect("ten minutes are usual").expect("open").expect("a message");
     assert!(told.to_text().expect("text").contains("draining"), "{told}");
     assert!(asked.elapsed() >= Duration::from_millis(1_900), "before its deadline: {:?}", asked.elapsed());
     held.close(None).await.expect("closed");
     drop(held);
     rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 1 }).await;
-    assert!(asked.elapsed() < Duration::from_secs(30), "a minute was usual: {:?}", asked.elapsed());
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn a_build_is_followed_by_its_operation_while_it_runs() {
     let repository = Repository::of_python();
     let build = std::fs::read_to_string(repository.folder().join("build.py")).expect("the example's");
     let ticks = format!(
-        "import time\nfor number in range({TICKS}):\n    print('tick', number, flush=True)\n    time.sleep(0.1)\n"
+        "import time\nfor number in range({TICKS}):\n    print('tick', number, flush=True)\n    time.sleep(0.3)\n"
     );
     repository.write("build.py", &format!("{ticks}{build}"));
     repository.commit_version("followed");

@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Long enough to see the promotion's end and to open something besides, on any machine.
-const DRAIN: u32 = 45;
+const DRAIN: u32 = 90;
 
 /// Notes when and how the socket of the page ends.
 const WATCH: &str = "socket.addEventListener('close', ({ code }) => { window.end = { code, at: Date.now() } })";

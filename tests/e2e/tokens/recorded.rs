@@ -7,13 +7,11 @@ use rhone_tests::{
     graphql::{Client, unique},
     platform::Platform,
     story::{Tenant, text},
-    wait::until,
+    wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const OWN: &str = "{ viewer { timeline(last: 50) { nodes { type stream actor summary payload } } } }";
 const OF_WORKSPACE: &str = "query($id: ID!) { workspace(id: $id) { timeline(last: 50) {
     nodes { type stream actor summary payload } } } }";
