@@ -178,10 +178,7 @@ async fn nats_killed_comes_back_on_its_port_with_its_stream_and_lets_no_stranger
     let mut stranger = TcpStream::connect(("127.0.0.1", again.port())).await.expect("it listens");
     stranger.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n").await.expect("it reads");
     let mut said = String::new();
-    timeout(PATIENCE, stranger.read_to_string(&mut said))
-        .await
-        .expect("it hangs up")
-        .expect("it answers");
+    timeout(PATIENCE, stranger.read_to_string(&mut said)).await.expect("it hangs up").expect("it answers");
     assert!(said.contains("Authorization Violation"), "{said}");
     again.stop().await;
 }

@@ -26,7 +26,9 @@ async fn healthy_waits_for_every_live_edge_and_is_never_said_without_one() {
     assert_eq!(first["edges"].as_array().map(Vec::len), Some(2), "{first:#}");
 
     let mut other = &blue;
-    for (nth, (next, version, former)) in [(&green, "green", &blue), (&blue, "blue", &green)].into_iter().cycle().enumerate() {
+    for (nth, (next, version, former)) in
+        [(&green, "green", &blue), (&blue, "blue", &green)].into_iter().cycle().enumerate()
+    {
         assert!(nth < 8, "the machine is too busy to say anything");
         other = former;
         if it_waits_for_an_edge_that_is_slow(&platform, &tenant, next, version).await.is_some() {

@@ -37,7 +37,8 @@ async fn a_promotion_and_a_rollback_reach_the_edge_while_an_index_is_built() {
     }
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     let mut database = administrator(&platform).await;
-    let rows = "CREATE TABLE public.big AS SELECT g::bigint AS id, md5(g::text) AS word FROM generate_series(1, 3000000) g";
+    let rows =
+        "CREATE TABLE public.big AS SELECT g::bigint AS id, md5(g::text) AS word FROM generate_series(1, 3000000) g";
     database.execute(rows).await.expect("a table of 3,000,000 rows");
     database.execute(GATE).await.expect("a function");
 

@@ -174,11 +174,7 @@ pub fn http() -> reqwest::Client {
     PROVIDER.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(ANSWER)
-        .build()
-        .expect("a provider of cryptography is installed")
+    reqwest::Client::builder().no_proxy().timeout(ANSWER).build().expect("a provider of cryptography is installed")
 }
 
 /// A word that nobody used before, short enough for a slug.

@@ -126,11 +126,7 @@ async fn a_close_never_lands_inside_another_frame() {
     old.send(Message::text("flood")).await.expect("sent");
     let mut messages = 0;
     let goodbye = loop {
-        match timeout(PATIENCE, old.next())
-            .await
-            .expect("an end in time")
-            .expect("a goodbye before the end")
-        {
+        match timeout(PATIENCE, old.next()).await.expect("an end in time").expect("a goodbye before the end") {
             Ok(Message::Close(frame)) => break frame.expect("a reason"),
             Ok(message) => {
                 assert!(message.into_data().iter().all(|byte| *byte == b'x'), "a message holds something else");

@@ -114,7 +114,8 @@ async fn who_is_removed_or_whose_token_is_revoked_hears_nothing_after_a_second()
         shut_out(&owner, &member, how).await;
         let done = Instant::now();
         let ask = async || drop(owner.client.data("{ viewer { actor } }", json!({})).await);
-        let ends = join_all(followers.into_iter().map(async |(name, follower)| (name, follower.await.expect("it ends"))));
+        let ends =
+            join_all(followers.into_iter().map(async |(name, follower)| (name, follower.await.expect("it ends"))));
         let end = within_a_second(ask, ends).await;
         for (name, (ended, at)) in end.came {
             let late = at.saturating_duration_since(done);
