@@ -45,7 +45,10 @@ pub struct Took<T> {
 
 /// For what has to be over within a second because somebody is told so. On a busy machine everything takes longer: what anybody
 /// asks meanwhile is the measure, and ten of the longest come on top.
-pub async fn within_a_second<T>(ask: impl AsyncFn(), ending: impl Future<Output = T>) -> Took<T> {
+pub async fn within_a_second<T, A: Future<Output = ()>>(
+    mut ask: impl FnMut() -> A,
+    ending: impl Future<Output = T>,
+) -> Took<T> {
     let (begun, over) = (Instant::now(), AtomicBool::new(false));
     let ends = async {
         let came = ending.await;
