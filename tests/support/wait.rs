@@ -45,8 +45,8 @@ pub struct Took<T> {
 
 /// For what has to be over within a second because somebody is told so. On a busy machine everything takes longer: what anybody
 /// asks meanwhile is the measure, and ten of the longest come on top.
-pub async fn within_a_second<T, F: Future<Output = ()>>(
-    ask: impl Fn() -> F,
+pub async fn within_a_second<T, A: Future<Output = ()>>(
+    mut ask: impl FnMut() -> A,
     ending: impl Future<Output = T>,
 ) -> Took<T> {
     let (begun, over) = (Instant::now(), AtomicBool::new(false));
