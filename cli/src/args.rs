@@ -7,6 +7,7 @@ use crate::{
     demo::DemoArgs,
     exit,
     init::InitArgs,
+    rebuild,
 };
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::{net::IpAddr, path::PathBuf};
@@ -86,6 +87,7 @@ pub enum Command {
     /// Build a projection anew beside the live one, compare both and swap them.
     Rebuild {
         /// Which.
+        #[arg(value_parser = rebuild::NAMES)]
         projection: String,
         /// Print JSON.
         #[arg(long)]

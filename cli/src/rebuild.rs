@@ -15,6 +15,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// What can be rebuilt, as the command line takes it.
+pub(crate) const NAMES: [&str; 3] = [Catalogue::NAME, Deployments::NAME, Timeline::NAME];
+
 /// `rhone rebuild`.
 pub(crate) async fn run(data: &Data, projection: &str, as_json: bool) -> Result<()> {
     let database: Database = section(data, "database")?;
@@ -26,9 +29,7 @@ pub(crate) async fn run(data: &Data, projection: &str, as_json: bool) -> Result<
         Catalogue::NAME => one::<Catalogue>(&mut admin, &projector, as_json).await,
         Deployments::NAME => one::<Deployments>(&mut admin, &projector, as_json).await,
         Timeline::NAME => one::<Timeline>(&mut admin, &projector, as_json).await,
-        other => {
-            bail!("there is no projection `{other}`: {}, {}, {}", Catalogue::NAME, Deployments::NAME, Timeline::NAME)
-        }
+        other => bail!("there is no projection `{other}`"),
     }
 }
 

@@ -161,6 +161,38 @@ async fn every_exit_code_is_the_one_of_the_table() {
     }
 }
 
+/// What asks no API ends by the same table, says what to do next, and is one JSON for a script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_asks_no_api_ends_by_the_same_table() {
+    let platform = Platform::shared().await;
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
+    let nobody = uuid::Uuid::nil();
+    let (stream, app) = (format!("route_owner:{nobody}"), format!("app_{}", nobody.simple()));
+    for (exit, code, words) in [
+        (2, "BAD_USER_INPUT", &["rebuild", "nonsense"][..]),
+        (2, "BAD_USER_INPUT", &["replay", "nonsense"]),
+        (2, "BAD_USER_INPUT", &["replay", "app_7"]),
+        (2, "BAD_USER_INPUT", &["replay", &stream, "--at", "yesterday"]),
+        (2, "BAD_USER_INPUT", &["admin", "raise-epochs", "--reason", ""]),
+        (2, "BAD_USER_INPUT", &["init", "--health", "up", "--process", "./server"]),
+        (1, "NOT_FOUND", &["replay", &stream]),
+        (1, "NOT_FOUND", &["replay", &app]),
+        (1, "LOCAL", &["verify", "nowhere.jsonl"]),
+    ] {
+        let told = desk.ends(exit, words).await;
+        assert!(told.contains("next: ") || told.contains("possible values: catalogue"), "{words:?}: {told}");
+        // Before `--process`, which takes every word after it.
+        let output = desk.rhone(&[&words[..1], &["--json"], &words[1..]].concat()).await;
+        assert_eq!(output.status.code(), Some(exit), "{words:?} --json: {}", text(&output.stderr));
+        let failed: Value = serde_json::from_slice(&output.stdout).expect("one JSON");
+        let error = &failed["error"];
+        assert_eq!((&error["code"], &error["exit"]), (&json!(code), &json!(exit)), "{words:?}: {failed}");
+        assert!(error["next"].is_string() && error["message"].is_string(), "{failed}");
+    }
+    assert_eq!(fs::read_dir(&desk.folder).expect("ours").count(), 0, "nothing was written");
+}
+
 /// A closed gate is no failure of the build: the release stays, and whoever opens the gate deploys again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deploy_that_a_gate_blocks_ends_as_refused_and_says_why() {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     backup_args::RestoreArgs,
+    client::Failure,
     config::{Database, Keys, required, value},
     data::{self, Data},
     log_commands, migrate,
@@ -71,7 +72,8 @@ pub(crate) async fn run(data: &Data, how: &RestoreArgs) -> Result<()> {
         return drill::run(&backup, how).await;
     }
     if holds_something(data.path())? {
-        bail!("{} is not empty: name an empty data folder with --data", data.path().display());
+        let message = format!("{} is not empty: name an empty data folder with --data", data.path().display());
+        bail!(Failure::usage(message));
     }
     let data = data.created()?;
     let proof = match &how.database_url {

@@ -2,7 +2,7 @@
 //! link`. The trap avoided: a folder that says which API is asked, and so to whom a token is shown; it names ids only.
 
 use super::failure::Failure;
-use crate::{args::Args, private_file};
+use crate::{args::Args, output::line, private_file};
 use clap::{Arg, Command, CommandFactory as _, Parser as _, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -86,9 +86,14 @@ pub fn completed(words: impl IntoIterator<Item = OsString>) -> Result<Vec<OsStri
 }
 
 /// What the words mean; if they mean nothing, that is said, and the process ends.
-pub fn parsed(words: Vec<OsString>) -> Args {
+pub fn parsed(words: &[OsString], as_json: bool) -> Args {
     Args::try_parse_from(words).unwrap_or_else(|error| {
         let text = error.to_string();
+        if as_json && error.use_stderr() {
+            // What is wrong stands before the first empty line; the usage is for people.
+            let wrong = text.split("\n\n").next().unwrap_or_default();
+            line(Failure::usage(wrong.trim_start_matches("error: ")).json());
+        }
         let _ = error.print();
         let left_out = ["<ENVIRONMENT>", "--app <APP>"].iter().any(|name| text.contains(name));
         if error.kind() == ErrorKind::MissingRequiredArgument && left_out {

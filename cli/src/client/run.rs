@@ -22,21 +22,13 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
     let (plan, how) = plan::of(noun);
     match done(data, plan, &how).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if how.json && output::has_said_nothing() {
-                show::data(&failure.json(), true);
-            }
-            let (code, next) = (failure.exit_code(), failure.next());
-            output::error_with(&failure.into(), next.as_deref());
-            ExitCode::from(code)
-        }
+        Err(failure) => failure.end(how.json),
     }
 }
 
 async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
     if how.dry_run && !plan.can_be_tried() {
-        let message = "--dry-run: nothing shows beforehand what this does; leave it out".to_owned();
-        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message });
+        return Err(Failure::usage("--dry-run: nothing shows beforehand what this does; leave it out"));
     }
     // These need no connection of somebody who is signed in.
     if let Plan::Pack { folder, out } = &plan {
@@ -141,7 +133,7 @@ fn placed(data: &Data, mut input: Value) -> Result<Value, Failure> {
     let report: Option<Report> =
         private_file::read(&data.report()).map_err(|error| Failure::local("looking for a place", error))?;
     let Some(report) = report else {
-        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message: "--region and --cell are needed".into() });
+        return Err(Failure::usage("--region and --cell are needed"));
     };
     let ids = report.facts.ids;
     if input["regionId"].is_null() {
@@ -286,5 +278,5 @@ pub(super) fn next(page: &Value) -> Option<String> {
 }
 
 pub(super) fn not_found(noun: &str) -> Failure {
-    Failure::Fault { code: "NOT_FOUND".into(), message: format!("there is no such {noun}") }
+    Failure::absent(format_args!("there is no such {noun}"))
 }
