@@ -9,6 +9,7 @@ mod database;
 mod drill;
 mod facts;
 mod manifest;
+mod read_back;
 mod sealed;
 
 use crate::{
