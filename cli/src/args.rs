@@ -3,7 +3,7 @@
 
 use crate::{
     backup_args::{BackupArgs, RestoreArgs},
-    client::args::Noun,
+    client::{args::Noun, named},
     demo::DemoArgs,
     exit,
     init::InitArgs,
@@ -14,7 +14,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 /// Control plane of a hosting platform for stateful web apps.
 #[derive(Debug, Parser)]
-#[command(name = "rhone", version, about, after_help = exit::table())]
+#[command(name = "rhone", version, about, after_help = format!("{}\n{}", named::HELP, exit::table()))]
 pub struct Args {
     /// Where configuration, keys and everything private are kept.
     #[arg(long, env = "RHONE_DATA", global = true, default_value = ".rhone/data")]

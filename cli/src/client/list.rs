@@ -4,6 +4,7 @@
 use super::{
     connection::Connection,
     failure::Failure,
+    named::Level,
     run::{next, not_found},
     show,
 };
@@ -85,6 +86,14 @@ impl Listing {
             Of::Node(of) => {
                 format!("query($id: ID!, $after: String) {{ node(id: $id) {{ ... on {of} {{ {page} }} }} }}")
             }
+        }
+    }
+
+    /// What it is a list of the things of, where that can be named.
+    pub(super) fn level(&self) -> Option<Level> {
+        match self.of {
+            Of::Field(noun) => Level::of(noun),
+            Of::Root | Of::Viewer | Of::Node(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod binding;
 mod environment;
 mod member;
+mod named;
 mod places;
 mod release;
 

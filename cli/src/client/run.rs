@@ -8,6 +8,7 @@ use super::{
     follow::{self, follow},
     history, image, invitation, list, login, logs,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
+    named,
     plan::{self, Plan},
     push, show, token,
 };
@@ -26,7 +27,7 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
     }
 }
 
-async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
+async fn done(data: &Data, mut plan: Plan, how: &How) -> Result<(), Failure> {
     if how.dry_run && !plan.can_be_tried() {
         return Err(Failure::usage("--dry-run: nothing shows beforehand what this does; leave it out"));
     }
@@ -49,6 +50,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         return login::logout(data, how.json).await;
     }
     let connection = Connection::configured(data)?;
+    named::resolve(&connection, &mut plan).await?;
     let asking = Asking { connection, how };
     match plan {
         Plan::Pack { .. } | Plan::Image(_) | Plan::Login { .. } | Plan::Logout => Ok(()),

@@ -3,7 +3,11 @@
 
 use super::{Finding, PATIENCE, Verdict, host};
 use crate::{
-    client::{Connection, Failure, documents, link::Link},
+    client::{
+        Connection, Failure, documents,
+        link::Link,
+        named::{self, Level},
+    },
     data::Data,
 };
 use anyhow::{Result, bail};
@@ -43,7 +47,8 @@ async fn answers(connection: &Connection) -> Verdict {
 
 async fn linked(connection: &Connection) -> Result<String> {
     let Some(link) = Link::read()? else { return Ok("this folder is linked to nothing".to_owned()) };
-    let found = connection.query(documents::PLACE, json!({ "id": link.environment })).await?;
+    let environment = named::id_of(connection, Level::Environment, &link.environment).await?;
+    let found = connection.query(documents::PLACE, json!({ "id": environment })).await?;
     if found["environment"].is_null() {
         bail!("{} is not there any more, or not yours", link.environment);
     }
