@@ -8,7 +8,6 @@ use super::{
     run::{next, not_found},
     show,
 };
-use crate::output::line;
 use serde_json::{Value, json};
 
 /// What has the list.
@@ -122,9 +121,7 @@ pub(super) async fn run(
     id: Option<&str>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    for node in all(connection, listing, id).await? {
-        if as_json { line(&node) } else { line(told(&node, listing.columns)) }
-    }
+    show::list(&all(connection, listing, id).await?, as_json, |node| told(node, listing.columns));
     Ok(())
 }
 

@@ -63,14 +63,16 @@ async fn done(data: &Data, mut plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::List(listing, of) => list::run(&asking.connection, listing, of.as_deref(), how.json).await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
-        Plan::Variables(id) => asking.one(&documents::variables(), &id, "environment").await,
+        Plan::Variables(id) => asking.listed(&documents::variables(), &id, ("environment", "variables")).await,
         Plan::Secret { environment, key, file, expected_set } => {
             let variables = json!([{ "key": key, "value": secret(file.as_deref())?, "kind": "SECRET" }]);
             let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
             asking.change(&VARIABLES_SET, input).await
         }
         Plan::Deployment(id) => asking.one(&documents::deployment(), &id, "deployment").await,
-        Plan::Credentials(app) => asking.one(&documents::source_credentials(), &app, "app").await,
+        Plan::Credentials(app) => {
+            asking.listed(&documents::source_credentials(), &app, ("app", "sourceCredentials")).await
+        }
         Plan::Confidential { mutation, field, mut input, file } => {
             input[field] = json!(secret(file.as_deref())?);
             asking.change(mutation, input).await
@@ -232,6 +234,13 @@ impl Asking<'_> {
         Ok(())
     }
 
+    /// What one thing has of another; people are shown the thing, too.
+    async fn listed(&self, document: &str, id: &str, (field, list): (&str, &str)) -> Result<(), Failure> {
+        let found = self.found(document, id, field).await?;
+        show::data(if self.how.json { &found[list] } else { &found }, self.how.json);
+        Ok(())
+    }
+
     /// What the document finds under this field.
     pub(super) async fn found(&self, document: &str, id: &str, field: &str) -> Result<Value, Failure> {
         let mut data = self.connection.query(document, json!({ "id": id })).await?;
@@ -240,13 +249,7 @@ impl Asking<'_> {
     }
 
     async fn timeline(&self, app: &str, environment: Option<&str>) -> Result<(), Failure> {
-        for entry in timeline(&self.connection, app, environment, None).await? {
-            if self.how.json {
-                output::line(&entry);
-            } else {
-                output::line(show::told(&entry));
-            }
-        }
+        show::list(&timeline(&self.connection, app, environment, None).await?, self.how.json, show::told);
         Ok(())
     }
 }
