@@ -31,8 +31,8 @@ async fn every_list_is_one_array_for_a_script() {
     let ids = platform.report().ids;
     let (region, cell) = (format!("reg_{}", ids.region.simple()), format!("cell_{}", ids.cell.simple()));
     let (app, workspace) = (tenant.app.as_str(), tenant.workspace.as_str());
-    let lists = [
-        ("region", &[][..]),
+    let lists: [(&str, &[&str]); 13] = [
+        ("region", &[]),
         ("cell", &["--region", region.as_str()]),
         ("host", &["--cell", cell.as_str()]),
         ("workspace", &[]),
@@ -49,7 +49,7 @@ async fn every_list_is_one_array_for_a_script() {
     let tried: BTreeSet<String> = lists.iter().map(|(noun, _)| (*noun).to_owned()).collect();
     assert_eq!(tried, nouns_with_lists(platform).await, "every list is tried");
     let more = [vec!["app", "timeline", app], vec!["timeline", "--app", app]];
-    let lists = lists.into_iter().map(|(noun, of)| [&[noun, "list"], of].concat()).chain(more);
+    let lists = lists.into_iter().map(|(noun, of)| [&[noun, "list"][..], of].concat()).chain(more);
     for words in lists {
         let text = printed(platform, &words).await;
         let things = listed(&text).unwrap_or_else(|| panic!("{words:?} is no array: {text}"));

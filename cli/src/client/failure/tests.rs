@@ -101,7 +101,7 @@ fn what_a_script_reads_of_a_failure_names_code_exit_and_operation() {
 fn a_command_of_this_machine_ends_as_what_it_said() {
     let ended = |error: anyhow::Error| Failure::from(error).exit_code();
     assert_eq!(ended(Failure::usage("no projection").into()), 2);
-    assert_eq!(ended(anyhow::Error::from(Failure::absent("no app")).context("replaying")), 1);
+    assert_eq!(ended(anyhow::Error::from(Failure::usage("no app's id")).context("replaying")), 2);
     let by_hand = Failure::from(anyhow::anyhow!("no file").context("reading"));
     assert_eq!((by_hand.exit_code(), by_hand.to_string().as_str()), (1, "reading: no file"));
     let local = Failure::local("reading", std::io::Error::other("no file")).json();
