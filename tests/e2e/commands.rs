@@ -171,8 +171,8 @@ async fn a_command_that_asks_no_api_ends_by_the_same_table() {
     let desk = Desk { platform, folder: room.path().to_owned() };
     let nobody = uuid::Uuid::nil();
     let (stream, app) = (format!("route_owner:{nobody}"), format!("app_{}", nobody.simple()));
-    for (exit, code, words) in [
-        (2, "BAD_USER_INPUT", &["rebuild", "nonsense"][..]),
+    let cases: [(i32, &str, &[&str]); 9] = [
+        (2, "BAD_USER_INPUT", &["rebuild", "nonsense"]),
         (2, "BAD_USER_INPUT", &["replay", "nonsense"]),
         (2, "BAD_USER_INPUT", &["replay", "app_7"]),
         (2, "BAD_USER_INPUT", &["replay", &stream, "--at", "yesterday"]),
@@ -181,7 +181,8 @@ async fn a_command_that_asks_no_api_ends_by_the_same_table() {
         (1, "NOT_FOUND", &["replay", &stream]),
         (1, "NOT_FOUND", &["replay", &app]),
         (1, "LOCAL", &["verify", "nowhere.jsonl"]),
-    ] {
+    ];
+    for (exit, code, words) in cases {
         let told = desk.ends(exit, words).await;
         assert!(told.contains("next: ") || told.contains("possible values: catalogue"), "{words:?}: {told}");
         // Before `--process`, which takes every word after it.
