@@ -60,7 +60,8 @@ impl Named {
     fn read(text: &str) -> Result<Self, Failure> {
         let Some(app) = text.strip_prefix("app_") else {
             let read = text.parse().map(Self::Stream);
-            return read.map_err(|_| Failure::usage(format_args!("`{text}` is neither `category:uuid` nor an app's id")));
+            return read
+                .map_err(|_| Failure::usage(format_args!("`{text}` is neither `category:uuid` nor an app's id")));
         };
         let wrong = |_| Failure::usage("an app's id is `app_` and 32 digits");
         Uuid::try_parse(app).map(|app| Self::App(AppId(app))).map_err(wrong)

@@ -138,8 +138,7 @@ const OWN: [&str; 11] = [
 fn unlike(name: &str, text: &str) -> Vec<String> {
     let (head, rest) = text.split_once("\n[Service]\n").expect("a unit of a service");
     let said: Vec<&str> = rest.split("\n[Install]\n").next().unwrap_or_default().lines().collect();
-    let wanted: Vec<&str> =
-        HARDENED.iter().filter(|(_, units)| units.contains(&name)).map(|(line, _)| *line).collect();
+    let wanted: Vec<&str> = HARDENED.iter().filter(|(_, units)| units.contains(&name)).map(|(line, _)| *line).collect();
     let lacks = wanted.iter().filter(|line| !said.contains(line)).map(|line| format!("{name} lacks {line}"));
     let of_its_own = |line: &str| line.is_empty() || OWN.iter().any(|own| line.starts_with(own));
     let more = said.iter().filter(|line| !wanted.contains(line) && !of_its_own(line));

@@ -90,7 +90,10 @@ async fn every_place_has_what_its_apps_have(tenant: &Tenant, newest: &[String]) 
     let shop = "projects(named: \"SHO\", order: NEWEST_FIRST)";
     assert_eq!(listed("workspace", &tenant.workspace, shop).await, std::slice::from_ref(&tenant.project));
     assert!(listed("workspace", &tenant.workspace, "projects(named: \"nothing\")").await.is_empty());
-    let slug = text(&client.data("query($id: ID!) { project(id: $id) { slug } }", json!({ "id": tenant.project })).await["project"]["slug"]);
+    let slug = text(
+        &client.data("query($id: ID!) { project(id: $id) { slug } }", json!({ "id": tenant.project })).await["project"]
+            ["slug"],
+    );
     let exactly = format!("projects(slug: \"{slug}\")");
     assert_eq!(listed("workspace", &tenant.workspace, &exactly).await, std::slice::from_ref(&tenant.project));
     let part = format!("projects(slug: \"{}\")", &slug[..3]);

@@ -180,7 +180,11 @@ mod tests {
         ] {
             let finding = room(free, total);
             let told = finding.json();
-            assert_eq!((&told["name"], told["severity"].as_str()), (&serde_json::json!("disk"), expected), "{free} of {total}");
+            assert_eq!(
+                (&told["name"], told["severity"].as_str()),
+                (&serde_json::json!("disk"), expected),
+                "{free} of {total}"
+            );
             assert_eq!(finding.goes_on(), expected != bad, "{told}");
         }
         let somewhere = tempfile::tempdir().expect("a folder");

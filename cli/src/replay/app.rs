@@ -31,9 +31,9 @@ pub(super) async fn run(pool: PgPool, app: AppId, asked: &ReplayArgs) -> Result<
         bail!(Failure::absent("there is no such app"));
     }
     let at = |text: Option<&str>| match as_of(ours, text)? {
-        AsOf::Version(_) => bail!(Failure::usage(
-            "an app's streams have versions of their own: name a time or a position of the log"
-        )),
+        AsOf::Version(_) => {
+            bail!(Failure::usage("an app's streams have versions of their own: name a time or a position of the log"))
+        }
         as_of @ (AsOf::Latest | AsOf::Time(_) | AsOf::Position(_)) => Ok(as_of),
     };
     match asked.diff.as_deref() {

@@ -14,13 +14,7 @@ fn fault(code: &str) -> u8 {
 fn a_gate_a_conflict_and_a_fault_end_differently() {
     assert_eq!([refused("PINNED"), refused("STALE_EPOCH"), refused("NAME_TAKEN")], [4, 5, 4]);
     assert_eq!(
-        [
-            fault("BAD_USER_INPUT"),
-            fault("CONFLICT"),
-            fault("INTERNAL"),
-            fault("UNAUTHENTICATED"),
-            fault("FORBIDDEN")
-        ],
+        [fault("BAD_USER_INPUT"), fault("CONFLICT"), fault("INTERNAL"), fault("UNAUTHENTICATED"), fault("FORBIDDEN")],
         [2, 5, 1, 3, 4]
     );
     assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
@@ -87,10 +81,7 @@ fn every_failure_says_what_to_do_next() {
 fn what_a_script_reads_of_a_failure_names_code_exit_and_operation() {
     let late = Failure::TimedOut { operation: "op_1".into() }.json();
     let late = &late["error"];
-    assert_eq!(
-        (&late["code"], &late["exit"], &late["operation"]),
-        (&json!("TIMED_OUT"), &json!(6), &json!("op_1"))
-    );
+    assert_eq!((&late["code"], &late["exit"], &late["operation"]), (&json!("TIMED_OUT"), &json!(6), &json!("op_1")));
     assert!(late["next"].as_str().is_some_and(|next| next.contains("op_1")), "{late}");
     let fault = Failure::Fault { code: "NOT_FOUND".into(), message: "no such app".into() }.json();
     assert_eq!((&fault["error"]["code"], &fault["error"]["exit"]), (&json!("NOT_FOUND"), &json!(1)));
