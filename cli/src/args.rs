@@ -267,6 +267,30 @@ mod tests {
         Args::command().debug_assert();
     }
 
+    /// Arguments that are called as one above them, which is understood everywhere: clap takes the one for the other, and panics.
+    fn clashes(command: &clap::Command, above: &[&str], words: &str, found: &mut Vec<String>) {
+        let own = command.get_arguments().map(|argument| argument.get_id().as_str());
+        found.extend(own.filter(|id| above.contains(id)).map(|id| format!("{words}: {id}")));
+        let everywhere = command.get_arguments().filter(|argument| argument.is_global_set());
+        let above: Vec<&str> =
+            above.iter().copied().chain(everywhere.map(|argument| argument.get_id().as_str())).collect();
+        for below in command.get_subcommands() {
+            clashes(below, &above, &format!("{words} {}", below.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn no_word_is_called_as_one_that_is_understood_everywhere() {
+        let clashing = |command: &clap::Command| {
+            let mut found = Vec::new();
+            clashes(command, &[], "rhone", &mut found);
+            found
+        };
+        assert_eq!(clashing(&Args::command()), Vec::<String>::new());
+        let sin = clap::Command::new("admire").arg(clap::Arg::new("data").long("where"));
+        assert_eq!(clashing(&Args::command().subcommand(sin)), ["rhone admire: data"]);
+    }
+
     /// What has no answer to print, or never another than a program reads anyway.
     const WITHOUT_JSON: [(&str, &str); 8] = [
         ("up", "it runs until Ctrl-C; up.json says where everything is"),

@@ -270,7 +270,7 @@ mod tests {
                 ("regionIds", json!(["reg_1", "reg_2"])),
             ),
             (
-                "environment region-enable env_1 --region reg_1 --cell cell_1 --data replicated",
+                "environment region-enable env_1 --region reg_1 --cell cell_1 --data-topology replicated",
                 "environmentRegionEnable",
                 ("dataTopology", json!("REPLICATED")),
             ),
