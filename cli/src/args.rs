@@ -3,17 +3,18 @@
 
 use crate::{
     backup_args::{BackupArgs, RestoreArgs},
-    client::args::Noun,
+    client::{args::Noun, named},
     demo::DemoArgs,
     exit,
     init::InitArgs,
+    rebuild,
 };
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::{net::IpAddr, path::PathBuf};
 
 /// Control plane of a hosting platform for stateful web apps.
 #[derive(Debug, Parser)]
-#[command(name = "rhone", version, about, after_help = exit::table())]
+#[command(name = "rhone", version, about, after_help = format!("{}\n{}", named::HELP, exit::table()))]
 pub struct Args {
     /// Where configuration, keys and everything private are kept.
     #[arg(long, env = "RHONE_DATA", global = true, default_value = ".rhone/data")]
@@ -86,6 +87,7 @@ pub enum Command {
     /// Build a projection anew beside the live one, compare both and swap them.
     Rebuild {
         /// Which.
+        #[arg(value_parser = rebuild::NAMES)]
         projection: String,
         /// Print JSON.
         #[arg(long)]
@@ -263,6 +265,30 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Args::command().debug_assert();
+    }
+
+    /// Arguments that are called as one above them, which is understood everywhere: clap takes the one for the other, and panics.
+    fn clashes(command: &clap::Command, above: &[&str], words: &str, found: &mut Vec<String>) {
+        let own = command.get_arguments().map(|argument| argument.get_id().as_str());
+        found.extend(own.filter(|id| above.contains(id)).map(|id| format!("{words}: {id}")));
+        let everywhere = command.get_arguments().filter(|argument| argument.is_global_set());
+        let above: Vec<&str> =
+            above.iter().copied().chain(everywhere.map(|argument| argument.get_id().as_str())).collect();
+        for below in command.get_subcommands() {
+            clashes(below, &above, &format!("{words} {}", below.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn no_word_is_called_as_one_that_is_understood_everywhere() {
+        let clashing = |command: &clap::Command| {
+            let mut found = Vec::new();
+            clashes(command, &[], "rhone", &mut found);
+            found
+        };
+        assert_eq!(clashing(&Args::command()), Vec::<String>::new());
+        let sin = clap::Command::new("admire").arg(clap::Arg::new("data").long("where"));
+        assert_eq!(clashing(&Args::command().subcommand(sin)), ["rhone admire: data"]);
     }
 
     /// What has no answer to print, or never another than a program reads anyway.

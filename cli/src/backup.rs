@@ -9,10 +9,12 @@ mod database;
 mod drill;
 mod facts;
 mod manifest;
+mod read_back;
 mod sealed;
 
 use crate::{
     backup_args::BackupArgs,
+    client::Failure,
     config::{Database, Keys, Serve, required, section},
     data::Data,
     output::line,
@@ -76,7 +78,10 @@ fn artifacts_of(data: &Data) -> PathBuf {
 /// Makes the folder, which only its owner enters, unless something is in it.
 fn empty_folder(path: &Path) -> Result<()> {
     if holds_something(path)? {
-        bail!("{} is not empty: name a folder that is empty or not there", path.display());
+        bail!(Failure::usage(format_args!(
+            "{} is not empty: name a folder that is empty or not there",
+            path.display()
+        )));
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.with_context(|| format!("making {}", path.display()))

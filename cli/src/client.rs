@@ -24,6 +24,7 @@ mod logins;
 mod logs;
 pub mod logs_args;
 pub(crate) mod mutation;
+pub(crate) mod named;
 mod plan;
 mod push;
 mod run;

@@ -3,6 +3,7 @@
 
 mod client;
 mod host;
+mod outpost;
 
 use crate::{
     config::{Bus, Database, required, section},
@@ -28,16 +29,30 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEARD_WITHIN: f64 = 15.0;
 const NO_HOST: &str = "no host is on record yet";
 
+/// Good, or what is wrong and what mends it.
+type Verdict = Result<String, (String, &'static str)>;
+
+/// How much it matters where it is not good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    /// Worth mending, and it stops nothing: without a sandbox a build goes on, and says so in its own log; on a nearly full disk
+    /// everything goes on, for a while.
+    Warning,
+    /// Something does not work.
+    Bad,
+}
+
 /// What an examination found.
 struct Finding {
     name: &'static str,
-    verdict: Result<String, (String, &'static str)>,
+    severity: Severity,
+    verdict: Verdict,
 }
 
 /// `rhone doctor`.
 pub(crate) async fn run(data: &Data, as_json: bool) -> Result<ExitCode> {
     let findings = Box::pin(examined(data)).await;
-    let sound = findings.iter().all(|finding| finding.verdict.is_ok() || finding.goes_on());
+    let sound = findings.iter().all(Finding::goes_on);
     if as_json {
         let all: Vec<Value> = findings.iter().map(Finding::json).collect();
         line(json!({ "sound": sound, "findings": all }));
@@ -50,25 +65,39 @@ pub(crate) async fn run(data: &Data, as_json: bool) -> Result<ExitCode> {
 }
 
 impl Finding {
+    /// What must be good.
+    fn new(name: &'static str, verdict: Verdict) -> Self {
+        Self { name, severity: Severity::Bad, verdict }
+    }
+
+    /// What should be good.
+    fn wished(name: &'static str, verdict: Verdict) -> Self {
+        Self { name, severity: Severity::Warning, verdict }
+    }
+
     fn line(&self) -> String {
         let name = self.name;
-        match &self.verdict {
-            Ok(detail) => format!("ok   {name}: {detail}"),
-            Err((what, mends)) if self.goes_on() => format!("warn {name}: {what}; mend: {mends}"),
-            Err((what, mends)) => format!("bad  {name}: {what}; mend: {mends}"),
+        match (&self.verdict, self.severity) {
+            (Ok(detail), _) => format!("ok   {name}: {detail}"),
+            (Err((what, mends)), Severity::Warning) => format!("warn {name}: {what}; mend: {mends}"),
+            (Err((what, mends)), Severity::Bad) => format!("bad  {name}: {what}; mend: {mends}"),
         }
     }
 
-    /// What is worth mending and stops nothing: without a sandbox a build goes on, and says so in its own log; on a nearly full
-    /// disk everything goes on, for a while.
     fn goes_on(&self) -> bool {
-        matches!(self.name, host::BUBBLEWRAP | host::NAMESPACES | host::ROOM)
+        self.verdict.is_ok() || self.severity == Severity::Warning
     }
 
     fn json(&self) -> Value {
+        let severity = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Bad => "bad",
+        };
         match &self.verdict {
             Ok(detail) => json!({ "name": self.name, "ok": true, "says": detail }),
-            Err((what, mends)) => json!({ "name": self.name, "ok": false, "says": what, "mend": mends }),
+            Err((what, mends)) => {
+                json!({ "name": self.name, "ok": false, "severity": severity, "says": what, "mend": mends })
+            }
         }
     }
 }
@@ -77,19 +106,20 @@ async fn examined(data: &Data) -> Vec<Finding> {
     if runs_nothing(data) {
         return client::examined(data).await;
     }
+    if let Some(parts) = outpost::parts(data) {
+        return outpost::examined(data, &parts).await;
+    }
     let database: Result<Database> = section(data, "database");
     let worker = match database.as_ref().map(|database| database.worker_url.as_ref()) {
         Ok(url) => reach(url).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
     let mut findings = vec![configuration(data), keys(data)];
-    findings.push(Finding {
-        name: "database",
-        verdict: match &worker {
-            Ok(_) => Ok("reachable as rhone_worker".to_owned()),
-            Err(error) => Err((format!("{error:#}"), "start it, or `rhone up`; then `rhone migrate`")),
-        },
-    });
+    let reached = match &worker {
+        Ok(_) => Ok("reachable as rhone_worker".to_owned()),
+        Err(error) => Err((format!("{error:#}"), "start it, or `rhone up`; then `rhone migrate`")),
+    };
+    findings.push(Finding::new("database", reached));
     if let Ok(database) = &database {
         findings.push(within("migrations", "rhone migrate", migrations(database)).await);
     }
@@ -109,10 +139,17 @@ async fn examined(data: &Data) -> Vec<Finding> {
 
 /// Whether nothing says that a part of the platform runs here: no file, and no environment in its place.
 fn runs_nothing(data: &Data) -> bool {
-    let sections = ["DATABASE", "SERVE", "WORK", "EDGE", "RUNNER"].map(|name| format!("RHONE_{name}_"));
-    let names = || env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let told = names().any(|name| sections.iter().any(|section| name.starts_with(section)));
-    !told && !data.config().exists() && !data.report().exists()
+    told_by_environment().is_empty() && !data.config().exists() && !data.report().exists()
+}
+
+/// The parts' sections of which the environment says something.
+fn told_by_environment() -> Vec<&'static str> {
+    let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let told = |section: &&str| {
+        let beginning = format!("RHONE_{}_", section.to_uppercase());
+        names.iter().any(|name| name.starts_with(&beginning))
+    };
+    ["database", "serve", "work", "edge", "runner"].into_iter().filter(told).collect()
 }
 
 const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";
@@ -125,21 +162,21 @@ fn configuration(data: &Data) -> Finding {
     let bad = |what: String, mends| Err((what, mends));
     let verdict = match private_file::read::<Map<String, Value>>(&path) {
         Err(error) => bad(format!("{error:#}"), "mend the file: it is one JSON object with an object per section"),
-        Ok(None) if env::var_os("RHONE_DATABASE_WORKER_URL").is_some() => Ok("the environment says it all".to_owned()),
+        Ok(None) if !told_by_environment().is_empty() => Ok("the environment says it all".to_owned()),
         Ok(None) => bad(format!("there is no {}", path.display()), MISSING),
         Ok(Some(file)) => match private_file::is_open_to_others(&path) {
             Ok(false) => Ok(format!("{} has {} sections", path.display(), file.len())),
             _ => bad(format!("{} holds secrets, and others can read it", path.display()), "chmod 600 that file"),
         },
     };
-    Finding { name: "configuration", verdict }
+    Finding::new("configuration", verdict)
 }
 
 fn keys(data: &Data) -> Finding {
     let mends =
         "copy vault-keys.json from a host that runs `rhone serve`; the first one is made by `rhone admin rotate-keys`";
     let read = vault_keys::ring(data).map(|_| "the vault's keys can be read".to_owned());
-    Finding { name: "keys", verdict: read.map_err(|error| (format!("{error:#}"), mends)) }
+    Finding::new("keys", read.map_err(|error| (format!("{error:#}"), mends)))
 }
 
 async fn within(name: &'static str, mends: &'static str, work: impl Future<Output = Result<String>>) -> Finding {
@@ -147,7 +184,7 @@ async fn within(name: &'static str, mends: &'static str, work: impl Future<Outpu
         Ok(outcome) => outcome.map_err(|error| (format!("{error:#}"), mends)),
         Err(_) => Err((format!("no answer within {} s", PATIENCE.as_secs()), mends)),
     };
-    Finding { name, verdict }
+    Finding::new(name, verdict)
 }
 
 async fn reach(url: Option<&String>) -> Result<PgPool> {

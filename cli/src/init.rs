@@ -1,7 +1,7 @@
 //! `rhone init`: a `rhone.toml` by looking at the folder. It asks nothing and writes over nothing. The trap avoided: a file that
 //! the platform refuses later; what is written is read by the reader of artifacts first.
 
-use crate::output::line;
+use crate::{client::Failure, output::line};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Args;
 use rhone_builder::plan::{Plan, Programs, detect};
@@ -58,7 +58,9 @@ pub(crate) fn run(how: &InitArgs) -> Result<()> {
         Found { process: how.process.clone(), by: vec!["--process".to_owned()], network: Network::Closed }
     };
     let text = written(&found, &how.health);
-    check_rhone_toml(text.as_bytes()).context("what would be written is refused")?;
+    check_rhone_toml(text.as_bytes()).map_err(|error| {
+        Failure::usage(format_args!("what would be written is refused: {:#}", anyhow::Error::from(error)))
+    })?;
     let made = OpenOptions::new().create_new(true).write(true).open(&path);
     let mut file = match made {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => bail!(there()),

@@ -33,6 +33,5 @@ mod shutdown;
 mod up;
 mod vault_keys;
 
-pub use output::error as output_error;
 pub use processes::Process;
 pub use up::report::{Facts, Ids, PartReport, Report, Stage, Urls};

@@ -4,7 +4,11 @@
 // The schema's merged mutations nest one future per file; their layout is computed where they are spawned.
 #![recursion_limit = "256"]
 
-use rhone::{client::link, output_error, run::run, telemetry};
+use rhone::{
+    client::{Failure, link},
+    run::run,
+    telemetry,
+};
 use rhone_builder::guard;
 use std::{env, process::ExitCode};
 
@@ -12,13 +16,10 @@ fn main() -> ExitCode {
     if let Some(code) = guard::asked(env::args_os()) {
         return code;
     }
+    let as_json = env::args_os().any(|word| word == "--json");
     let args = match link::completed(env::args_os()) {
-        Ok(words) => link::parsed(words),
-        Err(failure) => {
-            let code = failure.exit_code();
-            output_error(&failure.into());
-            return ExitCode::from(code);
-        }
+        Ok(words) => link::parsed(&words, as_json),
+        Err(failure) => return failure.end(as_json),
     };
     // It fails only if somebody was faster, which nobody can be.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -30,11 +31,5 @@ fn main() -> ExitCode {
         runtime.shutdown_background();
         ended
     });
-    match ended {
-        Ok(code) => code,
-        Err(error) => {
-            output_error(&error);
-            ExitCode::FAILURE
-        }
-    }
+    ended.unwrap_or_else(|error: anyhow::Error| Failure::from(error).end(as_json))
 }

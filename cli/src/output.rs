@@ -35,12 +35,7 @@ pub(crate) fn text(text: impl std::fmt::Display) {
     let _ = write!(io::stdout(), "{text}");
 }
 
-/// The failure with its causes, in one line on standard error.
-pub fn error(error: &anyhow::Error) {
-    error_with(error, None);
-}
-
-/// The same, with what to do next.
+/// The failure with its causes and what to do next, in one line on standard error.
 pub(crate) fn error_with(error: &anyhow::Error, next: Option<&str>) {
     let next = next.map(|next| format!("; next: {next}")).unwrap_or_default();
     let _ = writeln!(io::stderr(), "rhone: {error:#}{next}");

@@ -3,6 +3,7 @@
 //! nobody owns, where nobody can let anybody in.
 
 use crate::{
+    client::Failure,
     config::{Database, required, section},
     data::Data,
 };
@@ -56,9 +57,9 @@ async fn opened(door: &Door) -> Result<()> {
     let platform = door.load::<Workspace>(PLATFORM).await?;
     let member = platform.state.members.get(&administrator());
     if member.is_none_or(|member| member.role != Role::Owner) {
-        bail!(
-            "the platform has other owners, and the administrator is none of them: let one of them make what you need"
-        );
+        let message =
+            "the platform has other owners, and the administrator is none of them: let one of them make what you need";
+        bail!(Failure::Fault { code: "FORBIDDEN".into(), message: message.into() });
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! set by hand in a table; this goes through the dispatcher like every other decision, with a reason in each timeline.
 
 use crate::{
+    client::Failure,
     config::{Database, required, section},
     data::Data,
     platform::administrator,
@@ -30,7 +31,7 @@ pub(crate) async fn raise(data: &Data, by: u64, reason: &str) -> Result<usize> {
 
 /// The same, of the database at this URL.
 pub(crate) async fn raise_at(url: &str, by: u64, reason: &str) -> Result<usize> {
-    let reason = Reason::parse("reason", reason)?;
+    let reason = Reason::parse("reason", reason).map_err(Failure::usage)?;
     let pool = connect(url, "rhone admin", 2).await.context("connecting to the database")?;
     let mut connection = pool.acquire().await?;
     let lanes = route_owners::lanes(&mut connection).await.context("reading the routes")?;
@@ -75,5 +76,6 @@ async fn raise_one(
             Err(error) => return Err(error).with_context(|| format!("raising {}", opened.environment)),
         }
     }
-    anyhow::bail!("others keep changing the route of {}; run this again", opened.environment)
+    let message = format!("others keep changing the route of {}; run this again", opened.environment);
+    Err(Failure::Fault { code: "CONFLICT".into(), message }.into())
 }

@@ -5,11 +5,12 @@ mod app;
 
 use crate::{
     args::ReplayArgs,
+    client::Failure,
     config::{Database, required, section},
     data::Data,
     output::line,
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     envelope::StreamId,
@@ -28,15 +29,15 @@ pub(crate) async fn run(data: &Data, asked: &ReplayArgs) -> Result<()> {
     if let Some(bundle) = &asked.from {
         return replayed(bundle, asked.json);
     }
-    let named = asked.stream.as_deref().context("a stream is needed, or --from a bundle")?;
+    let named = asked.stream.as_deref().ok_or_else(|| Failure::usage("a stream is needed, or --from a bundle"))?;
+    let named = Named::read(named)?;
     let database: Database = section(data, "database")?;
     let url = required("database.worker_url", database.worker_url.as_ref())?;
     let pool = connect(url, "rhone replay", 1).await.context("connecting to the database")?;
-    if let Some(app) = named.strip_prefix("app_") {
-        let app = AppId(Uuid::try_parse(app).context("an app's id is `app_` and 32 digits")?);
-        return app::run(pool, app, asked).await;
-    }
-    let stream: StreamId = named.parse()?;
+    let stream = match named {
+        Named::App(app) => return app::run(pool, app, asked).await,
+        Named::Stream(stream) => stream,
+    };
     let log = PgLog::new(pool);
     let (events, ours) = (log.read_stream(&stream, Version(0)).await?, log.incarnation().await?);
     let at = |text: Option<&str>| at(&stream, &events, as_of(ours, text)?);
@@ -45,6 +46,26 @@ pub(crate) async fn run(data: &Data, asked: &ReplayArgs) -> Result<()> {
         _ => show(&at(asked.at.as_deref())?, asked.json)?,
     }
     Ok(())
+}
+
+/// What is to be replayed.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    App(AppId),
+    Stream(StreamId),
+}
+
+impl Named {
+    /// Before anything is asked: a wrong word needs no database.
+    fn read(text: &str) -> Result<Self, Failure> {
+        let Some(app) = text.strip_prefix("app_") else {
+            let read = text.parse().map(Self::Stream);
+            return read
+                .map_err(|_| Failure::usage(format_args!("`{text}` is neither `category:uuid` nor an app's id")));
+        };
+        let wrong = |_| Failure::usage("an app's id is `app_` and 32 digits");
+        Uuid::try_parse(app).map(|app| Self::App(AppId(app))).map_err(wrong)
+    }
 }
 
 fn show(moment: &Moment, json: bool) -> Result<()> {
@@ -91,19 +112,22 @@ fn as_of(ours: LogIncarnation, text: Option<&str>) -> Result<AsOf> {
         return Ok(AsOf::Version(Version(version)));
     }
     if let Ok(cursor) = text.parse::<Cursor>() {
-        return Ok(AsOf::Position(cursor.continue_in(ours).with_context(|| format!("the position {text}"))?));
+        let position = cursor.continue_in(ours);
+        return Ok(AsOf::Position(
+            position.map_err(|error| Failure::usage(format_args!("the position {text}: {error}")))?,
+        ));
     }
-    let time = DateTime::parse_from_rfc3339(text).with_context(|| {
-        format!("`{text}` is neither a version, nor a time such as 2026-11-20T12:00:00Z, nor a position as `rhone timeline` shows it")
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
+        Failure::usage(format_args!(
+            "`{text}` is neither a version, nor a time such as 2026-11-20T12:00:00Z, nor a position as `rhone timeline` shows it"
+        ))
     })?;
     Ok(AsOf::Time(time.with_timezone(&Utc)))
 }
 
 fn at(stream: &StreamId, events: &[Recorded], as_of: AsOf) -> Result<Moment> {
-    match moment(stream, events, as_of)? {
-        Some(moment) => Ok(moment),
-        None => bail!("{stream} has no event by then"),
-    }
+    let absent = || Failure::absent(format_args!("{stream} has no event by then")).into();
+    moment(stream, events, as_of)?.ok_or_else(absent)
 }
 
 fn shown(value: Option<&Value>) -> String {
@@ -127,7 +151,19 @@ mod tests {
         let cursor = |incarnation| Cursor { incarnation, position }.to_string();
         assert_eq!(said(&cursor(ours)).expect("a position"), AsOf::Position(position));
         let another = said(&cursor(LogIncarnation { system: 8, ..ours })).expect_err("another cluster's");
-        assert!(another.to_string().starts_with("the position "), "{another}");
-        assert!(said("yesterday").is_err());
+        assert!(another.to_string().contains("the position "), "{another}");
+        for wrong in [another, said("yesterday").expect_err("no moment")] {
+            assert_eq!(Failure::from(wrong).exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_a_wrong_word() {
+        let id = Uuid::nil();
+        assert_eq!(Named::read(&format!("app_{}", id.simple())).expect("an app"), Named::App(AppId(id)));
+        assert!(matches!(Named::read(&format!("route_owner:{id}")), Ok(Named::Stream(_))));
+        for wrong in ["app_1", "nonsense", "route_owner:7", ""] {
+            assert_eq!(Named::read(wrong).expect_err(wrong).exit_code(), 2, "{wrong}");
+        }
     }
 }

@@ -197,6 +197,8 @@ pub struct Filter {
     pub named: Option<String>,
     /// Created for this: an environment's kind.
     pub purpose: Option<String>,
+    /// Whose slug is this: one at most, of those that belong to the same.
+    pub slug: Option<String>,
 }
 
 /// Whether a thing's name or slug holds this text.
@@ -218,6 +220,7 @@ pub async fn page(
     let query = format!(
         "SELECT id, kind, version, body, created_at FROM catalogue.entries
          WHERE kind = $1 AND parent IS NULL AND ($2::uuid IS NULL OR id {operator} $2) AND {named}
+           AND ($5::text IS NULL OR body->>'slug' = $5)
          ORDER BY id {order} LIMIT $3"
     );
     sqlx::query(sqlx::AssertSqlSafe(query))
@@ -225,6 +228,7 @@ pub async fn page(
         .bind(keyset.from)
         .bind(keyset.most)
         .bind(&filter.named)
+        .bind(&filter.slug)
         .fetch_all(connection)
         .await?
         .iter()
@@ -247,6 +251,7 @@ pub async fn pages(
              WHERE kind = $1 AND parent = of.parent AND ($3::uuid IS NULL OR id {operator} $3)
                AND {named}
                AND ($6::text IS NULL OR body->>'kind' = $6)
+               AND ($7::text IS NULL OR body->>'slug' = $7)
              ORDER BY id {order} LIMIT $4) e
          ORDER BY of.parent, e.id {order}"
     );
@@ -257,6 +262,7 @@ pub async fn pages(
         .bind(keyset.most)
         .bind(&filter.named)
         .bind(&filter.purpose)
+        .bind(&filter.slug)
         .fetch_all(connection)
         .await?
         .iter()

@@ -4,12 +4,14 @@
 
 use rhone_tests::{
     artifacts::Version,
+    database::person,
     edge,
     graphql::unique,
     platform::Platform,
     program::{self, text},
     repository::Repository,
     story::Tenant,
+    wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Output};
@@ -159,6 +161,84 @@ async fn every_exit_code_is_the_one_of_the_table() {
     for code in seen {
         assert!(table.contains(&format!("\n  {code}  ")), "{code} is in the table: {table}");
     }
+}
+
+/// What asks no API ends by the same table, says what to do next, and is one JSON for a script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_asks_no_api_ends_by_the_same_table() {
+    let platform = Platform::shared().await;
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
+    let nobody = uuid::Uuid::nil();
+    let (stream, app) = (format!("route_owner:{nobody}"), format!("app_{}", nobody.simple()));
+    let cases: [(i32, &str, &[&str]); 9] = [
+        (2, "BAD_USER_INPUT", &["rebuild", "nonsense"]),
+        (2, "BAD_USER_INPUT", &["replay", "nonsense"]),
+        (2, "BAD_USER_INPUT", &["replay", "app_7"]),
+        (2, "BAD_USER_INPUT", &["replay", &stream, "--at", "yesterday"]),
+        (2, "BAD_USER_INPUT", &["admin", "raise-epochs", "--reason", ""]),
+        (2, "BAD_USER_INPUT", &["init", "--health", "up", "--process", "./server"]),
+        (1, "NOT_FOUND", &["replay", &stream]),
+        (1, "NOT_FOUND", &["replay", &app]),
+        (1, "LOCAL", &["verify", "nowhere.jsonl"]),
+    ];
+    for (exit, code, words) in cases {
+        let told = desk.ends(exit, words).await;
+        assert!(told.contains("next: ") || told.contains("possible values: catalogue"), "{words:?}: {told}");
+        // Before `--process`, which takes every word after it.
+        let output = desk.rhone(&[&words[..1], &["--json"], &words[1..]].concat()).await;
+        assert_eq!(output.status.code(), Some(exit), "{words:?} --json: {}", text(&output.stderr));
+        let failed: Value = serde_json::from_slice(&output.stdout).expect("one JSON");
+        let error = &failed["error"];
+        assert_eq!((&error["code"], &error["exit"]), (&json!(code), &json!(exit)), "{words:?}: {failed}");
+        assert!(error["next"].is_string() && error["message"].is_string(), "{failed}");
+    }
+    assert_eq!(fs::read_dir(&desk.folder).expect("ours").count(), 0, "nothing was written");
+}
+
+/// Wherever an id goes, a name does; what it does not find is named, and what is not ours is not found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_as_good_as_an_id() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
+    let query = "query($id: ID!) { environment(id: $id) { slug app { slug project { slug workspace { slug } } } } }";
+    let named = async |tenant: &Tenant| {
+        let look = async || {
+            let data = tenant.client.data(query, json!({ "id": tenant.production.id })).await;
+            data["environment"].is_object().then(|| data["environment"].clone())
+        };
+        let environment = until("its names can be read", PATIENCE, look).await;
+        let (app, project) = (&environment["app"], &environment["app"]["project"]);
+        let slugs = [&project["workspace"]["slug"], &project["slug"], &app["slug"], &environment["slug"]];
+        slugs.map(|slug| slug.as_str().expect("a slug").to_owned())
+    };
+    let slugs = named(&tenant).await;
+    let [workspace, project, app, environment] = [1, 2, 3, 4].map(|depth| slugs[..depth].join("/"));
+    let id = tenant.production.id.as_str();
+    let shown = async |name: &str| desk.json(&["environment", "show", name, "--json"]).await["id"].clone();
+    assert_eq!(shown(&environment).await, id);
+    assert_eq!(desk.json(&["app", "show", &app, "--json"]).await["id"], tenant.app.as_str());
+    assert!(desk.ends(0, &["app", "list", "--project", &project]).await.starts_with(&tenant.app));
+    assert!(desk.ends(0, &["project", "list", "--workspace", &workspace]).await.starts_with(&tenant.project));
+    desk.ends(0, &["env", "set", &environment, "PLACE=a/b/c/d"]).await;
+    assert!(desk.ends(0, &["env", "list", id]).await.contains("a/b/c/d"), "a value is no name");
+    let linked = desk.json(&["link", &environment, "--json"]).await;
+    assert_eq!(linked["id"], id);
+    assert!(desk.ends(0, &["env", "list"]).await.contains("PLACE"));
+    let kept = json!({ "app": app, "environment": environment }).to_string();
+    fs::write(desk.folder.join(".rhone/link.json"), kept).expect("ours");
+    assert!(desk.ends(0, &["env", "list"]).await.contains("PLACE"), "a link may name it, too");
+
+    let nowhere = format!("{app}/nowhere");
+    let told = desk.ends(1, &["environment", "show", &nowhere]).await;
+    assert!(told.contains(&format!("environment: none of yours in {app} has the slug `nowhere`")), "{told}");
+    let told = desk.ends(2, &["environment", "show", &app]).await;
+    assert!(told.contains("environment: ") && told.contains("WORKSPACE/PROJECT/APP/ENVIRONMENT"), "{told}");
+    let stranger = Tenant::open(platform, person(platform).await.client).await;
+    let told = desk.ends(1, &["environment", "show", &named(&stranger).await.join("/")]).await;
+    assert!(told.contains("workspace: none of yours has the slug"), "{told}");
 }
 
 /// A closed gate is no failure of the build: the release stays, and whoever opens the gate deploys again.

@@ -181,10 +181,7 @@ async fn the_command_line_keeps_lists_uses_and_removes_a_credential_and_never_sh
     assert!(!ends(0, &["credential", "list"]).await.contains(&host), "a dry run keeps nothing");
     ends(0, &["credential", "set", &host, "--username", "alice", "--file", "secret"]).await;
     let held: Value = serde_json::from_str(&ends(0, &["credential", "list", "--json"]).await).expect("JSON");
-    assert_eq!(
-        (&held["sourceCredentials"][0]["host"], &held["sourceCredentials"][0]["generation"]),
-        (&json!(host), &json!(1))
-    );
+    assert_eq!((&held[0]["host"], &held[0]["generation"]), (&json!(host), &json!(1)));
     ends(0, &deploy).await;
     let logged = ends(0, &["logs", "--app", &tenant.app]).await;
     assert!(logged.contains(&format!("if {host} asks, as alice, with the app's credential")), "{logged}");

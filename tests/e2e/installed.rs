@@ -103,6 +103,13 @@ fn control(server: &Postgres, data: &Path, api: SocketAddr, worker: SocketAddr) 
     })
 }
 
+/// A runner's host, before the runner runs.
+async fn nothing_of_the_control_plane_is_asked_for(data: &Path) {
+    let said = text(&program::rhone(data, &["doctor"]).await.stdout);
+    assert!(said.contains("bad  runner: ") && said.contains("ok   API: "), "{said}");
+    assert!(!["database", "keys", "vault", "nats"].iter().any(|word| said.contains(word)), "{said}");
+}
+
 async fn made(operator: &Client, noun: &str, input: Value) -> String {
     let answer = operator.done(&format!("{noun}Create"), &format!("{noun} {{ id }}"), input).await;
     word(&answer[noun]["id"])
@@ -160,9 +167,12 @@ async fn an_installation_is_opened_by_its_administrator_who_makes_what_every_par
     let data = place.configured("runner", &section);
     let missing = program::rhone(&control, &["doctor"]).await;
     let missing = text(&missing.stdout);
+    nothing_of_the_control_plane_is_asked_for(&data).await;
     assert!(missing.contains("bad  runners: none of cell"), "a host that nobody runs is missed: {missing}");
     place.run(&data, "runner", runner).await;
     sound(&control, "everything runs").await;
+    sound(&data, "the runner's host has what it needs").await;
+    sound(&place.at("edge"), "and so has the edge's").await;
     drop(place);
     server.stop().await;
 }

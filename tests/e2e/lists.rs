@@ -90,6 +90,14 @@ async fn every_place_has_what_its_apps_have(tenant: &Tenant, newest: &[String]) 
     let shop = "projects(named: \"SHO\", order: NEWEST_FIRST)";
     assert_eq!(listed("workspace", &tenant.workspace, shop).await, std::slice::from_ref(&tenant.project));
     assert!(listed("workspace", &tenant.workspace, "projects(named: \"nothing\")").await.is_empty());
+    let slug = text(
+        &client.data("query($id: ID!) { project(id: $id) { slug } }", json!({ "id": tenant.project })).await["project"]
+            ["slug"],
+    );
+    let exactly = format!("projects(slug: \"{slug}\")");
+    assert_eq!(listed("workspace", &tenant.workspace, &exactly).await, std::slice::from_ref(&tenant.project));
+    let part = format!("projects(slug: \"{}\")", &slug[..3]);
+    assert!(listed("workspace", &tenant.workspace, &part).await.is_empty(), "a part of a slug is another one");
     for (asked, found) in [("named: \"tenant\"", 1), ("named: \"nothing\"", 0), ("order: NEWEST_FIRST", 1)] {
         let data = client.data(&format!("{{ workspaces({asked}) {{ nodes {{ id }} }} }}"), json!({})).await;
         assert!(data["workspaces"]["nodes"].as_array().is_some_and(|all| all.len() >= found), "{asked}: {data}");
@@ -102,6 +110,9 @@ async fn what_an_environment_has(tenant: &Tenant) {
     assert_eq!(ids(client, app, "environments").await.len(), 2);
     assert_eq!(ids(client, app, "environments(kind: PRODUCTION)").await, std::slice::from_ref(&tenant.production.id));
     assert!(ids(client, app, "environments(kind: STAGING)").await.is_empty());
+    let production = std::slice::from_ref(&tenant.production.id);
+    assert_eq!(ids(client, app, "environments(slug: \"production\")").await, production);
+    assert!(ids(client, app, "environments(kind: PREVIEW, slug: \"production\")").await.is_empty());
     let query =
         "query($project: ID!, $named: String) { project(id: $project) { apps(named: $named) { nodes { slug } } } }";
     for (named, found) in [("COUNT", 1), ("ount", 1), ("%", 0), ("nothing", 0)] {
@@ -167,6 +178,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
         ("operations(filter: { kind: MAGIC })", "kind"),
         ("operations(filter: { ended: \"yes\" })", "ended"),
         ("environments(kind: HUGE)", "kind"),
+        ("environments(slug: \"no slug\")", "slug"),
         ("deployments(after: \"nonsense\")", "after"),
     ] {
         let query = format!("query($app: ID!) {{ app(id: $app) {{ {asked} {{ nodes {{ id }} }} }} }}");

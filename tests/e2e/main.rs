@@ -37,6 +37,7 @@ mod isolation;
 mod keys;
 mod kills;
 mod leftovers;
+mod listed;
 mod lists;
 mod live;
 mod load;

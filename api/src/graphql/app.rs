@@ -119,19 +119,21 @@ impl App {
         Ok(Caller::in_project(ctx, self.created.workspace, self.created.project).await?.grants())
     }
 
-    /// Its environments; those of one kind if given.
+    /// Its environments; those of one kind, and the one with a slug, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the four of a connection and filters")]
     async fn environments(
         &self,
         ctx: &Context<'_>,
         kind: Option<EnvironmentKind>,
+        slug: Option<String>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Environment>> {
         let pages = Pages { first, after, last, before };
-        let filter = OfKind(Environment::KIND, filters::of_kind(kind));
+        let filter = OfKind(Environment::KIND, filters::with_slug(filters::of_kind(kind), slug)?);
         Ok(some_of(ctx, filter, self.created.id, (ListOrder::OldestFirst, pages), Environment::of).await?)
     }
 

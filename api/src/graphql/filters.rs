@@ -11,7 +11,7 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Enum, InputObject};
-use rhone_domain::{environment, ids::EnvironmentId};
+use rhone_domain::{environment, ids::EnvironmentId, text::Slug};
 use rhone_projections::{authority::operations, catalogue, deployments, keyset::Towards};
 
 /// The longest text that is looked for.
@@ -105,4 +105,11 @@ pub(crate) fn named(field: &'static str, text: Option<String>) -> Result<catalog
         return Err(Fault::bad_input(field, "must be 1 to 100 characters"));
     }
     Ok(catalogue::Filter { named: text, ..catalogue::Filter::default() })
+}
+
+/// Of those that a filter lets through, the one with a slug.
+pub(crate) fn with_slug(filter: catalogue::Filter, slug: Option<String>) -> Result<catalogue::Filter, Fault> {
+    let slug = slug.map(|text| Slug::parse("slug", &text)).transpose();
+    let slug = slug.map_err(|invalid| Fault::bad_input("slug", invalid.rule))?;
+    Ok(catalogue::Filter { slug: slug.map(|slug| slug.as_str().to_owned()), ..filter })
 }

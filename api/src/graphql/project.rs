@@ -81,13 +81,14 @@ impl Project {
         Ok(ProjectAffordances { app_create: caller.may("app.create"), app_import: caller.may("app.import") })
     }
 
-    /// Its apps; those whose name or slug holds a text, whatever its case, if given.
+    /// Its apps; those whose name or slug holds a text, whatever its case, and the one with a slug, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn apps(
         &self,
         ctx: &Context<'_>,
         named: Option<String>,
+        slug: Option<String>,
         #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
@@ -95,7 +96,7 @@ impl Project {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<App>> {
         let pages = Pages { first, after, last, before };
-        let filter = OfKind(App::KIND, filters::named("named", named)?);
+        let filter = OfKind(App::KIND, filters::with_slug(filters::named("named", named)?, slug)?);
         Ok(some_of(ctx, filter, self.created.id, (order, pages), App::of).await?)
     }
 

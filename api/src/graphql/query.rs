@@ -324,13 +324,14 @@ impl Query {
         Ok(history::support_bundle(ctx, &correlation, at_least_position.as_deref()).await?)
     }
 
-    /// The caller's workspaces; those whose name or slug holds a text, whatever its case, if given.
+    /// The caller's workspaces; those whose name or slug holds a text, whatever its case, and the one with a slug, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn workspaces(
         &self,
         ctx: &Context<'_>,
         named: Option<String>,
+        slug: Option<String>,
         #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
         at_least_position: Option<String>,
         first: Option<i32>,
@@ -340,7 +341,7 @@ impl Query {
     ) -> async_graphql::Result<Rows<Workspace>> {
         at_least(ctx, at_least_position.as_deref()).await?;
         let pages = Pages { first, after, last, before };
-        let filter = OfKind(Workspace::KIND, filters::named("named", named)?);
+        let filter = OfKind(Workspace::KIND, filters::with_slug(filters::named("named", named)?, slug)?);
         Ok(roots(ctx, filter, (order, pages), Workspace::of).await?)
     }
 

@@ -148,13 +148,14 @@ impl Workspace {
         })
     }
 
-    /// Its projects; those whose name or slug holds a text, whatever its case, if given.
+    /// Its projects; those whose name or slug holds a text, whatever its case, and the one with a slug, if given.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the four of a connection, filter and order")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
         named: Option<String>,
+        slug: Option<String>,
         #[graphql(default_with = "ListOrder::OldestFirst")] order: ListOrder,
         first: Option<i32>,
         after: Option<String>,
@@ -162,7 +163,7 @@ impl Workspace {
         before: Option<String>,
     ) -> async_graphql::Result<Rows<Project>> {
         let pages = Pages { first, after, last, before };
-        let filter = OfKind(Project::KIND, filters::named("named", named)?);
+        let filter = OfKind(Project::KIND, filters::with_slug(filters::named("named", named)?, slug)?);
         Ok(some_of(ctx, filter, self.id, (order, pages), Project::of).await?)
     }
 

@@ -1,8 +1,8 @@
 //! `rhone restore --drill`: the restore as it would be, on a PostgreSQL and in a folder that are thrown away. Nothing of the
 //! platform that runs is asked or touched. The trap avoided: a rehearsal that is another piece than the one that is played.
 
-use super::restore::{self, Backup};
-use crate::{backup_args::RestoreArgs, data::Data, output::line, shutdown};
+use super::restore::{self, Backup, Proof};
+use crate::{backup_args::RestoreArgs, data::Data, output::line, rebuild, shutdown};
 use anyhow::{Context as _, Result, bail};
 use rhone_providers::servers::Postgres;
 use std::{fs, os::unix::fs::PermissionsExt as _};
@@ -17,7 +17,7 @@ pub(super) async fn run(backup: &Backup, how: &RestoreArgs) -> Result<()> {
     let data = Data::at(&folder.path().join("data")).created()?;
     let server = Postgres::start_for_test(&data.postgres()).await.context("starting a private PostgreSQL")?;
     let played = tokio::select! {
-        proof = restore::on(&server, backup, &data, how.raise_epochs_by) => proof,
+        proof = rehearsed(&server, backup, &data, how.raise_epochs_by) => proof,
         () = shutdown => Err(anyhow::anyhow!("interrupted")),
     };
     server.stop().await;
@@ -32,4 +32,11 @@ pub(super) async fn run(backup: &Backup, how: &RestoreArgs) -> Result<()> {
         line("rehearsed: the backup can be restored; nothing was left behind");
     }
     Ok(())
+}
+
+/// The restore, and then every read model once more from the log.
+async fn rehearsed(server: &Postgres, backup: &Backup, data: &Data, raise_by: u64) -> Result<Proof> {
+    let (proof, database) = restore::on(server, backup, data, raise_by).await?;
+    let rows = rebuild::every(&database).await.context("building the read models anew")?;
+    Ok(Proof { read_model_rows: Some(rows), ..proof })
 }

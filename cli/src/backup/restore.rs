@@ -1,14 +1,16 @@
 //! `rhone restore`: a backup back into an empty database and an empty data folder, in the order in which each step is safe:
 //! everything is compared, then the database, the next era, the roles, the keys, the artifacts, the epochs above what edges
-//! have served since, and at the end every hash. The trap avoided: something that is there already and is written over.
+//! have served since, and at the end what is there: every route and every hash. The trap avoided: something that is there already and is written over.
 
 use super::{
     artifacts, database, drill, facts, holds_something,
     manifest::{DATABASE, KEYS, Manifest},
+    read_back,
     sealed::{self, Contents, Unlock},
 };
 use crate::{
     backup_args::RestoreArgs,
+    client::Failure,
     config::{Database, Keys, required, value},
     data::{self, Data},
     log_commands, migrate,
@@ -50,6 +52,10 @@ pub(super) struct Proof {
     pub(super) artifacts: usize,
     /// Each at the epoch of the backup, and lifted above it.
     pub(super) routes: usize,
+    /// Each read back after that: what its stream folds to, and not below its floor.
+    pub(super) routes_read_back: usize,
+    /// Of read models that a rehearsal builds anew and compares; a restore leaves that to `rhone rebuild`.
+    pub(super) read_model_rows: Option<i64>,
     pub(super) raised_by: u64,
     /// Keys of apps that the restored keys open.
     pub(super) app_keys: u64,
@@ -71,16 +77,17 @@ pub(crate) async fn run(data: &Data, how: &RestoreArgs) -> Result<()> {
         return drill::run(&backup, how).await;
     }
     if holds_something(data.path())? {
-        bail!("{} is not empty: name an empty data folder with --data", data.path().display());
+        let message = format!("{} is not empty: name an empty data folder with --data", data.path().display());
+        bail!(Failure::usage(message));
     }
     let data = data.created()?;
     let proof = match &how.database_url {
-        Some(url) => restored(&backup, &data, url, how.raise_epochs_by).await,
+        Some(url) => restored(&backup, &data, url, how.raise_epochs_by).await.map(|(proof, _)| proof),
         None => {
             let server = Postgres::start(&data.postgres()).await.context("starting a private PostgreSQL")?;
             let proof = on(&server, &backup, &data, how.raise_epochs_by).await;
             server.stop().await;
-            proof
+            proof.map(|(proof, _)| proof)
         }
     };
     let advice =
@@ -95,8 +102,8 @@ pub(crate) async fn run(data: &Data, how: &RestoreArgs) -> Result<()> {
     Ok(())
 }
 
-/// Into a database of this server's.
-pub(super) async fn on(server: &Postgres, backup: &Backup, data: &Data, raise_by: u64) -> Result<Proof> {
+/// Into a database of this server's; what was proven, and how the database is reached.
+pub(super) async fn on(server: &Postgres, backup: &Backup, data: &Data, raise_by: u64) -> Result<(Proof, Database)> {
     let url = up::database_of(server).await?;
     restored(backup, data, &url, raise_by).await
 }
@@ -142,10 +149,23 @@ impl Backup {
         admin.close().await?;
         Ok((apps, values, persons))
     }
+
+    /// Lifts the routes, and reads them back before and after: how many were lifted, and how many there are.
+    async fn lifted(&self, database: &Database, raise_by: u64, reason: &str) -> Result<(usize, usize)> {
+        let admin_url = required("database.admin_url", database.admin_url.as_ref())?;
+        let worker_url = required("database.worker_url", database.worker_url.as_ref())?;
+        let mut admin = PgConnection::connect(admin_url).await.context("connecting as the administrator")?;
+        read_back::routes(&mut admin).await?;
+        let lifted = raise_epochs::raise_at(worker_url, raise_by, reason).await?;
+        let routes = read_back::routes(&mut admin).await?;
+        read_back::none_is_below_its_floor(&routes, &self.manifest.epochs, raise_by)?;
+        admin.close().await?;
+        Ok((lifted, routes.len()))
+    }
 }
 
 /// All of it, into an empty database and a folder in which nothing of it is.
-async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) -> Result<Proof> {
+async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) -> Result<(Proof, Database)> {
     let (begun, manifest) = (Instant::now(), &backup.manifest);
     database::restore(&backup.folder.join(DATABASE), admin_url, &manifest.administrator).await?;
     let mut admin = PgConnection::connect(admin_url).await.context("connecting as the administrator")?;
@@ -160,16 +180,17 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
     data::close(&[data.artifacts()])?;
     let to = ArtifactStore::local(&data.artifacts()).context("opening the artifact store")?;
     artifacts::copy_these(&artifacts::below(&backup.folder)?, &to, &manifest.artifacts).await?;
-    // By this URL and no other: the environment may name the database of the platform that runs.
-    let worker_url = required("database.worker_url", programs.worker_url.as_ref())?;
-    let routes = raise_epochs::raise_at(worker_url, raise_by, &reason).await?;
-    let report = log_commands::judged_at(worker_url).await?;
+    // By these URLs and no others: the environment may name the database of the platform that runs.
+    let (routes, routes_read_back) = backup.lifted(&programs, raise_by, &reason).await?;
+    let report = log_commands::judged_at(required("database.worker_url", programs.worker_url.as_ref())?).await?;
     ensure!(report.is_sound(), "the restored log does not verify: {}", serde_json::to_string(&report)?);
-    Ok(Proof {
+    let proof = Proof {
         events: manifest.log.events,
         streams: manifest.log.streams,
         artifacts: manifest.artifacts.len(),
         routes,
+        routes_read_back,
+        read_model_rows: None,
         raised_by: raise_by,
         app_keys,
         app_values,
@@ -177,7 +198,8 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
         era,
         verified: report.events,
         seconds: begun.elapsed().as_secs_f64(),
-    })
+    };
+    Ok((proof, programs))
 }
 
 /// What the parts on this host must know; `rhone up` adds the rest, and so does whoever runs them one by one.
@@ -195,7 +217,7 @@ pub(super) fn say(proof: &Proof, as_json: bool) {
         return;
     }
     let Proof { events, streams, artifacts, routes, raised_by, era, verified, seconds, .. } = proof;
-    let Proof { app_keys, app_values, subject_keys, .. } = proof;
+    let Proof { app_keys, app_values, subject_keys, routes_read_back, read_model_rows, .. } = proof;
     line(format_args!("every part has the digest of the manifest, and the manifest is the one that the keys name"));
     line(format_args!("{events} events came back, with the same hashes in the same order"));
     line(format_args!("{streams} streams are at the versions that they had"));
@@ -206,5 +228,10 @@ pub(super) fn say(proof: &Proof, as_json: bool) {
     line(format_args!(
         "era {era} is open; {routes} routes were lifted by {raised_by} above their epochs of the backup"
     ));
+    line(format_args!("{routes_read_back} routes were read back: each is what its stream folds to"));
+    line("no route is below its floor: its epoch of the backup, and what it was lifted by");
+    if let Some(rows) = read_model_rows {
+        line(format_args!("{rows} rows of read models were built anew from the log, and are the same"));
+    }
     line(format_args!("{verified} events verify, those of the restore too; it took {seconds:.1} s"));
 }

@@ -181,13 +181,7 @@ async fn operations(asking: &Asking<'_>, words: OperationsArgs) -> Result<(), Fa
     let variables = json!({ "id": app, "environment": only, "filter": filter, "first": first });
     let data = asking.connection.query(documents::OPERATIONS, variables).await?;
     let Some(nodes) = data["app"]["operations"]["nodes"].as_array() else { return Err(not_found("app")) };
-    for node in nodes {
-        if asking.how.json {
-            line(node);
-        } else {
-            line(operation_line(node));
-        }
-    }
+    show::list(nodes, asking.how.json, operation_line);
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! How an asking may fail, and the exit code of each way. The trap avoided: a refusal that a script cannot tell from a broken
 //! network; the codes are a contract: 1 failure, 2 usage, 3 not authenticated, 4 refused, 5 conflict, 6 timed out waiting.
 
-use crate::exit::Exit;
+use crate::{exit::Exit, output};
 use rhone_domain::refusal::code::is_refusal;
 use serde_json::{Value, json};
-use std::fmt;
+use std::{error::Error as _, fmt, process::ExitCode};
 
 /// The stage of a deploy that ends at a closed gate.
 pub(super) const BLOCKED: &str = "BLOCKED";
@@ -29,6 +29,9 @@ pub enum Failure {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A command of this machine, which asks no API.
+    #[error("{0:#}")]
+    Here(anyhow::Error),
     /// No answer, however often it was tried.
     #[error("asking {url}")]
     Unreachable {
@@ -114,7 +117,44 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl From<anyhow::Error> for Failure {
+    /// What a command of this machine says by name stays that.
+    fn from(error: anyhow::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Here)
+    }
+}
+
 impl Failure {
+    /// Words or values that are wrong.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::Fault { code: "BAD_USER_INPUT".into(), message: message.to_string() }
+    }
+
+    /// What is named and not there.
+    pub(crate) fn absent(message: impl fmt::Display) -> Self {
+        Self::Fault { code: "NOT_FOUND".into(), message: message.to_string() }
+    }
+
+    /// Says it, to scripts too where they are owed an answer, and what the process ends with.
+    pub fn end(self, as_json: bool) -> ExitCode {
+        if as_json && output::has_said_nothing() {
+            output::line(self.json());
+        }
+        let (code, next) = (self.exit_code(), self.next());
+        output::error_with(&self.into(), next.as_deref());
+        ExitCode::from(code)
+    }
+
+    /// What failed, and what lay underneath.
+    fn whole(&self) -> String {
+        let (mut said, mut below) = (self.to_string(), self.source());
+        while let Some(cause) = below {
+            said = format!("{said}: {cause}");
+            below = cause.source();
+        }
+        said
+    }
+
     /// Something on our side of the wire.
     pub(crate) fn local(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Local { doing: doing.into(), source: source.into() }
@@ -124,7 +164,7 @@ impl Failure {
     pub(super) fn json(&self) -> Value {
         let code = match self {
             Self::NoToken | Self::Unauthenticated(_) => "UNAUTHENTICATED",
-            Self::Local { .. } => "LOCAL",
+            Self::Local { .. } | Self::Here(_) => "LOCAL",
             Self::Unreachable { .. } => "UNREACHABLE",
             Self::Fault { code, .. } => code,
             Self::Refused(refusal) | Self::Ended { refusal, .. } => &refusal.code,
@@ -136,13 +176,14 @@ impl Failure {
             Self::NoToken
             | Self::Unauthenticated(_)
             | Self::Local { .. }
+            | Self::Here(_)
             | Self::Unreachable { .. }
             | Self::Fault { .. }
             | Self::Refused(_)
             | Self::Unexpected(_) => None,
         };
         let said = json!({
-            "code": code, "message": self.to_string(), "exit": self.exit_code(), "next": self.next(), "operation": operation,
+            "code": code, "message": self.whole(), "exit": self.exit_code(), "next": self.next(), "operation": operation,
         });
         json!({ "error": said })
     }
@@ -155,7 +196,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::NoToken | Self::Unauthenticated(_) => Exit::Unauthenticated,
-            Self::Local { .. } | Self::Unreachable { .. } | Self::Unexpected(_) => Exit::Failed,
+            Self::Local { .. } | Self::Here(_) | Self::Unreachable { .. } | Self::Unexpected(_) => Exit::Failed,
             Self::Fault { code, .. } => match code.as_str() {
                 "UNAUTHENTICATED" => Exit::Unauthenticated,
                 "FORBIDDEN" => Exit::Refused,
@@ -180,6 +221,7 @@ impl Failure {
             Self::NoToken => None,
             Self::Unauthenticated(_) => Some("rhone login, or set RHONE_TOKEN to a token that is valid".into()),
             Self::Local { .. } => Some("mend what is named, and ask again".into()),
+            Self::Here(_) => Some("mend what is named, and try again; rhone doctor says what else is wrong".into()),
             Self::Unreachable { .. } => Some(
                 "see whether the API runs (rhone doctor on its host) and RHONE_URL names it; then ask again".into(),
             ),
@@ -199,6 +241,7 @@ impl Failure {
 
 fn fault_next(code: &str) -> Option<&'static str> {
     match code {
+        "BAD_USER_INPUT" => Some("mend what is named, and ask again; --help says what the command takes"),
         "NOT_FOUND" => {
             Some("look at the id: `rhone workspace list`, `rhone app show APP` and `rhone whoami` say what is yours")
         }
@@ -233,107 +276,4 @@ fn is_conflict(code: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    //! Each way to fail has its exit code.
-    use super::*;
-    use rhone_domain::{gate::Code, refusal::code::OF_RULES};
-
-    fn refused(code: &str) -> u8 {
-        Failure::Refused(Box::new(Refusal { code: code.into(), ..Refusal::default() })).exit_code()
-    }
-
-    fn fault(code: &str) -> u8 {
-        Failure::Fault { code: code.into(), message: String::new() }.exit_code()
-    }
-
-    #[test]
-    fn a_gate_a_conflict_and_a_fault_end_differently() {
-        assert_eq!([refused("PINNED"), refused("STALE_EPOCH"), refused("NAME_TAKEN")], [4, 5, 4]);
-        assert_eq!(
-            [
-                fault("BAD_USER_INPUT"),
-                fault("CONFLICT"),
-                fault("INTERNAL"),
-                fault("UNAUTHENTICATED"),
-                fault("FORBIDDEN")
-            ],
-            [2, 5, 1, 3, 4]
-        );
-        assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
-        assert_eq!(Failure::NoToken.exit_code(), 3);
-    }
-
-    fn ended(stage: &str, code: &str) -> u8 {
-        let refusal = Box::new(Refusal { code: code.into(), ..Refusal::default() });
-        Failure::Ended { operation: "op_1".into(), stage: stage.into(), printed: None, refusal }.exit_code()
-    }
-
-    #[test]
-    fn an_operation_that_a_gate_ended_was_refused_whichever_gate_it_was() {
-        for code in Code::ALL.iter().map(|code| code.as_str()) {
-            let expected = if code == "STALE_EPOCH" { 5 } else { 4 };
-            assert_eq!([ended("FAILED", code), refused(code)], [expected; 2], "{code}");
-        }
-        assert_eq!(ended("BLOCKED", "BLOCKED"), 4, "a deploy whose gate is closed keeps the gate, and no failure");
-        let broken = ["ALLOCATION_FAILED", "NO_LIVE_EDGE", "EDGES_NOT_CONVERGED", "DEADLINE_PASSED", "BUILD_FAILED"];
-        assert_eq!(broken.map(|code| ended("FAILED", code)), [1; 5], "what broke was not refused");
-        assert_eq!(ended("CANCELLED", "CANCELLED"), 1);
-        // Four codes by hand, as it once was, forget most of the gates.
-        let by_hand = ["FROZEN", "PINNED", "QUARANTINED", "NOT_VALIDATED"];
-        assert!(Code::ALL.len() > by_hand.len() + 30);
-    }
-
-    #[test]
-    fn an_operation_that_a_nouns_rule_ended_was_refused_whichever_rule_it_was() {
-        for code in OF_RULES {
-            assert_eq!([ended("FAILED", code), refused(code)], [4; 2], "{code}");
-        }
-        // Known to no gate, as it once was, they looked broken.
-        let known = ["SHARED_DATABASE", "BROADCAST_IS_TRUTH", "IDENTITY_CHANGED", "HELD_BY_HAND", "NOT_ASLEEP"];
-        assert!(known.iter().all(|code| OF_RULES.contains(code) && Code::named(code).is_none()));
-    }
-
-    #[test]
-    fn every_failure_says_what_to_do_next() {
-        let source = || Box::new(std::io::Error::other("no")) as Box<dyn std::error::Error + Send + Sync>;
-        let refusal = |code: &str| Box::new(Refusal { code: code.into(), ..Refusal::default() });
-        let said = [
-            Failure::Unauthenticated(String::new()).next(),
-            Failure::Local { doing: String::new(), source: source() }.next(),
-            Failure::Unexpected(String::new()).next(),
-            Failure::Refused(refusal("PINNED")).next(),
-            Failure::Ended {
-                operation: "op_1".into(),
-                stage: String::new(),
-                printed: None,
-                refusal: refusal("NO_LIVE_EDGE"),
-            }
-            .next(),
-            Failure::TimedOut { operation: "op_1".into() }.next(),
-        ];
-        assert!(said.iter().all(Option::is_some), "{said:?}");
-        assert!(said[3].as_ref().is_some_and(|next| next.contains("pin-release")));
-        assert!(Failure::NoToken.to_string().contains("rhone login"), "it says so itself");
-    }
-
-    #[test]
-    fn what_a_script_reads_of_a_failure_names_code_exit_and_operation() {
-        let late = Failure::TimedOut { operation: "op_1".into() }.json();
-        let late = &late["error"];
-        assert_eq!(
-            (&late["code"], &late["exit"], &late["operation"]),
-            (&json!("TIMED_OUT"), &json!(6), &json!("op_1"))
-        );
-        assert!(late["next"].as_str().is_some_and(|next| next.contains("op_1")), "{late}");
-        let fault = Failure::Fault { code: "NOT_FOUND".into(), message: "no such app".into() }.json();
-        assert_eq!((&fault["error"]["code"], &fault["error"]["exit"]), (&json!("NOT_FOUND"), &json!(1)));
-    }
-
-    #[test]
-    fn a_refusal_shows_expected_and_actual() {
-        let refusal = Refusal::read(&serde_json::json!({
-            "code": "STALE_EPOCH", "message": "the route has moved on", "expected": "1", "actual": "2"
-        }));
-        assert_eq!(refusal.to_string(), "STALE_EPOCH: the route has moved on (expected 1, actual 2)");
-    }
-}
+mod tests;

@@ -7,8 +7,8 @@ use super::{
     failure::Failure,
     mutation::MEMBER_INVITE,
     run::{Asking, next, not_found},
+    show,
 };
-use crate::output;
 use serde_json::{Value, json};
 
 /// What is to be invited.
@@ -28,6 +28,7 @@ pub(super) async fn invite(asking: &Asking<'_>, asked: Invite) -> Result<(), Fai
 
 /// `rhone member list`: who belongs to it, then who may still come in.
 pub(super) async fn list(connection: &Connection, workspace: &str, json: bool) -> Result<(), Failure> {
+    let mut all = Vec::new();
     for (document, field) in [(documents::MEMBERS, "members"), (documents::INVITATIONS, "invitations")] {
         let mut after = None::<String>;
         loop {
@@ -35,15 +36,14 @@ pub(super) async fn list(connection: &Connection, workspace: &str, json: bool) -
             let mut data = connection.query(document, variables).await?;
             let mut page = data["workspace"][field].take();
             let Value::Array(nodes) = page["nodes"].take() else { return Err(not_found("workspace")) };
-            for node in &nodes {
-                if json { output::line(node) } else { output::line(told(node)) }
-            }
+            all.extend(nodes);
             after = next(&page);
             if after.is_none() {
                 break;
             }
         }
     }
+    show::list(&all, json, told);
     Ok(())
 }
 

@@ -1,8 +1,11 @@
 //! `.rhone/link.json`: which app and environment a folder belongs to, so that commands in it need not be told. Written by `rhone
 //! link`. The trap avoided: a folder that says which API is asked, and so to whom a token is shown; it names ids only.
 
-use super::failure::Failure;
-use crate::{args::Args, private_file};
+use super::{
+    failure::Failure,
+    named::{Level, slugs},
+};
+use crate::{args::Args, output::line, private_file};
 use clap::{Arg, Command, CommandFactory as _, Parser as _, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -22,8 +25,8 @@ pub(crate) struct Link {
     pub(crate) environment: String,
 }
 
-/// What can be left out: an argument's name, and how its ids begin.
-const NAMES: [(&str, &str); 2] = [("environment", "env_"), ("app", "app_")];
+/// What can be left out: an argument's name, how its ids begin, and how it is named.
+const NAMES: [(&str, &str, Level); 2] = [("environment", "env_", Level::Environment), ("app", "app_", Level::App)];
 
 impl Link {
     fn of(&self, name: &str) -> &str {
@@ -86,9 +89,14 @@ pub fn completed(words: impl IntoIterator<Item = OsString>) -> Result<Vec<OsStri
 }
 
 /// What the words mean; if they mean nothing, that is said, and the process ends.
-pub fn parsed(words: Vec<OsString>) -> Args {
+pub fn parsed(words: &[OsString], as_json: bool) -> Args {
     Args::try_parse_from(words).unwrap_or_else(|error| {
         let text = error.to_string();
+        if as_json && error.use_stderr() {
+            // What is wrong stands before the first empty line; the usage is for people.
+            let wrong = text.split("\n\n").next().unwrap_or_default();
+            line(Failure::usage(wrong.trim_start_matches("error: ")).json());
+        }
         let _ = error.print();
         let left_out = ["<ENVIRONMENT>", "--app <APP>"].iter().any(|name| text.contains(name));
         if error.kind() == ErrorKind::MissingRequiredArgument && left_out {
@@ -130,16 +138,17 @@ fn missing(root: &Command, words: &[OsString]) -> Vec<Missing> {
     let one_of = |name: &str| {
         let mut groups = command.get_groups().filter(|group| group.is_required_set());
         let group: Vec<_> = groups.find(|group| group.get_args().any(|id| id == name))?.get_args().collect();
-        let first = NAMES.iter().find(|(known, _)| group.iter().any(|id| *id == known))?.0;
+        let first = NAMES.iter().find(|(known, ..)| group.iter().any(|id| *id == known))?.0;
         (first == name && !group.iter().any(|id| said_as_option(id.as_str()))).then_some(())
     };
-    let left_out = |(name, beginning): (&'static str, &str)| {
+    let left_out = |(name, beginning, level): (&'static str, &str, Level)| {
         let argument = command.get_arguments().find(|argument| argument.get_id() == name)?;
         if !argument.is_required_set() {
             one_of(name)?;
         }
         let option = !argument.is_positional();
-        let said = if option { said_as_option(name) } else { rest.iter().any(|word| word.starts_with(beginning)) };
+        let is_one = |word: &str| word.starts_with(beginning) || matches!(slugs(level, word), Ok(Some(_)));
+        let said = if option { said_as_option(name) } else { rest.iter().any(|word| is_one(word)) };
         (!said).then_some(Missing { at, name, option })
     };
     NAMES.into_iter().filter_map(left_out).collect()
@@ -200,6 +209,9 @@ mod tests {
         for line in [
             "rhone env list env_1",
             "rhone env set env_1 A=b",
+            "rhone env set acme/web/counter/production A=b",
+            "rhone app show acme/web/counter",
+            "rhone open acme/web/counter/production",
             "rhone promote dep_1 --environment env_1",
             "rhone promote dep_1 --environment=env_1",
             "rhone timeline",

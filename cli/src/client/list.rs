@@ -4,10 +4,10 @@
 use super::{
     connection::Connection,
     failure::Failure,
+    named::Level,
     run::{next, not_found},
     show,
 };
-use crate::output::line;
 use serde_json::{Value, json};
 
 /// What has the list.
@@ -88,6 +88,14 @@ impl Listing {
         }
     }
 
+    /// What it is a list of the things of, where that can be named.
+    pub(super) fn level(&self) -> Option<Level> {
+        match self.of {
+            Of::Field(noun) => Level::of(noun),
+            Of::Root | Of::Viewer | Of::Node(_) => None,
+        }
+    }
+
     fn page<'a>(&self, data: &'a Value) -> &'a Value {
         match self.of {
             Of::Root => &data[self.field],
@@ -113,9 +121,7 @@ pub(super) async fn run(
     id: Option<&str>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    for node in all(connection, listing, id).await? {
-        if as_json { line(&node) } else { line(told(&node, listing.columns)) }
-    }
+    show::list(&all(connection, listing, id).await?, as_json, |node| told(node, listing.columns));
     Ok(())
 }
 

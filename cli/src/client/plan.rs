@@ -3,6 +3,7 @@
 mod binding;
 mod environment;
 mod member;
+mod named;
 mod places;
 mod release;
 
@@ -269,7 +270,7 @@ mod tests {
                 ("regionIds", json!(["reg_1", "reg_2"])),
             ),
             (
-                "environment region-enable env_1 --region reg_1 --cell cell_1 --data replicated",
+                "environment region-enable env_1 --region reg_1 --cell cell_1 --data-topology replicated",
                 "environmentRegionEnable",
                 ("dataTopology", json!("REPLICATED")),
             ),

@@ -8,6 +8,7 @@ use super::{
     follow::{self, follow},
     history, image, invitation, list, login, logs,
     mutation::{DEPLOYMENT_CREATE, ENVIRONMENT_CREATE, INVITATION_ACCEPT, Mutation, Payload, VARIABLES_SET},
+    named,
     plan::{self, Plan},
     push, show, token,
 };
@@ -22,21 +23,13 @@ pub(crate) async fn run(data: &Data, noun: Noun) -> ExitCode {
     let (plan, how) = plan::of(noun);
     match done(data, plan, &how).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if how.json && output::has_said_nothing() {
-                show::data(&failure.json(), true);
-            }
-            let (code, next) = (failure.exit_code(), failure.next());
-            output::error_with(&failure.into(), next.as_deref());
-            ExitCode::from(code)
-        }
+        Err(failure) => failure.end(how.json),
     }
 }
 
-async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
+async fn done(data: &Data, mut plan: Plan, how: &How) -> Result<(), Failure> {
     if how.dry_run && !plan.can_be_tried() {
-        let message = "--dry-run: nothing shows beforehand what this does; leave it out".to_owned();
-        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message });
+        return Err(Failure::usage("--dry-run: nothing shows beforehand what this does; leave it out"));
     }
     // These need no connection of somebody who is signed in.
     if let Plan::Pack { folder, out } = &plan {
@@ -57,6 +50,7 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         return login::logout(data, how.json).await;
     }
     let connection = Connection::configured(data)?;
+    named::resolve(&connection, &mut plan).await?;
     let asking = Asking { connection, how };
     match plan {
         Plan::Pack { .. } | Plan::Image(_) | Plan::Login { .. } | Plan::Logout => Ok(()),
@@ -69,14 +63,16 @@ async fn done(data: &Data, plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::List(listing, of) => list::run(&asking.connection, listing, of.as_deref(), how.json).await,
         Plan::App(id) => asking.one(documents::APP, &id, "app").await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
-        Plan::Variables(id) => asking.one(&documents::variables(), &id, "environment").await,
+        Plan::Variables(id) => asking.listed(&documents::variables(), &id, ("environment", "variables")).await,
         Plan::Secret { environment, key, file, expected_set } => {
             let variables = json!([{ "key": key, "value": secret(file.as_deref())?, "kind": "SECRET" }]);
             let input = json!({ "environmentId": environment, "variables": variables, "expectedSet": expected_set });
             asking.change(&VARIABLES_SET, input).await
         }
         Plan::Deployment(id) => asking.one(&documents::deployment(), &id, "deployment").await,
-        Plan::Credentials(app) => asking.one(&documents::source_credentials(), &app, "app").await,
+        Plan::Credentials(app) => {
+            asking.listed(&documents::source_credentials(), &app, ("app", "sourceCredentials")).await
+        }
         Plan::Confidential { mutation, field, mut input, file } => {
             input[field] = json!(secret(file.as_deref())?);
             asking.change(mutation, input).await
@@ -141,7 +137,7 @@ fn placed(data: &Data, mut input: Value) -> Result<Value, Failure> {
     let report: Option<Report> =
         private_file::read(&data.report()).map_err(|error| Failure::local("looking for a place", error))?;
     let Some(report) = report else {
-        return Err(Failure::Fault { code: "BAD_USER_INPUT".into(), message: "--region and --cell are needed".into() });
+        return Err(Failure::usage("--region and --cell are needed"));
     };
     let ids = report.facts.ids;
     if input["regionId"].is_null() {
@@ -238,6 +234,13 @@ impl Asking<'_> {
         Ok(())
     }
 
+    /// What one thing has of another; people are shown the thing, too.
+    async fn listed(&self, document: &str, id: &str, (field, list): (&str, &str)) -> Result<(), Failure> {
+        let found = self.found(document, id, field).await?;
+        show::data(if self.how.json { &found[list] } else { &found }, self.how.json);
+        Ok(())
+    }
+
     /// What the document finds under this field.
     pub(super) async fn found(&self, document: &str, id: &str, field: &str) -> Result<Value, Failure> {
         let mut data = self.connection.query(document, json!({ "id": id })).await?;
@@ -246,13 +249,7 @@ impl Asking<'_> {
     }
 
     async fn timeline(&self, app: &str, environment: Option<&str>) -> Result<(), Failure> {
-        for entry in timeline(&self.connection, app, environment, None).await? {
-            if self.how.json {
-                output::line(&entry);
-            } else {
-                output::line(show::told(&entry));
-            }
-        }
+        show::list(&timeline(&self.connection, app, environment, None).await?, self.how.json, show::told);
         Ok(())
     }
 }
@@ -286,5 +283,5 @@ pub(super) fn next(page: &Value) -> Option<String> {
 }
 
 pub(super) fn not_found(noun: &str) -> Failure {
-    Failure::Fault { code: "NOT_FOUND".into(), message: format!("there is no such {noun}") }
+    Failure::absent(format_args!("there is no such {noun}"))
 }

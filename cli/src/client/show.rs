@@ -18,6 +18,15 @@ pub(super) fn data(value: &Value, json: bool) {
     leaves("", value);
 }
 
+/// All of a list: one array for scripts, as they read any other answer, or a line each for people.
+pub(super) fn list(nodes: &[Value], json: bool, told: impl Fn(&Value) -> String) {
+    if json {
+        line(Value::from(nodes));
+        return;
+    }
+    nodes.iter().for_each(|node| line(told(node)));
+}
+
 /// One line per leaf that says something.
 fn leaves(path: &str, value: &Value) {
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };

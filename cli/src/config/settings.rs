@@ -60,8 +60,8 @@ impl Setting {
 
 const ADMINS: &str = "`rebuild`, `doctor`, `admin`, `backup`";
 const SERVE: &str = "`serve`";
-const EDGE: &str = "`edge`";
-const RUNNER: &str = "`runner`";
+const EDGE: &str = "`edge`, `doctor`";
+const RUNNER: &str = "`runner`, `doctor`";
 /// Of what tenants name.
 const REACH: &str = "`public` or `local`";
 
@@ -283,7 +283,7 @@ fn edge() -> Vec<Setting> {
         one("public_url", "Where clients reach it, if elsewhere; with `https://` its cookies are secure.").is("a URL"),
         one("control_url", "The API.").required().is("a URL"),
         one("token", "Who it is: an edge's token.").required().is("a token").secret(),
-        row("edge", "region", "`edge`", "Whose feed it applies.").required().is("a UUID"),
+        row("edge", "region", EDGE, "Whose feed it applies.").required().is("a UUID"),
         one("feed_key", "The public half of `keys.feed`.").required().is("64 hex digits or base64"),
         one("nats_url", "NATS; without it only HTTP brings changes.").is("`nats://user:password@host:port`").secret(),
     ]

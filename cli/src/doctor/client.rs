@@ -1,9 +1,13 @@
 //! What `rhone doctor` asks where no part of the platform runs: whether the API answers, whether it knows who asks, what this
 //! folder is linked to, and git. The trap avoided: telling a person with a laptop to copy the vault's keys there.
 
-use super::{Finding, PATIENCE, host};
+use super::{Finding, PATIENCE, Verdict, host};
 use crate::{
-    client::{Connection, Failure, documents, link::Link},
+    client::{
+        Connection, Failure, documents,
+        link::Link,
+        named::{self, Level},
+    },
     data::Data,
 };
 use anyhow::{Result, bail};
@@ -17,18 +21,18 @@ pub(super) async fn examined(data: &Data) -> Vec<Finding> {
     let mut findings = Vec::new();
     match Connection::configured(data) {
         Ok(connection) => {
-            findings.push(Finding { name: "API", verdict: answers(&connection).await });
+            findings.push(Finding::new("API", answers(&connection).await));
             let mends = "rhone link ENVIRONMENT, or rhone link --forget";
             findings.push(super::within("link", mends, linked(&connection)).await);
         }
-        Err(failure) => findings.push(Finding { name: "API", verdict: Err((failure.to_string(), SIGN_IN)) }),
+        Err(failure) => findings.push(Finding::new("API", Err((failure.to_string(), SIGN_IN)))),
     }
     findings.push(host::git(None).await);
     findings
 }
 
 /// Whether it answers, and knows who asks.
-async fn answers(connection: &Connection) -> Result<String, (String, &'static str)> {
+async fn answers(connection: &Connection) -> Verdict {
     const AWAY: &str = "see whether it runs (rhone doctor on its host), and whether RHONE_URL names it";
     let url = connection.at("");
     match timeout(PATIENCE, connection.query(documents::VIEWER, json!({}))).await {
@@ -43,7 +47,8 @@ async fn answers(connection: &Connection) -> Result<String, (String, &'static st
 
 async fn linked(connection: &Connection) -> Result<String> {
     let Some(link) = Link::read()? else { return Ok("this folder is linked to nothing".to_owned()) };
-    let found = connection.query(documents::PLACE, json!({ "id": link.environment })).await?;
+    let environment = named::id_of(connection, Level::Environment, &link.environment).await?;
+    let found = connection.query(documents::PLACE, json!({ "id": environment })).await?;
     if found["environment"].is_null() {
         bail!("{} is not there any more, or not yours", link.environment);
     }

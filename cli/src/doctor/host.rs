@@ -2,7 +2,7 @@
 //! backup needs. The trap avoided: a worker without a sandbox, which builds as a plain process and says so in a log that nobody
 //! reads.
 
-use super::{Finding, PATIENCE};
+use super::{Finding, PATIENCE, Verdict};
 use crate::{
     config::{Build, Database, Work, section},
     data::Data,
@@ -13,14 +13,6 @@ use rustix::fs::statvfs;
 use sqlx::PgPool;
 use std::{env, ffi::OsStr, path::Path};
 use tokio::{process::Command, time::timeout};
-
-/// Without these two a build goes on, and with little room everything does.
-pub(super) const BUBBLEWRAP: &str = "bubblewrap";
-pub(super) const NAMESPACES: &str = "user namespaces";
-pub(super) const ROOM: &str = "room";
-
-/// Good, or what is wrong and what mends it.
-type Verdict = Result<String, (String, &'static str)>;
 
 const GIB: u64 = 1 << 30;
 /// A disk is full when less is free than this, and nearly full with less than a twentieth of it, where that is less than
@@ -43,7 +35,7 @@ pub(super) async fn examined(data: &Data, database: Option<&PgPool>) -> Vec<Find
             Some(pool) => major_of(pool).await,
             None => None,
         };
-        findings.push(Finding { name: "backup", verdict: dumps(client.as_deref(), server) });
+        findings.push(Finding::new("backup", dumps(client.as_deref(), server)));
     }
     findings
 }
@@ -60,11 +52,11 @@ async fn building(path: &OsStr) -> Vec<Finding> {
     let there = bwrap.is_some();
     let missing = "`bwrap` is not installed: builds run as plain processes, without a sandbox";
     let bwrap = bwrap.ok_or((missing.to_owned(), "apt-get install bubblewrap"));
-    let mut findings = vec![git(Some(path)).await, Finding { name: BUBBLEWRAP, verdict: bwrap }];
+    // Without these two a build goes on.
+    let mut findings = vec![git(Some(path)).await, Finding::wished("bubblewrap", bwrap)];
     if there {
         let setting = |name: &str| std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok();
-        let verdict = shut_in(&Sandbox::of_this_machine().await, setting);
-        findings.push(Finding { name: NAMESPACES, verdict });
+        findings.push(Finding::wished("user namespaces", shut_in(&Sandbox::of_this_machine().await, setting)));
     }
     findings
 }
@@ -72,7 +64,7 @@ async fn building(path: &OsStr) -> Vec<Finding> {
 /// What finds commits: a worker's, and whoever deploys the folder they stand in.
 pub(super) async fn git(path: Option<&OsStr>) -> Finding {
     let missing = ("`git` is not installed: no commit can be found".to_owned(), "apt-get install git");
-    Finding { name: "git", verdict: version("git".as_ref(), path).await.ok_or(missing) }
+    Finding::new("git", version("git".as_ref(), path).await.ok_or(missing))
 }
 
 fn shut_in(sandbox: &Sandbox, setting: impl Fn(&str) -> Option<String>) -> Verdict {
@@ -133,30 +125,30 @@ async fn version(program: &OsStr, path: Option<&OsStr>) -> Option<String> {
     (output.status.success() && !said.is_empty()).then_some(said)
 }
 
-fn disk(folder: &Path) -> Finding {
+/// Whether there is room where this folder is or will be.
+pub(super) fn disk(folder: &Path) -> Finding {
     // A data folder that is not made yet lies on the disk of what is above it.
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let there = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
         Ok(disk) => room(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize),
-        Err(error) => bad_disk("disk", format!("the disk of {} cannot be asked: {error}", there.display())),
+        Err(error) => Finding::new("disk", lacks(format!("the disk of {} cannot be asked: {error}", there.display()))),
     }
 }
 
 fn room(free: u64, total: u64) -> Finding {
     let said = format!("{:.1} of {:.1} GiB are free where the data folder is", gib(free), gib(total));
     if free < LITTLE {
-        return bad_disk("disk", format!("full: {said}"));
+        return Finding::new("disk", lacks(format!("full: {said}")));
     }
     if free < total / 20 && free < PLENTY {
-        return bad_disk(ROOM, format!("nearly full: {said}"));
+        return Finding::wished("disk", lacks(format!("nearly full: {said}")));
     }
-    Finding { name: "disk", verdict: Ok(said) }
+    Finding::new("disk", Ok(said))
 }
 
-fn bad_disk(name: &'static str, what: String) -> Finding {
-    let mends = "make room there: old backups, fewer days of logs (work.log_days), or a larger disk";
-    Finding { name, verdict: Err((what, mends)) }
+fn lacks(what: String) -> Verdict {
+    Err((what, "make room there: old backups, fewer days of logs (work.log_days), or a larger disk"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people, to a tenth")]
@@ -176,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_disk_is_nearly_full_when_little_is_left_of_it_and_that_stops_nothing_before_it_is_full() {
-        let (sound, warned, bad) = ((true, true), (false, true), (false, false));
+        let (sound, warned, bad) = (None, Some("warning"), Some("bad"));
         for (free, total, expected) in [
             (GIB / 2, 8 * GIB, bad),
             (GIB / 2, 4_000 * GIB, bad),
@@ -187,8 +179,13 @@ mod tests {
             (10 * GIB, 4_000 * GIB, warned),
         ] {
             let finding = room(free, total);
-            let well = finding.verdict.is_ok();
-            assert_eq!((well, well || finding.goes_on()), expected, "{free} of {total}");
+            let told = finding.json();
+            assert_eq!(
+                (&told["name"], told["severity"].as_str()),
+                (&serde_json::json!("disk"), expected),
+                "{free} of {total}"
+            );
+            assert_eq!(finding.goes_on(), expected != bad, "{told}");
         }
         let somewhere = tempfile::tempdir().expect("a folder");
         assert!(disk(&somewhere.path().join("not/made/yet")).line().contains("GiB are free"));

@@ -3,7 +3,7 @@
 //! whose a stream is, is asked of the timeline, and the streams themselves are read from the log.
 
 use super::{as_of, show, shown};
-use crate::{args::ReplayArgs, output::line};
+use crate::{args::ReplayArgs, client::Failure, output::line};
 use anyhow::{Result, bail};
 use rhone_domain::{envelope::StreamId, history::changes, ids::AppId, numbers::Version};
 use rhone_eventstore::{AsOf, Log as _, PgLog, Recorded};
@@ -28,10 +28,12 @@ pub(super) async fn run(pool: PgPool, app: AppId, asked: &ReplayArgs) -> Result<
         streams.insert(name, events);
     }
     if streams.is_empty() {
-        bail!("there is no such app");
+        bail!(Failure::absent("there is no such app"));
     }
     let at = |text: Option<&str>| match as_of(ours, text)? {
-        AsOf::Version(_) => bail!("an app's streams have versions of their own: name a time or a position of the log"),
+        AsOf::Version(_) => {
+            bail!(Failure::usage("an app's streams have versions of their own: name a time or a position of the log"))
+        }
         as_of @ (AsOf::Latest | AsOf::Time(_) | AsOf::Position(_)) => Ok(as_of),
     };
     match asked.diff.as_deref() {

@@ -148,7 +148,7 @@ pub enum EnvironmentVerb {
         cell: String,
         /// Where its data is; without that nothing is enabled.
         #[arg(long)]
-        data: Option<DataTopology>,
+        data_topology: Option<DataTopology>,
     },
     /// Let a region serve it no longer.
     RegionDisable {

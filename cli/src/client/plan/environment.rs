@@ -46,8 +46,8 @@ pub(super) fn environment(verb: EnvironmentVerb) -> Plan {
         EnvironmentVerb::Residency { reasoned: why, regions } => {
             with(&mutation::RESIDENCY_SET, reasoned(why), json!({ "regionIds": regions }))
         }
-        EnvironmentVerb::RegionEnable { environment, region, cell, data } => {
-            let data = data.as_ref().map(word_of);
+        EnvironmentVerb::RegionEnable { environment, region, cell, data_topology } => {
+            let data = data_topology.as_ref().map(word_of);
             let input =
                 json!({ "environmentId": environment, "regionId": region, "cellId": cell, "dataTopology": data });
             Plan::Change(&mutation::REGION_ENABLE, input)
