@@ -77,7 +77,12 @@ impl Caller {
 
     /// Whether a command may be issued there, whatever else a rule may say.
     pub(crate) fn permit(&self, command: &'static str) -> Result<(), Unauthorized> {
-        self.authority.permit(command, Writer::Api, self.scope)
+        self.permit_as(Writer::Api, command)
+    }
+
+    /// The same, where another capacity than the API's own writes.
+    pub(crate) fn permit_as(&self, writer: Writer, command: &'static str) -> Result<(), Unauthorized> {
+        self.authority.permit(command, writer, self.scope)
     }
 
     /// The same, shown.
@@ -87,7 +92,7 @@ impl Caller {
 
     /// The same, where another capacity than the API's own writes.
     pub(crate) fn may_as(&self, writer: Writer, command: &'static str) -> Affordance {
-        Affordance::told(self.authority.permit(command, writer, self.scope), || Ok::<_, Unauthorized>(()))
+        Affordance::told(self.permit_as(writer, command), || Ok::<_, Unauthorized>(()))
     }
 
     /// The same, and then by a rule.
@@ -101,7 +106,7 @@ impl Caller {
 
     /// Whether what belongs to the platform takes a command of those who run it.
     pub(crate) fn may_run<A: Aggregate>(&self, noun: &A, command: A::Command) -> Affordance {
-        let permitted = self.authority.permit(command.name(), Writer::Platform, self.scope);
+        let permitted = self.permit_as(Writer::Platform, command.name());
         Affordance::told(permitted, || noun.decide(command).map(drop))
     }
 

@@ -28,6 +28,7 @@ use super::{
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
+    readiness::{self, Readiness},
     region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness, RegionStanding},
     route_owner::RouteOwner,
     runtime_service_binding::{self, RuntimeServiceBinding},
@@ -190,7 +191,7 @@ impl Environment {
         Ok(Caller::in_environment(ctx, &self.created).await?.grants())
     }
 
-    /// What the caller may do with it now; promotion, rollback, scale, failover and region each have a plan of their own.
+    /// What the caller may do with it now; promotion, rollback, scale, sleep, failover and region each have a plan of their own.
     #[graphql(complexity = "20 + child_complexity")]
     async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<EnvironmentAffordances> {
         Ok(EnvironmentAffordances::of(ctx, &self.created).await?)
@@ -254,6 +255,12 @@ impl Environment {
     async fn scale_readiness(&self, ctx: &Context<'_>, replicas: i64) -> async_graphql::Result<ScaleReadiness> {
         let replicas = natural("replicas", Some(replicas))?.unwrap_or_default();
         Ok(scale_readiness::of_environment(ctx, self.created.id, replicas).await?)
+    }
+
+    /// What `environmentSleep` would come to now, gate by gate.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn sleep_readiness(&self, ctx: &Context<'_>) -> async_graphql::Result<Readiness> {
+        Ok(readiness::of_sleep(ctx, &self.created).await?)
     }
 
     /// The regions in which its traffic and data may ever be; none: anywhere.

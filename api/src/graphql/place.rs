@@ -11,6 +11,7 @@ use super::{
     host::{HostAffordances, HostState, retirable},
     id,
     lists::{CataloguePage, LiveEdges, OfKind},
+    readiness::{self, Readiness},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -238,6 +239,17 @@ impl Host {
     async fn retirable(&self, ctx: &Context<'_>) -> async_graphql::Result<Affordance> {
         let id = self.created.id;
         Ok(retirable(ctx, id, &now(ctx, id).await?).await?)
+    }
+
+    /// What `hostDrain` with this time would come to now, gate by gate; 3600 seconds unless said otherwise.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn drain_readiness(
+        &self,
+        ctx: &Context<'_>,
+        timeout_seconds: Option<i64>,
+    ) -> async_graphql::Result<Readiness> {
+        let id = self.created.id;
+        Ok(readiness::of_drain(ctx, id, &now(ctx, id).await?, timeout_seconds).await?)
     }
 
     /// What the caller may do with it now, and why not if not.

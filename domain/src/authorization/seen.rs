@@ -125,6 +125,7 @@ const TENANTS: &[&str] = &[
     "Query.supportBundle",
     "Query.why",
     "Query.workspace",
+    "Readiness",
     "RecordedMigration",
     "RefusedAttempt",
     "RegionReadiness",

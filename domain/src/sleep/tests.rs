@@ -293,10 +293,8 @@ fn what_is_told_of_a_sleep_is_what_becomes_of_it() {
             }
             let usage = Use { now: at(1_000), owner: &owner, allocations: &[running()], edges, silent: 0 };
             let judged = judge(&Facts { expected: owner.epoch, idle_seconds: None, usage, others });
-            let comes = match next(&World { operation: &operation, sleep: &sleep, usage, others }) {
-                Step::Fail(failure) => Some(failure.code),
-                _ => None,
-            };
+            let step = next(&World { operation: &operation, sleep: &sleep, usage, others });
+            let comes = if let Step::Fail(failure) = step { Some(failure.code) } else { None };
             let shown = gate::closed(&judged).map(|refusal| refusal.code);
             shown != *code || comes.as_deref() != shown
         };

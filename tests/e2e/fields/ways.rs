@@ -51,6 +51,7 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
             "environment(id: \"environmentId\") { regionReadiness(regionId: \"regionId\", cellId: \"cellId\") $ }"
         }
         "ScalePlan" => "environment(id: \"environmentId\") { scalePlan(replicas: 1) $ }",
+        "Readiness" => "environment(id: \"environmentId\") { sleepReadiness $ }",
         "ScaleReadiness" => "environment(id: \"environmentId\") { scaleReadiness(replicas: 1) $ }",
         "MissingService" => "environment(id: \"environmentId\") { scaleReadiness(replicas: 2) { missing $ } }",
         "PresentService" => "environment(id: \"environmentId\") { scaleReadiness(replicas: 2) { present $ } }",

@@ -100,6 +100,11 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "/app/environments/nodes",
     ),
     (
+        "environments with whether they may be put to sleep",
+        "app(id: $app) { environments(first: $n) { nodes { id sleepReadiness { allowed code gates { kind } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
         "environments with the gates of a failover and of a region",
         "app(id: $app) { environments(first: $n) { nodes { id failover(regionId: $region) { allowed } \
          regionReadiness(regionId: $region, cellId: $cell) { allowed } } } }",
@@ -198,6 +203,12 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "regions with cells and hosts, and which of those may be given up",
         "regions(first: $n) { nodes { id slug version cells(first: 1) { nodes { id slug hosts(first: 1) { nodes { \
          id slug state capacity heldBy retirable { allowed code } affordances { cordon { allowed } } } } } } } }",
+        "/regions/nodes",
+    ),
+    (
+        "regions with hosts, and whether those may be emptied",
+        "regions(first: $n) { nodes { id cells(first: 1) { nodes { hosts(first: 1) { nodes { \
+         id drainReadiness { allowed code gates { kind } } } } } } } }",
         "/regions/nodes",
     ),
     (
