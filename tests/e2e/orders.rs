@@ -54,6 +54,9 @@ fn key((cursor, _): &Row) -> Key {
     if let Ok(id) = Uuid::parse_str(cursor) {
         return Key::Id(id);
     }
+    if cursor.contains(':') {
+        return Key::Name(cursor.clone());
+    }
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<u64>().ok());
     let mut parts = cursor.rsplit('-');
     match (number(parts.next()), number(parts.next())) {
@@ -311,20 +314,20 @@ impl Sin {
 
 /// A list in memory, the newest of seven first.
 fn page(sin: Option<Sin>, (way, most, at): (Way, usize, Option<String>)) -> Page {
-    let way = if sin == Some(Sin::IgnoresTheWay) { Way::Forward } else { way };
+    let sins = |one| sin == Some(one);
+    let way = if sins(Sin::IgnoresTheWay) { Way::Forward } else { way };
     let mut rows: Vec<Row> = (1..=7).rev().map(|n: usize| (n.to_string(), Some(format!("thing {n}")))).collect();
-    match sin {
-        Some(Sin::Swaps) => rows.swap(3, 4),
-        Some(Sin::IgnoresTheOrder) => rows.reverse(),
-        Some(Sin::TellsTwice) => rows[5].1 = rows[4].1.clone(),
-        _ => {}
+    if sins(Sin::Swaps) {
+        rows.swap(3, 4);
+    }
+    if sins(Sin::IgnoresTheOrder) {
+        rows.reverse();
+    }
+    if sins(Sin::TellsTwice) {
+        rows[5].1 = rows[4].1.clone();
     }
     let place = at.and_then(|at| rows.iter().position(|(cursor, _)| *cursor == at));
-    let beside = match sin {
-        Some(Sin::Doubles) => 0,
-        Some(Sin::Loses) => 2,
-        _ => 1,
-    };
+    let beside = 1 + usize::from(sins(Sin::Loses)) - usize::from(sins(Sin::Doubles));
     let rest = match (way, place) {
         (_, None) => &rows[..],
         (Way::Forward, Some(place)) => rows.get(place + beside..).unwrap_or_default(),
@@ -333,7 +336,7 @@ fn page(sin: Option<Sin>, (way, most, at): (Way, usize, Option<String>)) -> Page
     let left = rest.len().saturating_sub(most);
     let rows = if way == Way::Forward { &rest[..rest.len() - left] } else { &rest[left..] };
     let end = if way == Way::Forward { rows.last() } else { rows.first() };
-    let more = left > usize::from(sin == Some(Sin::EndsEarly));
+    let more = left > usize::from(sins(Sin::EndsEarly));
     Page { rows: rows.to_vec(), end: end.map(|(cursor, _)| cursor.clone()), more }
 }
 
