@@ -71,8 +71,12 @@ impl Caller {
 
     /// The grants that are held there.
     pub(crate) fn grants(&self) -> Vec<&'static str> {
-        let held = |grant: &&Grant| self.authority.holds(**grant, Level::Environment, self.scope);
-        Grant::ALL.iter().filter(held).map(|grant| grant.as_str()).collect()
+        Grant::ALL.iter().filter(|grant| self.holds(**grant)).map(|grant| grant.as_str()).collect()
+    }
+
+    /// Whether a grant is held there.
+    pub(crate) fn holds(&self, grant: Grant) -> bool {
+        self.authority.holds(grant, Level::Environment, self.scope)
     }
 
     /// Whether a command may be issued there, whatever else a rule may say.

@@ -319,7 +319,7 @@ impl Environment {
     /// Its variables in a set; in the newest one when none is named. What runs has its deployment's own set.
     #[graphql(complexity = "100 + 25 * child_complexity")]
     async fn variables(&self, ctx: &Context<'_>, set: Option<i64>) -> async_graphql::Result<Vec<Variable>> {
-        Ok(variables::variables(ctx, self.created.id, natural("set", set)?).await?)
+        Ok(variables::variables(ctx, &self.created, natural("set", set)?).await?)
     }
 
     /// Its newest 100 sets of variables, the newest first.
