@@ -1,7 +1,8 @@
 //! Variables, secrets and what sources are read with: pinned per deployment, brought back by a rollback, delivered through the
 //! runner, rotated while everything runs, and nowhere in clear. The trap avoided: a scan that would not find a leak; leaks are planted for it.
 
-use crate::roles::{Who, callers, table};
+mod values;
+
 use rhone_domain::{
     hidden::Hidden,
     source_credential::{SignIn, SourceHost},
@@ -12,7 +13,6 @@ use rhone_tests::{
     database::{administrator, uuid},
     edge,
     graphql::{http, unique},
-    inputs::Owner,
     platform::Platform,
     private_repositories::PrivateRepositories,
     repository::Repository,
@@ -397,23 +397,4 @@ async fn the_command_line_takes_a_secret_from_a_file_and_never_shows_it() {
     let keys: Vec<String> = listed.as_array().expect("a list").iter().map(|one| text(&one["key"])).collect();
     assert_eq!(keys, ["GREETING", "TOKEN"]);
     assert_eq!((&listed[0]["value"], &listed[1]["kind"]), (&json!("hello"), &json!("SECRET")));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plain_values_are_for_who_holds_the_grant_and_keys_for_whoever_belongs_there() {
-    let platform = Platform::shared().await;
-    let owner = Owner::new(platform).await;
-    let id = owner.tenant.preview.id.as_str();
-    set(&owner.tenant, id, json!([{ "key": "GREETING", "value": "hello", "kind": "PLAIN" }])).await;
-    let mut callers = callers(platform, &owner, &table(&owner.tenant.client).await).await;
-    callers.retain(|(who, _)| who.belongs());
-    for (who, client) in &callers {
-        let listed = client.data(LISTED, json!({ "id": id })).await["environment"].clone();
-        let (one, sets) = (&listed["variables"][0], &listed["variableSets"][0]);
-        assert_eq!((&one["key"], &sets["keys"]), (&json!("GREETING"), &json!(["GREETING"])), "{who:?}: {listed}");
-        // These tokens leave their holder, who owns the workspace, no such grant.
-        let left = ![Who::Reading, Who::Narrowed].contains(who);
-        assert_eq!(one["value"], if left { json!("hello") } else { Value::Null }, "{who:?}: {listed}");
-    }
-    assert_eq!(callers.len(), 8, "everybody who belongs was asked");
 }
