@@ -4,6 +4,7 @@
 use crate::roles::{Who, callers, table};
 use rhone_tests::{
     artifacts::Version,
+    database::person,
     graphql::{Client, unique},
     inputs::Owner,
     platform::Platform,
@@ -35,6 +36,9 @@ async fn what_is_offered_is_accepted_and_what_is_refused_is_refused_with_the_sam
     let owner = Owner::new(platform).await;
     let green = owner.tenant.deploy(Version::Green).await;
     let waiting = waiting(&owner).await;
+    let credential = json!({ "appId": owner.tenant.app, "host": "git.example.com", "username": "bot",
+        "secret": "a secret of the tests" });
+    owner.tenant.client.done("appSourceCredentialSet", "__typename", credential).await;
     let query = "query($id: ID!) { environment(id: $id) { routeOwner { epoch } } }";
     let route = owner.tenant.client.data(query, json!({ "id": owner.tenant.preview.id })).await;
     let told = told(&owner, &green.id, &waiting, &route["environment"]["routeOwner"]["epoch"]);
@@ -261,6 +265,11 @@ fn of_places(owner: &Owner) -> Vec<Told> {
         input["appId"] = json!(app);
         Told::new(format!("app(id: \"{app}\") {{ affordances {{ {field} $ }} }}"), mutation, input)
     };
+    let of_credential = |field: &str, mutation, mut input: Value| {
+        input["appId"] = json!(app);
+        let question = format!("app(id: \"{app}\") {{ sourceCredentials {{ affordances {{ {field} $ }} }} }}");
+        Told::new(question, mutation, input)
+    };
     let mut told = vec![
         in_workspace("projectCreate", "projectCreate", json!({ "slug": slug, "name": name })),
         in_workspace("memberAdd", "memberAdd", json!({ "memberId": id("memberId"), "role": "MEMBER" })),
@@ -282,6 +291,13 @@ fn of_places(owner: &Owner) -> Vec<Told> {
             "username": "bot", "secret": "a secret of the tests" }),
         ),
         of_app("sourceCredentialRemove", "appSourceCredentialRemove", json!({ "host": "git.example.com" })),
+        of_credential("remove", "appSourceCredentialRemove", json!({ "host": "git.example.com" })),
+        of_credential(
+            "set",
+            "appSourceCredentialSet",
+            json!({ "host": "git.example.com",
+            "username": "bot", "secret": "a secret of the tests" }),
+        ),
         Told::new(
             format!("workspace(id: \"{workspace}\") {{ support {{ affordances {{ end $ }} }} }}"),
             "supportAccessEnd",
@@ -327,6 +343,39 @@ fn binding_mutations(noun: &str) -> [(&'static str, &'static str, Value); 3] {
         ("rotate", "runtimeServiceBindingRotate", url),
         ("disable", "runtimeServiceBindingDisable", because),
     ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_done_with_places_is_told_to_who_runs_the_platform_alone() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let tenant = person(platform).await.client;
+    let (region, cell) = (text(&owner.good_value("regionId")), text(&owner.good_value("cellId")));
+    let of = |noun: &str, id: &str, field: &str| {
+        format!("node(id: \"{id}\") {{ ... on {noun} {{ affordances {{ {field} $ }} }} }}")
+    };
+    for told in [
+        Told::new(
+            of("Region", &region, "cellCreate"),
+            "cellCreate",
+            json!({ "regionId": region, "slug": unique("offered") }),
+        ),
+        Told::new(
+            of("Region", &region, "edgeTokenCreate"),
+            "edgeTokenCreate",
+            json!({ "regionId": region, "name": "Offered" }),
+        ),
+        Told::new(of("Cell", &cell, "hostCreate"), "hostCreate", json!({ "cellId": cell, "slug": unique("offered") })),
+    ] {
+        let operator = &owner.tenant.client;
+        let (said, is) = (offered(operator, &told).await, tried(operator, &told).await);
+        assert_eq!((&said["allowed"], &is["allowed"]), (&json!(true), &json!(true)), "{}: {said}, {is}", told.mutation);
+        let said = tenant.ask(&format!("{{ {} }}", told.question.replace('$', SAID)), json!({})).await;
+        let is = tenant.try_mutate(told.mutation, "__typename", &told.input).await.expect("the API answers");
+        for answer in [said, is] {
+            assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN", "{}: {answer}", told.question);
+        }
+    }
 }
 
 /// What is told: the innermost object of the answer.

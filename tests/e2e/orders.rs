@@ -4,6 +4,7 @@
 
 use crate::roles::added;
 use rhone_tests::{
+    artifacts::{self, Version},
     graphql::{Client, unique},
     inputs::Owner,
     platform::Platform,
@@ -203,6 +204,8 @@ impl Many {
         let owner = Owner::new(platform).await;
         let (client, tenant) = (&owner.tenant.client, &owner.tenant);
         let workspace = tenant.workspace.as_str();
+        artifacts::push(client, workspace, Version::Green).await;
+        artifacts::push_with(client, workspace, Version::Blue, "[wake]\nhold = [\"POST /api/incr\"]\n".to_owned(), &[]).await;
         let (mut region, mut cell) = (String::new(), String::new());
         for _ in 0..3 {
             let input = json!({ "slug": unique("w"), "name": "W" });

@@ -1,6 +1,10 @@
 //! Regions, cells and hosts: where things run. Written by those who run the platform; regions and cells are seen by all,
 //! hosts by them alone.
 
+mod affordances;
+
+pub(crate) use affordances::{CellAffordances, RegionAffordances};
+
 use super::{
     affordance::Affordance,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
@@ -166,6 +170,12 @@ impl Region {
         Ok(page_of(ctx, Cell::KIND, self.created.id, pages, Cell::of).await?)
     }
 
+    /// What the caller, who runs the platform, may do with it now.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<RegionAffordances> {
+        Ok(RegionAffordances::of(ctx).await?)
+    }
+
     /// The edges that reported within 15 seconds.
     #[graphql(complexity = "100 + child_complexity")]
     async fn live_edges(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Edge>> {
@@ -196,6 +206,12 @@ impl Cell {
     /// The stream's version.
     async fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What the caller, who runs the platform, may do with it now.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<CellAffordances> {
+        Ok(CellAffordances::of(ctx).await?)
     }
 
     /// Its hosts, for those who run the platform.

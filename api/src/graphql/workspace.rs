@@ -2,6 +2,7 @@
 
 use super::{
     affordance::{Affordance, Caller},
+    artifact::Artifact,
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
@@ -14,7 +15,7 @@ use super::{
     loaders::CatalogueKey,
     member::{Member, MemberRole, not_support},
     operation::Operation,
-    place::{claim_slug, name, slug, some_of},
+    place::{claim_slug, name, page_of, slug, some_of},
     project::Project,
     support::SupportAccess,
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
@@ -164,6 +165,21 @@ impl Workspace {
         let pages = Pages { first, after, last, before };
         let filter = OfKind(Project::KIND, filters::named("named", named)?);
         Ok(some_of(ctx, filter, self.id, (order, pages), Project::of).await?)
+    }
+
+    /// The artifacts that were registered in it, in the order of their ids, which are made of their bytes and tell no time; which
+    /// deployments are made of one is told by `deployments(filter: { artifactDigest })`.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn artifacts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Rows<Artifact>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Artifact::KIND, self.id, pages, Artifact::of).await?)
     }
 
     /// Who belongs to it; those of one role if given. Never stale: it is written together with the change itself.

@@ -118,6 +118,9 @@ fn way_to_affordances(object: &str) -> Option<&'static str> {
             "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }"
         }
         "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
+        "RegionAffordances" => "regions(first: 1) { nodes { affordances $ } }",
+        "CellAffordances" => "node(id: \"cellId\") { ... on Cell { affordances $ } }",
+        "SourceCredentialAffordances" => "app(id: \"appId\") { sourceCredentials { affordances $ } }",
         "HostAffordances" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }",
         _ => return None,
     })

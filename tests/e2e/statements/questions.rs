@@ -247,6 +247,22 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "/workspaces/nodes",
     ),
     (
+        "apps with what the caller may do with their credentials",
+        "project(id: $project) { apps(first: $n) { nodes { id sourceCredentials { affordances { remove { code } } } } } }",
+        "/project/apps/nodes",
+    ),
+    (
+        "workspaces with their artifacts",
+        "workspaces(first: $n) { nodes { id artifacts(first: 2) { nodes { id digest size createdAt } } } }",
+        "/workspaces/nodes",
+    ),
+    (
+        "regions with cells, and what may be done with both",
+        "regions(first: $n) { nodes { id affordances { cellCreate { code } } cells(first: 1) { nodes { \
+         id affordances { hostCreate { code } } } } } }",
+        "/regions/nodes",
+    ),
+    (
         "environments with what the caller may do with what runs",
         "app(id: $app) { environments(first: $n) { nodes { id allocations { version affordances { drain { code } } } } } }",
         "/app/environments/nodes",
