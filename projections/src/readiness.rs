@@ -27,14 +27,15 @@ pub async fn used(
     environments: &[EnvironmentId],
     (live, silent): (f64, f64),
 ) -> Result<Vec<(EnvironmentId, Used)>, sqlx::Error> {
-    let rows: Vec<(Uuid, Json<Vec<EdgeStatus>>, i64)> =
+    type Told = (Uuid, Json<Vec<EdgeStatus>>, i64);
+    let rows: Vec<Told> =
         sqlx::query_as("SELECT environment, edges, silent FROM status.used_environments($1, $2, $3)")
             .bind(environments.iter().map(|id| id.0).collect::<Vec<_>>())
             .bind(live)
             .bind(silent)
             .fetch_all(connection)
             .await?;
-    let used = |(environment, Json(edges), silent)| {
+    let used = |(environment, Json(edges), silent): Told| {
         let silent = usize::try_from(silent).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         Ok((EnvironmentId(environment), Used { edges, silent }))
     };

@@ -66,7 +66,7 @@ pub(crate) async fn of_sleep(ctx: &Context<'_>, of: &environment::Created) -> Re
         expected: owner.epoch,
         idle_seconds: None,
         usage: Use { now, owner: &owner, allocations: &allocations, edges: &edges, silent },
-        others: running.map_or(0, |running| running.len()),
+        others: running.unwrap_or_default().len(),
     });
     Ok(Readiness::of(&caller.permit("operation.request_sleep"), &judged))
 }
