@@ -67,9 +67,9 @@ async fn lived(database: &Database) -> PgPool {
         let allocation = allocation.bind(ended).bind(json!(Allocation::default()));
         allocation.execute(&mut admin).await.expect("an allocation");
     }
-    for (edge, seconds) in [(1, 1), (2, 60), (3, 6_000)] {
+    for (edge, seconds) in [(1, 1.0), (2, 60.0), (3, 6_000.0)] {
         let said = "INSERT INTO status.edges (edge, region, body, reported_at)
-                    VALUES ($1, $2, $3, clock_timestamp() - $4 * interval '1 second')";
+                    VALUES ($1, $2, $3, clock_timestamp() - make_interval(secs => $4))";
         let said = sqlx::query(said).bind(Uuid::from_u128(edge)).bind(REGION).bind(&report).bind(seconds);
         said.execute(&mut admin).await.expect("a report");
     }
@@ -98,7 +98,8 @@ async fn of_an_environment_its_own_are_told_what_edges_say_of_it_and_of_nothing_
         assert!(used_here(&pool, by).await.is_empty(), "they do not belong there");
     }
     let found = used_here(&pool, ADA).await;
-    let [(HERE, told)] = &found[..] else { panic!("the one that is theirs: {found:?}") };
+    let [(of, told)] = &found[..] else { panic!("the one that is theirs: {found:?}") };
+    assert_eq!(*of, HERE);
     assert_eq!(told.silent, 1, "the third was silent for too long to count");
     let [edge] = &told.edges[..] else { panic!("the one that reports: {told:?}") };
     let sessions: Vec<_> = edge.sessions.iter().map(|one| (one.allocation, one.open)).collect();
@@ -118,7 +119,8 @@ async fn of_a_host_who_runs_the_platform_is_told_all_that_its_drain_goes_by() {
         assert!(emptied_here(&pool, by).await.is_empty(), "they do not run the platform");
     }
     let found = emptied_here(&pool, OPERATOR).await;
-    let [(HOST, told)] = &found[..] else { panic!("the host: {found:?}") };
+    let [(of, told)] = &found[..] else { panic!("the host: {found:?}") };
+    assert_eq!(*of, HOST);
     let [standing] = &told.hosts[..] else { panic!("the only one of its cell: {told:?}") };
     assert_eq!((standing.host, standing.capacity, standing.held, standing.heard), (HOST, 8, 2, true));
     assert_eq!(standing.state, rhone_domain::host::State::Cordoned);
