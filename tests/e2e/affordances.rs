@@ -346,6 +346,45 @@ fn binding_mutations(noun: &str) -> [(&'static str, &'static str, Value); 3] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_done_with_a_token_is_told_by_what_is_shown() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let client = &owner.tenant.client;
+    let mut tokens = Vec::new();
+    for (grants, ended) in [(Value::Null, false), (json!(["deploy"]), false), (json!(["deploy"]), true)] {
+        let made = client.done("tokenCreate", "token { tokenId }", json!({ "name": "offered", "grants": grants })).await;
+        let token = text(&made["token"]["tokenId"]);
+        if ended {
+            client.done("tokenRevoke", "__typename", json!({ "tokenId": token })).await;
+        }
+        tokens.push(token);
+    }
+    let query = "{ viewer { tokens(last: 100) { nodes { tokenId affordances { \
+        tokenRotate: rotate { allowed code } tokenRevoke: revoke { allowed code } } } } } }";
+    let (mut cells, mut yes) = (0, 0);
+    for (who, client) in callers(platform, &owner, &table(client).await).await {
+        if ![Who::Owner, Who::Reading, Who::Narrowed, Who::Browser].contains(&who) {
+            continue;
+        }
+        let seen = client.data(query, json!({})).await["viewer"]["tokens"]["nodes"].clone();
+        for token in &tokens {
+            let one = seen.as_array().expect("tokens").iter().find(|one| one["tokenId"] == token.as_str());
+            let offered = &one.expect("every token of theirs is listed")["affordances"];
+            for mutation in ["tokenRotate", "tokenRevoke"] {
+                let told = Told::new(String::new(), mutation, json!({ "tokenId": token }));
+                let (said, is) = (&offered[mutation], tried(&client, &told).await);
+                let agree = (&said["allowed"], &said["code"]) == (&is["allowed"], &is["code"]);
+                assert!(agree, "{mutation} by {who:?}: told {said}, is {is}");
+                yes += usize::from(is["allowed"] == true);
+                cells += 1;
+            }
+        }
+    }
+    // The owner and their browser may change both that stand; one that deploys and more covers the one that deploys.
+    assert_eq!((cells, yes), (24, 10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_be_done_with_places_is_told_to_who_runs_the_platform_alone() {
     let platform = Platform::shared().await;
     let owner = Owner::new(platform).await;

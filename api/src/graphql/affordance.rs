@@ -131,7 +131,8 @@ impl Affordance {
         }
     }
 
-    fn refused(rejection: &impl Rejection) -> Self {
+    /// What a refusal comes to.
+    pub(crate) fn refused(rejection: &impl Rejection) -> Self {
         let code = Some(RefusalCode::of(rejection.code()));
         Self { allowed: false, code, reason: Some(rejection.to_string()), missing_grant: None }
     }

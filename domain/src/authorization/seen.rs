@@ -209,6 +209,7 @@ const TENANTS_PAGES: &[&str] = &[
 const EVERYBODY: &[&str] = &[
     "Account",
     "ApiToken",
+    "ApiTokenAffordances",
     "ApiTokenConnection",
     "ApiTokenEdge",
     "AuthorizationRow",

@@ -118,6 +118,7 @@ fn way_to_affordances(object: &str) -> Option<&'static str> {
             "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }"
         }
         "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
+        "ApiTokenAffordances" => "viewer { tokens(first: 1) { nodes { affordances $ } } }",
         "RegionAffordances" => "regions(first: 1) { nodes { affordances $ } }",
         "CellAffordances" => "node(id: \"cellId\") { ... on Cell { affordances $ } }",
         "SourceCredentialAffordances" => "app(id: \"appId\") { sourceCredentials { affordances $ } }",

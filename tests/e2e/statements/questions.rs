@@ -222,6 +222,11 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "/viewer/tokens/nodes",
     ),
     (
+        "the caller's tokens, and what may be done with them",
+        "viewer { tokens(first: $n) { nodes { tokenId affordances { rotate { code } revoke { code } } } } }",
+        "/viewer/tokens/nodes",
+    ),
+    (
         "what concerns the caller alone",
         "viewer { timeline(first: $n) { nodes { position type summary actor actorName requestedBy { actorName } } } }",
         "/viewer/timeline/nodes",
