@@ -28,13 +28,12 @@ pub async fn used(
     (live, silent): (f64, f64),
 ) -> Result<Vec<(EnvironmentId, Used)>, sqlx::Error> {
     type Told = (Uuid, Json<Vec<EdgeStatus>>, i64);
-    let rows: Vec<Told> =
-        sqlx::query_as("SELECT environment, edges, silent FROM status.used_environments($1, $2, $3)")
-            .bind(environments.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(live)
-            .bind(silent)
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<Told> = sqlx::query_as("SELECT environment, edges, silent FROM status.used_environments($1, $2, $3)")
+        .bind(environments.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(live)
+        .bind(silent)
+        .fetch_all(connection)
+        .await?;
     let used = |(environment, Json(edges), silent): Told| {
         let silent = usize::try_from(silent).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
         Ok((EnvironmentId(environment), Used { edges, silent }))
@@ -70,12 +69,11 @@ pub async fn emptied(
     live: f64,
 ) -> Result<Vec<(HostId, Emptied)>, sqlx::Error> {
     type Told = (Uuid, Json<Vec<Row>>, Json<Vec<Allocation>>, Json<Vec<Sessions>>);
-    let rows: Vec<Told> =
-        sqlx::query_as("SELECT host, hosts, allocations, sessions FROM status.emptied_hosts($1, $2)")
-            .bind(hosts.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(live)
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<Told> = sqlx::query_as("SELECT host, hosts, allocations, sessions FROM status.emptied_hosts($1, $2)")
+        .bind(hosts.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(live)
+        .fetch_all(connection)
+        .await?;
     let standing = |row: Row| {
         let Row { host, state, capacity, held, heard } = row;
         Standing { host, state, capacity, held, heard }

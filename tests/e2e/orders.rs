@@ -205,7 +205,8 @@ impl Many {
         let (client, tenant) = (&owner.tenant.client, &owner.tenant);
         let workspace = tenant.workspace.as_str();
         artifacts::push(client, workspace, Version::Green).await;
-        artifacts::push_with(client, workspace, Version::Blue, "[wake]\nhold = [\"POST /api/incr\"]\n".to_owned(), &[]).await;
+        artifacts::push_with(client, workspace, Version::Blue, "[wake]\nhold = [\"POST /api/incr\"]\n".to_owned(), &[])
+            .await;
         let (mut region, mut cell) = (String::new(), String::new());
         for _ in 0..3 {
             let input = json!({ "slug": unique("w"), "name": "W" });

@@ -101,7 +101,8 @@ pub fn gates(facts: &Facts<'_>) -> Vec<Gate> {
 pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let (heard, hosts) = counted(facts);
     let moving = moving(facts.allocations).count();
-    let open: u64 = facts.allocations.iter().filter_map(|one| one.planned.as_ref()).map(|of| open_on(facts, of.id)).sum();
+    let open: u64 =
+        facts.allocations.iter().filter_map(|one| one.planned.as_ref()).map(|of| open_on(facts, of.id)).sum();
     vec![
         one("quorum", quorum(facts), "most hosts of the cell are heard", format!("{heard} of {hosts}")),
         one(

@@ -195,7 +195,10 @@ fn a_sleep_keeps_the_owner_and_its_epoch_and_lets_go_of_all_that_runs() {
     assert_eq!(route.asleep.as_ref().map(|asleep| asleep.generation), Some(SleepGeneration(1)));
     assert_eq!(world.lane.count(allocation::State::Stopped), world.lane.allocations.len());
     let Evidence { gates, epoch, .. } = fold::<Operation>(&world.operation).evidence;
-    assert_eq!(gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>(), ["route_epoch", "operations", "sessions"]);
+    assert_eq!(
+        gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>(),
+        ["route_epoch", "operations", "sessions"]
+    );
     assert_eq!(epoch, Some(Epoch(1)), "the epoch that it slept in");
 }
 

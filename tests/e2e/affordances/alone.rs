@@ -13,7 +13,8 @@ async fn what_may_be_done_with_a_token_is_told_by_what_is_shown() {
     let client = &owner.tenant.client;
     let mut tokens = Vec::new();
     for (grants, ended) in [(Value::Null, false), (json!(["deploy"]), false), (json!(["deploy"]), true)] {
-        let made = client.done("tokenCreate", "token { tokenId }", json!({ "name": "offered", "grants": grants })).await;
+        let made =
+            client.done("tokenCreate", "token { tokenId }", json!({ "name": "offered", "grants": grants })).await;
         let token = text(&made["token"]["tokenId"]);
         if ended {
             client.done("tokenRevoke", "__typename", json!({ "tokenId": token })).await;
