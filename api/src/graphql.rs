@@ -41,6 +41,7 @@ mod project;
 mod provider_binding;
 mod query;
 mod rate_limit;
+mod readiness;
 mod reference;
 mod refusal_code;
 mod region_enablement;

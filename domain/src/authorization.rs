@@ -24,7 +24,8 @@ pub use seen::{Audience, SEEN, audience};
 pub use table::TABLE;
 
 words! {
-    /// What a caller may be allowed to do. To read is no grant: whoever belongs to a workspace sees it.
+    /// What a caller may be allowed to do. To read is no grant, but of the values of variables: all else is seen by whoever
+    /// belongs to a workspace.
     Grant {
         /// Change the workspace itself.
         WorkspaceManage = "workspace_manage",
@@ -50,7 +51,7 @@ words! {
         RouteHold = "route_hold",
         /// Say which hostnames lead where.
         Domains = "domains",
-        /// See the names and digests of variables.
+        /// See the values of plain variables; names and digests are seen by whoever belongs there.
         VariablesRead = "variables_read",
         /// Set, rotate and remove variables and secrets.
         VariablesManage = "variables_manage",

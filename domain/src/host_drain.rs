@@ -5,9 +5,10 @@
 pub mod headroom;
 
 use crate::{
-    aggregate::Rejection as _,
+    aggregate::{Aggregate as _, Rejection as _},
     allocation::{Allocation, Planned, State, because as because_of},
     edge_status::Sessions,
+    gate::{Judged, Refusal},
     host::{self, Host},
     ids::{AllocationId, HostId, OperationId},
     operation::{Evidence, Failure, Operation, Requested, Stage},
@@ -17,6 +18,7 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use headroom::{Decision, Facts, Missing, Standing};
 use serde::{Deserialize, Serialize};
+use std::iter;
 
 /// What a drain is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,17 @@ pub const USUAL_TIME: TimeDelta = TimeDelta::hours(1);
 
 /// How many replacements of one allocation may fail before the drain does.
 const FAILED_REPLACEMENTS: usize = 2;
+
+/// What a drain would come to if it began now, gate by gate, for whoever is about to ask for it: whether the host takes its
+/// cordon, and then what [`next`] judges by once it has.
+pub fn judge(host: &Host, cordon: host::Command, facts: &Facts<'_>) -> Vec<Judged> {
+    let state = host.state.unwrap_or(host::State::Active).to_string();
+    let taken = match host.decide(cordon) {
+        Ok(_) => Judged::open("cordon", "no other drain holds the host", state),
+        Err(rejection) => Judged::closed("cordon", Refusal::of(&rejection), state),
+    };
+    iter::once(taken).chain(headroom::judge(facts)).collect()
+}
 
 /// All that the next step depends on.
 #[derive(Clone, Debug)]
@@ -103,7 +116,7 @@ pub fn next(world: &World<'_>) -> Step {
 fn at(world: &World<'_>, requested: &Requested, stage: Stage) -> Step {
     match stage {
         Stage::Requested => cordon(world, requested),
-        Stage::Cordoned => judge(world, requested),
+        Stage::Cordoned => begin(world, requested),
         Stage::Postcheck => postcheck(world, requested),
         _ if world.now >= requested.deadline => overdue(stage),
         Stage::Evacuating => evacuate(world),
@@ -122,7 +135,7 @@ fn cordon(world: &World<'_>, requested: &Requested) -> Step {
     }
     let by = Some(requested.id);
     let command = host::Command::Cordon { reason: because(requested, "a drain begins"), by };
-    match crate::aggregate::Aggregate::decide(world.host, command.clone()) {
+    match world.host.decide(command.clone()) {
         Ok(_) => Step::Do(Act::Cordon(command)),
         Err(rejection) => Step::Fail(Failure {
             code: rejection.code().to_owned(),
@@ -135,7 +148,7 @@ fn cordon(world: &World<'_>, requested: &Requested) -> Step {
 }
 
 /// Without quorum, headroom, sessions that can drain and a host that is as ordered, nothing is evacuated; nor after the deadline.
-fn judge(world: &World<'_>, requested: &Requested) -> Step {
+fn begin(world: &World<'_>, requested: &Requested) -> Step {
     let facts = facts(world, requested);
     let failure = match headroom::decide(&facts) {
         Decision::Go(_) if world.now < requested.deadline => {

@@ -5,10 +5,10 @@
 use crate::{
     allocation::Allocation,
     edge_status::EdgeStatus,
-    gate::Code,
+    gate::{self, Code, Judged, Refusal},
     ids::{AllocationId, AppId, EnvironmentId, OperationId},
     numbers::{self, Epoch, SleepGeneration},
-    operation::{Evidence, Failure, Gate, Operation, Requested, Stage, Verdict, Work},
+    operation::{Evidence, Failure, Gate, Operation, Requested, Stage, Work},
     process,
     route_owner::{Rejection, RouteOwner, Turn},
     text::Reason,
@@ -144,6 +144,49 @@ pub fn open(edges: &[EdgeStatus], allocation: AllocationId) -> u64 {
     sockets.map(|one| one.open).sum::<u64>().max(work.map(|one| one.open).sum())
 }
 
+/// What the gates look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The epoch it is decided on.
+    pub expected: Epoch,
+    /// For how long nobody must have used it; none when a person asks.
+    pub idle_seconds: Option<u64>,
+    /// The environment's use.
+    pub usage: Use<'a>,
+    /// How many other operations on this environment have not ended.
+    pub others: usize,
+}
+
+/// The gates: shown before the button is pressed, judged when it begins, and judged again before the route changes.
+pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
+    let (usage, owner) = (facts.usage, facts.usage.owner);
+    let used = match facts.idle_seconds {
+        Some(seconds) => usage.is_idle(seconds),
+        None => usage.is_closed(),
+    };
+    let edges = format!("{} edges", usage.edges.len());
+    vec![
+        match owner.may_sleep(facts.expected) {
+            Ok(()) => {
+                Judged::open("route_epoch", "the route is still the one this was decided on", owner.epoch.to_string())
+            }
+            Err(rejection) => Judged::closed("route_epoch", Refusal::of(&rejection), owner.epoch.to_string()),
+        },
+        match facts.others {
+            0 => Judged::open("operations", "no other operation on this environment is under way", "0 operations"),
+            others => {
+                let words = "another operation on this environment has not ended";
+                let refusal = Refusal::new(Code::OperationRunning, None, words);
+                Judged::closed("operations", refusal, format!("{others} operations"))
+            }
+        },
+        match used {
+            Ok(()) => Judged::open("sessions", "no session and no request is open", edges),
+            Err(used) => Judged::closed("sessions", Refusal::new(Code::InUse, None, used.to_string()), edges),
+        },
+    ]
+}
+
 /// All that the next step depends on.
 #[derive(Clone, Debug)]
 pub struct World<'a> {
@@ -204,29 +247,16 @@ pub fn next(world: &World<'_>) -> Step {
 
 /// The gates of a sleep, judged when it begins and again before the route changes.
 fn checked(world: &World<'_>) -> Result<Vec<Gate>, Failure> {
-    use crate::aggregate::Rejection as _;
-    world.usage.owner.may_sleep(world.sleep.expected_epoch).map_err(|rejection| {
-        let (expected, actual) = rejection.expected_and_actual().unzip();
-        Failure { expected, actual, ..failure(rejection.code(), &rejection.to_string()) }
-    })?;
-    if world.others > 0 {
-        return Err(failure(Code::OperationRunning.as_str(), "another operation on this environment has not ended"));
+    let judged = judge(&Facts {
+        expected: world.sleep.expected_epoch,
+        idle_seconds: world.sleep.idle_seconds,
+        usage: world.usage,
+        others: world.others,
+    });
+    match gate::closed(&judged) {
+        Some(refusal) => Err(refusal.failure()),
+        None => Ok(gate::gates(&judged)),
     }
-    let used = match world.sleep.idle_seconds {
-        Some(seconds) => world.usage.is_idle(seconds),
-        None => world.usage.is_closed(),
-    };
-    used.map_err(|used| failure(Code::InUse.as_str(), &used.to_string()))?;
-    let gate = |kind: &str, reason: &str, evidence: String| Gate {
-        kind: kind.to_owned(),
-        verdict: Verdict::Pass,
-        reason: reason.to_owned(),
-        evidence,
-    };
-    Ok(vec![
-        gate("route_epoch", "the route is still the one this was decided on", world.usage.owner.epoch.to_string()),
-        gate("sessions", "no session and no request is open", format!("{} edges", world.usage.edges.len())),
-    ])
 }
 
 /// Whether the deadline has passed.
@@ -255,12 +285,9 @@ fn let_go(world: &World<'_>, time: Time) -> Step {
     }
 }
 
-fn failure(code: &str, message: &str) -> Failure {
-    Failure { code: code.to_owned(), message: message.to_owned(), expected: None, actual: None, route_changed: false }
-}
-
 fn fail(code: &str, message: &str) -> Step {
-    Step::Fail(failure(code, message))
+    let (code, message) = (code.to_owned(), message.to_owned());
+    Step::Fail(Failure { code, message, expected: None, actual: None, route_changed: false })
 }
 
 #[cfg(test)]

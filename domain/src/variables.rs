@@ -39,7 +39,7 @@ pub const BLOCK: u64 = 256;
 words! {
     /// Who may read a value back.
     Kind {
-        /// Whoever may read the environment.
+        /// Whoever holds the grant `variables_read` there.
         Plain = "plain",
         /// Nobody but the app.
         Secret = "secret",

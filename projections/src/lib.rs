@@ -24,6 +24,7 @@ pub mod logs;
 pub mod origins;
 pub mod people;
 pub mod projection;
+pub mod readiness;
 pub mod rebuild;
 pub mod region_facts;
 mod rows;

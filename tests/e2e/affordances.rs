@@ -1,6 +1,8 @@
 //! What the caller is told that they may do, by everybody who could try it, against what the mutation itself says on a dry run:
 //! the same answer and the same code. The trap avoided: a button that is offered to somebody who is then told GRANT_MISSING.
 
+mod alone;
+
 use crate::roles::{Who, callers, table};
 use rhone_tests::{
     artifacts::Version,
@@ -35,6 +37,9 @@ async fn what_is_offered_is_accepted_and_what_is_refused_is_refused_with_the_sam
     let owner = Owner::new(platform).await;
     let green = owner.tenant.deploy(Version::Green).await;
     let waiting = waiting(&owner).await;
+    let credential = json!({ "appId": owner.tenant.app, "host": "git.example.com", "username": "bot",
+        "secret": "a secret of the tests" });
+    owner.tenant.client.done("appSourceCredentialSet", "__typename", credential).await;
     let query = "query($id: ID!) { environment(id: $id) { routeOwner { epoch } } }";
     let route = owner.tenant.client.data(query, json!({ "id": owner.tenant.preview.id })).await;
     let told = told(&owner, &green.id, &waiting, &route["environment"]["routeOwner"]["epoch"]);
@@ -261,6 +266,11 @@ fn of_places(owner: &Owner) -> Vec<Told> {
         input["appId"] = json!(app);
         Told::new(format!("app(id: \"{app}\") {{ affordances {{ {field} $ }} }}"), mutation, input)
     };
+    let of_credential = |field: &str, mutation, mut input: Value| {
+        input["appId"] = json!(app);
+        let question = format!("app(id: \"{app}\") {{ sourceCredentials {{ affordances {{ {field} $ }} }} }}");
+        Told::new(question, mutation, input)
+    };
     let mut told = vec![
         in_workspace("projectCreate", "projectCreate", json!({ "slug": slug, "name": name })),
         in_workspace("memberAdd", "memberAdd", json!({ "memberId": id("memberId"), "role": "MEMBER" })),
@@ -282,6 +292,13 @@ fn of_places(owner: &Owner) -> Vec<Told> {
             "username": "bot", "secret": "a secret of the tests" }),
         ),
         of_app("sourceCredentialRemove", "appSourceCredentialRemove", json!({ "host": "git.example.com" })),
+        of_credential("remove", "appSourceCredentialRemove", json!({ "host": "git.example.com" })),
+        of_credential(
+            "set",
+            "appSourceCredentialSet",
+            json!({ "host": "git.example.com",
+            "username": "bot", "secret": "a secret of the tests" }),
+        ),
         Told::new(
             format!("workspace(id: \"{workspace}\") {{ support {{ affordances {{ end $ }} }} }}"),
             "supportAccessEnd",

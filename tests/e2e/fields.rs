@@ -196,9 +196,10 @@ fn expected(audience: Audience, who: Who) -> Verdict {
 }
 
 /// Who has none of something, and why, or where it is seen.
-const EMPTY: [(&str, &[Who], &str); 8] = [
+const EMPTY: [(&str, &[Who], &str); 9] = [
     ("Account", ALL, "nobody of these signed in at GitHub: e2e/sign_in"),
     ("ApiToken", PROGRAMS, "a program made no token"),
+    ("ApiTokenAffordances", PROGRAMS, "a program made no token"),
     ("ApiTokenEdge", PROGRAMS, "a program made no token"),
     ("EnabledRegion", ALL, "it takes a second region: e2e/regions.rs"),
     ("LateEvidence", ALL, "a worker must be held on its wire for it: e2e/race.rs"),

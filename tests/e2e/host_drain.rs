@@ -44,6 +44,22 @@ impl Scene {
         text(&self.operator.done("hostDrain", "host { state }", input).await["operation"]["id"])
     }
 
+    /// What a drain of it would come to now.
+    async fn readiness(&self) -> Value {
+        let query = "query($id: ID!) { node(id: $id) { ... on Host { drainReadiness(timeoutSeconds: 120) { allowed code \
+            gates { kind state reason } } } } }";
+        self.operator.data(query, json!({ "id": self.first })).await["node"]["drainReadiness"].clone()
+    }
+
+    /// The same, as it says of a drain that is refused: the code, and the reason of the first gate that is closed.
+    async fn told(&self) -> (Value, Value) {
+        let said = self.readiness().await;
+        let mut closed = said["gates"].as_array().expect("gates").iter().filter(|gate| gate["state"] == "fail");
+        let reason = closed.next().map(|gate| gate["reason"].clone()).unwrap_or_default();
+        assert_eq!(said["allowed"] == true, said["code"].is_null() && reason.is_null(), "{said:#}");
+        (said["code"].clone(), reason)
+    }
+
     async fn room(&self, host: &str, capacity: u32) {
         let input = json!({ "hostId": host, "capacity": capacity });
         self.operator.done("hostCapacitySet", "host { capacity }", input).await;
@@ -89,12 +105,15 @@ async fn without_headroom_a_drain_cordons_and_refuses_to_evacuate_and_everything
     let before = (scene.ready(&scene.tenant.preview).await, scene.ready(&scene.tenant.production).await);
     let epoch = scene.tenant.owner().await["epoch"].clone();
 
+    let told = scene.told().await;
     let refused = scene.tenant.ends(&scene.drain().await).await;
     assert_eq!(
         (&refused["stage"], &refused["failure"]["code"]),
         (&json!("FAILED"), &json!("NO_HEADROOM")),
         "{refused:#}"
     );
+    let said = (refused["failure"]["code"].clone(), refused["failure"]["message"].clone());
+    assert_eq!(said, told, "it was told before");
     let (expected, actual) = (&refused["failure"]["expected"], &refused["failure"]["actual"]);
     assert_eq!((expected, actual), (&json!("2 places"), &json!("1 places")), "{refused:#}");
     let host = scene.events(format!("host:{}", uuid(&scene.first))).await;
@@ -103,6 +122,7 @@ async fn without_headroom_a_drain_cordons_and_refuses_to_evacuate_and_everything
 
     let cordon = json!({ "hostId": scene.first, "reason": "by hand" });
     scene.operator.done("hostCordon", "host { state }", cordon).await;
+    assert_eq!(scene.told().await, told, "a cordon alone frees no place, and that is told");
     let refused = scene.tenant.ends(&scene.drain().await).await;
     assert_eq!(refused["failure"]["code"], "NO_HEADROOM", "a cordon alone frees no place: {refused:#}");
     assert_eq!(scene.state().await, "CORDONED", "a person's cordon is a person's");
@@ -124,8 +144,12 @@ async fn with_headroom_replacements_answer_first_and_the_host_comes_back_after_i
     let [(old, _)] = &old[..] else { panic!("one allocation, not {old:?}") };
     let epoch = tenant.owner().await["epoch"].clone();
 
+    assert_eq!(scene.told().await, (Value::Null, Value::Null), "nothing stands in its way");
     let operation = scene.drain().await;
     scene.stands_at(&operation, "REPLACEMENT_READY").await;
+    let again = json!({ "hostId": scene.first, "reason": "once more" });
+    let again = scene.operator.refused("hostDrain", "__typename", again).await;
+    assert_eq!((again["code"].clone(), again["message"].clone()), scene.told().await, "another drain holds it");
     assert!(socket.answers().await, "a session that is open lives on");
     assert_eq!(scene.state().await, "DRAINING");
     edge::serves(&tenant.edge, &host, "blue").await;

@@ -43,6 +43,7 @@ mod live;
 mod load;
 mod logs;
 mod no_sandbox;
+mod orders;
 mod race;
 mod rates;
 mod readme;

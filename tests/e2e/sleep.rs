@@ -4,9 +4,9 @@
 
 use rhone_tests::{
     artifacts::{Version, push_with},
-    database::{is_said_to_be_open, uuid},
+    database::{is_said_to_be_open, person, uuid},
     edge,
-    graphql::unique,
+    graphql::{Client, unique},
     platform::Platform,
     sockets::Watched,
     story::{Deployed, Environment, Tenant, text},
@@ -40,11 +40,58 @@ async fn becomes(tenant: &Tenant, environment: &Environment, wanted: &str) {
 /// Puts production to sleep and waits until nothing of it runs and the edge knows it.
 async fn asleep(tenant: &Tenant) {
     let input = json!({ "environmentId": tenant.production.id, "reason": "nobody is here at night" });
+    let may = async || (readiness(tenant, &tenant.client).await["allowed"] == true).then_some(());
+    until("it is told that it may sleep", PATIENCE, may).await;
     let asked = tenant.client.done("environmentSleep", "routeOwner { epoch }", input).await;
     let operation = tenant.succeeds(&text(&asked["operation"]["id"])).await;
     assert_eq!((&operation["kind"], &operation["stage"]), (&json!("SLEEP"), &json!("COLD")), "{operation:#}");
     assert_eq!(lifecycle(tenant, &tenant.production).await, "SLEEPING");
     assert_eq!(alive(tenant, &tenant.production).await, Vec::<String>::new());
+}
+
+/// What a sleep of production would come to now, as this client is told.
+async fn readiness(tenant: &Tenant, client: &Client) -> Value {
+    let query = "query($id: ID!) { environment(id: $id) { sleepReadiness { allowed code missingGrant gates { kind state reason } } } }";
+    client.data(query, json!({ "id": tenant.production.id })).await["environment"]["sleepReadiness"].clone()
+}
+
+/// What is told of a sleep, by the code of whatever stands in its way.
+async fn told(tenant: &Tenant, client: &Client, code: &str, kind: &str) -> Value {
+    let said = readiness(tenant, client).await;
+    assert_eq!((&said["allowed"], &said["code"]), (&json!(false), &json!(code)), "{said:#}");
+    let mut closed = said["gates"].as_array().expect("gates").iter().filter(|gate| gate["state"] == "fail");
+    let first = closed.next().expect("a gate is closed");
+    assert_eq!(first["kind"], kind, "{said:#}");
+    first["reason"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_of_a_sleep_before_the_button_is_pressed_is_what_the_button_says() {
+    let platform = Platform::shared().await;
+    let (tenant, _) = serving(platform).await;
+    let (id, client) = (tenant.production.id.as_str(), &tenant.client);
+    let input = || json!({ "environmentId": id, "reason": "a test" });
+    let member = person(platform).await;
+    let add = json!({ "workspaceId": tenant.workspace, "memberId": member.actor, "role": "MEMBER" });
+    client.done("memberAdd", "__typename", add).await;
+    told(&tenant, &member.client, "GRANT_MISSING", "caller").await;
+    assert_eq!(readiness(&tenant, &member.client).await["missingGrant"], "scale");
+    assert_eq!(member.client.refused("environmentSleep", "__typename", input()).await["code"], "GRANT_MISSING");
+
+    let socket = Watched::open(&tenant.edge, &tenant.production.host).await.expect("it opens");
+    let [allocation] = &alive(&tenant, &tenant.production).await[..] else { panic!("one allocation serves") };
+    is_said_to_be_open(platform, uuid(allocation)).await;
+    let reason = told(&tenant, client, "IN_USE", "sessions").await;
+    let asked = client.done("environmentSleep", "__typename", input()).await;
+    let failure = tenant.ends(&text(&asked["operation"]["id"])).await["failure"].clone();
+    assert_eq!((&failure["code"], &failure["message"]), (&json!("IN_USE"), &reason), "{failure:#}");
+    drop(socket);
+
+    // Which waits until it is told that nothing stands in its way; and then nothing does.
+    asleep(&tenant).await;
+    let reason = told(&tenant, client, "ASLEEP", "route_epoch").await;
+    let refusal = client.refused("environmentSleep", "__typename", input()).await;
+    assert_eq!((&refusal["code"], &refusal["message"]), (&json!("ASLEEP"), &reason), "{refusal:#}");
 }
 
 /// The allocations of an environment that have not ended.

@@ -1,6 +1,8 @@
 //! Variables, secrets and what sources are read with: pinned per deployment, brought back by a rollback, delivered through the
 //! runner, rotated while everything runs, and nowhere in clear. The trap avoided: a scan that would not find a leak; leaks are planted for it.
 
+mod values;
+
 use rhone_domain::{
     hidden::Hidden,
     source_credential::{SignIn, SourceHost},

@@ -71,13 +71,22 @@ impl Caller {
 
     /// The grants that are held there.
     pub(crate) fn grants(&self) -> Vec<&'static str> {
-        let held = |grant: &&Grant| self.authority.holds(**grant, Level::Environment, self.scope);
-        Grant::ALL.iter().filter(held).map(|grant| grant.as_str()).collect()
+        Grant::ALL.iter().filter(|grant| self.holds(**grant)).map(|grant| grant.as_str()).collect()
+    }
+
+    /// Whether a grant is held there.
+    pub(crate) fn holds(&self, grant: Grant) -> bool {
+        self.authority.holds(grant, Level::Environment, self.scope)
     }
 
     /// Whether a command may be issued there, whatever else a rule may say.
     pub(crate) fn permit(&self, command: &'static str) -> Result<(), Unauthorized> {
-        self.authority.permit(command, Writer::Api, self.scope)
+        self.permit_as(Writer::Api, command)
+    }
+
+    /// The same, where another capacity than the API's own writes.
+    pub(crate) fn permit_as(&self, writer: Writer, command: &'static str) -> Result<(), Unauthorized> {
+        self.authority.permit(command, writer, self.scope)
     }
 
     /// The same, shown.
@@ -87,7 +96,7 @@ impl Caller {
 
     /// The same, where another capacity than the API's own writes.
     pub(crate) fn may_as(&self, writer: Writer, command: &'static str) -> Affordance {
-        Affordance::told(self.authority.permit(command, writer, self.scope), || Ok::<_, Unauthorized>(()))
+        Affordance::told(self.permit_as(writer, command), || Ok::<_, Unauthorized>(()))
     }
 
     /// The same, and then by a rule.
@@ -101,7 +110,7 @@ impl Caller {
 
     /// Whether what belongs to the platform takes a command of those who run it.
     pub(crate) fn may_run<A: Aggregate>(&self, noun: &A, command: A::Command) -> Affordance {
-        let permitted = self.authority.permit(command.name(), Writer::Platform, self.scope);
+        let permitted = self.permit_as(Writer::Platform, command.name());
         Affordance::told(permitted, || noun.decide(command).map(drop))
     }
 
@@ -122,7 +131,8 @@ impl Affordance {
         }
     }
 
-    fn refused(rejection: &impl Rejection) -> Self {
+    /// What a refusal comes to.
+    pub(crate) fn refused(rejection: &impl Rejection) -> Self {
         let code = Some(RefusalCode::of(rejection.code()));
         Self { allowed: false, code, reason: Some(rejection.to_string()), missing_grant: None }
     }

@@ -28,6 +28,7 @@ use super::{
     place::{Cell, Region, noun},
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
+    readiness::{self, Readiness},
     region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness, RegionStanding},
     route_owner::RouteOwner,
     runtime_service_binding::{self, RuntimeServiceBinding},
@@ -190,7 +191,7 @@ impl Environment {
         Ok(Caller::in_environment(ctx, &self.created).await?.grants())
     }
 
-    /// What the caller may do with it now; promotion, rollback, scale, failover and region each have a plan of their own.
+    /// What the caller may do with it now; promotion, rollback, scale, sleep, failover and region each have a plan of their own.
     #[graphql(complexity = "20 + child_complexity")]
     async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<EnvironmentAffordances> {
         Ok(EnvironmentAffordances::of(ctx, &self.created).await?)
@@ -256,6 +257,12 @@ impl Environment {
         Ok(scale_readiness::of_environment(ctx, self.created.id, replicas).await?)
     }
 
+    /// What `environmentSleep` would come to now, gate by gate.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn sleep_readiness(&self, ctx: &Context<'_>) -> async_graphql::Result<Readiness> {
+        Ok(readiness::of_sleep(ctx, &self.created).await?)
+    }
+
     /// The regions in which its traffic and data may ever be; none: anywhere.
     #[graphql(complexity = 20)]
     async fn residency(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<ID>> {
@@ -312,7 +319,7 @@ impl Environment {
     /// Its variables in a set; in the newest one when none is named. What runs has its deployment's own set.
     #[graphql(complexity = "100 + 25 * child_complexity")]
     async fn variables(&self, ctx: &Context<'_>, set: Option<i64>) -> async_graphql::Result<Vec<Variable>> {
-        Ok(variables::variables(ctx, self.created.id, natural("set", set)?).await?)
+        Ok(variables::variables(ctx, &self.created, natural("set", set)?).await?)
     }
 
     /// Its newest 100 sets of variables, the newest first.

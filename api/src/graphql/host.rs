@@ -133,18 +133,14 @@ impl HostMutation {
     }
 
     /// Empties a host for an upgrade: cordons it, replaces what runs there elsewhere, lets it finish, and waits for an
-    /// operator's word. Refuses to evacuate without quorum, headroom, sessions that can drain, or with drift.
+    /// operator's word. Refuses to evacuate without quorum, headroom, sessions that can drain, or with drift: `drainReadiness` says
+    /// so before.
     async fn host_drain(&self, ctx: &Context<'_>, input: HostDrainInput) -> async_graphql::Result<HostPayload> {
         platform_only(ctx).await?;
-        let seconds = natural("timeoutSeconds", input.timeout_seconds)?;
-        let seconds =
-            seconds.map_or(host_drain::USUAL_TIME.num_seconds(), |all| i64::try_from(all).unwrap_or(i64::MAX));
-        if !(10..=86_400).contains(&seconds) {
-            return Err(Fault::bad_input("timeoutSeconds", "10 to 86400").into());
-        }
+        let time = drain_time(input.timeout_seconds)?;
         let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         let (host, reason) = (id::read("hostId", &input.host_id)?, reason(&input.reason)?);
-        Ok(HostPayload(change(ctx, manner, Drain { host, reason, time: TimeDelta::seconds(seconds) }).await?))
+        Ok(HostPayload(change(ctx, manner, Drain { host, reason, time }).await?))
     }
 
     /// Gives up a host that never comes back: what ran on it has failed, and its runner is refused. Not while it is heard, nor within
@@ -174,6 +170,16 @@ impl HostMutation {
         let manner = Manner::decided_on(input.idempotency_key, input.expected_version, input.dry_run)?;
         Ok(HostPayload(ask(ctx, &input.host_id, manner, done).await?))
     }
+}
+
+/// How long a drain may take in all, as it is asked for.
+pub(crate) fn drain_time(seconds: Option<i64>) -> Result<TimeDelta, Fault> {
+    let seconds = natural("timeoutSeconds", seconds)?;
+    let seconds = seconds.map_or(host_drain::USUAL_TIME.num_seconds(), |all| i64::try_from(all).unwrap_or(i64::MAX));
+    if !(10..=86_400).contains(&seconds) {
+        return Err(Fault::bad_input("timeoutSeconds", "10 to 86400"));
+    }
+    Ok(TimeDelta::seconds(seconds))
 }
 
 /// What is asked of a host.

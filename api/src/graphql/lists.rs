@@ -10,6 +10,7 @@ use rhone_domain::{
     ids::{HostId, RegionId, WorkspaceId},
     numbers::Version,
     operation::Operation,
+    workspace::Role,
 };
 use rhone_eventstore::Position;
 use rhone_projections::{
@@ -73,9 +74,9 @@ pub(crate) const MOST_OF_ONE: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CausesOf(pub(crate) Uuid);
 
-/// Everybody who belongs to a workspace.
+/// Who belongs to a workspace; those of one role if given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Members;
+pub(crate) struct Members(pub(crate) Option<Role>);
 
 /// Everybody who is invited into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -252,7 +253,7 @@ impl Loader<MembersPage> for Lists {
     async fn load(&self, keys: &[MembersPage]) -> Result<HashMap<MembersPage, Self::Value>, Self::Error> {
         let (mut transaction, mut found) = (self.0.begin().await.map_err(Arc::new)?, HashMap::new());
         for ((filter, keyset), workspaces) in groups(keys) {
-            let rows = members::pages(&mut transaction, &workspaces, &keyset).await.map_err(Arc::new)?;
+            let rows = members::pages(&mut transaction, &workspaces, filter.0, &keyset).await.map_err(Arc::new)?;
             gathered(rows.into_iter().map(|(of, row)| (PageOf { of, filter: *filter, keyset }, row)), &mut found);
         }
         Ok(found)

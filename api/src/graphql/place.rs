@@ -1,6 +1,10 @@
 //! Regions, cells and hosts: where things run. Written by those who run the platform; regions and cells are seen by all,
 //! hosts by them alone.
 
+mod affordances;
+
+pub(crate) use affordances::{CellAffordances, RegionAffordances};
+
 use super::{
     affordance::Affordance,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
@@ -11,6 +15,7 @@ use super::{
     host::{HostAffordances, HostState, retirable},
     id,
     lists::{CataloguePage, LiveEdges, OfKind},
+    readiness::{self, Readiness},
 };
 use crate::{fault::Fault, page};
 use async_graphql::{Context, ID, InputObject, Object};
@@ -165,6 +170,12 @@ impl Region {
         Ok(page_of(ctx, Cell::KIND, self.created.id, pages, Cell::of).await?)
     }
 
+    /// What the caller, who runs the platform, may do with it now.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<RegionAffordances> {
+        Ok(RegionAffordances::of(ctx).await?)
+    }
+
     /// The edges that reported within 15 seconds.
     #[graphql(complexity = "100 + child_complexity")]
     async fn live_edges(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Edge>> {
@@ -195,6 +206,12 @@ impl Cell {
     /// The stream's version.
     async fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What the caller, who runs the platform, may do with it now.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<CellAffordances> {
+        Ok(CellAffordances::of(ctx).await?)
     }
 
     /// Its hosts, for those who run the platform.
@@ -238,6 +255,17 @@ impl Host {
     async fn retirable(&self, ctx: &Context<'_>) -> async_graphql::Result<Affordance> {
         let id = self.created.id;
         Ok(retirable(ctx, id, &now(ctx, id).await?).await?)
+    }
+
+    /// What `hostDrain` with this time would come to now, gate by gate; 3600 seconds unless said otherwise.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn drain_readiness(
+        &self,
+        ctx: &Context<'_>,
+        timeout_seconds: Option<i64>,
+    ) -> async_graphql::Result<Readiness> {
+        let id = self.created.id;
+        Ok(readiness::of_drain(ctx, id, &now(ctx, id).await?, timeout_seconds).await?)
     }
 
     /// What the caller may do with it now, and why not if not.

@@ -3,6 +3,7 @@
 //! request or in an answer; the fingerprint holds a keyed digest, and what is shown has no field for more.
 
 use super::{
+    affordance::{Affordance, Caller},
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, payload, refused},
     context::{Ask as _, begin, belongs_to, door},
@@ -11,7 +12,7 @@ use super::{
     variables::HiddenText,
 };
 use crate::fault::Fault;
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
@@ -27,6 +28,7 @@ use rhone_eventstore::vault::Place;
 
 /// With what an app's sources of one host are read. Its secret is never shown.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct SourceCredential {
     /// A repository's host or a registry, with its port where that is not the scheme's own.
     host: String,
@@ -36,19 +38,56 @@ pub(crate) struct SourceCredential {
     generation: u64,
     /// When it was set.
     set_at: DateTime<Utc>,
+    #[graphql(skip)]
+    app: AppId,
+    #[graphql(skip)]
+    held: source_credential::SourceCredential,
 }
 
-impl From<&source_credential::SourceCredential> for SourceCredential {
-    fn from(held: &source_credential::SourceCredential) -> Self {
+impl SourceCredential {
+    fn of(app: AppId, held: &source_credential::SourceCredential) -> Self {
         let source_credential::SourceCredential { host, username, generation, at, .. } = held;
-        Self { host: host.to_string(), username: username.to_string(), generation: generation.0, set_at: *at }
+        Self {
+            host: host.to_string(),
+            username: username.to_string(),
+            generation: generation.0,
+            set_at: *at,
+            app,
+            held: held.clone(),
+        }
+    }
+}
+
+/// What the caller may do with a credential now, each by the name of its mutation.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct SourceCredentialAffordances {
+    /// `appSourceCredentialSet`, to the one that it is.
+    set: Affordance,
+    /// `appSourceCredentialRemove`
+    remove: Affordance,
+}
+
+#[ComplexObject]
+impl SourceCredential {
+    /// What the caller may do with it now, and why not if not.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<SourceCredentialAffordances> {
+        let app = ctx.loaders().folded::<app::App>(self.app).await?;
+        let created = app.created.as_ref().ok_or_else(|| id::not_found::<AppId>("appId"))?;
+        let caller = Caller::in_project(ctx, created.workspace, created.project).await?;
+        let source_credential::SourceCredential { host, username, digest, value, at, .. } = self.held.clone();
+        let wanted = Wanted { username, digest, value };
+        Ok(SourceCredentialAffordances {
+            set: caller.may_tell(&app, Command::SetSourceCredential { host: host.clone(), wanted, at }),
+            remove: caller.may_tell(&app, Command::RemoveSourceCredential { host }),
+        })
     }
 }
 
 /// An app's credentials, by host, as the log has them now.
 pub(crate) async fn of_app(ctx: &Context<'_>, id: AppId) -> Result<Vec<SourceCredential>, Fault> {
     let app = ctx.loaders().folded::<app::App>(id).await?;
-    Ok(app.source_credentials.values().map(Into::into).collect())
+    Ok(app.source_credentials.values().map(|held| SourceCredential::of(id, held)).collect())
 }
 
 #[derive(Clone, Debug, InputObject)]

@@ -1,6 +1,7 @@
 //! Tokens: what callers show. The secret is told once, not even to the same request again. The trap: a token of somebody else,
 //! or a wider one, that can be told from one that does not exist.
 
+mod affordances;
 mod asked;
 pub(crate) mod held;
 pub(crate) mod machine;

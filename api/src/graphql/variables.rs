@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "variables::Kind")]
 pub(crate) enum VariableKind {
-    /// Whoever may read the environment.
+    /// Whoever holds the grant `variables_read` there.
     Plain,
     /// Nobody but the app.
     Secret,

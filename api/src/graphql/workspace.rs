@@ -2,6 +2,7 @@
 
 use super::{
     affordance::{Affordance, Caller},
+    artifact::Artifact,
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
@@ -12,9 +13,9 @@ use super::{
     listing,
     lists::{InvitationsPage, Invited, Members, MembersPage, OfKind, SupportOf},
     loaders::CatalogueKey,
-    member::{Member, not_support},
+    member::{Member, MemberRole, not_support},
     operation::Operation,
-    place::{claim_slug, name, slug, some_of},
+    place::{claim_slug, name, page_of, slug, some_of},
     project::Project,
     support::SupportAccess,
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
@@ -167,18 +168,34 @@ impl Workspace {
         Ok(some_of(ctx, filter, self.id, (order, pages), Project::of).await?)
     }
 
-    /// Who belongs to it. Never stale: it is written together with the change itself.
+    /// The artifacts that were registered in it, in the order of their ids, which are made of their bytes and tell no time; which
+    /// deployments are made of one is told by `deployments(filter: { artifactDigest })`.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    async fn members(
+    async fn artifacts(
         &self,
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
+    ) -> async_graphql::Result<Rows<Artifact>> {
+        let pages = Pages { first, after, last, before };
+        Ok(page_of(ctx, Artifact::KIND, self.id, pages, Artifact::of).await?)
+    }
+
+    /// Who belongs to it; those of one role if given. Never stale: it is written together with the change itself.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        role: Option<MemberRole>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> async_graphql::Result<Rows<Member>> {
         let wanted = Pages { first, after, last, before }.wanted::<Uuid>()?;
-        let key = MembersPage { of: self.id.0, filter: Members, keyset: wanted.keyset };
+        let key = MembersPage { of: self.id.0, filter: Members(role.map(Into::into)), keyset: wanted.keyset };
         let rows = ctx.loaders().lists.load_one(key).await.map_err(Fault::internal)?.unwrap_or_default();
         let rows = rows.into_iter().map(|member| (member.actor.to_string(), Member::of(self.id, member)));
         Ok(wanted.connection(rows.collect()))

@@ -19,7 +19,7 @@ pub(super) const AWAITS: usize = 100;
 /// Of every field that has none of its own.
 const PLAIN: Price = price(1, 1);
 
-const DEAR: [(&str, Price); 35] = [
+const DEAR: [(&str, Price); 37] = [
     ("__schema", price(500, 1)),
     ("affordances", price(20, 1)),
     ("allocations", price(100, 25)),
@@ -29,6 +29,7 @@ const DEAR: [(&str, Price); 35] = [
     ("causes", price(50, 5)),
     ("changes", price(20, 4)),
     ("difference", price(20, 10)),
+    ("drainReadiness", price(100, 1)),
     ("failover", price(50, 1)),
     ("lifecycle", price(100, 1)),
     ("liveEdges", price(100, 1)),
@@ -45,6 +46,7 @@ const DEAR: [(&str, Price); 35] = [
     ("runtimeServiceBindings", price(50, 10)),
     ("scalePlan", price(50, 1)),
     ("scaleReadiness", price(50, 1)),
+    ("sleepReadiness", price(100, 1)),
     ("sourceCredentials", price(20, 5)),
     ("stages", price(20, 10)),
     ("statesHash", price(500, 1)),

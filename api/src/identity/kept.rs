@@ -51,6 +51,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// One of the caller's own.
+    pub fn of_a_person(held: Held, by: &Principal) -> Self {
+        Self { held, actor: by.actor, holder: Holder::Person }
+    }
+
     /// As the log describes it; none where it has a name that the log would not take.
     pub fn described(&self) -> Option<Described> {
         let Held { token, name, limits, .. } = &self.held;

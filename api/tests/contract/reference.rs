@@ -17,8 +17,8 @@ const HEAD: &str = "# The API, field by field\n\n\
     `replay(stream, at)` and `why(at)`, at a version, a time or a position; of an app's `replay(at)`, with all that belongs to \
     the app, at a time or a position; and of an environment's `changes(from, to)`, between two times.\n\n\
     **What the caller may do** is told before it is tried: plans (`promotion`, `rollbackPlan`, `scalePlan`, `failover`, \
-    `regionReadiness`) and affordances (`cancellable`, `affordances`) say `allowed`, and if not, the `code` that the mutation \
-    would be refused with and the `missingGrant`; `viewerGrants` says what is held in a place.\n";
+    `regionReadiness`, `sleepReadiness`, `drainReadiness`) and affordances (`cancellable`, `affordances`) say `allowed`, and if \
+    not, the `code` that the mutation would be refused with and the `missingGrant`; `viewerGrants` says what is held in a place.\n";
 
 /// The whole of it.
 pub(crate) fn of(model: &Model) -> String {

@@ -121,6 +121,36 @@ fn support_may_what_its_user_may_less_what_is_nobodys_to_pass_on() {
 }
 
 #[test]
+fn the_values_of_plain_variables_are_for_who_holds_the_grant_there() {
+    type Rule = fn(&Authority) -> bool;
+    const HERE: fn() -> Scope = || everywhere(environment::Kind::Production);
+    let owner_with = |grants: &[Grant]| of_acme("owner").narrowed(Narrowing::Only(grants.iter().copied().collect()));
+    let cases = [
+        (of_acme("owner"), true),
+        (of_acme("admin"), true),
+        (of_acme("member"), true),
+        (of_acme("nobody"), false),
+        (Authority::support(ACME, Some(Membership::of(Role::Member))), true),
+        (Authority::support(ACME, None), false),
+        (owner_with(&[Grant::VariablesRead]), true),
+        (owner_with(&[Grant::VariablesManage, Grant::Deploy]), false),
+        (owner_with(&[]), false),
+    ];
+    let wrong = |rule: Rule| cases.iter().filter(|(who, may)| rule(who) != *may).count();
+    assert_eq!(wrong(|who| who.holds(Grant::VariablesRead, Level::Environment, HERE())), 0);
+    let sins: [(&str, Rule); 2] = [
+        ("whoever sets them reads them", |who| who.holds(Grant::VariablesManage, Level::Environment, HERE())),
+        ("the token is not asked", |who| {
+            let whole = Authority { narrowing: Narrowing::Whole, ..who.clone() };
+            whole.holds(Grant::VariablesRead, Level::Environment, HERE())
+        }),
+    ];
+    for (sin, rule) in sins {
+        assert_ne!(wrong(rule), 0, "{sin}");
+    }
+}
+
+#[test]
 fn who_owns_a_workspace_does_not_own_the_platform() {
     let acme = of_acme("owner");
     assert!(acme.holds(Grant::RollBack, Level::Workspace, Scope::default()), "it is theirs");

@@ -4,9 +4,10 @@
 use crate::{
     allocation::{Allocation, State},
     edge_status::Sessions,
+    gate::{self, Judged, Refusal},
     host,
     ids::{AllocationId, HostId},
-    operation::{Gate, Verdict},
+    operation::Gate,
 };
 use std::fmt;
 
@@ -91,33 +92,40 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if missing.is_empty() { Decision::Go(places(facts)) } else { Decision::Refuse(missing) }
 }
 
-/// The same decision as gates, each by itself.
+/// The same decision as gates, each by itself, as an operation keeps them.
 pub fn gates(facts: &Facts<'_>) -> Vec<Gate> {
+    gate::gates(&judge(facts))
+}
+
+/// The same with what each closed one refuses.
+pub fn judge(facts: &Facts<'_>) -> Vec<Judged> {
     let (heard, hosts) = counted(facts);
     let moving = moving(facts.allocations).count();
-    let open: u64 = facts.sessions.iter().map(|sessions| sessions.open).sum();
+    let open: u64 =
+        facts.allocations.iter().filter_map(|one| one.planned.as_ref()).map(|of| open_on(facts, of.id)).sum();
     vec![
-        gate("quorum", quorum(facts), "most hosts of the cell are heard", format!("{heard} of {hosts}")),
-        gate(
+        one("quorum", quorum(facts), "most hosts of the cell are heard", format!("{heard} of {hosts}")),
+        one(
             "headroom",
             headroom(facts),
             "the other hosts have room",
             format!("{moving} to place, {} places", free(facts)),
         ),
-        gate(
+        one(
             "sessions",
             sessions(facts),
             "open sessions can drain in time",
             format!("{open} open, {} s", facts.seconds_left),
         ),
-        gate("drift", drift(facts), "what runs here is what was ordered", format!("{moving} allocations")),
+        one("drift", drift(facts), "what runs here is what was ordered", format!("{moving} allocations")),
     ]
 }
 
-fn gate(kind: &str, missing: Option<Missing>, open: &str, evidence: String) -> Gate {
-    let verdict = Verdict::pass_if(missing.is_none());
-    let reason = missing.map_or_else(|| open.to_owned(), |missing| missing.to_string());
-    Gate { kind: kind.to_owned(), verdict, reason, evidence }
+fn one(kind: &str, missing: Option<Missing>, open: &str, evidence: String) -> Judged {
+    match missing {
+        Some(missing) => Judged::closed(kind, missing.refusal(), evidence),
+        None => Judged::open(kind, open, evidence),
+    }
 }
 
 /// What needs a place elsewhere: all that lives here and was not told to stop.
@@ -154,12 +162,16 @@ fn free(facts: &Facts<'_>) -> u32 {
 }
 
 fn sessions(facts: &Facts<'_>) -> Option<Missing> {
-    let open = |id: AllocationId| facts.sessions.iter().filter(|s| s.allocation == id).map(|s| s.open).sum::<u64>();
     facts.allocations.iter().filter_map(|one| one.planned.as_ref()).find_map(|planned| {
-        let (open, seconds) = (open(planned.id), planned.drain_timeout_ms.div_ceil(1_000));
+        let (open, seconds) = (open_on(facts, planned.id), planned.drain_timeout_ms.div_ceil(1_000));
         let pinned = open > 0 && seconds > facts.seconds_left;
         pinned.then_some(Missing::Sessions { allocation: planned.id, open, seconds, left: facts.seconds_left })
     })
+}
+
+/// How many are open on one allocation.
+fn open_on(facts: &Facts<'_>, id: AllocationId) -> u64 {
+    facts.sessions.iter().filter(|sessions| sessions.allocation == id).map(|sessions| sessions.open).sum()
 }
 
 fn drift(facts: &Facts<'_>) -> Option<Missing> {
@@ -207,6 +219,12 @@ impl Missing {
             Self::Sessions { seconds, left, .. } => Some((format!("at most {left} s"), format!("{seconds} s"))),
             Self::Drift { .. } => None,
         }
+    }
+
+    /// What its gate refuses with.
+    fn refusal(&self) -> Refusal {
+        let (code, message) = (self.code(), self.to_string());
+        Refusal { code, field: None, message, expected_and_actual: self.expected_and_actual() }
     }
 }
 

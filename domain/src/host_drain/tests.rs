@@ -185,8 +185,8 @@ impl Memory {
 }
 
 impl Memory {
-    /// What a process manager wants next here.
-    fn asks(&self, next: impl Fn(&World<'_>) -> Step) -> Step {
+    /// What a process manager wants next here, or what else is asked of the world.
+    fn asks<T>(&self, next: impl Fn(&World<'_>) -> T) -> T {
         let (operation, host) = (fold::<Operation>(&self.operation), self.host());
         let held = |host| u32::try_from(self.living(host).len()).expect("few");
         let standing = |host, state, capacity| Standing { host, state, capacity, held: held(host), heard: true };

@@ -195,7 +195,10 @@ fn a_sleep_keeps_the_owner_and_its_epoch_and_lets_go_of_all_that_runs() {
     assert_eq!(route.asleep.as_ref().map(|asleep| asleep.generation), Some(SleepGeneration(1)));
     assert_eq!(world.lane.count(allocation::State::Stopped), world.lane.allocations.len());
     let Evidence { gates, epoch, .. } = fold::<Operation>(&world.operation).evidence;
-    assert_eq!(gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>(), ["route_epoch", "sessions"]);
+    assert_eq!(
+        gates.iter().map(|gate| gate.kind.as_str()).collect::<Vec<_>>(),
+        ["route_epoch", "operations", "sessions"]
+    );
     assert_eq!(epoch, Some(Epoch(1)), "the epoch that it slept in");
 }
 
@@ -266,4 +269,47 @@ fn an_open_session_is_never_ended_for_a_sleep_that_a_person_asks_for() {
     assert_eq!(usage.is_closed(), Err(InUse::Open(1)));
     let edges = [saw(NORTH_EDGE, Some((999, 0)))];
     assert_eq!(Use { edges: &edges, ..usage }.is_closed(), Ok(()), "used a moment ago, and nothing is open");
+}
+
+/// What the edges say, how many other operations are under way, whether it sleeps already, and the code of the answer.
+type Told = (Vec<EdgeStatus>, usize, bool, Option<&'static str>);
+
+#[test]
+fn what_is_told_of_a_sleep_is_what_becomes_of_it() {
+    type Judge = fn(&Facts<'_>) -> Vec<Judged>;
+    let (quiet, open) = (saw(NORTH_EDGE, Some((999, 0))), saw(NORTH_EDGE, Some((999, 1))));
+    let cases: [Told; 4] = [
+        (vec![quiet.clone()], 0, false, None),
+        (vec![open], 0, false, Some("IN_USE")),
+        (vec![quiet.clone()], 1, false, Some("OPERATION_RUNNING")),
+        (vec![quiet], 0, true, Some("ASLEEP")),
+    ];
+    let requested = request(SECOND, &serving(), None, None, at(1_000)).expect("it serves");
+    let Work::Sleep(sleep) = requested.work.clone() else { panic!("no sleep") };
+    let operation = fold::<Operation>(&[operation::Event::Requested(requested)]);
+    let wrong = |judge: Judge| {
+        let wrong = |(edges, others, asleep, code): &&Told| {
+            let (mut owner, others) = (serving(), *others);
+            if *asleep {
+                let sleep_generation = SleepGeneration(1);
+                owner.apply(&route_owner::Event::Slept { by: FIRST, sleep_generation, at: at(900) });
+            }
+            let usage = Use { now: at(1_000), owner: &owner, allocations: &[running()], edges, silent: 0 };
+            let judged = judge(&Facts { expected: owner.epoch, idle_seconds: None, usage, others });
+            let step = next(&World { operation: &operation, sleep: &sleep, usage, others });
+            let comes = if let Step::Fail(failure) = step { Some(failure.code) } else { None };
+            let shown = gate::closed(&judged).map(|refusal| refusal.code);
+            shown != *code || comes.as_deref() != shown
+        };
+        cases.iter().filter(wrong).count()
+    };
+    assert_eq!(wrong(judge), 0);
+    let sins: [(&str, Judge); 3] = [
+        ("what is open is not asked for", |facts| judge(&Facts { usage: Use { edges: &[], ..facts.usage }, ..*facts })),
+        ("what else is under way is not asked for", |facts| judge(&Facts { others: 0, ..*facts })),
+        ("whether it sleeps is not asked for", |facts| judge(facts).split_off(1)),
+    ];
+    for (sin, judge) in sins {
+        assert_eq!(wrong(judge), 1, "{sin}");
+    }
 }

@@ -8,7 +8,7 @@ use rhone_domain::{
     authorization::Membership,
     ids::{ActorId, InvitationId, SupportId, WorkspaceId},
     numbers::Version,
-    workspace::{Ended, Invitation, Workspace},
+    workspace::{Ended, Invitation, Role, Workspace},
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
@@ -57,20 +57,25 @@ pub async fn of_actor(
     rows.iter().map(|row| Ok((WorkspaceId(row.try_get("workspace")?), read(row)?))).collect()
 }
 
-/// The members of each of these workspaces, in the order of their ids.
+/// The members of each of these workspaces, those of one role if given, in the order of their ids.
 pub async fn pages(
     connection: &mut PgConnection,
     workspaces: &[Uuid],
+    role: Option<Role>,
     keyset: &Keyset<Uuid>,
 ) -> Result<Vec<(Uuid, Member)>, sqlx::Error> {
     let (operator, order) = (keyset.towards.operator(), keyset.towards.order());
+    // Said only where it is asked: a plan for both would go through all members.
+    let of_role = if role.is_some() { "role = $4" } else { "$4::text IS NULL" };
     let query = format!(
         "SELECT m.* FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
              SELECT workspace, actor, role, projects, environments, version FROM authority.members
-             WHERE workspace = asked.id AND ($2::uuid IS NULL OR actor {operator} $2) ORDER BY actor {order} LIMIT $3
+             WHERE workspace = asked.id AND ($2::uuid IS NULL OR actor {operator} $2) AND {of_role}
+             ORDER BY actor {order} LIMIT $3
          ) m ORDER BY m.actor {order}"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(workspaces).bind(keyset.from).bind(keyset.most);
+    let rows = rows.bind(role.map(Role::as_str));
     rows.fetch_all(connection).await?.iter().map(|row| Ok((row.try_get("workspace")?, read(row)?))).collect()
 }
 

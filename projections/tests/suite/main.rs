@@ -9,6 +9,7 @@ mod failover;
 mod gate_facts;
 mod hosts_seen;
 mod order;
+mod readiness;
 mod rebuild;
 mod versions;
 mod world;

@@ -51,6 +51,7 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
             "environment(id: \"environmentId\") { regionReadiness(regionId: \"regionId\", cellId: \"cellId\") $ }"
         }
         "ScalePlan" => "environment(id: \"environmentId\") { scalePlan(replicas: 1) $ }",
+        "Readiness" => "environment(id: \"environmentId\") { sleepReadiness $ }",
         "ScaleReadiness" => "environment(id: \"environmentId\") { scaleReadiness(replicas: 1) $ }",
         "MissingService" => "environment(id: \"environmentId\") { scaleReadiness(replicas: 2) { missing $ } }",
         "PresentService" => "environment(id: \"environmentId\") { scaleReadiness(replicas: 2) { present $ } }",
@@ -117,6 +118,10 @@ fn way_to_affordances(object: &str) -> Option<&'static str> {
             "workspace(id: \"workspaceId\") { invitations(first: 1) { nodes { affordances $ } } }"
         }
         "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
+        "ApiTokenAffordances" => "viewer { tokens(first: 1) { nodes { affordances $ } } }",
+        "RegionAffordances" => "regions(first: 1) { nodes { affordances $ } }",
+        "CellAffordances" => "node(id: \"cellId\") { ... on Cell { affordances $ } }",
+        "SourceCredentialAffordances" => "app(id: \"appId\") { sourceCredentials { affordances $ } }",
         "HostAffordances" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }",
         _ => return None,
     })

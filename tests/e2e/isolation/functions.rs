@@ -55,6 +55,7 @@ impl Things {
             ("token", id()),
             ("new", id()),
             ("machine", machine.to_string()),
+            ("host", platform.report().ids.host.to_string()),
             ("code", unique("c")),
             ("subject", unique("subject")),
         ];
@@ -141,7 +142,7 @@ async fn the_other_roles_execute_nothing_that_nobody_gave_a_reason_for() {
 }
 
 /// The function, what is taken out of it, what stands there instead.
-const MUTANTS: [(&str, &str, &str); 17] = [
+const MUTANTS: [(&str, &str, &str); 19] = [
     ("authority.workspaces()", "m.actor = nullif(current_setting('rhone.actor', true), '')::uuid", "true"),
     ("authority.opened(bytea)", "i.secret = p_secret AND", ""),
     ("identity.authenticate(bytea)", "t.hash = p_hash AND", ""),
@@ -164,6 +165,12 @@ const MUTANTS: [(&str, &str, &str); 17] = [
     ("identity.token(uuid)", "AND identity.runs_the_platform()", ""),
     ("identity.tokens_of(uuid,boolean,bigint)", "t.actor = identity.asking() AND", ""),
     ("log.read_claim(uuid,uuid,uuid)", "IN ('workspace_slug', 'hostname')", "IS NOT NULL"),
+    ("status.emptied_hosts(uuid[],double precision)", "AND identity.runs_the_platform()", ""),
+    (
+        "status.used_environments(uuid[],double precision,double precision)",
+        "AND r.workspace = ANY (authority.workspaces())",
+        "",
+    ),
 ];
 
 /// Once more a function that takes whom it is told.

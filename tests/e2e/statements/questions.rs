@@ -100,6 +100,11 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "/app/environments/nodes",
     ),
     (
+        "environments with whether they may be put to sleep",
+        "app(id: $app) { environments(first: $n) { nodes { id sleepReadiness { allowed code gates { kind } } } } }",
+        "/app/environments/nodes",
+    ),
+    (
         "environments with the gates of a failover and of a region",
         "app(id: $app) { environments(first: $n) { nodes { id failover(regionId: $region) { allowed } \
          regionReadiness(regionId: $region, cellId: $cell) { allowed } } } }",
@@ -201,6 +206,12 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "/regions/nodes",
     ),
     (
+        "regions with hosts, and whether those may be emptied",
+        "regions(first: $n) { nodes { id cells(first: 1) { nodes { hosts(first: 1) { nodes { \
+         id drainReadiness { allowed code gates { kind } } } } } } } }",
+        "/regions/nodes",
+    ),
+    (
         "regions with the edges that live there",
         "regions(first: $n) { nodes { id liveEdges { edge mode } } }",
         "/regions/nodes",
@@ -208,6 +219,11 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
     (
         "the caller's tokens",
         "viewer { tokens(first: $n) { nodes { tokenId name grants createdAt } } }",
+        "/viewer/tokens/nodes",
+    ),
+    (
+        "the caller's tokens, and what may be done with them",
+        "viewer { tokens(first: $n) { nodes { tokenId affordances { rotate { code } revoke { code } } } } }",
         "/viewer/tokens/nodes",
     ),
     (
@@ -234,6 +250,22 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "workspaces with what the caller may do with times of support",
         "workspaces(first: $n) { nodes { id support { version affordances { end { code } } } } }",
         "/workspaces/nodes",
+    ),
+    (
+        "apps with what the caller may do with their credentials",
+        "project(id: $project) { apps(first: $n) { nodes { id sourceCredentials { affordances { remove { code } } } } } }",
+        "/project/apps/nodes",
+    ),
+    (
+        "workspaces with their artifacts",
+        "workspaces(first: $n) { nodes { id artifacts(first: 2) { nodes { id digest size createdAt } } } }",
+        "/workspaces/nodes",
+    ),
+    (
+        "regions with cells, and what may be done with both",
+        "regions(first: $n) { nodes { id affordances { cellCreate { code } } cells(first: 1) { nodes { \
+         id affordances { hostCreate { code } } } } } }",
+        "/regions/nodes",
     ),
     (
         "environments with what the caller may do with what runs",

@@ -1,14 +1,17 @@
-//! What may be known of an environment's variables: keys, kinds, digests, when; values only of plain ones. Read from the folded
-//! stream, so never stale. The trap avoided: a secret's value in an answer, for whoever asks nicely.
+//! What may be known of an environment's variables: keys, kinds, digests, when; values only of plain ones, and
+//! only to who holds the grant. Read from the folded stream, so never stale. The trap avoided: a secret's value in an answer,
+//! for whoever asks nicely.
 
 use super::{VariableKind, place};
 use crate::{
     fault::Fault,
-    graphql::{context::Ask as _, id},
+    graphql::{affordance::Caller, context::Ask as _, id},
 };
 use async_graphql::{Context, ID, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    authorization::Grant,
+    environment,
     hidden::Hidden,
     ids::{DeploymentId, EnvironmentId, ValueId},
     numbers::EnvSet,
@@ -30,7 +33,7 @@ pub(crate) struct Variable {
     set: u64,
     /// When that was.
     updated_at: Option<DateTime<Utc>>,
-    /// Of plain variables only; null for a secret, for ever.
+    /// Of plain variables only, to who holds the grant `variables_read` there; null for a secret, for ever.
     value: Option<String>,
 }
 
@@ -94,17 +97,18 @@ async fn folded(ctx: &Context<'_>, environment: EnvironmentId) -> Result<Variabl
     ctx.loaders().folded(environment).await
 }
 
-/// The variables of one set; the newest one when none is named.
+/// The variables of one set; the newest one when none is named. Keys and digests are for whoever may read the environment.
 pub(crate) async fn variables(
     ctx: &Context<'_>,
-    environment: EnvironmentId,
+    of: &environment::Created,
     set: Option<u64>,
 ) -> Result<Vec<Variable>, Fault> {
-    let state = folded(ctx, environment).await?;
+    let state = folded(ctx, of.id).await?;
     let set = set.map_or(state.current, EnvSet);
     let held = state.at(set).ok_or_else(|| Fault::bad_input("set", "must be the number of a set that was made"))?;
     let mut shown: Vec<Variable> = held.iter().map(|(key, entry)| shown(&state, key, *entry)).collect();
-    if ctx.look_ahead().field("value").exists() {
+    let asked = ctx.look_ahead().field("value").exists();
+    if asked && Caller::in_environment(ctx, of).await?.holds(Grant::VariablesRead) {
         let Some(lane) = state.lane else { return Ok(shown) };
         let kept = |(key, entry): (&Key, &Entry)| Kept(entry.value, place(lane, key, entry.sealed_in));
         let plain = held.iter().filter(|(_, entry)| entry.kind == Kind::Plain).map(kept);

@@ -5,6 +5,7 @@ use crate::{
     allocation::Event,
     digest::Digest,
     numbers::Epoch,
+    operation::Verdict,
     story::{BLUE, HOST_1, allocated, allocation, planned, ready},
 };
 use uuid::Uuid;

@@ -173,3 +173,29 @@ fn what_loses_its_replacements_again_and_again_is_told_nothing_and_the_drain_say
     let first = fold::<Allocation>(&ended.world.allocations[&id(1)]);
     assert_eq!(first.state, Some(State::Ready), "it goes on serving");
 }
+
+#[test]
+fn what_is_told_of_a_drain_is_what_becomes_of_it() {
+    type Judge = fn(&Host, host::Command, &Facts<'_>) -> Vec<Judged>;
+    let told = |trouble, judge: Judge| {
+        emptying(trouble).asks(|world| {
+            let cordon = host::Command::Cordon { reason: why("a look"), by: Some(THIRD) };
+            let judged = judge(world.host, cordon, &facts(world, &requested()));
+            crate::gate::closed(&judged).map(|refusal| refusal.code.to_owned())
+        })
+    };
+    let wrong = |judge: Judge| {
+        let troubles = [Trouble::Nothing, Trouble::CordonedByHand, Trouble::HeldByAnother, Trouble::NoHeadroom];
+        let comes = |trouble| ends(trouble).end.failure.map(|failure| failure.code);
+        troubles.into_iter().filter(|trouble| told(*trouble, judge) != comes(*trouble)).collect::<Vec<_>>()
+    };
+    assert!(wrong(judge).is_empty(), "{:?}", wrong(judge));
+    let sins: [(Judge, Trouble); 3] = [
+        (|_, _, facts| headroom::judge(facts), Trouble::HeldByAnother),
+        (|host, cordon, facts| judge(host, cordon, facts).into_iter().take(1).collect(), Trouble::NoHeadroom),
+        (|host, cordon, facts| judge(host, cordon, &Facts { allocations: &[], ..*facts }), Trouble::NoHeadroom),
+    ];
+    for (sin, trouble) in sins {
+        assert_eq!(wrong(sin), [trouble]);
+    }
+}

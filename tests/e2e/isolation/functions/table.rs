@@ -102,12 +102,20 @@ pub(super) const OF_THE_API: &[(&str, How)] = &[
     ),
     ("log.watermark()", Because("for how long readers are held back, and by which program's statement, without its values")),
     (
+        "status.emptied_hosts(uuid[],double precision)",
+        Asked(&["SELECT FROM status.emptied_hosts(ARRAY['{host}']::uuid[], 15)"]),
+    ),
+    (
         "status.hosts_seen(uuid[])",
         Because("for how long machines of the platform were silent; only who runs it is told of them"),
     ),
     (
         "status.live_edges(uuid,double precision)",
         Because("which edges serve a region, which is everybody's; what they say of sessions and traffic is left out"),
+    ),
+    (
+        "status.used_environments(uuid[],double precision,double precision)",
+        Asked(&["SELECT FROM status.used_environments(ARRAY['{environment}']::uuid[], 15, 600)"]),
     ),
 ];
 
