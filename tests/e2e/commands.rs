@@ -234,6 +234,7 @@ async fn a_name_is_as_good_as_an_id() {
     let nowhere = format!("{app}/nowhere");
     let told = desk.ends(1, &["environment", "show", &nowhere]).await;
     assert!(told.contains(&format!("environment: none of yours in {app} has the slug `nowhere`")), "{told}");
+    desk.ends(0, &["link", "--forget"]).await;
     let told = desk.ends(2, &["environment", "show", &app]).await;
     assert!(told.contains("environment: ") && told.contains("WORKSPACE/PROJECT/APP/ENVIRONMENT"), "{told}");
     let stranger = Tenant::open(platform, person(platform).await.client).await;
