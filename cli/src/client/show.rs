@@ -24,7 +24,9 @@ pub(super) fn list(nodes: &[Value], json: bool, told: impl Fn(&Value) -> String)
         line(Value::from(nodes));
         return;
     }
-    nodes.iter().for_each(|node| line(told(node)));
+    for node in nodes {
+        line(told(node));
+    }
 }
 
 /// One line per leaf that says something.
