@@ -111,8 +111,13 @@ pub(super) const QUESTIONS: &[(&str, &str, &str)] = &[
         "/app/environments/nodes",
     ),
     (
-        "environments with their variables, values and sets",
-        "app(id: $app) { environments(first: $n) { nodes { id variables { key value } variableSets { set keys } \
+        "environments with their variables and values",
+        "app(id: $app) { environments(first: $n) { nodes { id variables { key value } } } }",
+        "/app/environments/nodes",
+    ),
+    (
+        "environments with the sets of their variables",
+        "app(id: $app) { environments(first: $n) { nodes { id variableSets { set keys } \
          variableDifference(deploymentId: $deployment) { currentSet } } } }",
         "/app/environments/nodes",
     ),
