@@ -127,7 +127,8 @@ async fn recorded(tenant: &Tenant) {
     let look = async || {
         let seen = tenant.client.data(query, variables.clone()).await;
         let told = seen["app"]["timeline"]["nodes"].as_array()?.last()?.clone();
-        let closed = seen["environment"]["allocations"].as_array()?.iter().filter_map(|one| one["sessionsClosed"].as_u64());
+        let closed =
+            seen["environment"]["allocations"].as_array()?.iter().filter_map(|one| one["sessionsClosed"].as_u64());
         (closed.sum::<u64>() == SOCKETS as u64).then_some(told)
     };
     let told = until("what was closed is on record", PATIENCE, look).await;

@@ -122,7 +122,8 @@ fn grown<'a>(few: &'a [String], many: &'a [String]) -> BTreeMap<&'a str, [usize;
 
 #[test]
 fn a_statement_for_each_row_is_found_and_a_batch_that_is_cut_is_not() {
-    let loaders = ["SELECT apps", "SELECT set_config", "SELECT owners", "SELECT set_config"].map(str::to_owned).to_vec();
+    let loaders =
+        ["SELECT apps", "SELECT set_config", "SELECT owners", "SELECT set_config"].map(str::to_owned).to_vec();
     let cut = [loaders.clone(), loaders.clone(), loaders.clone()].concat();
     assert!(grown(&loaders, &cut).is_empty());
     let sin = [loaders.clone(), vec!["SELECT one owner".to_owned(); MANY]].concat();
@@ -227,7 +228,8 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
         let input = json!({ "environmentId": made["environment"]["id"], "resource": "DATABASE", "vendor": "POSTGRES",
             "url": url });
         client.done("providerBindingCreate", "__typename", input).await;
-        let input = json!({ "environmentId": environment, "service": "SESSION_STORE", "backend": "POSTGRES", "url": url });
+        let input =
+            json!({ "environmentId": environment, "service": "SESSION_STORE", "backend": "POSTGRES", "url": url });
         client.done("runtimeServiceBindingCreate", "__typename", input).await;
         lives(client, &app, &environment, &digest).await;
     }
@@ -254,15 +256,24 @@ async fn lives(client: &Client, app: &str, environment: &str, digest: &str) {
             client.done("migrationRecord", "__typename", input).await;
             ends(client, app).await;
         }
-        client.done("deploymentPromote", "__typename", json!({ "environmentId": environment, "deploymentId": deployment })).await;
+        client
+            .done(
+                "deploymentPromote",
+                "__typename",
+                json!({ "environmentId": environment, "deploymentId": deployment }),
+            )
+            .await;
         ends(client, app).await;
     }
 }
 
 /// Waits until every operation of the app has ended.
 async fn ends(client: &Client, app: &str) {
-    let query = "query($app: ID!) { app(id: $app) { operations(first: 1, filter: { ended: false }) { nodes { id } } } }";
-    let none = async || (client.data(query, json!({ "app": app })).await["app"]["operations"]["nodes"] == json!([])).then_some(());
+    let query =
+        "query($app: ID!) { app(id: $app) { operations(first: 1, filter: { ended: false }) { nodes { id } } } }";
+    let none = async || {
+        (client.data(query, json!({ "app": app })).await["app"]["operations"]["nodes"] == json!([])).then_some(())
+    };
     until("every operation has ended", PATIENCE * 2, none).await;
 }
 

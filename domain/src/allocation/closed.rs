@@ -105,7 +105,11 @@ mod tests {
     fn what_is_said_again_is_no_event_and_what_is_more_replaces_it() {
         let again = told(&[closed(1, 3), closed(1, 3), closed(1, 2)]);
         assert_eq!(again.closed, [closed(1, 3)]);
-        assert_eq!(told(&[closed(1, 3), closed(1, 5), closed(2, 2)]).sessions_closed(), 7, "an edge that was started again");
+        assert_eq!(
+            told(&[closed(1, 3), closed(1, 5), closed(2, 2)]).sessions_closed(),
+            7,
+            "an edge that was started again"
+        );
         assert_eq!(told(&[closed(1, 0)]).closed, [], "nothing was closed");
         let sin = |all: &[Closed]| all.iter().map(|one| one.sessions).sum::<u64>();
         assert_ne!(sin(&[closed(1, 3), closed(1, 3)]), again.sessions_closed(), "counted with every repetition");
