@@ -328,7 +328,8 @@ fn page(sin: Option<Sin>, (way, most, at): (Way, usize, Option<String>)) -> Page
         rows.reverse();
     }
     if sins(Sin::TellsTwice) {
-        rows[5].1 = rows[4].1.clone();
+        let told = rows[4].1.clone();
+        rows[5].1 = told;
     }
     let place = at.and_then(|at| rows.iter().position(|(cursor, _)| *cursor == at));
     let beside = 1 + usize::from(sins(Sin::Loses)) - usize::from(sins(Sin::Doubles));

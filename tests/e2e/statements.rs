@@ -143,13 +143,17 @@ fn count(value: &Value, name: &str, lists: &mut BTreeMap<String, usize>) {
     match value {
         Value::Array(items) => {
             *lists.entry(name.to_owned()).or_default() += items.len();
-            items.iter().for_each(|item| count(item, name, lists));
+            for item in items {
+                count(item, name, lists);
+            }
         }
         // The nodes of a page are named as the page is.
-        Value::Object(fields) => fields.iter().for_each(|(field, value)| {
-            count(value, if field == "nodes" { name } else { field }, lists);
-        }),
-        _ => {}
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                count(value, if field == "nodes" { name } else { field }, lists);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -11,7 +11,7 @@ use crate::graphql::id;
 const PREFIX: &str = "app.rhone.";
 
 /// The event around its line. Where it stands in the log is an extension of ours.
-pub(super) fn around(line: Value, entry: &Entry, workspace: WorkspaceId) -> Value {
+pub(super) fn around(line: &Value, entry: &Entry, workspace: WorkspaceId) -> Value {
     let mut event = json!({
         "specversion": "1.0",
         "id": entry.event,
@@ -68,7 +68,7 @@ mod tests {
         let line = json!({ "position": "here", "type": "route_owner.promoted" });
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         for traceparent in [None, Some(parent)] {
-            let event = around(line.clone(), &entry(traceparent), WorkspaceId(Uuid::from_u128(6)));
+            let event = around(&line, &entry(traceparent), WorkspaceId(Uuid::from_u128(6)));
             assert!(schema.is_valid(&event), "{event:#}");
             assert_eq!(event["type"], "app.rhone.route_owner.promoted");
             assert_eq!(event["source"], "/workspaces/ws_00000000000000000000000000000006");

@@ -133,7 +133,7 @@ impl Told {
         let line = words(entry, position);
         match self.format {
             Format::Rhone => line,
-            Format::CloudEvents => cloud_event::around(line, entry, self.workspace),
+            Format::CloudEvents => cloud_event::around(&line, entry, self.workspace),
         }
     }
 }
