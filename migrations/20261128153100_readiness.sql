@@ -8,13 +8,18 @@ SET ROLE rhone_owner;
 CREATE FUNCTION status.used_environments(p_environments uuid[], p_live double precision, p_silent double precision)
     RETURNS TABLE (environment uuid, edges json, silent bigint)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    -- Each report is read once, however many environments are asked about.
+    WITH said AS MATERIALIZED (
+        SELECT e.edge, e.region, e.reported_at, e.body::jsonb AS body FROM status.edges e
+        WHERE e.reported_at > clock_timestamp() - make_interval(secs => p_live))
     SELECT r.environment,
-           (SELECT coalesce(json_agg(e.body::jsonb || jsonb_build_object('observations', '[]'::jsonb, 'quarantined', '[]'::jsonb,
-                       'sessions', jsonb_path_query_array(e.body::jsonb, '$.sessions[*] ? (@.allocation == $of[*])', of.it),
-                       'activity', jsonb_path_query_array(e.body::jsonb, '$.activity[*] ? (@.allocation == $of[*])', of.it))
+           (SELECT coalesce(json_agg(e.body || jsonb_build_object('observations', '[]'::jsonb, 'quarantined', '[]'::jsonb,
+                       'closed', '[]'::jsonb,
+                       'sessions', jsonb_path_query_array(e.body, '$.sessions[*] ? (@.allocation == $of[*])', of.it),
+                       'activity', jsonb_path_query_array(e.body, '$.activity[*] ? (@.allocation == $of[*])', of.it))
                        ORDER BY e.edge), '[]')
-            FROM status.edges e
-            WHERE e.region = r.region AND e.reported_at > clock_timestamp() - make_interval(secs => p_live)),
+            FROM said e
+            WHERE e.region = r.region),
            (SELECT count(*) FROM status.edges e
             WHERE e.region = r.region AND e.reported_at <= clock_timestamp() - make_interval(secs => p_live)
               AND e.reported_at > clock_timestamp() - make_interval(secs => p_silent))

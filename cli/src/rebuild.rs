@@ -25,25 +25,21 @@ pub(crate) const NAMES: [&str; 3] = [Catalogue::NAME, Deployments::NAME, Timelin
 /// `rhone rebuild`.
 pub(crate) async fn run(data: &Data, projection: &str, as_json: bool) -> Result<()> {
     let (mut admin, projector) = connected(&section(data, "database")?).await?;
-    match projection {
-        Catalogue::NAME => one::<Catalogue>(&mut admin, &projector, as_json).await,
-        Deployments::NAME => one::<Deployments>(&mut admin, &projector, as_json).await,
-        Timeline::NAME => one::<Timeline>(&mut admin, &projector, as_json).await,
-        other => bail!("there is no projection `{other}`"),
-    }
+    say(projection, anew(projection, &mut admin, &projector).await?, as_json);
+    Ok(())
 }
 
 /// Every projection of this database; how many rows they have.
 pub(crate) async fn every(database: &Database) -> Result<i64> {
     let (mut admin, projector) = connected(database).await?;
-    let rebuilt = [
-        anew::<Catalogue>(&mut admin, &projector).await?,
-        anew::<Deployments>(&mut admin, &projector).await?,
-        anew::<Timeline>(&mut admin, &projector).await?,
-    ];
+    let mut rows = 0;
+    for projection in NAMES {
+        let rebuilt = anew(projection, &mut admin, &projector).await?;
+        rows += rebuilt.tables.iter().map(|(_, rows)| rows).sum::<i64>();
+    }
     projector.close().await;
     admin.close().await?;
-    Ok(rebuilt.iter().flat_map(|one| &one.tables).map(|(_, rows)| rows).sum())
+    Ok(rows)
 }
 
 async fn connected(database: &Database) -> Result<(PgConnection, PgPool)> {
@@ -54,22 +50,26 @@ async fn connected(database: &Database) -> Result<(PgConnection, PgPool)> {
     Ok((admin, projector))
 }
 
-async fn anew<P: Projection>(admin: &mut PgConnection, projector: &PgPool) -> Result<Rebuilt> {
+async fn anew(projection: &str, admin: &mut PgConnection, projector: &PgPool) -> Result<Rebuilt> {
     let owner = Clock::system().new_id::<Uuid>().to_string();
-    rebuild::<P>(admin, projector, &owner).await.with_context(|| format!("rebuilding {}", P::NAME))
+    let rebuilt = match projection {
+        Catalogue::NAME => rebuild::<Catalogue>(admin, projector, &owner).await,
+        Deployments::NAME => rebuild::<Deployments>(admin, projector, &owner).await,
+        Timeline::NAME => rebuild::<Timeline>(admin, projector, &owner).await,
+        other => bail!("there is no projection `{other}`"),
+    };
+    rebuilt.with_context(|| format!("rebuilding {projection}"))
 }
 
-async fn one<P: Projection>(admin: &mut PgConnection, projector: &PgPool, as_json: bool) -> Result<()> {
-    let rebuilt = anew::<P>(admin, projector).await?;
+fn say(projection: &str, rebuilt: Rebuilt, as_json: bool) {
+    let Rebuilt { events, seconds, tables } = rebuilt;
     if as_json {
-        let tables: BTreeMap<String, i64> = rebuilt.tables.into_iter().collect();
-        let (events, seconds) = (rebuilt.events, rebuilt.seconds);
-        line(json!({ "projection": P::NAME, "events": events, "seconds": seconds, "tables": tables }));
-        return Ok(());
+        let tables: BTreeMap<String, i64> = tables.into_iter().collect();
+        line(json!({ "projection": projection, "events": events, "seconds": seconds, "tables": tables }));
+        return;
     }
-    line(format_args!("{}: {} events in {:.1} s, the same rows as live", P::NAME, rebuilt.events, rebuilt.seconds));
-    for (table, rows) in rebuilt.tables {
+    line(format_args!("{projection}: {events} events in {seconds:.1} s, the same rows as live"));
+    for (table, rows) in tables {
         line(format_args!("  {table}: {rows} rows"));
     }
-    Ok(())
 }

@@ -1,5 +1,5 @@
 //! What an edge says of itself: `POST /edge/v1/status`. It is observation, kept in a plain table, never an event; only what
-//! convinced an operation becomes evidence in that operation's event.
+//! convinced an operation becomes evidence in that operation's event, and what was closed at a drain deadline in its allocation's.
 
 use crate::{
     digest::Digest,

@@ -19,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use headroom::{Decision, Facts, Missing, Standing};
 use serde::{Deserialize, Serialize};
 use std::iter;
+use uuid::Uuid;
 
 /// What a drain is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub const USUAL_TIME: TimeDelta = TimeDelta::hours(1);
 
 /// How many replacements of one allocation may fail before the drain does.
 const FAILED_REPLACEMENTS: usize = 2;
+
+/// A drain that has not begun: whichever holds the host is another one.
+pub const NOT_BEGUN: OperationId = OperationId(Uuid::nil());
 
 /// What a drain would come to if it began now, gate by gate, for whoever is about to ask for it: whether the host takes its
 /// cordon, and then what [`next`] judges by once it has.

@@ -116,7 +116,11 @@ fn grown<'a>(few: &'a [String], many: &'a [String]) -> BTreeMap<&'a str, [usize;
             times.entry(sql).or_default()[column] += 1;
         }
     }
+    let texts = [0, 1].map(|column| times.values().filter(|sent| sent[column] > 0).count());
     times.retain(|_, [few, many]| *many > *few + MORE);
+    if texts[1] > texts[0] + MORE {
+        times.insert("statements with a row's own value in them", texts);
+    }
     times
 }
 
@@ -129,6 +133,8 @@ fn a_statement_for_each_row_is_found_and_a_batch_that_is_cut_is_not() {
     let sin = [loaders.clone(), vec!["SELECT one owner".to_owned(); MANY]].concat();
     let few = [loaders, vec!["SELECT one owner".to_owned(); FEW]].concat();
     assert_eq!(grown(&few, &sin).into_iter().collect::<Vec<_>>(), [("SELECT one owner", [FEW, MANY])]);
+    let written_in = |rows: usize| (0..rows).map(|row| format!("SELECT owner {row}")).collect::<Vec<_>>();
+    assert!(!grown(&written_in(FEW), &written_in(MANY)).is_empty(), "each has a text of its own");
 }
 
 /// Lists that hold nothing in any row: a question about nothing costs nothing for each further row, whatever it would cost.

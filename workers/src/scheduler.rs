@@ -33,12 +33,14 @@ use rhone_projections::{
 };
 use sqlx::PgConnection;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
 const NAME: &str = "scheduler";
 const LEASE: Duration = Duration::from_secs(10);
+/// How many records of closed sessions one turn makes; the rest is said again in the next.
+const RECORDED_AT_ONCE: usize = 100;
 const TURN: Duration = Duration::from_secs(1);
 
 /// Reconciles for ever.
@@ -72,7 +74,6 @@ impl Turn<'_> {
     async fn run(&self) -> Result<(), TurnError> {
         let mut renewed = Instant::now();
         self.give_up_what_is_lost(&mut renewed).await?;
-        self.record_what_was_closed(&mut renewed).await?;
         let mut connection = self.config.pool.acquire().await?;
         let lanes = route_owners::lanes(&mut connection).await?;
         drop(connection);
@@ -82,7 +83,8 @@ impl Turn<'_> {
             }
             settled(self.lane(&owner, version).await, owner.lane().map(|lane| lane.environment))?;
         }
-        Ok(())
+        // Evidence comes last: nothing that serves waits for it.
+        self.record_what_was_closed(&mut renewed).await
     }
 
     /// Whether the lease is still held, which is renewed long before it runs out.
@@ -139,11 +141,11 @@ impl Turn<'_> {
         let ids = said.iter().map(|one| one.allocation).collect::<Vec<_>>();
         let known = allocations::by_ids(&mut connection, &ids).await?;
         drop(connection);
-        let is_news = |one: &Said| {
-            let mine = known.iter().find(|known| known.planned.as_ref().is_some_and(|of| of.id == one.allocation));
-            mine.is_some_and(|known| known.is_news(&one.closed))
-        };
-        for one in said.iter().filter(|one| is_news(one)) {
+        let planned = known.iter().filter_map(|known| Some((known.planned.as_ref()?, known)));
+        let known: HashMap<_, _> = planned.map(|(planned, known)| ((planned.id, planned.region), known)).collect();
+        let is_news =
+            |one: &&Said| known.get(&(one.allocation, one.region)).is_some_and(|known| known.is_news(&one.closed));
+        for one in said.iter().filter(is_news).take(RECORDED_AT_ONCE) {
             if !self.holds(renewed).await? {
                 return Ok(());
             }

@@ -19,7 +19,7 @@ use rhone_domain::{
     gate::Judged,
     host::{self, Host},
     host_drain,
-    ids::{EnvironmentId, HostId, OperationId, PLATFORM},
+    ids::{EnvironmentId, HostId, PLATFORM},
     promotion::EDGE_LIVE,
     sleep::{self, SILENT, Use},
 };
@@ -82,8 +82,7 @@ pub(crate) async fn of_drain(
     let caller = Caller::within(ctx, PLATFORM, Scope::default()).await?;
     let found = ctx.loaders().lists.load_one(EmptiedBy(id)).await.map_err(Fault::internal)?;
     let Emptied { hosts, allocations, sessions } = found.unwrap_or_default();
-    // Of a drain that there is not: whichever else holds the host is another one.
-    let cordon = host::Command::Cordon { reason: some_reason(), by: Some(OperationId(PLATFORM.0)) };
+    let cordon = host::Command::Cordon { reason: some_reason(), by: Some(host_drain::NOT_BEGUN) };
     let facts = host_drain::headroom::Facts {
         host: id,
         hosts: &hosts,

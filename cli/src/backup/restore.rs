@@ -228,7 +228,9 @@ pub(super) fn say(proof: &Proof, as_json: bool) {
     line(format_args!(
         "era {era} is open; {routes} routes were lifted by {raised_by} above their epochs of the backup"
     ));
-    line(format_args!("{routes_read_back} routes were read back: each is what its stream folds to"));
+    line(format_args!(
+        "{routes_read_back} routes were read back: each has the epoch and the owner that its stream folds to"
+    ));
     line("no route is below its floor: its epoch of the backup, and what it was lifted by");
     if let Some(rows) = read_model_rows {
         line(format_args!("{rows} rows of read models were built anew from the log, and are the same"));

@@ -19,13 +19,19 @@ const CONTROL: [&str; 4] = ["database", "keys", "serve", "work"];
 /// The sections of edges and of a runner, if they are all that runs here. An edge's may have any name of its own.
 pub(super) fn parts(data: &Data) -> Option<Vec<String>> {
     let file: Option<Map<String, Value>> = private_file::read(&data.config()).ok()?;
-    let mut sections: BTreeSet<String> = file.into_iter().flatten().map(|(name, _)| name).collect();
-    sections.extend(told_by_environment().into_iter().map(str::to_owned));
+    let file = file.unwrap_or_default();
+    let is_edge = |name: &str| file.get(name).is_some_and(|told| told.get("control_url").is_some());
+    // `RHONE_EDGE_1_TOKEN` is told to the section `edge-1`.
+    let named = file.keys().any(|name| name.starts_with("edge-"));
+    let mut sections: BTreeSet<String> = file.keys().cloned().collect();
+    let told = told_by_environment().into_iter().filter(|name| *name != "edge" || !named);
+    sections.extend(told.map(str::to_owned));
     if data.report().exists() || CONTROL.iter().any(|name| sections.contains(*name)) {
         return None;
     }
     let is_part = |name: &String| {
-        ["edge", "runner"].contains(&name.as_str()) || !SECTIONS.iter().any(|(known, _)| *known == name.as_str())
+        ["edge", "runner"].contains(&name.as_str())
+            || (!SECTIONS.iter().any(|(known, _)| *known == name.as_str()) && is_edge(name))
     };
     let parts: Vec<String> = sections.into_iter().filter(is_part).collect();
     (!parts.is_empty()).then_some(parts)

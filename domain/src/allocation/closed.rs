@@ -14,6 +14,11 @@ use uuid::Uuid;
 /// How long after a deadline an edge has closed all that it had open: it spreads the ends over a few seconds.
 const OVER: TimeDelta = TimeDelta::seconds(10);
 
+/// How many of these an allocation keeps, and how many one report of an edge may tell at a time: far more than there ever are, and
+/// an end to what a wrong edge can bring about.
+const MOST: usize = 64;
+const MOST_OF_AN_EDGE: usize = 1_024;
+
 /// What one run of an edge closed at one deadline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
@@ -40,8 +45,9 @@ pub struct Said {
 
 /// What these edges say that may be put on record by now: of deadlines that are long over.
 pub fn said(edges: &[EdgeStatus], now: DateTime<Utc>) -> Vec<Said> {
-    let all = edges.iter().flat_map(|edge| edge.closed.iter().map(move |closed| (edge, closed)));
-    let over = all.filter(|(_, closed)| closed.deadline + OVER <= now);
+    let of = |edge: &'_ EdgeStatus| edge.closed.len().min(MOST_OF_AN_EDGE);
+    let all = edges.iter().flat_map(|edge| edge.closed[..of(edge)].iter().map(move |closed| (edge, closed)));
+    let over = all.filter(|(_, closed)| closed.deadline <= now - OVER);
     over.map(|(edge, closed)| Said {
         allocation: closed.allocation,
         region: edge.region,
@@ -53,12 +59,15 @@ pub fn said(edges: &[EdgeStatus], now: DateTime<Utc>) -> Vec<Said> {
 impl Allocation {
     /// How many sessions edges closed at its drain deadlines.
     pub fn sessions_closed(&self) -> u64 {
-        self.closed.iter().map(|one| one.sessions).sum()
+        self.closed.iter().fold(0, |sum, one| sum.saturating_add(one.sessions))
     }
 
     /// Whether this says more than what is on record.
     pub fn is_news(&self, said: &Closed) -> bool {
-        said.sessions > self.closed.iter().find(|one| one.is_the_same(said)).map_or(0, |one| one.sessions)
+        match self.closed.iter().find(|one| one.is_the_same(said)) {
+            Some(known) => said.sessions > known.sessions,
+            None => said.sessions > 0 && self.closed.len() < MOST,
+        }
     }
 
     pub(super) fn note(&mut self, said: &Closed) {
@@ -116,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_edge_brings_about_no_more_than_so_much() {
+        let all: Vec<Closed> = (1..200).map(|boot| closed(boot, u64::MAX)).collect();
+        let one = told(&all);
+        assert_eq!((one.closed.len(), one.sessions_closed()), (MOST, u64::MAX));
+        let closed = edge_status::Closed { allocation: allocation(1), deadline: at(30), sockets: 4, at: at(34) };
+        let status = EdgeStatus { closed: vec![closed; 5_000], ..edge(EdgeId(Uuid::from_u128(1)), vec![]) };
+        assert_eq!(said(&[status], at(40)).len(), MOST_OF_AN_EDGE);
+    }
+
+    #[test]
     fn nothing_is_recorded_of_an_allocation_that_never_was() {
         let nothing = Allocation::default().decide(Command::RecordClosed(closed(1, 3)));
         assert_eq!(nothing, Err(Rejection::NotFound));
@@ -128,6 +147,8 @@ mod tests {
         assert_eq!(said(std::slice::from_ref(&status), at(39)), []);
         let heard = said(std::slice::from_ref(&status), at(40));
         assert_eq!(heard.len(), 1);
+        let for_ever = edge_status::Closed { deadline: DateTime::<Utc>::MAX_UTC, ..status.closed[0].clone() };
+        assert_eq!(said(&[EdgeStatus { closed: vec![for_ever], ..status.clone() }], at(40)), [], "it never is over");
         assert_eq!((heard[0].allocation, heard[0].region, heard[0].closed.sessions), (allocation(1), status.region, 4));
     }
 }

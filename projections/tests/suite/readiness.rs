@@ -42,7 +42,7 @@ fn report() -> EdgeStatus {
         "applied": 1, "digest": format!("sha256:{}", "ab".repeat(32)), "mode": "synced", "public_url": "http://127.0.0.1:1",
         "sessions": all.iter().map(session).collect::<Vec<_>>(), "lost_sessions": 0, "quarantined": [ELSEWHERE],
         "observations": [observed], "at": at, "activity": all.iter().map(used).collect::<Vec<_>>(),
-        "activity_since": at });
+        "activity_since": at, "closed": [{ "allocation": OTHERS, "deadline": at, "sockets": 6, "at": at }] });
     serde_json::from_value(body).expect("it is a report")
 }
 
@@ -106,9 +106,13 @@ async fn of_an_environment_its_own_are_told_what_edges_say_of_it_and_of_nothing_
     let activity: Vec<_> = edge.activity.iter().map(|one| (one.allocation, one.open)).collect();
     assert_eq!((sessions, activity), (vec![(OWN, 3)], vec![(OWN, 3)]));
     assert_eq!(edge.activity_since, report().activity_since, "as the edge says it");
-    assert!(edge.observations.is_empty() && edge.quarantined.is_empty(), "{edge:?}");
+    assert!(edge.observations.is_empty() && edge.quarantined.is_empty() && edge.closed.is_empty(), "{edge:?}");
     // The sin: what the edge says is passed on as it is.
-    assert_eq!((report().sessions.len(), report().observations.len()), (3, 1), "it would be caught above");
+    assert_eq!(
+        (report().sessions.len(), report().observations.len(), report().closed.len()),
+        (3, 1, 1),
+        "it would be caught above"
+    );
 }
 
 #[tokio::test]
