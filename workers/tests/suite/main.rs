@@ -1,5 +1,6 @@
 //! What a worker does by itself, on a real Postgres and a real NATS.
 
+mod closed;
 mod housekeeping;
 mod logs;
 mod publisher;

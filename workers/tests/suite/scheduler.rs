@@ -18,9 +18,9 @@ use rhone_eventstore::{Context, Dispatcher, PgLog};
 use rhone_projections::inline::AuthorityRows;
 use uuid::Uuid;
 
-const HOST: HostId = HostId(Uuid::from_u128(0x4057));
-const LYON: RegionId = RegionId(Uuid::from_u128(1));
-const CELL: CellId = CellId(Uuid::from_u128(2));
+pub(crate) const HOST: HostId = HostId(Uuid::from_u128(0x4057));
+pub(crate) const LYON: RegionId = RegionId(Uuid::from_u128(1));
+pub(crate) const CELL: CellId = CellId(Uuid::from_u128(2));
 const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
 
 /// Rows without a stream, so that nothing can be said of them; before every real one, and more than two pages.
@@ -31,7 +31,12 @@ const NOBODYS: &str = "
         gen_random_uuid(), gen_random_uuid(), lpad('4057', 32, '0')::uuid, 'planned', false, 1, 1, '{}'
     FROM generate_series(1, 450) n";
 
-async fn write<A: Aggregate>(world: &World, id: impl Into<Uuid> + Send, writer: Writer, command: A::Command) {
+pub(crate) async fn write<A: Aggregate>(
+    world: &World,
+    id: impl Into<Uuid> + Send,
+    writer: Writer,
+    command: A::Command,
+) {
     let config = &world.config;
     let door = Dispatcher::new(PgLog::new(config.pool.clone()), config.clock.clone(), AuthorityRows);
     let mut loaded = door.load::<A>(id).await.expect("loads");
@@ -52,7 +57,7 @@ async fn write<A: Aggregate>(world: &World, id: impl Into<Uuid> + Send, writer: 
     door.commit(unit, None, None).await.expect("appends");
 }
 
-fn planned(id: AllocationId) -> Planned {
+pub(crate) fn planned(id: AllocationId) -> Planned {
     Planned {
         id,
         workspace: ACME,
