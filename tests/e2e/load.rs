@@ -8,7 +8,6 @@ use rhone_tests::{
     live::{Events, Heard, Subscription},
     platform::Platform,
     second_api::SecondApi,
-    story::text,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ async fn small(platform: &Platform, connections: u32, load: &Value) -> SecondApi
 
 async fn workspace(client: &Client) -> String {
     let input = json!({ "slug": unique("busy"), "name": "Busy" });
-    text(&client.done("workspaceCreate", "workspace { id }", input).await["workspace"]["id"])
+    client.made("workspaceCreate", "workspace", input).await
 }
 
 /// What one question came to.

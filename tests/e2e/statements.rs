@@ -25,7 +25,12 @@ const FEW: usize = 2;
 const MORE: usize = 5;
 
 /// Lists of a row that are empty here, and why.
-const EMPTY: [(&str, &str); 3] = [
+const EMPTY: [(&str, &str); 8] = [
+    ("hosts", "none is attached"),
+    ("liveEdges", "nobody runs in the regions of this test"),
+    ("logs", "nothing here prints"),
+    ("residency", "nobody asked for any"),
+    ("unset", "a word of a payload: no variable was taken back"),
     ("regions", "it takes a second region"),
     ("regionStandings", "it takes a second region"),
     ("causes", "nobody asked for an environment but the person"),
@@ -55,7 +60,9 @@ async fn no_row_costs_a_statement_of_its_own() {
             let asker = if question.starts_with("regions") { &operator } else { &client };
             let (statements, rows) = fewest(asker, &log, &query, &variables, (rows, n)).await;
             counts.push(statements);
-            wrong.extend(empty(&rows).into_iter().map(|list| format!("{name}: {list} is empty for {n} rows")));
+            // The first few may have nothing; of many some have.
+            let nothing = if n == MANY { empty(&rows) } else { Vec::new() };
+            wrong.extend(nothing.into_iter().map(|list| format!("{name}: {list} is empty for {n} rows")));
         }
         eprintln!("statements: {name}: {} for {FEW} rows, {} for {MANY}", counts[0].len(), counts[1].len());
         let grown = grown(&counts[0], &counts[1]);
@@ -206,7 +213,7 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
     for _ in 0..MANY {
         let slug = unique("w");
         let input = json!({ "slug": slug, "name": "W", "contactEmail": format!("{slug}@example.org") });
-        workspace = text(&client.done("workspaceCreate", "workspace { id }", input).await["workspace"]["id"]);
+        workspace = client.made("workspaceCreate", "workspace", input).await;
         let input = json!({ "workspaceId": workspace, "role": "MEMBER" });
         client.done("memberInvite", "__typename", input).await;
         let input = json!({ "workspaceId": workspace, "reason": "a test", "seconds": 600 });
@@ -216,11 +223,11 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
     let (mut project, mut app) = (String::new(), String::new());
     for _ in 0..MANY {
         let input = json!({ "workspaceId": workspace, "slug": unique("p"), "name": "P" });
-        project = text(&client.done("projectCreate", "project { id }", input).await["project"]["id"]);
+        project = client.made("projectCreate", "project", input).await;
     }
     for _ in 0..MANY {
         let input = json!({ "projectId": project, "slug": unique("a"), "name": "A" });
-        app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
+        app = client.made("appCreate", "app", input).await;
         let input = json!({ "appId": app, "host": "git.example.com", "username": "bot", "secret": "a secret" });
         client.done("appSourceCredentialSet", "__typename", input).await;
     }
@@ -228,14 +235,13 @@ async fn many_of_everything(platform: &Platform, client: &Client) -> Value {
     let mut environment = String::new();
     for _ in 0..MANY {
         let input = json!({ "appId": app, "slug": unique("e"), "kind": "PREVIEW", "regionId": region, "cellId": cell });
-        let made = client.done("environmentCreate", "environment { id }", input).await;
-        environment = text(&made["environment"]["id"]);
+        environment = client.made("environmentCreate", "environment", input).await;
         let input = json!({ "environmentId": environment,
             "variables": [{ "key": "GREETING", "value": "hello", "kind": "PLAIN" }, { "key": "SECRET", "value": "hidden" }] });
         client.done("environmentVariablesSet", "__typename", input).await;
         // Where no probe may reach, so that nothing ever comes of it.
         let url = "postgres://user:password@169.254.169.254/shop";
-        let input = json!({ "environmentId": made["environment"]["id"], "resource": "DATABASE", "vendor": "POSTGRES",
+        let input = json!({ "environmentId": environment, "resource": "DATABASE", "vendor": "POSTGRES",
             "url": url });
         client.done("providerBindingCreate", "__typename", input).await;
         let input =

@@ -119,6 +119,16 @@ impl Client {
         payload
     }
 
+    /// The id of what a mutation makes. Read models may be late, and then the object is null: the same key asks for the same answer.
+    pub async fn made(&self, name: &str, object: &str, mut input: Value) -> String {
+        input["idempotencyKey"] = json!(unique("made"));
+        let look = async || {
+            let made = self.done(name, &format!("{object} {{ id }}"), input.clone()).await;
+            made[object]["id"].as_str().map(str::to_owned)
+        };
+        until("what was made can be read", PATIENCE, look).await
+    }
+
     /// The first refusal of a mutation.
     pub async fn refused(&self, name: &str, object: &str, input: Value) -> Value {
         let payload = self.mutate(name, object, input.clone()).await;

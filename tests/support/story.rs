@@ -63,12 +63,11 @@ impl Tenant {
     pub async fn open_draining(platform: &Platform, client: Client, seconds: u32) -> Self {
         let report = platform.report();
         let name = unique("t");
-        let made = client.done("workspaceCreate", "workspace { id }", json!({ "slug": name, "name": "Tenant" })).await;
-        let workspace = text(&made["workspace"]["id"]);
+        let workspace = client.made("workspaceCreate", "workspace", json!({ "slug": name, "name": "Tenant" })).await;
         let input = json!({ "workspaceId": workspace, "slug": "shop", "name": "Shop" });
-        let project = text(&client.done("projectCreate", "project { id }", input).await["project"]["id"]);
+        let project = client.made("projectCreate", "project", input).await;
         let input = json!({ "projectId": project, "slug": "counter", "name": "Counter" });
-        let app = text(&client.done("appCreate", "app { id }", input).await["app"]["id"]);
+        let app = client.made("appCreate", "app", input).await;
         let (preview, production) = lanes(platform, &client, (&app, &name), seconds).await;
         Self { client, edge: report.urls.edges[0].clone(), workspace, project, app, preview, production }
     }
@@ -210,8 +209,7 @@ async fn lanes(
 
 async fn environment(client: &Client, mut input: Value, (slug, kind): (&str, &str), name: &str) -> Environment {
     (input["slug"], input["kind"]) = (json!(slug), json!(kind));
-    let made = client.done("environmentCreate", "environment { id }", input).await;
-    let (id, host) = (text(&made["environment"]["id"]), format!("{slug}.{name}.test"));
+    let (id, host) = (client.made("environmentCreate", "environment", input).await, format!("{slug}.{name}.test"));
     let input = json!({ "environmentId": id, "host": host });
     client.done("environmentHostAttach", "routeOwner { hosts }", input).await;
     Environment { id, host }
