@@ -107,7 +107,9 @@ mod tests {
         let data = Data::at(folder.path());
         for (file, alone) in [
             (json!({ "edge": {} }), Some(vec!["edge"])),
-            (json!({ "edge-2": {}, "runner": {} }), Some(vec!["edge-2", "runner"])),
+            (json!({ "edge-2": { "control_url": "http://api" }, "runner": {} }), Some(vec!["edge-2", "runner"])),
+            (json!({ "runner": {}, "rnner": {} }), Some(vec!["runner"])),
+            (json!({ "databse": {} }), None),
             (json!({ "edge": {}, "bus": {} }), Some(vec!["edge"])),
             (json!({ "edge": {}, "work": {} }), None),
             (json!({ "runner": {}, "keys": {} }), None),
