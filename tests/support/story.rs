@@ -210,8 +210,8 @@ async fn lanes(
 async fn environment(client: &Client, mut input: Value, (slug, kind): (&str, &str), name: &str) -> Environment {
     (input["slug"], input["kind"]) = (json!(slug), json!(kind));
     let (id, host) = (client.made("environmentCreate", "environment", input).await, format!("{slug}.{name}.test"));
-    let input = json!({ "environmentId": id, "host": host });
-    client.done("environmentHostAttach", "routeOwner { hosts }", input).await;
+    let input = json!({ "environmentId": id, "host": host, "idempotencyKey": unique("host") });
+    client.prepared("environmentHostAttach", "routeOwner { hosts }", input).await;
     Environment { id, host }
 }
 
