@@ -12,6 +12,7 @@ pub mod position;
 pub mod postgres;
 pub mod subjects;
 pub mod tail;
+pub mod transaction;
 pub mod unit;
 pub mod vault;
 pub mod verify;

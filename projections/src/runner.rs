@@ -11,6 +11,7 @@ use rhone_eventstore::{
     Bell, Clock, PgLog, Position, ReadError, Recorded, Tail,
     checkpoint::{self, CheckpointError, Key},
     lease::Leases,
+    transaction,
 };
 use sqlx::{PgConnection, PgPool};
 use std::time::{Duration, Instant};
@@ -176,7 +177,7 @@ async fn attempt<P: Projection>(
     batch: &[Recorded],
     last: Position,
 ) -> Result<(), Pause> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = transaction::begin(pool).await?;
     use_schema(&mut transaction, schema).await?;
     P::apply(&mut transaction, batch).await.map_err(|error| match error {
         ApplyError::Poison { event, source } => Pause::Poison { event, reason: format!("{source}: {}", source.source) },

@@ -1,7 +1,10 @@
 //! One call of `log.append`, and what its answers and errors mean. The trap avoided: taking every lost connection for a
 //! failed append; what was sent may have been committed.
 
-use crate::log::{Append, AppendError, Appended, NewEvent};
+use crate::{
+    log::{Append, AppendError, Appended, NewEvent},
+    transaction,
+};
 use rhone_domain::{digest::Digest, envelope::StreamId, numbers::Version};
 use serde::Deserialize;
 use sqlx::{
@@ -36,7 +39,7 @@ async fn run_showing(
     call: Query<'_, Postgres, PgArguments>,
     append: &Append,
 ) -> Result<PgRow, AppendError> {
-    let mut transaction = pool.begin().await.map_err(AppendError::Unavailable)?;
+    let mut transaction = transaction::begin(pool).await.map_err(AppendError::Unavailable)?;
     sqlx::query("SELECT set_config('rhone.secret', $1, true)")
         .bind(secret.hex())
         .execute(&mut *transaction)

@@ -19,4 +19,5 @@ mod story;
 mod subjects;
 mod tail;
 mod tenancy;
+mod transaction;
 mod vault;

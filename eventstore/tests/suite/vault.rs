@@ -10,7 +10,10 @@ use rhone_domain::{
     ids::{ActorId, AppId, EnvironmentId, ValueId},
     numbers::EnvSet,
 };
-use rhone_eventstore::vault::{Binding, KeyFile, KeyRing, Place, Vault, VaultError};
+use rhone_eventstore::{
+    transaction,
+    vault::{Binding, KeyFile, KeyRing, Place, Vault, VaultError},
+};
 use sqlx::{PgPool, PgTransaction};
 use std::sync::{
     Arc, Mutex,
@@ -65,7 +68,7 @@ async fn with_members() -> Database {
 }
 
 async fn acting(pool: &PgPool, actor: ActorId) -> PgTransaction<'static> {
-    let mut transaction = pool.begin().await.expect("begins");
+    let mut transaction = transaction::begin(pool).await.expect("begins");
     let set = sqlx::query("SELECT set_config('rhone.actor', $1, true)").bind(actor.to_string());
     set.execute(&mut *transaction).await.expect("is set");
     transaction

@@ -9,6 +9,7 @@ use rhone_domain::{
     ids::{Incarnation, RegionId},
     numbers::FeedSeq,
 };
+use rhone_eventstore::transaction;
 use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
@@ -114,7 +115,7 @@ pub async fn trim(pool: &PgPool, region: RegionId, keep: i64) -> Result<i64, sql
 }
 
 async fn snapshot_of(pool: &PgPool) -> Result<sqlx::PgTransaction<'static>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = transaction::begin(pool).await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
     Ok(transaction)
 }

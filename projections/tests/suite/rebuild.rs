@@ -4,7 +4,7 @@ use crate::{
     database::{Database, until},
     world::World,
 };
-use rhone_eventstore::{Position, checkpoint, lease::Leases};
+use rhone_eventstore::{Position, checkpoint, lease::Leases, transaction};
 use rhone_projections::{
     catalogue::Catalogue,
     contents,
@@ -150,7 +150,7 @@ async fn a_former_holder_in_the_midst_of_a_batch_cannot_add_to_what_is_swapped_i
         .expect("takes");
     world.project().await;
     let batch = world.events(1).await;
-    let mut late = world.projector.begin().await.expect("begins");
+    let mut late = transaction::begin(&world.projector).await.expect("begins");
     sqlx::query("SET LOCAL search_path TO catalogue").execute(&mut *late).await.expect("as the runner does");
     Catalogue::apply(&mut late, &batch).await.expect("writes its rows");
 
