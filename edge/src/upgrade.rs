@@ -21,7 +21,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use std::{future::pending, io, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::watch,
     task::JoinHandle,
     time::{sleep, timeout},
@@ -105,29 +105,42 @@ async fn pass_up(mut client: ReadHalf<Io>, mut app: WriteHalf<Io>) -> io::Result
     copied.map(|_| ())
 }
 
-/// From the app to the client, until `closing` and the end of a frame.
+/// From the app to the client, until `closing` and the end of a frame. A client that takes nothing is waited for no longer than
+/// that, and a frame that it was given a part of has no close frame after it.
 async fn pass_down(
-    app: &mut ReadHalf<Io>,
-    client: &mut WriteHalf<Io>,
+    app: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
     closing: impl Future<Output = Ended>,
 ) -> io::Result<Ended> {
     let mut frames = Frames::default();
     let mut buffer = vec![0; BUFFER];
     tokio::pin!(closing);
-    loop {
-        tokio::select! {
-            read = app.read(&mut buffer) => match read? {
-                0 => return Ok(Ended::ByThem),
-                length => {
-                    frames.pass(&buffer[..length]);
-                    client.write_all(&buffer[..length]).await?;
-                }
-            },
-            ended = &mut closing => match ended {
-                Ended::ByFate => break,
-                Ended::ByThem => return Ok(ended),
-            },
+    let ended = loop {
+        let length = tokio::select! {
+            read = app.read(&mut buffer) => read?,
+            ended = &mut closing => break ended,
+        };
+        if length == 0 {
+            return Ok(Ended::ByThem);
         }
+        frames.pass(&buffer[..length]);
+        let writing = client.write_all(&buffer[..length]);
+        tokio::pin!(writing);
+        let ended = tokio::select! {
+            biased;
+            written = &mut writing => {
+                written?;
+                continue;
+            }
+            ended = &mut closing => ended,
+        };
+        if !matches!(timeout(BOUNDARY, writing).await, Ok(Ok(()))) {
+            return Ok(Ended::ByThem);
+        }
+        break ended;
+    };
+    if ended == Ended::ByThem {
+        return Ok(ended);
     }
     let finish = async {
         while !frames.at_boundary() {
@@ -143,8 +156,8 @@ async fn pass_down(
         }
         io::Result::Ok(())
     };
-    let _ = timeout(BOUNDARY, finish).await;
-    Ok(if frames.at_boundary() { Ended::ByFate } else { Ended::ByThem })
+    let whole = matches!(timeout(BOUNDARY, finish).await, Ok(Ok(())));
+    Ok(if whole && frames.at_boundary() { Ended::ByFate } else { Ended::ByThem })
 }
 
 /// Sends 1012 and lets the client's answer through to the app.
@@ -178,5 +191,86 @@ async fn time_is_over(core: &Core, mut fate: watch::Receiver<Fate>) {
             () = stop::requested(&mut ending) => return,
             Ok(()) = fate.changed() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A client that takes no more.
+    use super::*;
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    /// Takes so many bytes more, and then none.
+    struct Deaf {
+        left: watch::Sender<usize>,
+    }
+
+    impl AsyncWrite for Deaf {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(*self.left.borrow());
+            if taken == 0 {
+                return Poll::Pending;
+            }
+            self.left.send_modify(|left| *left -= taken);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A client that takes so much, and a deadline that comes when it takes no more than so much any more.
+    fn deaf(takes: usize, at: usize) -> (Deaf, impl Future<Output = Ended>) {
+        let left = watch::Sender::new(takes);
+        let mut heard = left.subscribe();
+        let closing = async move {
+            let _ = heard.wait_for(|left| *left <= at).await;
+            Ended::ByFate
+        };
+        (Deaf { left }, closing)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_not_waited_for_after_the_deadline() {
+        // Two zeros are an empty frame.
+        let mut app = tokio::io::repeat(0);
+        let (mut client, closing) = deaf(100, 0);
+        let passed = timeout(BOUNDARY * 10, pass_down(&mut app, &mut client, closing)).await;
+        assert!(matches!(passed, Ok(Ok(Ended::ByThem))), "{passed:?}");
+        // The sin: a deadline that is not looked at while something is written.
+        let (mut client, closing) = deaf(100, 0);
+        tokio::pin!(closing);
+        let heedless = async {
+            let mut buffer = vec![0; BUFFER];
+            loop {
+                tokio::select! {
+                    read = app.read(&mut buffer) => client.write_all(&buffer[..read?]).await?,
+                    _ = &mut closing => return io::Result::Ok(()),
+                }
+            }
+        };
+        assert!(timeout(BOUNDARY * 10, heedless).await.is_err(), "it is caught above");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_a_client_was_given_a_part_of_has_no_close_frame_after_it() {
+        let (head, rest) = ([0x82_u8, 126, 0x03, 0xe8], [b'x'; 1_000]);
+        let mut app = (&head[..]).chain(&rest[..]);
+        let (mut client, closing) = deaf(500, 496);
+        let passed = pass_down(&mut app, &mut client, closing).await;
+        assert!(matches!(passed, Ok(Ended::ByThem)), "{passed:?}");
+        // The sin: to ask what was read, and not what was taken. All of it was read.
+        let mut frames = Frames::default();
+        frames.pass(&head);
+        frames.pass(&rest);
+        assert!(frames.at_boundary(), "it is caught above");
     }
 }

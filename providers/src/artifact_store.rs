@@ -18,6 +18,7 @@ use std::{
     pin::pin,
     sync::Arc,
 };
+use tokio::sync::oneshot;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// S3 takes no smaller parts than 5 MiB.
@@ -237,10 +238,12 @@ impl ArtifactStore {
         }
     }
 
-    /// How many bytes are kept under the digest, and what they say of themselves.
+    /// How many bytes are kept under the digest, and what they say of themselves. They are read on a thread of its own, which
+    /// reads no further for somebody who has left: whoever asks again and again, and hangs up, would have any number of them.
     pub async fn facts(&self, digest: Digest) -> Result<(u64, ArtifactFacts), StoredFactsError> {
         let size = self.head(digest).await?.ok_or(StoreError::Absent { digest })?;
-        let bytes = self.get(digest).await?.map_err(io::Error::other);
+        let (_asked, left) = oneshot::channel::<()>();
+        let bytes = self.get(digest).await?.map_err(io::Error::other).take_until(left);
         let bridge = SyncIoBridge::new(Box::pin(StreamReader::new(bytes)));
         let read = tokio::task::spawn_blocking(move || read_facts(bridge)).await;
         Ok((size, read.map_err(|error| FactsError::Tar { source: io::Error::other(error) })??))

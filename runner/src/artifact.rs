@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, sync::OwnedMutexGuard};
 
 mod entries;
 mod unpack;
@@ -77,10 +77,10 @@ impl ArtifactStore {
         tally: &Tally,
     ) -> Result<(Artifact, Digest), ArtifactError> {
         let turn = Arc::clone(self.busy.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_default());
-        let _turn = turn.lock().await;
+        let turn = Arc::new(turn.lock_owned().await);
         let at = self.places(digest);
         if at.tar.exists() {
-            match restore(at.clone(), digest).await? {
+            match restore(at.clone(), digest, Arc::clone(&turn)).await? {
                 Kept::Sound(computed) => return Ok((at, computed)),
                 Kept::Corrupt(flaw) => {
                     count(&tally.artifacts_refused);
@@ -90,7 +90,7 @@ impl ArtifactStore {
             }
         }
         self.fetch(control, digest, &at, tally).await?;
-        match restore(at.clone(), digest).await? {
+        match restore(at.clone(), digest, turn).await? {
             Kept::Sound(computed) => Ok((at, computed)),
             Kept::Corrupt(flaw) => {
                 count(&tally.artifacts_refused);
@@ -162,9 +162,11 @@ enum Kept {
     Corrupt(String),
 }
 
-/// Makes the folder what the tar says, if the tar is what the digest says.
-async fn restore(at: Artifact, digest: Digest) -> io::Result<Kept> {
+/// Makes the folder what the tar says, if the tar is what the digest says. It goes on when whoever asked for it has left, as at a
+/// newer order, and holds its turn until it is done.
+async fn restore(at: Artifact, digest: Digest, turn: Arc<OwnedMutexGuard<()>>) -> io::Result<Kept> {
     let work = move || {
+        let _turn = turn;
         let computed = verify::digest_of(&at.tar)?;
         if computed != digest {
             return Ok(Kept::Corrupt(format!("the artifact's bytes have digest {computed}, ordered was {digest}")));

@@ -5,17 +5,20 @@ use crate::{
     allocation_folder::AllocationFolder,
     engine::Engine,
     error::Error,
-    gate::{self, clear_orphans},
+    gate::{self, GateSpec, clear_orphans},
     host_process::HostProcess,
 };
 use rhone_domain::ids::AllocationId;
 use rustix::process::Signal;
-use std::{path::Path, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
 
 const LOOK: Duration = Duration::from_millis(20);
 /// What a gate gets to end its app once it was told to end at once.
 const LAST: Duration = Duration::from_secs(3);
+/// How long a gate's lock is waited for at a time, and how often.
+const LOCK: Duration = Duration::from_secs(1);
+const TRIES: usize = 10;
 
 /// SIGTERM to every gate, `grace` for all of them to drain, then the end. The agent must have ended: it would only start
 /// them again. Returns how many gates there were.
@@ -41,16 +44,38 @@ pub async fn stop_all(data_dir: &Path, grace: Duration) -> Result<usize, Error> 
     }
     for folder in &folders {
         if let Some(desired) = folder.desired()? {
+            let spec = folder.spec()?;
+            none_comes(folder).await?;
             clear_orphans(folder.gate()?.as_ref(), desired.allocation);
-            clear_containers(folder, desired.allocation).await?;
+            clear_containers(spec, desired.allocation).await?;
         }
     }
     Ok(gates.len())
 }
 
+/// A gate that the agent has started just before its end, and of which no file tells yet, would start the app after all. Without
+/// its spec, which the next agent writes anew, it begins nothing; and as long as it has the lock it is not believed gone.
+async fn none_comes(folder: &AllocationFolder) -> Result<(), Error> {
+    let spec = folder.spec_path();
+    for _ in 0..TRIES {
+        match fs::remove_file(&spec) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::file(&spec)(error)),
+            Ok(()) | Err(_) => {}
+        }
+        if gate::lock(&folder.path().join("gate.lock"), LOCK).await?.is_some() {
+            return Ok(());
+        }
+        if let Some(status) = folder.gate()? {
+            status.gate.signal(Signal::KILL);
+        }
+    }
+    tracing::error!(folder = %folder.path().display(), "a gate neither ends nor says who it is");
+    Ok(())
+}
+
 /// What a lost gate left in the engine, if its app ran there.
-async fn clear_containers(folder: &AllocationFolder, allocation: AllocationId) -> Result<(), Error> {
-    let Some(spec) = folder.spec()?.filter(gate::outlives_gates) else { return Ok(()) };
+async fn clear_containers(spec: Option<GateSpec>, allocation: AllocationId) -> Result<(), Error> {
+    let Some(spec) = spec.filter(gate::outlives_gates) else { return Ok(()) };
     let Some(docker) = &spec.docker else { return Ok(()) };
     Ok(Engine::connect(docker).await?.remove_all(allocation).await?)
 }

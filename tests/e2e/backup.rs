@@ -298,7 +298,8 @@ async fn damage_is_named(place: &Place, backup: &Path, deployed: &Deployed) {
 async fn a_database_of_somebody_else_takes_it(place: &Place, backup: &Path) {
     let server = Postgres::start_for_test(&place.at("cluster")).await.expect("a cluster");
     let mut first = connect(&server.url("postgres")).await;
-    for make in ["CREATE ROLE helper SUPERUSER LOGIN PASSWORD 'helper'", "CREATE DATABASE target"] {
+    let helper = "CREATE ROLE helper SUPERUSER LOGIN PASSWORD 'helper'";
+    for make in [helper, "CREATE DATABASE target", "CREATE DATABASE taken"] {
         sqlx::query(make).execute(&mut first).await.expect("the administrator may");
     }
     first.close().await.expect("closes");
@@ -307,7 +308,11 @@ async fn a_database_of_somebody_else_takes_it(place: &Place, backup: &Path) {
         .execute(&mut connect(&by_helper).await)
         .await
         .expect("a superuser may");
-    let url = server.url("target").replace("rhone_root:", "boss:");
+    let [url, taken] = ["target", "taken"].map(|name| server.url(name).replace("rhone_root:", "boss:"));
+    // One that fails leaves no guest, or the next one would leave everything to it.
+    sqlx::raw_sql("CREATE SCHEMA log").execute(&mut connect(&taken).await).await.expect("the administrator may");
+    let told = refused(&place.restored(&place.at("begun"), backup, &["--database-url", &taken]).await);
+    assert!(told.contains("pg_restore failed"), "{told}");
     let data = place.at("elsewhere");
     done(&place.restored(&data, backup, &["--database-url", &url, "--raise-epochs-by", "7"]).await);
     let look = "SELECT count(*) FROM pg_roles WHERE rolname = 'rhone_root'";

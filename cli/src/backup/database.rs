@@ -76,12 +76,14 @@ pub(super) async fn restore(dump: &Path, admin_url: &str, administrator: &str) -
     let mut admin = PgConnection::connect(admin_url).await.context("connecting as the administrator")?;
     refuse_unless_empty(&mut admin).await?;
     sqlx::raw_sql(rhone_migrations::ROLES).execute(&mut admin).await.context("making the programs' roles")?;
-    let guest = Guest::admit(&mut admin, administrator).await?;
     let mut program = client("pg_restore", admin_url)?;
     let database = connected(admin_url)?.path().trim_start_matches('/').to_owned();
     program.args(["--exit-on-error", "--single-transaction"]).arg(format!("--dbname={database}")).arg(dump);
-    run("pg_restore", program).await?;
-    guest.leave(&mut admin).await?;
+    let guest = Guest::admit(&mut admin, administrator).await?;
+    let restored = run("pg_restore", program).await;
+    // After a failure, too: the next try would take the guest for somebody who was always there, and leave it what it owns.
+    let left = guest.leave(&mut admin).await;
+    restored.and(left)?;
     Ok(admin.close().await?)
 }
 

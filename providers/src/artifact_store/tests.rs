@@ -109,3 +109,46 @@ async fn what_is_kept_is_listed_and_nothing_else() {
     expected.sort_unstable();
     assert_eq!(listed, expected);
 }
+
+fn is_open(path: &Path) -> bool {
+    let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    files.filter_map(|file| fs::read_link(file.path()).ok()).any(|open| open == path)
+}
+
+/// Looks until it is so, many times in a row.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let poll = async {
+        let mut times = 0;
+        while times < 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            times = if is_so() { times + 1 } else { 0 };
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_mins(1), poll).await.is_ok(), "never: {what}");
+}
+
+#[tokio::test]
+async fn nobody_reads_on_for_somebody_who_has_left() {
+    let (folder, store) = store();
+    let (digest, size) = (Digest::of(&[b"large"]), 1 << 36);
+    let path = folder.path().canonicalize().unwrap().join("artifacts").join(key(digest).to_string());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // One file of zeros, which take no room on the disk, and many minutes to read.
+    let mut header = tar::Header::new_gnu();
+    header.set_path("zeros").unwrap();
+    header.set_size(size);
+    header.set_cksum();
+    fs::write(&path, header.as_bytes()).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(size + 1_024).unwrap();
+    tokio::select! {
+        facts = store.facts(digest) => panic!("it takes longer: {facts:?}"),
+        () = until("it is read", || is_open(&path)) => {}
+    }
+    until("nobody reads it any more", || !is_open(&path)).await;
+    // The sin: to give up what goes on by itself.
+    let (file, (tell, hears)) = (fs::File::open(&path).unwrap(), std::sync::mpsc::channel::<()>());
+    let reading = tokio::task::spawn_blocking(move || (hears.recv().is_ok(), file));
+    drop(reading);
+    assert!(is_open(&path), "it is caught above");
+    drop(tell);
+}

@@ -1,15 +1,22 @@
 //! What is unpacked is what the archive holds, inside its folder and nowhere else; a later change is noticed.
 
 use super::{
+    Artifact, restore,
     unpack::{UnpackError, unpack},
     verify::{compare, digest_of, verify},
 };
+use rhone_domain::digest::Digest;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use std::{
     fs::{self, Permissions},
+    future::pending,
     os::unix::fs::{PermissionsExt, symlink},
     path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
 use tar::{Builder, EntryType, Header};
+use tokio::{sync::Mutex, time::timeout};
 
 struct Case {
     _root: tempfile::TempDir,
@@ -121,4 +128,25 @@ fn every_change_of_an_unpacked_artifact_is_noticed() {
         change(&case.folder);
         assert!(compare(&case.tar, &case.folder).is_err(), "a change of {name} went unnoticed");
     }
+}
+
+#[tokio::test]
+async fn nobody_else_has_a_turn_until_the_work_is_done_of_whoever_has_left() {
+    let root = tempfile::tempdir().expect("a folder");
+    let at = Artifact { tar: root.path().join("a.tar"), folder: root.path().join("a") };
+    // Who reads a pipe waits for somebody who writes it.
+    mkfifoat(CWD, &at.tar, Mode::RUSR | Mode::WUSR).expect("a pipe");
+    let busy = Arc::<Mutex<()>>::default();
+    let turn = Arc::new(Arc::clone(&busy).lock_owned().await);
+    let left = timeout(Duration::ZERO, restore(at.clone(), Digest::ZERO, turn)).await;
+    assert!(left.is_err(), "it was not to be done yet");
+    assert!(busy.try_lock().is_err(), "another may begin in the midst of it");
+    fs::write(&at.tar, "other bytes").expect("written");
+    let turn = timeout(Duration::from_mins(1), Arc::clone(&busy).lock_owned()).await.expect("a turn ends");
+    // The sin: a turn that ends with whoever asked.
+    let asked = async move {
+        let _turn = turn;
+        pending::<()>().await;
+    };
+    assert!(timeout(Duration::ZERO, asked).await.is_err() && busy.try_lock().is_ok(), "it is caught above");
 }

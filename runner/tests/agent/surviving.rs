@@ -1,9 +1,13 @@
 //! What the death of an agent does not do.
 
-use crate::rig::{Rig, app_after, kill, lives, processes, socket, until, who};
+use crate::rig::{Rig, app_after, binaries, kill, lives, processes, socket, until, who};
 use futures_util::{SinkExt, StreamExt};
 use rhone_domain::host_protocol::Seen;
-use std::time::Duration;
+use std::{
+    fs::File,
+    process::{Command, Stdio},
+    time::Duration,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
@@ -145,6 +149,28 @@ async fn what_was_stopped_for_now_comes_back_on_its_address() {
     rig.start_agent();
     app_after(&address, order.allocation, app).await;
     assert_eq!(rig.ready_at(order.allocation, 2).await, address);
+}
+
+/// It waits for the lock of the one before it, and no file tells of it. Without its spec gone first, it would begin now.
+#[tokio::test]
+async fn a_gate_that_was_started_just_before_the_end_begins_nothing() {
+    let mut rig = Rig::start().await;
+    let (order, _) = rig.running("blue").await;
+    rig.kill_agent();
+    kill("-KILL", rig.gate_pid(order.allocation));
+    let folder = rig.data().join("allocations").join(order.allocation.to_string());
+    let lock = File::options().write(true).open(folder.join("gate.lock")).expect("a lock");
+    until("the lost gate has let go of its lock", async || lock.try_lock().ok()).await;
+    let spec = folder.join("spec.json");
+    let mut command = Command::new(binaries().join("examples/runner_agent"));
+    let mut gate = command.arg("gate").arg(&spec).stderr(Stdio::null()).spawn().expect("a gate");
+    let data = rig.data();
+    let stopping = tokio::spawn(async move { rhone_runner::stop_all(&data, Duration::ZERO).await });
+    until("its spec is gone", async || (!spec.exists()).then_some(())).await;
+    drop(lock);
+    stopping.await.expect("no panic").expect("stopped");
+    until("the gate has ended", async || gate.try_wait().expect("a child")).await;
+    assert!(gate.wait().expect("a child").success(), "it found no spec");
 }
 
 #[tokio::test]
