@@ -2,14 +2,14 @@
 //! Only tests read it. Trap: values that mean nothing to the reader, such as `Uuid::from_u128(7)` in the middle of a test.
 
 pub(crate) mod bindings;
+mod database;
+
+pub(crate) use database::{declared, migration, proof, ran, restored};
 
 use crate::{
     aggregate::fold,
     allocation::{self, Allocation, Planned},
-    artifact_facts::{
-        ArtifactFacts, AssetFacts, GeneratedFacts, MigrationFacts, PersistedFacts, SourceFacts, VangoFacts,
-    },
-    database_impact::Impact,
+    artifact_facts::{ArtifactFacts, AssetFacts, GeneratedFacts, PersistedFacts, SourceFacts, VangoFacts},
     deployment::{self, Deployment},
     digest::Digest,
     edge_status::{EdgeMode, EdgeStatus, Observation},
@@ -27,7 +27,7 @@ use crate::{
     route_owner,
     runtime_service::Service,
     session_fate::Fate,
-    text::{Commit, Hostname, MigrationName, Name, Proof, Reason, Repository, Slug},
+    text::{Commit, Hostname, Name, Reason, Repository, Slug},
     wake::ReplayContract,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -303,42 +303,6 @@ pub(crate) fn edge(edge: EdgeId, observations: Vec<Observation>) -> EdgeStatus {
         observations,
         at: at(0),
     }
-}
-
-/// A migration as an artifact declares it.
-pub(crate) fn declared(id: &str, impact: Impact) -> MigrationFacts {
-    MigrationFacts { id: migration(id), digest: GREEN_BYTES, impact }
-}
-
-/// The same, as it ran while the route was at this epoch.
-pub(crate) fn ran(id: &str, impact: Impact, epoch: Epoch) -> migrations::Recorded {
-    migrations::Recorded {
-        environment: PRODUCTION,
-        id: migration(id),
-        digest: GREEN_BYTES,
-        impact,
-        epoch,
-        ran_by: migrations::RanBy::External,
-        evidence: proof("the migration tool said so"),
-        by: FIRST,
-    }
-}
-
-/// The data are what they were before these ran.
-pub(crate) fn restored(undone: &[&str]) -> migrations::Event {
-    migrations::Event::Restored {
-        undone: undone.iter().map(|id| migration(id)).collect(),
-        evidence: proof("backup 7 was restored"),
-        reason: because("orders are missing"),
-    }
-}
-
-pub(crate) fn migration(id: &str) -> MigrationName {
-    MigrationName::parse("migrationId", id).expect("a migration's name")
-}
-
-pub(crate) fn proof(text: &str) -> Proof {
-    Proof::parse("evidence", text).expect("a proof")
 }
 
 /// Where the shop declares its cart.

@@ -1,7 +1,7 @@
 //! Workspace: the tenant. Owner: Rhone. Writer: API operations with RBAC and audit. Durability: the log.
 //! Trap: letting an app's runtime change tenancy; nothing but a user's command reaches this stream. Who says what others may
 //! do is judged here by the same grants: nobody gives what they do not have, or takes from those who have more.
-//! Invitations stand in `invitation.rs`.
+//! Invitations stand in `invitation.rs`, support in `support.rs`.
 
 use crate::{
     actor::words,
@@ -12,7 +12,7 @@ use crate::{
     personal::Sealed,
     text::{Name, Reason, Slug},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +24,10 @@ use crate::actor::UnknownWord;
 
 mod invitation;
 mod rejection;
+mod support;
 pub use invitation::{Invitation, LONGEST_INVITATION, MOST_INVITATIONS};
 pub use rejection::Rejection;
+pub use support::{Ended, LONGEST_SUPPORT, Support};
 
 words! {
     /// What a member may do: a set of grants (`authorization::grants_of`).
@@ -51,32 +53,6 @@ pub struct Workspace {
     /// With which secrets one may come in.
     pub invitations: BTreeMap<InvitationId, Invitation>,
 }
-
-/// A time in which support may act for a member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Support {
-    /// For whom: never more than they may, and recorded with every event.
-    pub user: ActorId,
-    /// Why.
-    pub reason: Reason,
-    /// Until when.
-    pub until: DateTime<Utc>,
-    /// Whether it was ended before.
-    pub ended: Ended,
-}
-
-/// Whether somebody ended it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// It lasts until its time is over.
-    NotYet,
-    /// It is over.
-    Early,
-}
-
-/// The longest time in which support may act.
-pub const LONGEST_SUPPORT: TimeDelta = TimeDelta::days(7);
 
 /// In what grants hold, beside those of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -377,17 +353,6 @@ impl Workspace {
         Ok(vec![Event::GrantsSet { actor, reach, grants }])
     }
 
-    fn end_support(&self, access: SupportId, by: ActorId) -> Result<Vec<Event>, Rejection> {
-        let support = self.support.get(&access).ok_or(Rejection::NoSupport)?;
-        if support.user != by {
-            self.has_all(by, &[Grant::MembersManage])?;
-        }
-        Ok(match support.ended {
-            Ended::NotYet => vec![Event::SupportEnded { access }],
-            Ended::Early => vec![],
-        })
-    }
-
     /// Nobody gives what they do not have.
     fn has_all(&self, by: ActorId, grants: &[Grant]) -> Result<(), Rejection> {
         let giver = self.members.get(&by);
@@ -409,13 +374,6 @@ impl Workspace {
         let another = self.members.iter().any(|(id, member)| *id != actor && member.role == Role::Owner);
         let is_owner = self.members.get(&actor).is_some_and(|member| member.role == Role::Owner);
         if is_owner && becomes != Some(Role::Owner) && !another { Err(Rejection::LastOwner) } else { Ok(()) }
-    }
-
-    /// What support may do under an access now: what its user may, while it lasts.
-    pub fn supported(&self, access: SupportId, now: DateTime<Utc>) -> Option<&Membership> {
-        let support = self.support.get(&access)?;
-        let lasts = support.ended == Ended::NotYet && now < support.until;
-        if lasts { self.members.get(&support.user) } else { None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Variables, secrets and what sources are read with: pinned per deployment, brought back by a rollback, delivered through the
 //! runner, rotated while everything runs, and nowhere in clear. The trap avoided: a scan that would not find a leak; leaks are planted for it.
 
+mod command_line;
 mod values;
 
 use rhone_domain::{
@@ -374,27 +375,4 @@ async fn a_promotion_after_a_variable_was_set_is_served_although_an_earlier_atte
         entries.into_iter().find(|entry| entry["type"] == "allocation.draining" && entry["payload"]["reason"] == why)
     };
     until("the timeline says why", PATIENCE, told).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_command_line_takes_a_secret_from_a_file_and_never_shows_it() {
-    let platform = Platform::shared().await;
-    let tenant = Tenant::open(platform, platform.developer()).await;
-    let id = tenant.production.id.as_str();
-    let secret = unique("canary-of-the-command-line");
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    fs::write(file.path(), format!("{secret}\n")).expect("written");
-    let path = file.path().to_str().expect("a path");
-    let words = ["env", "set", id, "--secret", "TOKEN", "--file", path, "--json"];
-    for words in
-        [&words[..], &["env", "set", id, "GREETING=hello", "A=b=c"], &["env", "list", id], &["env", "unset", id, "A"]]
-    {
-        let output = platform.rhone(words).await;
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success() && !said.contains(&secret), "{words:?}: {said}");
-    }
-    let listed = tenant.client.data(LISTED, json!({ "id": id })).await["environment"]["variables"].clone();
-    let keys: Vec<String> = listed.as_array().expect("a list").iter().map(|one| text(&one["key"])).collect();
-    assert_eq!(keys, ["GREETING", "TOKEN"]);
-    assert_eq!((&listed[0]["value"], &listed[1]["kind"]), (&json!("hello"), &json!("SECRET")));
 }

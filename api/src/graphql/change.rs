@@ -2,9 +2,11 @@
 //! same append, so that a repetition finds it, whatever became of the first answer on its way. A refusal of somebody who may
 //! ask is put on record. The trap: a retry that does something twice, or that learns of another tenant's things.
 
+mod answer;
 mod expected;
 mod payload;
 
+pub(crate) use answer::{Answer, PlannedEvent};
 pub(crate) use payload::{found, payload};
 
 use super::{
@@ -13,11 +15,12 @@ use super::{
 };
 use crate::{
     fault::{Code, Fault},
-    identity::{OVER, Principal, PrincipalKind},
+    identity::{Principal, PrincipalKind},
     rate::Accountable as _,
     request::RequestInfo,
 };
-use async_graphql::{Context, SimpleObject};
+use answer::{fault_of, key_reused, shown};
+use async_graphql::Context;
 use rhone_domain::{
     actor::Writer,
     aggregate::{Aggregate, Rejection},
@@ -34,9 +37,8 @@ use rhone_domain::{
     text::IdempotencyKey,
     workspace::Workspace,
 };
-use rhone_eventstore::{AppendError, Context as Cause, Idempotency, Loaded, Position, ReadError, Unit};
+use rhone_eventstore::{AppendError, Context as Cause, Idempotency, Loaded, ReadError, Unit};
 use rhone_projections::authority::members::{self, Member};
-use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, future::Future};
 use uuid::Uuid;
 
@@ -144,33 +146,6 @@ impl From<ReadError> for No {
     fn from(error: ReadError) -> Self {
         Self::Fault(Fault::internal(error))
     }
-}
-
-/// What a mutation came to.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    pub(crate) object: Option<Uuid>,
-    pub(crate) operation: Option<OperationId>,
-    pub(crate) user_errors: Vec<UserError>,
-    #[serde(skip)]
-    pub(crate) position: Option<Position>,
-    #[serde(skip)]
-    pub(crate) replayed: bool,
-    #[serde(skip)]
-    pub(crate) planned: Vec<PlannedEvent>,
-}
-
-/// An event that would be appended.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct PlannedEvent {
-    /// Which aggregate.
-    stream: String,
-    /// The how manieth of its stream.
-    version: u64,
-    /// `noun.verbed`.
-    r#type: String,
-    /// What it would say.
-    payload: async_graphql::Json<serde_json::Value>,
 }
 
 impl Bench<'_> {
@@ -406,52 +381,6 @@ async fn commit(
         }
         None => Answer { position: committed.position, ..answer },
     })
-}
-
-fn shown(judged: &Judged) -> Answer {
-    let planned = judged.unit.events().map(|event| PlannedEvent {
-        stream: event.envelope.stream.to_string(),
-        version: event.envelope.version.0,
-        r#type: event.envelope.event_type.clone(),
-        payload: async_graphql::Json(rhone_projections::timeline::redacted(event.payload.to_value())),
-    });
-    Answer { planned: planned.collect(), ..Answer::default() }
-}
-
-impl Answer {
-    fn refused(error: UserError) -> Self {
-        Self { user_errors: vec![error], ..Self::default() }
-    }
-}
-
-fn key_reused() -> UserError {
-    UserError {
-        code: "IDEMPOTENCY_KEY_REUSED".to_owned(),
-        field: Some("idempotencyKey".to_owned()),
-        message: "the idempotency key was used for another request".to_owned(),
-        expected: None,
-        actual: None,
-        gates: Vec::new(),
-    }
-}
-
-fn fault_of(error: AppendError) -> Fault {
-    match error {
-        // The stream belongs to somebody else: no word about it.
-        AppendError::ForeignStream { .. } => Fault::new(Code::NotFound, "there is no such thing"),
-        // Support's access ended after it was looked at.
-        AppendError::Refused { code, .. } if code == OVER => {
-            Fault::new(Code::NotFound, "there is no such support access, or no more")
-        }
-        error @ (AppendError::Conflict { .. }
-        | AppendError::KeyReused { .. }
-        | AppendError::StaleFence { .. }
-        | AppendError::Refused { .. }
-        | AppendError::Invalid(_)
-        | AppendError::Malformed(_)
-        | AppendError::Unavailable(_)
-        | AppendError::Unknown(_)) => Fault::internal(error),
-    }
 }
 
 /// A number of the input that is not negative. GraphQL's integers are signed; a negative one names its field and the rule.

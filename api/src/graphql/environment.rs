@@ -3,10 +3,13 @@
 mod affordances;
 mod create;
 mod drain_policy;
+mod kind;
+mod lifecycle;
 
 pub(crate) use affordances::EnvironmentAffordances;
 pub(crate) use create::EnvironmentMutation;
 pub(crate) use drain_policy::DrainPolicyMutation;
+pub(crate) use kind::EnvironmentKind;
 
 use super::{
     affordance::Caller,
@@ -21,7 +24,7 @@ use super::{
     gates::RouteChangePlan,
     history::{self, EnvironmentChange, EnvironmentField, Why},
     id, listing,
-    lists::{AllocationsOf, RunningIn},
+    lists::AllocationsOf,
     logs::{self, LogFilter, LogLines},
     migration::{self, RecordedMigration},
     operation::Operation,
@@ -39,34 +42,21 @@ use super::{
     variables::{self, Variable, VariableDifference, VariableSet},
 };
 use crate::{fault::Fault, page};
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     allocation::State,
     environment,
     ids::{DeploymentId, EnvironmentId},
     migrations::Migrations,
-    operation::{Kind, Work},
+    operation::Kind,
     region_enablement::Enablement,
-    wake::{self, Serving},
 };
 use rhone_projections::{authority::allocations::Ended, timeline::Filter, whose::Whose};
 
 noun! {
     /// A traffic and policy lane of an app; also the key of its route.
     Environment(EnvironmentId, environment::Created, environment::Environment)
-}
-
-/// What an environment is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "environment::Kind")]
-pub(crate) enum EnvironmentKind {
-    /// Every deploy is shown here first.
-    Preview,
-    /// Rehearsal.
-    Staging,
-    /// The real thing.
-    Production,
 }
 
 impl Environment {
@@ -144,23 +134,7 @@ impl Environment {
     /// Where it is between sleeping and serving.
     #[graphql(complexity = 100)]
     async fn lifecycle(&self, ctx: &Context<'_>) -> async_graphql::Result<WakeLifecycle> {
-        let (id, loaders) = (self.created.id, ctx.loaders());
-        let (owner, running, rows) = futures_util::try_join!(
-            async { loaders.route_owners.load_one(id).await.map_err(Fault::internal) },
-            async { loaders.lists.load_one(RunningIn(id.0)).await.map_err(Fault::internal) },
-            async { loaders.lists.load_one(AllocationsOf(id.0, Ended::Excluded)).await.map_err(Fault::internal) },
-        )?;
-        let owner = owner.map(|(owner, _)| owner).unwrap_or_default();
-        let wake = running.into_iter().flatten().find_map(|one| match one.requested.as_ref().map(|of| &of.work) {
-            Some(Work::Wake(_)) => one.stage,
-            _ => None,
-        });
-        let serves = |one: &rhone_domain::allocation::Allocation| {
-            one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
-        };
-        let ready = rows.iter().flatten().any(|(one, _)| one.state == Some(State::Ready) && serves(one));
-        let serving = if ready { Serving::Something } else { Serving::Nothing };
-        Ok(wake::lifecycle(&owner, wake, serving, ctx.platform().clock.now()).into())
+        Ok(lifecycle::of(ctx, self.created.id).await?)
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -1,9 +1,12 @@
 //! Workspaces: the tenants. Whoever creates one becomes its owner; who does not belong to it cannot tell that it exists.
 
+mod create;
+
+pub(crate) use create::WorkspaceMutation;
+
 use super::{
     affordance::{Affordance, Caller},
     artifact::Artifact,
-    change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload},
     connection::{Pages, Rows},
     context::{Ask, begin},
     deployment::Deployment,
@@ -13,27 +16,23 @@ use super::{
     listing,
     lists::{InvitationsPage, Invited, Members, MembersPage, OfKind, SupportOf},
     loaders::CatalogueKey,
-    member::{Member, MemberRole, not_support},
+    member::{Member, MemberRole},
     operation::Operation,
-    place::{claim_slug, name, page_of, slug, some_of},
+    place::{page_of, some_of},
     project::Project,
     support::SupportAccess,
     timeline::{self, OperationLine, TimelineEntry, TimelineFilter, Wanted},
 };
-use crate::{
-    fault::{Code, Fault},
-    page,
-};
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use crate::{fault::Fault, page};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
     authorization::Scope,
-    claim,
-    ids::{CorrelationId, SubjectId, WorkspaceId},
+    ids::WorkspaceId,
     personal::Sealed,
-    text::{InvalidText, Name, Slug},
+    text::{Name, Slug},
     workspace,
 };
 use rhone_eventstore::Position;
@@ -297,18 +296,6 @@ impl Workspace {
     }
 }
 
-#[derive(Clone, Debug, InputObject)]
-pub(crate) struct WorkspaceCreateInput {
-    /// 3 to 63 of a-z, 0-9 and -; globally unique.
-    slug: String,
-    name: String,
-    /// Kept sealed under a key of its own, so that it can be erased.
-    contact_email: Option<String>,
-    idempotency_key: Option<String>,
-    #[graphql(default)]
-    dry_run: bool,
-}
-
 /// What the caller may do in a workspace now, each by the name of its mutation. Where a rule looks at what is given, only the
 /// caller's grant is judged.
 #[derive(Clone, Debug, SimpleObject)]
@@ -323,90 +310,4 @@ pub(crate) struct WorkspaceAffordances {
     member_invite: Affordance,
     /// `supportAccessGrant`
     support_access_grant: Affordance,
-}
-
-payload! {
-    /// The answer of workspaceCreate.
-    WorkspaceCreatePayload { workspace: created Workspace }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct WorkspaceMutation;
-
-#[Object]
-impl WorkspaceMutation {
-    /// Opens a workspace, with the caller as its owner.
-    async fn workspace_create(
-        &self,
-        ctx: &Context<'_>,
-        input: WorkspaceCreateInput,
-    ) -> async_graphql::Result<WorkspaceCreatePayload> {
-        not_support(ctx)?;
-        if ctx.principal().workspace.is_some() {
-            return Err(Fault::new(Code::Forbidden, "a token of one workspace opens no other").into());
-        }
-        let manner = Manner::new(input.idempotency_key, input.dry_run);
-        let create = Create {
-            slug: slug(&input.slug)?,
-            name: name(&input.name)?,
-            contact_email: input.contact_email.as_deref().map(email).transpose()?,
-        };
-        Ok(WorkspaceCreatePayload(change(ctx, manner, create).await?))
-    }
-}
-
-fn email(text: &str) -> Result<String, Fault> {
-    const RULE: &str = "an e-mail address of at most 254 characters";
-    let plain = Name::parse("contactEmail", &text.chars().take(64).collect::<String>()).is_ok();
-    let sound = text.len() <= 254
-        && plain
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
-        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
-    if sound {
-        Ok(text.to_owned())
-    } else {
-        let InvalidText { field, rule } = InvalidText::new("contactEmail", RULE);
-        Err(Fault::bad_input(field, rule))
-    }
-}
-
-struct Create {
-    slug: Slug,
-    name: Name,
-    contact_email: Option<String>,
-}
-
-impl Change for Create {
-    const KEY_SCOPE: KeyScope = KeyScope::Caller;
-
-    fn name(&self) -> &'static str {
-        "workspaceCreate"
-    }
-
-    fn fingerprint(&self) -> String {
-        format!("{}\n{}\n{:?}", self.slug, self.name, self.contact_email)
-    }
-
-    async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        let id: WorkspaceId = bench.new_id();
-        let mut unit = bench.unit(Writer::Api, id, CorrelationId(id.0));
-        claim_slug(bench, &mut unit, (claim::Kind::WorkspaceSlug, Uuid::nil()), &self.slug, id.0).await?;
-        let mut workspace = bench.load::<workspace::Workspace>(id).await?;
-        let contact_email = match &self.contact_email {
-            Some(email) => Some(seal(bench, id, email).await?),
-            None => None,
-        };
-        let owner = bench.principal.actor;
-        let (slug, name) = (self.slug.clone(), self.name.clone());
-        let create = workspace::Command::Create { id, slug, name, contact_email, owner };
-        decide(&mut unit, &mut workspace, create)?;
-        Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
-    }
-}
-
-/// The subject is the workspace's contact: erasing it leaves the workspace as it is.
-async fn seal(bench: &Bench<'_>, id: WorkspaceId, email: &str) -> Result<Sealed, No> {
-    let subjects = &bench.ctx.platform().subjects;
-    let sealed = subjects.seal(id, SubjectId(id.0), "workspace.contact_email", email).await;
-    Ok(sealed.map_err(Fault::internal)?)
 }
