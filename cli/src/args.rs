@@ -10,7 +10,7 @@ use crate::{
     rebuild,
 };
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use std::{net::IpAddr, path::PathBuf};
+use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 
 /// Control plane of a hosting platform for stateful web apps.
 #[derive(Debug, Parser)]
@@ -256,6 +256,12 @@ impl Command {
     }
 }
 
+/// Whether a script reads along, told before anything else is understood. What stands behind `--process` is the app's own, and
+/// what stands behind `--` is no option.
+pub fn asks_for_json(words: impl IntoIterator<Item = OsString>) -> bool {
+    words.into_iter().take_while(|word| word != "--process" && word != "--").any(|word| word == "--json")
+}
+
 #[cfg(test)]
 mod tests {
     //! The command line is one.
@@ -342,5 +348,21 @@ mod tests {
             panic!("{:?}", args.command)
         };
         assert_eq!(spec, PathBuf::from("/spec.json"));
+    }
+    /// The sin is to look for the word anywhere: the failure of an `init` whose app takes `--json` was JSON.
+    #[test]
+    fn what_is_told_in_json_is_what_was_asked_for_in_json() {
+        for (line, json, process) in [
+            ("rhone init --json --process ./server --port 80", true, vec!["./server", "--port", "80"]),
+            ("rhone init --process=./server --json", true, vec!["./server"]),
+            ("rhone init --process ./server --json", false, vec!["./server", "--json"]),
+            ("rhone init", false, vec![]),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let args = Args::try_parse_from(&words).expect("it is understood");
+            let Command::Init(how) = args.command else { panic!("{line} is init") };
+            assert_eq!((how.json, how.process.join(" ")), (json, process.join(" ")), "{line}");
+            assert_eq!(asks_for_json(words), json, "{line}");
+        }
     }
 }

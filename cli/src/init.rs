@@ -1,9 +1,13 @@
 //! `rhone init`: a `rhone.toml` by looking at the folder. It asks nothing and writes over nothing. The trap avoided: a file that
 //! the platform refuses later; what is written is read by the reader of artifacts first.
 
-use crate::{client::Failure, output::line};
+use crate::{
+    args,
+    client::Failure,
+    output::{aside, line},
+};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::Args;
+use clap::{Args, CommandFactory as _};
 use rhone_builder::plan::{Plan, Programs, detect};
 use rhone_providers::artifact_facts::check_rhone_toml;
 use serde_json::json;
@@ -21,7 +25,7 @@ pub struct InitArgs {
     /// The app's folder.
     #[arg(default_value = ".")]
     pub folder: PathBuf,
-    /// What starts the app, word by word; looked for when omitted.
+    /// What starts the app, word by word; looked for when omitted. Every word that follows is the app's, so it is said last.
     #[arg(long, num_args = 1.., value_name = "WORD", allow_hyphen_values = true)]
     pub process: Vec<String>,
     /// The path that answers 2xx when the app is well.
@@ -72,7 +76,22 @@ pub(crate) fn run(how: &InitArgs) -> Result<()> {
     } else {
         line(format_args!("{}: {} ({})", path.display(), found.process.join(" "), found.by.join("; ")));
     }
+    if let Some(word) = like_ours(&how.process) {
+        aside(format_args!("`{word}` behind --process is the app's; what is meant for rhone stands before it"));
+    }
     Ok(())
+}
+
+/// A word of the app's that is called as an option of ours.
+fn like_ours(process: &[String]) -> Option<&str> {
+    let all = args::Args::command();
+    let known = [Some(&all), all.find_subcommand("init")];
+    let is_ours = |word: &&str| {
+        let called = word.strip_prefix("--").and_then(|word| word.split('=').next());
+        let mut options = known.iter().flatten().flat_map(|command| command.get_arguments());
+        called.is_some() && options.any(|option| option.get_long() == called)
+    };
+    process.iter().map(String::as_str).find(is_ours)
 }
 
 fn written(Found { process, by, network }: &Found, health: &str) -> String {
@@ -191,5 +210,18 @@ mod tests {
         let refused = format!("{:#}", run(&how).expect_err("no path"));
         assert!(refused.contains("health"), "{refused}");
         assert!(!folder.path().join("rhone.toml").exists());
+    }
+
+    #[test]
+    fn a_word_of_the_apps_that_is_called_as_one_of_ours_is_told() {
+        for (process, told) in [
+            ("./server --json", Some("--json")),
+            ("./server --port 80 --health=/up", Some("--health=/up")),
+            ("./server --data /srv", Some("--data")),
+            ("./server --port 80 json -- x", None),
+        ] {
+            let words: Vec<String> = process.split(' ').map(str::to_owned).collect();
+            assert_eq!(like_ours(&words), told, "{process}");
+        }
     }
 }

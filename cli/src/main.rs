@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 
 use rhone::{
+    args::asks_for_json,
     client::{Failure, link},
     run::run,
     telemetry,
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     if let Some(code) = guard::asked(env::args_os()) {
         return code;
     }
-    let as_json = env::args_os().any(|word| word == "--json");
+    let as_json = asks_for_json(env::args_os());
     let args = match link::completed(env::args_os()) {
         Ok(words) => link::parsed(&words, as_json),
         Err(failure) => return failure.end(as_json),

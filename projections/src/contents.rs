@@ -32,3 +32,16 @@ pub async fn of(connection: &mut PgConnection, schema: &str) -> Result<Vec<Rows>
     }
     Ok(contents)
 }
+
+/// In how many rows a table of one schema differs from that of another; a row that is changed is one, not one on each side.
+pub async fn differing(connection: &mut PgConnection, schemas: [&str; 2], table: &str) -> Result<i64, sqlx::Error> {
+    let [one, other] = schemas;
+    let only_in = |this: &str, that: &str| {
+        format!(
+            "(SELECT count(*) FROM
+                 (SELECT t::text FROM {this}.{table} t EXCEPT ALL SELECT t::text FROM {that}.{table} t) AS rows)"
+        )
+    };
+    let count = format!("SELECT greatest({}, {})", only_in(one, other), only_in(other, one));
+    sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(connection).await
+}

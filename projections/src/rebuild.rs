@@ -30,16 +30,20 @@ pub struct Rebuilt {
     pub seconds: f64,
     /// Every table with its number of rows.
     pub tables: Vec<(String, i64)>,
+    /// Of which form the live rows were; those of another were not compared.
+    pub form: Form,
 }
 
 /// Why nothing was swapped.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// What was built anew is not what is live.
-    #[error("table {table}: {live} rows live and {rebuilt} rebuilt, or rows that differ; both are kept")]
+    #[error("table {table}: {differing} rows differ, of {live} live and {rebuilt} rebuilt; both are kept")]
     Differs {
         /// Which.
         table: String,
+        /// In how many rows; one that is changed is one.
+        differing: i64,
         /// Rows in the live one.
         live: i64,
         /// Rows in the new one.
@@ -81,15 +85,15 @@ pub async fn rebuild<P: Projection>(
     }
     let outcome = all::<P>(admin, projector, owner).await;
     sqlx::query("SELECT pg_advisory_unlock(hashtextextended($1, 0))").bind(&lock).execute(admin).await?;
-    let (events, tables) = outcome?;
-    Ok(Rebuilt { events, seconds: begun.elapsed().as_secs_f64(), tables })
+    let (events, tables, form) = outcome?;
+    Ok(Rebuilt { events, seconds: begun.elapsed().as_secs_f64(), tables, form })
 }
 
 async fn all<P: Projection>(
     admin: &mut PgConnection,
     projector: &PgPool,
     owner: &str,
-) -> Result<(u64, Vec<(String, i64)>), RebuildError> {
+) -> Result<(u64, Vec<(String, i64)>, Form), RebuildError> {
     let mut beside = Beside::<P>::begin(admin, projector).await?;
     let held = beside.take_over(admin, owner).await?;
     let swapped = held.while_held(async {
@@ -100,7 +104,7 @@ async fn all<P: Projection>(
     held.give_back().await;
     let tables = swapped?;
     drop_schema(admin, &format!("{}_old", P::NAME)).await?;
-    Ok((beside.events, tables))
+    Ok((beside.events, tables, beside.form))
 }
 
 /// A projection that is built beside the live one. Steps in this order: `begin`, `take_over`, `catch_up`, `swap`.
@@ -158,7 +162,7 @@ impl<P: Projection> Beside<P> {
         stand_still(&mut transaction, key::<P>(), held).await?;
         let rebuilt = contents::of(&mut transaction, next).await?;
         match self.form {
-            Form::Same => compare(&contents::of(&mut transaction, name).await?, &rebuilt)?,
+            Form::Same => compare(&mut transaction, name, next, &rebuilt).await?,
             Form::Other { live } => {
                 tracing::info!(projection = name, live, now = P::VERSION, "another form: not compared");
             }
@@ -259,13 +263,18 @@ async fn stand_still(transaction: &mut PgConnection, key: Key<'_>, held: &Held) 
     if ours { Ok(()) } else { Err(RebuildError::Lost) }
 }
 
-fn compare(live: &[Rows], rebuilt: &[Rows]) -> Result<(), RebuildError> {
-    for rows in live {
-        let anew = rebuilt.iter().find(|anew| anew.table == rows.table);
-        if anew != Some(rows) {
-            let rebuilt = anew.map_or(0, |anew| anew.rows);
-            return Err(RebuildError::Differs { table: rows.table.clone(), live: rows.rows, rebuilt });
+async fn compare(connection: &mut PgConnection, name: &str, next: &str, rebuilt: &[Rows]) -> Result<(), RebuildError> {
+    for live in contents::of(&mut *connection, name).await? {
+        let anew = rebuilt.iter().find(|anew| anew.table == live.table);
+        if anew == Some(&live) {
+            continue;
         }
+        let differing = match anew {
+            Some(_) => contents::differing(connection, [name, next], &live.table).await?,
+            None => live.rows,
+        };
+        let rebuilt = anew.map_or(0, |anew| anew.rows);
+        return Err(RebuildError::Differs { table: live.table, differing, live: live.rows, rebuilt });
     }
     Ok(())
 }

@@ -142,13 +142,14 @@ fn cases<'a>(all: &[Logged], [one, two]: [&Tenant; 2], colleague: &Person, opera
     let lane = BTreeSet::from([uuid(&one.preview.id)]);
     let case = |name, value: &str, holds: Holds<'a>| Case { name, value: value.to_owned(), holds };
     let (since, before, led, by) = (middle.clone(), middle.clone(), operation_id.clone(), actor.clone());
-    let of_operation = operation_id.clone();
+    let (of_operation, object) = (operation_id.clone(), format!("app:{}", uuid(&one.app)));
     vec![
         case("since", &middle, Box::new(move |event| event.at >= since)),
         case("until", &middle, Box::new(move |event| event.at < before)),
         case("correlation", &operation_id, Box::new(move |event| event.correlation == led)),
         case("operationId", operation, Box::new(move |event| event.correlation == of_operation)),
         case("actor", &actor, Box::new(move |event| event.actor == by)),
+        case("objectId", &one.app, Box::new(move |event| event.stream == object)),
         case("types", "variables.changed", Box::new(|event| event.event_type == "variables.changed")),
         case("appId", &one.app, Box::new(move |event| belongs(event, &first))),
         case("appId", &two.app, Box::new(move |event| belongs(event, &second))),
@@ -170,8 +171,8 @@ async fn answers(tenant: &Tenant, case: &Case<'_>, end: &str) -> Vec<(&'static s
     let (_, table) = client.get(&format!("{path}&format=csv")).await;
     let cell = |line: &str| line.split("\",\"").nth(1).map(str::to_owned);
     found.push(("CSV", table.lines().skip(1).filter(|line| line.starts_with('"')).filter_map(cell).collect()));
-    // Who follows says where to begin in place of a time, and follows a workspace.
-    if !["since", "until", "projectId"].contains(&case.name) {
+    // Who follows says where to begin in place of a time, and follows a workspace, an app or an environment.
+    if !["since", "until", "projectId", "objectId"].contains(&case.name) {
         let after = before_all(&now(client, "/v1/events", workspace).await);
         found.push(("the subscription", by_socket(client, workspace, &after, case).await));
         found.push(("/v1/events", by_stream(client, workspace, &after, case).await));

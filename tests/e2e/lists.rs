@@ -162,6 +162,55 @@ async fn every_page_fits(client: &Client, app: &str, newest: &[String]) {
     }
 }
 
+/// The sins: a role that is read and not used, and a page that goes on among everybody instead of those of the role.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_members_of_one_role_are_paged_among_themselves() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, person(platform).await.client).await;
+    for role in ["ADMIN", "MEMBER", "ADMIN", "MEMBER", "ADMIN", "MEMBER"] {
+        let member = person(platform).await.actor;
+        let input = json!({ "workspaceId": tenant.workspace, "memberId": member, "role": role });
+        tenant.client.done("memberAdd", "__typename", input).await;
+    }
+    let query = "query($id: ID!) { workspace(id: $id) { members(first: 100) { nodes { actor role } } } }";
+    let seen = tenant.client.data(query, json!({ "id": tenant.workspace })).await;
+    let everybody = seen["workspace"]["members"]["nodes"].as_array().cloned().unwrap_or_default();
+    assert_eq!(everybody.len(), 7, "{everybody:?}");
+    for (role, many) in [("OWNER", 1), ("ADMIN", 3), ("MEMBER", 3)] {
+        let expected: Vec<Value> = everybody.iter().filter(|one| one["role"] == role).cloned().collect();
+        assert_eq!(expected.len(), many, "{everybody:?}");
+        let forwards = ["first", "after", "endCursor", "hasNextPage"];
+        let backwards = ["last", "before", "startCursor", "hasPreviousPage"];
+        for way in [forwards, backwards] {
+            assert_eq!(of_role(&tenant, role, way).await, expected, "{role} by {way:?}");
+        }
+    }
+}
+
+/// The members of a role, two a page, to the end.
+async fn of_role(tenant: &Tenant, role: &str, [size, cursor, end, more]: [&str; 4]) -> Vec<Value> {
+    let query = format!(
+        "query($id: ID!, $role: MemberRole, $cursor: String) {{ workspace(id: $id) {{ \
+         members(role: $role, {size}: 2, {cursor}: $cursor) {{ \
+         nodes {{ actor role }} pageInfo {{ {end} {more} }} }} }} }}"
+    );
+    let (mut pages, mut at) = (Vec::new(), Value::Null);
+    loop {
+        let variables = json!({ "id": tenant.workspace, "role": role, "cursor": at });
+        let page = tenant.client.data(&query, variables).await["workspace"]["members"].clone();
+        pages.push(page["nodes"].as_array().cloned().unwrap_or_default());
+        assert!(pages.len() < 4, "it ends: {pages:?}");
+        at = page["pageInfo"][end].clone();
+        if page["pageInfo"][more] != true {
+            break;
+        }
+    }
+    if size == "last" {
+        pages.reverse();
+    }
+    pages.concat()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_filter_is_named() {
     let platform = Platform::shared().await;

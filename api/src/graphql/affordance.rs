@@ -131,6 +131,12 @@ impl Affordance {
         }
     }
 
+    /// What a mutation comes to that answers with an error, before any rule is asked.
+    pub(crate) fn faulted(fault: &Fault) -> Self {
+        let code = Some(RefusalCode::of(fault.code.as_str()));
+        Self { allowed: false, code, reason: Some(fault.message.to_string()), missing_grant: None }
+    }
+
     /// What a refusal comes to.
     pub(crate) fn refused(rejection: &impl Rejection) -> Self {
         let code = Some(RefusalCode::of(rejection.code()));

@@ -134,7 +134,7 @@ impl HostMutation {
 
     /// Empties a host for an upgrade: cordons it, replaces what runs there elsewhere, lets it finish, and waits for an
     /// operator's word. Refuses to evacuate without quorum, headroom, sessions that can drain, or with drift: `drainReadiness` says
-    /// so before.
+    /// so before; a dry run says no more than that it would begin.
     async fn host_drain(&self, ctx: &Context<'_>, input: HostDrainInput) -> async_graphql::Result<HostPayload> {
         platform_only(ctx).await?;
         let time = drain_time(input.timeout_seconds)?;

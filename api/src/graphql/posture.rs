@@ -79,7 +79,8 @@ pub(crate) struct PostureMutation;
 
 #[Object]
 impl PostureMutation {
-    /// Puts an environment to sleep: the same route, owner and epoch, and nothing runs. Refused while sessions are open.
+    /// Puts an environment to sleep: the same route, owner and epoch, and nothing runs. Its operation is refused while sessions are
+    /// open: `sleepReadiness` says so before; a dry run says no more than that it would begin.
     async fn environment_sleep(
         &self,
         ctx: &Context<'_>,

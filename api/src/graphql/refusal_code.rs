@@ -19,6 +19,8 @@ pub(crate) enum RefusalCode {
     DataTopologyUndeclared,
     DatabaseBlocksRollback,
     DeploymentFailed,
+    /// Not for this caller, whatever a rule would say: the mutation answers with an error of this code.
+    Forbidden,
     Frozen,
     GeneratedStale,
     GrantMissing,

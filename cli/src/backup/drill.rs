@@ -2,8 +2,15 @@
 //! platform that runs is asked or touched. The trap avoided: a rehearsal that is another piece than the one that is played.
 
 use super::restore::{self, Backup, Proof};
-use crate::{backup_args::RestoreArgs, data::Data, output::line, rebuild, shutdown};
-use anyhow::{Context as _, Result, bail};
+use crate::{
+    backup_args::RestoreArgs,
+    client::Failure,
+    data::Data,
+    output::line,
+    rebuild::{self, Every},
+    shutdown,
+};
+use anyhow::{Context as _, Result};
 use rhone_providers::servers::Postgres;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -22,21 +29,29 @@ pub(super) async fn run(backup: &Backup, how: &RestoreArgs) -> Result<()> {
     };
     server.stop().await;
     let cleared = folder.close().with_context(|| format!("clearing {} away", data.path().display()));
-    let proof = match played {
-        Ok(proof) => proof,
-        Err(error) => bail!(error.context("the backup cannot be restored")),
-    };
+    let (proof, differing) = played?;
     cleared?;
-    restore::say(&proof, how.json);
+    let same = differing.is_empty();
+    // Where something differs, that is the one JSON that a script reads.
+    if same || !how.json {
+        restore::say(&proof, how.json);
+    }
+    if !same {
+        return Err(Failure::read_models_differ(&differing).into());
+    }
     if !how.json {
         line("rehearsed: the backup can be restored; nothing was left behind");
     }
     Ok(())
 }
 
-/// The restore, and then every read model once more from the log.
-async fn rehearsed(server: &Postgres, backup: &Backup, data: &Data, raise_by: u64) -> Result<Proof> {
-    let (proof, database) = restore::on(server, backup, data, raise_by).await?;
-    let rows = rebuild::every(&database).await.context("building the read models anew")?;
-    Ok(Proof { read_model_rows: Some(rows), ..proof })
+/// The restore, and then every read model once more from the log: what was proven, and which of them differ.
+async fn rehearsed(server: &Postgres, backup: &Backup, data: &Data, raise_by: u64) -> Result<(Proof, Vec<String>)> {
+    let restored = restore::on(server, backup, data, raise_by).await;
+    let (proof, database) = restored.context("the backup cannot be restored")?;
+    let anew = rebuild::every(&database).await;
+    let anew = anew.context("the backup can be restored, but its read models could not be built anew")?;
+    let Every { same, not_compared, differing } = anew;
+    let proof = Proof { read_model_rows: Some(same), read_models_not_compared: not_compared, ..proof };
+    Ok((proof, differing))
 }

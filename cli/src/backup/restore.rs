@@ -16,7 +16,9 @@ use crate::{
     log_commands, migrate,
     output::line,
     parts::serve::KEK,
-    private_file, raise_epochs, up, vault_keys,
+    private_file, raise_epochs,
+    rebuild::NotCompared,
+    up, vault_keys,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use rhone_eventstore::{
@@ -54,8 +56,10 @@ pub(super) struct Proof {
     pub(super) routes: usize,
     /// Each read back after that: what its stream folds to, and not below its floor.
     pub(super) routes_read_back: usize,
-    /// Of read models that a rehearsal builds anew and compares; a restore leaves that to `rhone rebuild`.
+    /// Of read models that a rehearsal builds anew, as many as are the same; a restore leaves that to `rhone rebuild`.
     pub(super) read_model_rows: Option<i64>,
+    /// Those that a rehearsal builds anew and has nothing to compare with.
+    pub(super) read_models_not_compared: Vec<NotCompared>,
     pub(super) raised_by: u64,
     /// Keys of apps that the restored keys open.
     pub(super) app_keys: u64,
@@ -191,6 +195,7 @@ async fn restored(backup: &Backup, data: &Data, admin_url: &str, raise_by: u64) 
         routes,
         routes_read_back,
         read_model_rows: None,
+        read_models_not_compared: Vec::new(),
         raised_by: raise_by,
         app_keys,
         app_values,
@@ -217,7 +222,8 @@ pub(super) fn say(proof: &Proof, as_json: bool) {
         return;
     }
     let Proof { events, streams, artifacts, routes, raised_by, era, verified, seconds, .. } = proof;
-    let Proof { app_keys, app_values, subject_keys, routes_read_back, read_model_rows, .. } = proof;
+    let Proof { app_keys, app_values, subject_keys, routes_read_back, .. } = proof;
+    let Proof { read_model_rows, read_models_not_compared, .. } = proof;
     line(format_args!("every part has the digest of the manifest, and the manifest is the one that the keys name"));
     line(format_args!("{events} events came back, with the same hashes in the same order"));
     line(format_args!("{streams} streams are at the versions that they had"));
@@ -234,6 +240,11 @@ pub(super) fn say(proof: &Proof, as_json: bool) {
     line("no route is below its floor: its epoch of the backup, and what it was lifted by");
     if let Some(rows) = read_model_rows {
         line(format_args!("{rows} rows of read models were built anew from the log, and are the same"));
+    }
+    for NotCompared { read_model, version, rows } in read_models_not_compared {
+        line(format_args!(
+            "read model {read_model}: {rows} rows built anew and not compared; the backup's are of version {version}"
+        ));
     }
     line(format_args!("{verified} events verify, those of the restore too; it took {seconds:.1} s"));
 }

@@ -135,6 +135,13 @@ impl Failure {
         Self::Fault { code: "NOT_FOUND".into(), message: message.to_string() }
     }
 
+    /// A rehearsed restore that came back whole, but for read models that are not what the log says; each in words.
+    pub(crate) fn read_models_differ(which: &[String]) -> Self {
+        let which = which.join(", ");
+        let message = format!("the backup can be restored, but read models built anew from the log differ: {which}");
+        Self::Fault { code: "READ_MODEL_DIFFERS".into(), message }
+    }
+
     /// Says it, to scripts too where they are owed an answer, and what the process ends with.
     pub fn end(self, as_json: bool) -> ExitCode {
         if as_json && output::has_said_nothing() {
@@ -248,6 +255,9 @@ fn fault_next(code: &str) -> Option<&'static str> {
         "FORBIDDEN" => Some("ask an owner of the workspace for the role or grant, or use another token"),
         "CONFLICT" => Some("look at it again and decide anew"),
         "RATE_LIMITED" => Some("ask again in a minute, or ask for less at once"),
+        "READ_MODEL_DIFFERS" => {
+            Some("the log is right and came back whole; find out who wrote to these tables where the backup was made")
+        }
         "INTERNAL" => Some("ask again; if it stays so, give the request's id to whoever runs the API"),
         _ => None,
     }

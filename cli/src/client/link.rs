@@ -126,7 +126,8 @@ fn with(mut words: Vec<OsString>, missing: &[Missing], link: &Link) -> Vec<OsStr
 
 /// What the command needs and was not told. It is clap that says what is needed.
 fn missing(root: &Command, words: &[OsString]) -> Vec<Missing> {
-    let (command, at) = meant(root, words);
+    let (way, at) = meant(root, words);
+    let Some(command) = way.last() else { return Vec::new() };
     let rest: Vec<&str> = words[at..].iter().filter_map(|word| word.to_str()).collect();
     // Whoever asks for help is told what there is.
     if rest.iter().any(|word| ["--help", "-h"].contains(word)) {
@@ -141,32 +142,66 @@ fn missing(root: &Command, words: &[OsString]) -> Vec<Missing> {
         let first = NAMES.iter().find(|(known, ..)| group.iter().any(|id| *id == known))?.0;
         (first == name && !group.iter().any(|id| said_as_option(id.as_str()))).then_some(())
     };
+    let own = own_words(&way, &rest);
+    // Of fewer words than are needed it is this one that was left out, whatever the others look like.
+    let needed = command.get_positionals().filter(|argument| argument.is_required_set()).count();
     let left_out = |(name, beginning, level): (&'static str, &str, Level)| {
         let argument = command.get_arguments().find(|argument| argument.get_id() == name)?;
         if !argument.is_required_set() {
             one_of(name)?;
         }
         let option = !argument.is_positional();
-        let is_one = |word: &str| word.starts_with(beginning) || matches!(slugs(level, word), Ok(Some(_)));
-        let said = if option { said_as_option(name) } else { rest.iter().any(|word| is_one(word)) };
+        let plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_one =
+            |word: &str| word.strip_prefix(beginning).is_some_and(plain) || matches!(slugs(level, word), Ok(Some(_)));
+        // It stands first among its command's words; a test holds that.
+        let in_its_place = || own.len() >= needed && own.first().is_some_and(|word| is_one(word));
+        let said = if option { said_as_option(name) } else { in_its_place() };
         (!said).then_some(Missing { at, name, option })
     };
     NAMES.into_iter().filter_map(left_out).collect()
 }
 
-/// The subcommand that is meant, and where its own words begin.
-fn meant<'a>(root: &'a Command, words: &[OsString]) -> (&'a Command, usize) {
-    let (mut command, mut at, mut index) = (root, words.len().min(1), 1);
+/// The way to the subcommand that is meant, and where its own words begin.
+fn meant<'a>(root: &'a Command, words: &[OsString]) -> (Vec<&'a Command>, usize) {
+    let (mut way, mut command, mut at, mut index) = (vec![root], root, words.len().min(1), 1);
     while let Some(word) = words.get(index).and_then(|word| word.to_str()) {
         index += 1;
-        if let Some(long) = word.strip_prefix("--") {
-            let takes = |argument: &&Arg| argument.get_long() == Some(long) && argument.get_action().takes_values();
-            index += usize::from([root, command].iter().any(|known| known.get_arguments().any(|one| takes(&one))));
+        if takes_the_next(&way, word) {
+            index += 1;
         } else if let Some(next) = command.find_subcommand(word) {
+            way.push(next);
             (command, at) = (next, index);
         }
     }
-    (command, at)
+    (way, at)
+}
+
+/// Whether it is an option whose value is the next word; an option belongs to its command or to one above.
+fn takes_the_next(way: &[&Command], word: &str) -> bool {
+    let called = |argument: &Arg| match word.strip_prefix("--") {
+        Some(long) => argument.get_long() == Some(long),
+        None => argument.get_short().is_some_and(|short| word == format!("-{short}")),
+    };
+    let takes = |argument: &Arg| argument.get_action().takes_values() && called(argument);
+    way.iter().any(|command| command.get_arguments().any(takes))
+}
+
+/// The words that are neither options nor their values.
+fn own_words<'a>(way: &[&Command], rest: &[&'a str]) -> Vec<&'a str> {
+    let (mut own, mut rest) = (Vec::new(), rest.iter().copied());
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            own.extend(rest);
+            break;
+        }
+        if takes_the_next(way, word) {
+            rest.next();
+        } else if !word.starts_with('-') {
+            own.push(word);
+        }
+    }
+    own
 }
 
 #[cfg(test)]
@@ -190,6 +225,14 @@ mod tests {
             ("rhone env set A=b", "rhone env set env_9 A=b"),
             ("rhone env set --secret TOKEN", "rhone env set env_9 --secret TOKEN"),
             ("rhone env unset KEY", "rhone env unset env_9 KEY"),
+            ("rhone env set env_mode=on", "rhone env set env_9 env_mode=on"),
+            ("rhone env import some/path/with/four", "rhone env import env_9 some/path/with/four"),
+            ("rhone env import --secrets env_1", "rhone env import env_9 --secrets env_1"),
+            ("rhone env set --secret A --file b/c", "rhone env set env_9 --secret A --file b/c"),
+            ("rhone open --print", "rhone open env_9 --print"),
+            ("rhone env list --idempotency-key env_1", "rhone env list env_9 --idempotency-key env_1"),
+            ("rhone environment wake --reason env_1", "rhone environment wake env_9 --reason env_1"),
+            ("rhone open --data abc/def/ghi/jkl", "rhone open env_9 --data abc/def/ghi/jkl"),
             ("rhone credential set git.example.com", "rhone credential set --app app_9 git.example.com"),
             ("rhone app source-set /srv/shop", "rhone app source-set --app app_9 /srv/shop"),
             ("rhone credential list", "rhone credential list --app app_9"),
@@ -209,6 +252,9 @@ mod tests {
         for line in [
             "rhone env list env_1",
             "rhone env set env_1 A=b",
+            "rhone env set --expected-set 3 env_1 A=b",
+            "rhone env list -- env_1",
+            "rhone env import acme/web/counter/production some/path/with/four",
             "rhone env set acme/web/counter/production A=b",
             "rhone app show acme/web/counter",
             "rhone open acme/web/counter/production",
@@ -226,5 +272,26 @@ mod tests {
         ] {
             assert_eq!(filled(line), line);
         }
+    }
+
+    /// Commands whose first word is another one than the one that a link knows.
+    fn misplaced(command: &Command, words: &str, found: &mut Vec<String>) {
+        let known = |argument: &Arg| NAMES.iter().any(|(name, ..)| argument.get_id() == *name);
+        found.extend(command.get_positionals().skip(1).filter(|argument| known(argument)).map(|_| words.to_owned()));
+        for below in command.get_subcommands() {
+            misplaced(below, &format!("{words} {}", below.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn what_a_link_knows_stands_first_among_a_commands_words() {
+        let misplaced = |command: &Command| {
+            let mut found = Vec::new();
+            misplaced(command, "rhone", &mut found);
+            found
+        };
+        assert_eq!(misplaced(&Args::command()), Vec::<String>::new());
+        let sin = Command::new("admire").args([Arg::new("key"), Arg::new("environment")]);
+        assert_eq!(misplaced(&Args::command().subcommand(sin)), ["rhone admire"]);
     }
 }

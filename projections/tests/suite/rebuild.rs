@@ -100,7 +100,9 @@ async fn a_tampered_row_is_found_and_both_are_kept() {
         .run("UPDATE catalogue.entries SET version = 2 WHERE id = (SELECT max(id::text)::uuid FROM catalogue.entries)")
         .await;
     let refused = rebuild::<Catalogue>(&mut database.admin().await, &world.projector, "rebuild").await;
-    let Err(RebuildError::Differs { table, live: 2, rebuilt: 2 }) = refused else { panic!("{refused:?}") };
+    let Err(RebuildError::Differs { table, differing: 1, live: 2, rebuilt: 2 }) = refused else {
+        panic!("{refused:?}")
+    };
     assert_eq!(table, "entries");
     assert_eq!(database.number("SELECT count(*) FROM catalogue.entries WHERE version = 2").await, 1);
     assert_eq!(database.number("SELECT count(*) FROM catalogue_next.entries WHERE version = 1").await, 2);

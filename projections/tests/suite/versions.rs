@@ -81,6 +81,7 @@ async fn rows_of_an_older_version_are_left_alone_until_a_rebuild_replaces_them()
     world.events(2).await;
     let rebuilt = rebuild::<Twos>(&mut admin, &world.projector, "rebuild").await.expect("rebuilds");
     assert_eq!((rebuilt.events, database.number(SUM).await), (2, 4));
+    assert_eq!(rebuilt.form, Form::Other { live: 1 }, "it says that it compared nothing");
     assert_eq!(schema::form::<Twos>(&mut admin).await.expect("asks"), Form::Same);
     new.abort();
     let _ = new.await;

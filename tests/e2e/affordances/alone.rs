@@ -2,9 +2,19 @@
 //! avoided: a token that is told to be revocable by whoever shows a narrower one.
 
 use super::{SAID, Told, offered, tried};
-use crate::roles::{Who, callers, table};
-use rhone_tests::{database::person, graphql::unique, inputs::Owner, platform::Platform, story::text};
+use crate::roles::{Who, callers, support, table};
+use rhone_tests::{
+    database::{open_session, person},
+    graphql::{Client, unique},
+    inputs::Owner,
+    platform::Platform,
+    story::text,
+};
 use serde_json::{Value, json};
+
+/// What the caller is told of each of their tokens.
+const TOKENS: &str = "{ viewer { tokens(last: 100) { nodes { tokenId affordances { \
+    tokenRotate: rotate { allowed code } tokenRevoke: revoke { allowed code } } } } } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_be_done_with_a_token_is_told_by_what_is_shown() {
@@ -21,14 +31,12 @@ async fn what_may_be_done_with_a_token_is_told_by_what_is_shown() {
         }
         tokens.push(token);
     }
-    let query = "{ viewer { tokens(last: 100) { nodes { tokenId affordances { \
-        tokenRotate: rotate { allowed code } tokenRevoke: revoke { allowed code } } } } } }";
     let (mut cells, mut yes) = (0, 0);
     for (who, client) in callers(platform, &owner, &table(client).await).await {
         if ![Who::Owner, Who::Reading, Who::Narrowed, Who::Browser].contains(&who) {
             continue;
         }
-        let seen = client.data(query, json!({})).await["viewer"]["tokens"]["nodes"].clone();
+        let seen = client.data(TOKENS, json!({})).await["viewer"]["tokens"]["nodes"].clone();
         for token in &tokens {
             let one = seen.as_array().expect("tokens").iter().find(|one| one["tokenId"] == token.as_str());
             let offered = &one.expect("every token of theirs is listed")["affordances"];
@@ -44,6 +52,41 @@ async fn what_may_be_done_with_a_token_is_told_by_what_is_shown() {
     }
     // The owner and their browser may change both that stand; one that deploys and more covers the one that deploys.
     assert_eq!((cells, yes), (24, 10));
+}
+
+/// Support sees what its person made for themselves in that workspace. The sin: all of it told as nobody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_support_is_told_of_tokens_is_what_the_mutations_answer() {
+    let platform = Platform::shared().await;
+    let owner = Owner::new(platform).await;
+    let workspace = &owner.tenant.workspace;
+    let (_, helping) = support(platform, &owner).await;
+    let input = json!({ "workspaceId": workspace, "memberId": helping.actor, "role": "MEMBER" });
+    owner.tenant.client.done("memberAdd", "workspace { id }", input).await;
+    let (_, cookie) = open_session(platform, helping.actor).await;
+    let themselves = Client::of_session(owner.tenant.client.url(), &cookie);
+    let input = json!({ "name": "offered", "workspaceId": workspace });
+    let made = themselves.done("tokenCreate", "token { tokenId }", input).await;
+    let token = json!({ "tokenId": made["token"]["tokenId"] });
+    for revoke in [Value::Null, json!("NO_TOKEN")] {
+        let seen = helping.client.data(TOKENS, json!({})).await["viewer"]["tokens"]["nodes"].clone();
+        assert_eq!(seen.as_array().map(Vec::len), Some(1), "{seen:#}");
+        for (mutation, code) in [("tokenRotate", json!("FORBIDDEN")), ("tokenRevoke", revoke)] {
+            let (said, is) = (&seen[0]["affordances"][mutation], answered(&helping.client, mutation, &token).await);
+            assert_eq!(is, code, "{mutation}");
+            assert_eq!((&said["allowed"], &said["code"]), (&json!(is.is_null()), &is), "{mutation}");
+        }
+        themselves.mutate("tokenRevoke", "__typename", token.clone()).await;
+    }
+}
+
+/// The code of a mutation's refusal, or of its error; null if it would be done.
+async fn answered(client: &Client, mutation: &str, input: &Value) -> Value {
+    let mut input = input.clone();
+    input["dryRun"] = json!(true);
+    let answer = client.try_mutate(mutation, "__typename", &input).await.expect("the API answers");
+    let error = &answer["errors"][0]["extensions"]["code"];
+    if error.is_null() { answer["data"][mutation]["userErrors"][0]["code"].clone() } else { error.clone() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

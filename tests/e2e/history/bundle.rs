@@ -68,6 +68,13 @@ pub(super) async fn the_command_line_tells_the_same(platform: &Platform, done: &
         said(platform, &["timeline", "--app", &tenant.app, "--type", "route_owner.rolled_back", "--json"]).await;
     let of_type: Vec<Value> = serde_json::from_str(&of_type).expect("one array");
     assert_eq!((of_type.len(), &of_type[0]["reason"]), (1, &json!(WHY)));
+    let of_app = ["timeline", "--app", tenant.app.as_str(), "--json"];
+    let by_them = [&of_app[..], &["--actor", done.actor.as_str()]].concat();
+    let read = |told: &str| serde_json::from_str::<Vec<Value>>(told).expect("one array");
+    let (all, by) = (read(&said(platform, &of_app).await), read(&said(platform, &by_them).await));
+    let theirs: Vec<&Value> = all.iter().filter(|entry| entry["actor"] == done.actor.as_str()).collect();
+    assert!(!theirs.is_empty() && theirs.len() < all.len(), "workers have written some of it: {all:?}");
+    assert_eq!(by.iter().collect::<Vec<_>>(), theirs);
     let table =
         said(platform, &["timeline", "--environment", &tenant.production.id, "--kind", "refusal", "--format", "csv"])
             .await;

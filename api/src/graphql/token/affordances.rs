@@ -7,6 +7,7 @@ use crate::{
     graphql::{
         affordance::{Affordance, Caller},
         context::Ask as _,
+        member::not_support,
     },
 };
 use async_graphql::{Context, SimpleObject};
@@ -30,16 +31,17 @@ impl ApiTokenAffordances {
     pub(super) async fn of(ctx: &Context<'_>, shown: &ApiToken) -> Result<Self, Fault> {
         let (principal, at) = (ctx.principal(), ctx.platform().clock.now());
         let none = || Affordance::refused(&Rejection::NoToken);
+        // Asked before anything else, as by the mutation.
+        let forbidden = not_support(ctx).err().map(|fault| Affordance::faulted(&fault));
         let token = noun(ctx, shown).await?;
-        // Support has none that it could change.
-        let Some(described) = token.token.clone().filter(|_| principal.on_behalf_of.is_none()) else {
-            return Ok(Self { rotate: none(), revoke: none() });
+        let Some(described) = token.token.clone() else {
+            return Ok(Self { rotate: forbidden.unwrap_or_else(none), revoke: none() });
         };
         let caller = Caller::within(ctx, described.tenant(), Scope::default()).await?;
         let (by, secret) = (principal.as_asker(), Secret { digest: Digest::ZERO, hint: String::new() });
         let rotate = Command::Rotate { secret, by: by.clone(), at };
         Ok(Self {
-            rotate: caller.may_tell(&token, rotate),
+            rotate: forbidden.unwrap_or_else(|| caller.may_tell(&token, rotate)),
             revoke: match described.holder {
                 Holder::Person => caller.may_tell(&token, Command::Revoke { by, at }),
                 Holder::Runner(_) | Holder::Edge(_) | Holder::Support(_) => {

@@ -17,6 +17,7 @@ fn a_gate_a_conflict_and_a_fault_end_differently() {
         [fault("BAD_USER_INPUT"), fault("CONFLICT"), fault("INTERNAL"), fault("UNAUTHENTICATED"), fault("FORBIDDEN")],
         [2, 5, 1, 3, 4]
     );
+    assert_eq!(Failure::read_models_differ(&[]).exit_code(), 1);
     assert_eq!(Failure::TimedOut { operation: String::new() }.exit_code(), 6);
     assert_eq!(Failure::NoToken.exit_code(), 3);
 }
@@ -62,6 +63,7 @@ fn every_failure_says_what_to_do_next() {
         Failure::Here(anyhow::anyhow!("no")).next(),
         Failure::usage("no").next(),
         Failure::absent("no").next(),
+        Failure::read_models_differ(&["catalogue in 1 rows of table entries".to_owned()]).next(),
         Failure::Refused(refusal("PINNED")).next(),
         Failure::Ended {
             operation: "op_1".into(),
@@ -73,7 +75,7 @@ fn every_failure_says_what_to_do_next() {
         Failure::TimedOut { operation: "op_1".into() }.next(),
     ];
     assert!(said.iter().all(Option::is_some), "{said:?}");
-    assert!(said[6].as_ref().is_some_and(|next| next.contains("pin-release")));
+    assert!(said[7].as_ref().is_some_and(|next| next.contains("pin-release")));
     assert!(Failure::NoToken.to_string().contains("rhone login"), "it says so itself");
 }
 
