@@ -26,4 +26,5 @@ pub use memory::MemoryLog;
 pub use position::{Cursor, CursorError, LogIncarnation, Position};
 pub use postgres::PgLog;
 pub use tail::{Bell, Tail};
+pub use transaction::Transaction;
 pub use unit::{Context, Loaded, Unit};

@@ -8,10 +8,9 @@ use crate::{
 use metrics::{counter, gauge, histogram};
 use rhone_domain::{ids::EventId, numbers::Fence};
 use rhone_eventstore::{
-    Bell, Clock, PgLog, Position, ReadError, Recorded, Tail,
+    Bell, Clock, PgLog, Position, ReadError, Recorded, Tail, Transaction,
     checkpoint::{self, CheckpointError, Key},
     lease::Leases,
-    transaction,
 };
 use sqlx::{PgConnection, PgPool};
 use std::time::{Duration, Instant};
@@ -177,7 +176,7 @@ async fn attempt<P: Projection>(
     batch: &[Recorded],
     last: Position,
 ) -> Result<(), Pause> {
-    let mut transaction = transaction::begin(pool).await?;
+    let mut transaction = Transaction::begin(pool).await?;
     use_schema(&mut transaction, schema).await?;
     P::apply(&mut transaction, batch).await.map_err(|error| match error {
         ApplyError::Poison { event, source } => Pause::Poison { event, reason: format!("{source}: {}", source.source) },

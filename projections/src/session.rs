@@ -2,8 +2,8 @@
 //! where a check of ours were missing. The trap: a setting that outlives its transaction in a pooled connection; `local` it is.
 
 use rhone_domain::ids::{ActorId, WorkspaceId};
-use rhone_eventstore::transaction;
-use sqlx::{PgPool, PgTransaction};
+use rhone_eventstore::Transaction;
+use sqlx::PgPool;
 
 /// Whose eyes are lent to the queries of one request.
 #[derive(Clone, Debug)]
@@ -30,13 +30,7 @@ impl Session {
     }
 
     /// A transaction in which only what this actor may see exists.
-    pub async fn begin(&self) -> Result<PgTransaction<'static>, sqlx::Error> {
-        let mut transaction = transaction::begin(&self.pool).await?;
-        sqlx::query("SELECT set_config('rhone.actor', $1, true), set_config('rhone.workspace', $2, true)")
-            .bind(self.actor.to_string())
-            .bind(self.workspace.map(|id| id.to_string()).unwrap_or_default())
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction)
+    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        Transaction::begin_as(&self.pool, self.actor.0, self.workspace.map(|id| id.0)).await
     }
 }

@@ -16,7 +16,7 @@ use rhone_domain::{
     ids::{PLATFORM, WorkspaceId},
 };
 use rhone_eventstore::{
-    Bell, Clock, Cursor, CursorError, Dispatcher, LogIncarnation, PgLog, Position, Wake, checkpoint::Key,
+    Bell, Clock, Cursor, CursorError, Dispatcher, LogIncarnation, PgLog, Position, Transaction, Wake, checkpoint::Key,
     subjects::Subjects, vault::Vault,
 };
 use rhone_projections::{
@@ -24,7 +24,7 @@ use rhone_projections::{
     session::Session, timeline::Timeline,
 };
 use rhone_providers::artifact_store::ArtifactStore;
-use sqlx::{PgPool, PgTransaction};
+use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 
 /// The one door for writes, as the API uses it.
@@ -113,7 +113,7 @@ impl Ask for Context<'_> {
 }
 
 /// A transaction with the caller's eyes.
-pub(crate) async fn begin(ctx: &Context<'_>) -> Result<PgTransaction<'static>, Fault> {
+pub(crate) async fn begin(ctx: &Context<'_>) -> Result<Transaction, Fault> {
     ctx.session().begin().await.map_err(Fault::internal)
 }
 

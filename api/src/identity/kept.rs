@@ -11,11 +11,12 @@ use rhone_domain::{
     text::Name,
     token::{Described, Holder, Limits},
 };
+use rhone_eventstore::Transaction;
 use rhone_projections::{
     keyset::{Keyset, Towards},
     session::Session,
 };
-use sqlx::{PgTransaction, Row as _, postgres::PgRow};
+use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 /// A token as its holder may see it.
@@ -100,7 +101,7 @@ impl Tokens {
     }
 
     /// A transaction in which the database knows who asks, themselves and not whom they act for.
-    async fn asking(&self, by: &Principal) -> Result<PgTransaction<'static>, sqlx::Error> {
+    async fn asking(&self, by: &Principal) -> Result<Transaction, sqlx::Error> {
         Session::new(self.pool.clone(), by.actor, by.workspace).begin().await
     }
 }

@@ -10,9 +10,9 @@ use crate::{
 use axum::http::HeaderValue;
 use chrono::{DateTime, Utc};
 use rhone_domain::ids::ActorId;
-use rhone_eventstore::{Clock, clock::secret};
+use rhone_eventstore::{Clock, Transaction, clock::secret};
 use rhone_projections::session::Session;
-use sqlx::{PgPool, PgTransaction, Row as _};
+use sqlx::{PgPool, Row as _};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -144,7 +144,7 @@ impl Sessions {
     }
 
     /// A transaction in which the database knows who asks: what is a person's own, it tells and changes for them alone.
-    pub(super) async fn asking(&self, actor: ActorId) -> Result<PgTransaction<'static>, sqlx::Error> {
+    pub(super) async fn asking(&self, actor: ActorId) -> Result<Transaction, sqlx::Error> {
         Session::new(self.pool.clone(), actor, None).begin().await
     }
 

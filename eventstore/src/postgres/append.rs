@@ -3,7 +3,7 @@
 
 use crate::{
     log::{Append, AppendError, Appended, NewEvent},
-    transaction,
+    transaction::Transaction,
 };
 use rhone_domain::{digest::Digest, envelope::StreamId, numbers::Version};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ async fn run_showing(
     call: Query<'_, Postgres, PgArguments>,
     append: &Append,
 ) -> Result<PgRow, AppendError> {
-    let mut transaction = transaction::begin(pool).await.map_err(AppendError::Unavailable)?;
+    let mut transaction = Transaction::begin(pool).await.map_err(AppendError::Unavailable)?;
     sqlx::query("SELECT set_config('rhone.secret', $1, true)")
         .bind(secret.hex())
         .execute(&mut *transaction)

@@ -6,9 +6,8 @@ use crate::{
 };
 use rhone_domain::{ids::EventId, numbers::Fence};
 use rhone_eventstore::{
-    Position,
+    Position, Transaction,
     checkpoint::{CheckpointError, Key, advance, fail, load, take},
-    transaction,
 };
 use sqlx::Acquire as _;
 
@@ -77,7 +76,7 @@ async fn its_futures_move_between_threads() {
     let database = Database::new().await;
     let pool = database.role(PROJECTOR, 1).await;
     let moved = tokio::spawn(async move {
-        let mut transaction = transaction::begin(&pool).await?;
+        let mut transaction = Transaction::begin(&pool).await?;
         take(&mut transaction, KEY, Fence(1)).await?;
         advance(&mut transaction, KEY, Fence(1), at(1, 1, 1)).await?;
         fail(&mut transaction, KEY, Fence(1), clock().new_id(), "x").await?;

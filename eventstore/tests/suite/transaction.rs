@@ -3,11 +3,11 @@
 
 use crate::{
     database::{Database, WORKER},
-    story::{append, stream},
+    story::{ALICE, append, stream},
 };
 use rhone_domain::numbers::Version;
-use rhone_eventstore::{Appended, Log as _, PgLog, transaction};
-use sqlx::{Error, PgPool, PgTransaction};
+use rhone_eventstore::{Appended, Log as _, PgLog, Transaction};
+use sqlx::{Error, PgPool};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 const TIMES: usize = 20;
 
 /// How many appends are acknowledged after a beginning that was given up, and not in the log.
-async fn lost(begin: impl AsyncFn(&PgPool) -> Result<PgTransaction<'static>, Error>) -> usize {
+async fn lost<T>(begin: impl AsyncFn(&PgPool) -> Result<T, Error>) -> usize {
     let database = Database::new().await;
     let reader = database.log().await;
     let mut lost = 0;
@@ -36,10 +36,11 @@ async fn lost(begin: impl AsyncFn(&PgPool) -> Result<PgTransaction<'static>, Err
 
 #[tokio::test]
 async fn an_append_after_a_beginning_that_was_given_up_is_kept() {
-    assert_eq!(lost(async |pool| transaction::begin(pool).await).await, 0);
+    assert_eq!(lost(async |pool| Transaction::begin(pool).await).await, 0);
+    assert_eq!(lost(async |pool| Transaction::begin_as(pool, ALICE.0, None).await).await, 0);
 }
 
-/// When this finds nothing any more, the library ends what it began, and `transaction::begin` can go.
+/// When this finds nothing any more, the library ends what it began.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "it is the sin")]
 async fn mutant_the_pools_own_beginning_loses_appends() {

@@ -11,10 +11,10 @@ use rhone_domain::{
     numbers::EnvSet,
 };
 use rhone_eventstore::{
-    transaction,
+    Transaction,
     vault::{Binding, KeyFile, KeyRing, Place, Vault, VaultError},
 };
-use sqlx::{PgPool, PgTransaction};
+use sqlx::PgPool;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
@@ -67,8 +67,8 @@ async fn with_members() -> Database {
     database
 }
 
-async fn acting(pool: &PgPool, actor: ActorId) -> PgTransaction<'static> {
-    let mut transaction = transaction::begin(pool).await.expect("begins");
+async fn acting(pool: &PgPool, actor: ActorId) -> Transaction {
+    let mut transaction = Transaction::begin(pool).await.expect("begins");
     let set = sqlx::query("SELECT set_config('rhone.actor', $1, true)").bind(actor.to_string());
     set.execute(&mut *transaction).await.expect("is set");
     transaction

@@ -9,7 +9,7 @@ use rhone_domain::{
     ids::{Incarnation, RegionId},
     numbers::FeedSeq,
 };
-use rhone_eventstore::transaction;
+use rhone_eventstore::Transaction;
 use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
@@ -114,8 +114,8 @@ pub async fn trim(pool: &PgPool, region: RegionId, keep: i64) -> Result<i64, sql
     sqlx::query_scalar("SELECT authority.trim_feed($1, $2)").bind(region.0).bind(keep).fetch_one(pool).await
 }
 
-async fn snapshot_of(pool: &PgPool) -> Result<sqlx::PgTransaction<'static>, sqlx::Error> {
-    let mut transaction = transaction::begin(pool).await?;
+async fn snapshot_of(pool: &PgPool) -> Result<Transaction, sqlx::Error> {
+    let mut transaction = Transaction::begin(pool).await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
     Ok(transaction)
 }
