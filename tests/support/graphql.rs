@@ -124,26 +124,10 @@ impl Client {
     pub async fn made(&self, name: &str, object: &str, mut input: Value) -> String {
         input["idempotencyKey"] = json!(unique("made"));
         let look = async || {
-            let made = self.prepared(name, &format!("{object} {{ id }}"), input.clone()).await;
+            let made = self.done(name, &format!("{object} {{ id }}"), input.clone()).await;
             made[object]["id"].as_str().map(str::to_owned)
         };
         until("what was made can be read", PATIENCE, look).await
-    }
-
-    /// The payload of a mutation by which a test prepares, and which it may send again. A failure of the API's own is told and
-    /// asked about again, three times at most; where something is asserted, `done` and `data` let none pass.
-    pub async fn prepared(&self, name: &str, object: &str, input: Value) -> Value {
-        let mut answer = Value::Null;
-        for _ in 0..4 {
-            answer = self.ask(&mutation(name, object), json!({ "input": input })).await;
-            if answer["errors"][0]["extensions"]["code"] != "INTERNAL" {
-                break;
-            }
-            eprintln!("a failure of the API's own: {answer}");
-        }
-        let payload = &answer["data"][name];
-        assert_eq!(payload["userErrors"], json!([]), "{name} {input}: {answer:#}");
-        payload.clone()
     }
 
     /// The first refusal of a mutation.

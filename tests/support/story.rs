@@ -211,7 +211,7 @@ async fn environment(client: &Client, mut input: Value, (slug, kind): (&str, &st
     (input["slug"], input["kind"]) = (json!(slug), json!(kind));
     let (id, host) = (client.made("environmentCreate", "environment", input).await, format!("{slug}.{name}.test"));
     let input = json!({ "environmentId": id, "host": host, "idempotencyKey": unique("host") });
-    client.prepared("environmentHostAttach", "routeOwner { hosts }", input).await;
+    client.done("environmentHostAttach", "routeOwner { hosts }", input).await;
     Environment { id, host }
 }
 
