@@ -83,18 +83,28 @@ impl Chromium {
         self.found(css, Locator::Css(css)).await
     }
 
-    /// The same by an `XPath`.
-    pub async fn find_by(&self, path: &str) -> Element {
-        self.found(path, Locator::XPath(path)).await
-    }
-
     async fn found(&self, what: &str, locator: Locator<'_>) -> Element {
         until(what, PATIENCE, async || self.page.find(locator).await.ok()).await
     }
 
+    /// Clicks on what is there as soon as it takes a click: a page that is drawn anew meanwhile has another one in its place.
+    pub async fn click(&self, css: &str) {
+        self.clicked(css, Locator::Css(css)).await;
+    }
+
+    /// The same by an `XPath`.
+    pub async fn click_by(&self, path: &str) {
+        self.clicked(path, Locator::XPath(path)).await;
+    }
+
+    async fn clicked(&self, what: &str, locator: Locator<'_>) {
+        let click = async || self.found(what, locator).await.click().await.ok();
+        until(&format!("{what} is clicked"), PATIENCE, click).await;
+    }
+
     /// Replaces what stands in an editor: with mouse and keys, as a person does.
     pub async fn write(&self, css: &str, text: &str) {
-        self.find(css).await.click().await.expect("it can be clicked");
+        self.click(css).await;
         let mut keys = KeyActions::new("keys".into());
         let control = char::from(Key::Control);
         keys = keys.then(KeyAction::Down { value: control }).then(KeyAction::Down { value: 'a' });

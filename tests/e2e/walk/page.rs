@@ -42,11 +42,12 @@ impl Page {
     pub(super) async fn run(&self, name: &str, variables: &Value) -> Value {
         let variables = variables.to_string();
         self.0.write(VARIABLES, &variables).await;
-        assert_eq!(self.written(VARIABLES).await, variables);
+        // The editor takes keys in its own time.
+        let typed = async || (self.written(VARIABLES).await == variables).then_some(());
+        until(&format!("the editor shows {variables}"), PATIENCE, typed).await;
         self.0.run(EMPTY, vec![]).await;
-        self.0.find(".graphiql-execute-button").await.click().await.expect("the button");
-        let item = self.0.find_by(&format!("//*[@role='menuitem'][normalize-space(.)='{name}']")).await;
-        item.click().await.expect("it is in the list");
+        self.0.click(".graphiql-execute-button").await;
+        self.0.click_by(&format!("//*[@role='menuitem'][normalize-space(.)='{name}']")).await;
         let look = async || {
             let answer = self.0.run(ANSWERED, vec![]).await;
             answer.as_str().filter(|answer| !answer.is_empty()).map(str::to_owned)
