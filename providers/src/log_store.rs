@@ -126,6 +126,21 @@ impl LogStore {
         }
     }
 
+    /// Forgets a chunk that has lain here since before then; false where it is gone already, or was put again meanwhile. It is
+    /// looked at right before: whoever puts it between the two requests to the store loses it.
+    pub async fn delete_older(&self, owner: Uuid, digest: Digest, before: SystemTime) -> Result<bool, LogStoreError> {
+        let failed = |source| LogStoreError::Failed { doing: "look at", digest, source };
+        self.is_there().map_err(failed)?;
+        match self.objects.head(&key(owner, digest)).await {
+            Ok(meta) if SystemTime::from(meta.last_modified) < before => {
+                self.delete(owner, digest).await?;
+                Ok(true)
+            }
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
     fn is_there(&self) -> object_store::Result<()> {
         let away = |source| object_store::Error::Generic { store: "folder", source: Box::new(source) };
         self.folder.is_there().map_err(away)
@@ -167,7 +182,7 @@ mod tests {
     use super::*;
     use crate::artifact_store::ArtifactStore;
     use rhone_domain::logs::LogStream;
-    use std::fs;
+    use std::{fs, time::Duration};
 
     const MINE: Uuid = Uuid::from_u128(1);
     const OTHERS: Uuid = Uuid::from_u128(2);
@@ -215,6 +230,43 @@ mod tests {
         fs::rename(&away, &here).unwrap();
         let absent = artifacts.facts(kept.digest).await.expect_err("it is no artifact");
         assert!(!absent.may_pass(), "bytes that are lost do not come back: {absent}");
+    }
+
+    /// A chunk was listed as two hours old and is put again, as by a runner that was not answered. Whether it outlives a deletion
+    /// of what is older than an hour.
+    async fn outlives(delete: impl AsyncFn(&LogStore, Digest, SystemTime)) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ArtifactStore::local(folder.path()).unwrap().logs();
+        let kept = store.put(MINE, &lines()).await.unwrap();
+        let since = async || store.list().try_collect::<Vec<_>>().await.unwrap()[0].since;
+        let now = since().await;
+        let before = now - Duration::from_hours(1);
+        let path = folder.path().join(key(MINE, kept.digest).as_ref());
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(now - Duration::from_hours(2)).unwrap();
+        assert!(since().await < before, "it is listed as old");
+        store.put(MINE, &lines()).await.unwrap();
+        delete(&store, kept.digest, before).await;
+        store.get(MINE, kept.digest).await.unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn what_was_put_again_since_it_was_listed_as_old_stays() {
+        let looks = async |store: &LogStore, digest: Digest, before: SystemTime| {
+            assert!(!store.delete_older(MINE, digest, before).await.unwrap(), "it is young again");
+        };
+        assert!(outlives(looks).await);
+        let later = async |store: &LogStore, digest: Digest, before: SystemTime| {
+            let before = before + Duration::from_hours(3);
+            assert!(store.delete_older(MINE, digest, before).await.unwrap(), "by then it is old");
+            assert!(!store.delete_older(MINE, digest, before).await.unwrap(), "and gone");
+        };
+        assert!(!outlives(later).await);
+        // The sin: what was listed is deleted as it was listed.
+        let as_listed = async |store: &LogStore, digest: Digest, _: SystemTime| {
+            store.delete(MINE, digest).await.unwrap();
+        };
+        assert!(!outlives(as_listed).await, "it is caught above");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Logs that are too old, and the oldest of whoever printed too much, are deleted: the bytes first, then the row that names them.
 //! Bytes that no row names any more, or never did, are looked for by listing the store, now and then. The traps avoided: a row
-//! that is gone while its bytes stay; and bytes that are taken for orphans because their row is only being written.
+//! that is gone while its bytes stay; and bytes that are taken for orphans because their row is only being written, or because they
+//! are put again after they were listed.
 
 use crate::config::{Config, LogRetention};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -88,8 +89,8 @@ async fn sweep_orphans(config: &Config) -> Result<u64, SweepError> {
     while let Some(page) = pages.next().await {
         let page = page.map_err(|broken| broken.1)?;
         for (owner, digest) in logs::orphans(&config.pool, &page).await? {
-            store.delete(owner, digest).await?;
-            gone += 1;
+            // Whoever was not answered puts the same bytes again, however late, and only then writes their row.
+            gone += u64::from(store.delete_older(owner, digest, before).await?);
         }
     }
     Ok(gone)

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod conformance;
+mod cookies;
 mod database;
 mod deadlock;
 mod dispatch;
