@@ -21,7 +21,11 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 use serde_json::{Map, Value};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Section `database`: one URL per role.
 #[derive(Clone, Serialize, Deserialize)]
@@ -259,16 +263,21 @@ pub(crate) fn value(section: &impl Serialize) -> Result<Value> {
 
 /// A section of the configuration as the part that owns it reads it.
 pub(crate) fn section<T: DeserializeOwned>(data: &Data, name: &str) -> Result<T> {
-    let file: Option<Map<String, Value>> = private_file::read(&data.config())?;
+    let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    section_of(&data.config(), name, environment)
+}
+
+/// The same of a file that lies elsewhere, with the environment of the part that reads it.
+pub(crate) fn section_of<T: DeserializeOwned>(
+    path: &Path,
+    name: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<T> {
+    let file: Option<Map<String, Value>> = private_file::read(path)?;
     let section = file.and_then(|mut file| file.remove(name)).unwrap_or_else(|| Value::Object(Map::new()));
-    let Value::Object(section) = section else { bail!("section `{name}` of {} is no object", data.config().display()) };
-    let section = overlaid(
-        section,
-        name,
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
-    );
-    serde_json::from_value(Value::Object(section))
-        .with_context(|| format!("section `{name}` of {} with the environment", data.config().display()))
+    let Value::Object(section) = section else { bail!("section `{name}` of {} is no object", path.display()) };
+    serde_json::from_value(Value::Object(overlaid(section, name, environment)))
+        .with_context(|| format!("section `{name}` of {} with the environment", path.display()))
 }
 
 /// The section with what the environment replaces.

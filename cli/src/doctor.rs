@@ -4,6 +4,7 @@
 mod client;
 mod host;
 mod outpost;
+mod packaged;
 
 use crate::{
     config::{Bus, Database, required, section},
@@ -13,6 +14,7 @@ use crate::{
     private_file, vault_keys,
 };
 use anyhow::{Context as _, Result};
+use packaged::Packaged;
 use rhone_domain::ids::{CellId, RegionId};
 use rhone_eventstore::{boot, checkpoint, postgres::connect};
 use rhone_projections::{
@@ -21,7 +23,7 @@ use rhone_projections::{
 };
 use serde_json::{Map, Value, json};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use std::{collections::BTreeSet, env, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, env, path::Path, process::ExitCode, time::Duration};
 
 /// Nothing that works takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -103,18 +105,34 @@ impl Finding {
 }
 
 async fn examined(data: &Data) -> Vec<Finding> {
-    if runs_nothing(data) {
-        return client::examined(data).await;
+    Box::pin(examined_beside(data, Packaged::of_this_machine())).await
+}
+
+/// What this folder tells of, and then the edge that systemd runs beside it, of which no folder tells.
+async fn examined_beside(data: &Data, packaged: Option<Packaged>) -> Vec<Finding> {
+    let parts = outpost::parts(data);
+    // One that the folder names is asked once.
+    let is_named = parts.iter().flatten().any(|part| part == "edge");
+    let packaged = packaged.filter(|_| !is_named);
+    let mut findings = match (parts, &packaged) {
+        (Some(parts), _) => outpost::examined(data, &parts).await,
+        (None, _) if !runs_nothing(data) => Box::pin(control_plane(data)).await,
+        (None, Some(_)) => Vec::new(),
+        (None, None) => client::examined(data).await,
+    };
+    if let Some(edge) = packaged {
+        findings.extend(edge.examined().await);
     }
-    if let Some(parts) = outpost::parts(data) {
-        return outpost::examined(data, &parts).await;
-    }
+    findings
+}
+
+async fn control_plane(data: &Data) -> Vec<Finding> {
     let database: Result<Database> = section(data, "database");
     let worker = match database.as_ref().map(|database| database.worker_url.as_ref()) {
         Ok(url) => reach(url).await,
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     };
-    let mut findings = vec![configuration(data), keys(data)];
+    let mut findings = vec![configuration(&data.config()), keys(data)];
     let reached = match &worker {
         Ok(_) => Ok("reachable as rhone_worker".to_owned()),
         Err(error) => Err((format!("{error:#}"), "start it, or `rhone up`; then `rhone migrate`")),
@@ -155,16 +173,15 @@ fn told_by_environment() -> Vec<&'static str> {
 const STOPPED: &str = "start `rhone work`; a poison event needs a program that knows it";
 
 /// Whether the file is there, is one, and is nobody else's to read.
-fn configuration(data: &Data) -> Finding {
+fn configuration(path: &Path) -> Finding {
     const MISSING: &str =
         "copy it here; `rhone up` and `rhone restore` make one, docs/configuration.md says what is in it";
-    let path = data.config();
     let bad = |what: String, mends| Err((what, mends));
-    let verdict = match private_file::read::<Map<String, Value>>(&path) {
+    let verdict = match private_file::read::<Map<String, Value>>(path) {
         Err(error) => bad(format!("{error:#}"), "mend the file: it is one JSON object with an object per section"),
         Ok(None) if !told_by_environment().is_empty() => Ok("the environment says it all".to_owned()),
         Ok(None) => bad(format!("there is no {}", path.display()), MISSING),
-        Ok(Some(file)) => match private_file::is_open_to_others(&path) {
+        Ok(Some(file)) => match private_file::is_open_to_others(path) {
             Ok(false) => Ok(format!("{} has {} sections", path.display(), file.len())),
             _ => bad(format!("{} holds secrets, and others can read it", path.display()), "chmod 600 that file"),
         },

@@ -39,29 +39,33 @@ pub(super) fn parts(data: &Data) -> Option<Vec<String>> {
 
 /// Everything about them.
 pub(super) async fn examined(data: &Data, parts: &[String]) -> Vec<Finding> {
-    const UNREAD: &str = "mend that section: docs/configuration.md says what is in it";
-    const AWAY: &str = "see whether the API runs, and whether `control_url` of that section names it";
-    let mut findings = vec![super::configuration(data)];
+    let mut findings = vec![super::configuration(&data.config())];
     for name in parts {
         let (kind, starts) = match name.as_str() {
             "runner" => ("runner", "start `rhone runner`; its log says more"),
             _ => ("edge", "start `rhone edge`; its log says more"),
         };
-        match Told::read(data, name) {
-            Err(error) => findings.push(Finding::new(kind, Err((format!("{error:#}"), UNREAD)))),
-            Ok(told) => {
-                findings.push(within(kind, starts, answers(&told)).await);
-                let api = format!("{}/livez", told.control_url.trim_end_matches('/'));
-                findings.push(within("API", AWAY, asked(&api)).await);
-                findings.push(host::disk(&told.data_dir));
-            }
-        }
+        findings.extend(part(kind, starts, Told::read(data, name)).await);
     }
     findings
 }
 
+/// Everything about one part that is told this; `starts` is what mends its silence.
+pub(super) async fn part(kind: &'static str, starts: &'static str, told: Result<Told>) -> Vec<Finding> {
+    const UNREAD: &str = "mend that section: docs/configuration.md says what is in it";
+    const AWAY: &str = "see whether the API runs, and whether `control_url` of that section names it";
+    match told {
+        Err(error) => vec![Finding::new(kind, Err((format!("{error:#}"), UNREAD)))],
+        Ok(told) => {
+            let api = format!("{}/livez", told.control_url.trim_end_matches('/'));
+            let answers = within(kind, starts, answers(&told)).await;
+            vec![answers, within("API", AWAY, asked(&api)).await, host::disk(&told.data_dir)]
+        }
+    }
+}
+
 /// What each of them is told.
-struct Told {
+pub(super) struct Told {
     data_dir: PathBuf,
     admin: SocketAddr,
     control_url: String,
@@ -73,8 +77,13 @@ impl Told {
             let rhone_runner::Config { data_dir, admin, control_url, .. } = section(data, name)?;
             return Ok(Self { data_dir, admin, control_url });
         }
-        let Edge { data_dir, admin, control_url, .. } = section(data, name)?;
-        Ok(Self { data_dir, admin, control_url })
+        section::<Edge>(data, name).map(Self::from)
+    }
+}
+
+impl From<Edge> for Told {
+    fn from(Edge { data_dir, admin, control_url, .. }: Edge) -> Self {
+        Self { data_dir, admin, control_url }
     }
 }
 
