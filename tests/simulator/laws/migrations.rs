@@ -91,7 +91,8 @@ impl Laws {
     /// A promotion goes nowhere behind what the present owner counts on, and what closes the way back to it was acknowledged by
     /// whoever asked for this very promotion, after all of it had run.
     fn acknowledged(&mut self, environment: Uuid, owner: &Owner, by: Uuid) -> Verdict {
-        let present = self.lanes.get(&environment).and_then(|lane| lane.owner).map_or(Digest::ZERO, |left| left.artifact);
+        let left = self.lanes.get(&environment).and_then(|lane| lane.owner);
+        let present = left.map_or(Digest::ZERO, |left| left.artifact);
         let (next, present) = (self.migrations.of(owner.artifact), self.migrations.of(present));
         let ran = self.migrations.ran(environment).iter().enumerate();
         let grave = ran.filter(|(_, one)| one.impact.closes_the_way_back()).collect::<Vec<_>>();
