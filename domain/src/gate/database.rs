@@ -32,7 +32,7 @@ pub(crate) fn changed_since(checked: &[Gate], judged: &[Judged]) -> Option<Refus
         return None;
     }
     let message = format!(
-        "{}; since it was acknowledged more was done to the database, and somebody has to acknowledge the gate `{KIND}` anew",
+        "{}; more was done to the database since, and somebody has to acknowledge the gate `{KIND}` anew",
         now.reason
     );
     let expected_and_actual = Some((then.evidence.clone(), now.evidence.clone()));
