@@ -6,7 +6,7 @@ pub(crate) mod allocations;
 mod approval;
 pub(crate) mod artifact;
 mod code;
-mod database;
+pub(crate) mod database;
 mod failover;
 pub(crate) mod generated;
 pub(crate) mod provider_bindings;

@@ -207,7 +207,7 @@ impl Laws {
             law(self.works.get(&by.0).is_some_and(|work| work.kind == kind), || {
                 "a route was moved by another kind".into()
             })?;
-            self.database_allows(id, owner, kind)?;
+            self.database_allows(id, owner, by.0)?;
         }
         if let route_owner::Event::Moved(moved) = &said {
             self.relocated(id, moved, append)?;
@@ -350,6 +350,7 @@ impl Laws {
             Wanted::Wake(wake) => self.no_stampede(wake)?,
             _ => {}
         }
+        self.migrations.asked(id, environment.0);
         let expected = asked.route_change().map_or(0, |change| change.expected_epoch.0);
         self.works.insert(id, Work { kind, expected, environment, region, stage, asked });
         Ok(())

@@ -54,6 +54,8 @@ const SEEN: &[&str] = &[
     "moved to another region",
     "a migration on record",
     "an owner that counts on a migration",
+    "NEEDS_ACKNOWLEDGEMENT",
+    "a closed way back was acknowledged",
     "a host drain ended: uncordoned",
 ];
 

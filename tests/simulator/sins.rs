@@ -158,6 +158,10 @@ sins! {
     MigrationNotRecorded,
     /// No change of owner looks at the database.
     DatabaseForgotten,
+    /// Whoever put a migration on record has acknowledged every promotion that counts on it.
+    RecordAcknowledges,
+    /// What has not run yet is acknowledged, and nobody refuses that.
+    AcknowledgedInAdvance,
     /// A region needs nothing to be fit.
     RegionNeedsNothing,
     /// A region is fit as soon as its proof was ordered.

@@ -28,7 +28,7 @@ use rhone_domain::{
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit};
 use rhone_tests::rules::{Look, Move, at, change_of, next, number};
-use seen::{counted, edges, seen};
+use seen::{acknowledged, counted, edges, seen};
 use std::ops::ControlFlow;
 
 /// One worker.
@@ -211,9 +211,10 @@ impl Worker {
         if committed(Sin::DatabaseForgotten) {
             (attached.declared, attached.present, ran) = (vec![], vec![], Migrations::default());
         }
+        let asked = acknowledged(world, &operation.state.0);
         let step = next(&Look {
             now,
-            operation: &operation.state.0,
+            operation: &asked,
             owner: &seen(&owner.state.0, expected, n),
             deployment: &deployment_as_seen(deployment_of(world, n), n),
             allocations: &allocations,

@@ -1,6 +1,7 @@
 //! The complete case table of `next`: stage by stage, what the world looks like and what follows. `runs` lets whole
 //! operations run, twice over and with faults.
 
+mod acknowledged;
 mod edges;
 pub(crate) mod memory;
 mod runs;
@@ -12,6 +13,7 @@ use crate::{
     allocation::Event as Lived,
     deployment::Deployment,
     environment::{Environment, Replicas},
+    migrations::{self, Migrations},
     operation::{Event as Gone, Gate, Kind, Verdict},
     route_owner::Event as Routed,
     story::{
@@ -28,6 +30,7 @@ struct Given {
     operation: Vec<Gone>,
     owner: Vec<Routed>,
     deployment: Deployment,
+    migrations: Vec<migrations::Event>,
     allocations: Vec<Allocation>,
     replicas: Replicas,
     hosts: Vec<HostId>,
@@ -45,6 +48,7 @@ impl Given {
             operation: &operation,
             facts: Facts {
                 environment,
+                migrations: &fold::<Migrations>(&self.migrations),
                 services,
                 allocations,
                 ..gate_facts(&requested, change, &owner, &self.deployment)
@@ -97,6 +101,7 @@ fn promotion() -> Given {
         operation: vec![Gone::Requested(requested(Kind::Promotion, Epoch(1)))],
         owner: vec![Routed::Opened(opened()), took_over(FIRST, 1, BLUE)],
         deployment: promotable(GREEN),
+        migrations: vec![],
         allocations: vec![],
         replicas: Replicas::ONE,
         hosts: vec![HOST_1],

@@ -9,7 +9,7 @@ use rhone_domain::{
     edge_status::{EdgeStatus, Observation},
     ids::{DeploymentId, EnvironmentId},
     numbers::Epoch,
-    operation::{Requested, RouteChange, Work},
+    operation::{Operation, Requested, RouteChange, Work},
     route_owner::RouteOwner,
 };
 use rhone_tests::rules::{at, bytes};
@@ -47,6 +47,24 @@ pub(super) fn counted(world: &World, work: &Work, change: &RouteChange) -> Vec<A
         }
     }
     allocations
+}
+
+/// The operation as its gates see it: with the sin of whoever takes one acknowledgement for another.
+pub(super) fn acknowledged(world: &World, operation: &Operation) -> Operation {
+    let mut seen = operation.clone();
+    if committed(Sin::RecordAcknowledges)
+        && let Some(Work::Promotion(change)) = seen.requested.as_mut().map(|requested| &mut requested.work)
+    {
+        let (here, tables) = (change.environment, world.door.log().tables());
+        for (one, _) in tables.operations.values() {
+            if let Some(Work::Migration(told)) = one.requested.as_ref().map(|requested| &requested.work)
+                && told.environment == here
+            {
+                change.acknowledgements.extend(told.acknowledgements.iter().cloned());
+            }
+        }
+    }
+    seen
 }
 
 /// The route as the gates see it: with the sins of whoever judges it.

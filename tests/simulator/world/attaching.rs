@@ -27,17 +27,27 @@ impl World {
     /// What several allocations share is bound to production before anything else happens.
     pub(super) fn share_services(&mut self) {
         for service in SHARED {
-            let (binding, id): (BindingId, OperationId) = (self.door.clock().new_id(), self.door.clock().new_id());
-            let credential = Credential { value: self.door.clock().new_id(), generation: EnvSet(1) };
-            let mut lane = Lane::load(self, Noun::Service, environment(0));
-            let (key, mut unit) = (format!("binding-{id}"), self.unit(Writer::Api, 9, id.into(), None));
-            self.provider.offer(binding, format!("{service} of 0"));
-            let asked = lane.request(&mut unit, (binding, 0), service, credential, None);
-            assert!(asked.is_some(), "a service can be asked for");
-            let change = Change::Bind;
-            let work = BindingWork { app: SHOP, environment: environment(0), binding, change, credential: None };
-            self.send_about_a_binding(unit, &key, self.about_a_binding(id, Noun::Service, work, None));
+            self.bind(Noun::Service, service, 0);
         }
+    }
+
+    /// A database for what needs one.
+    pub(super) fn bind_a_database(&mut self, n: usize) {
+        self.bind(Noun::Provider, Service::SessionStore, n);
+    }
+
+    /// A service, or of providers the database.
+    fn bind(&mut self, noun: Noun, service: Service, n: usize) {
+        let (binding, id): (BindingId, OperationId) = (self.door.clock().new_id(), self.door.clock().new_id());
+        let credential = Credential { value: self.door.clock().new_id(), generation: EnvSet(1) };
+        let mut lane = Lane::load(self, noun, environment(n));
+        let (key, mut unit) = (format!("binding-{id}"), self.unit(Writer::Api, 9, id.into(), None));
+        self.provider.offer(binding, resource(noun, service, n));
+        let asked = lane.request(&mut unit, (binding, n), service, credential, None);
+        assert!(asked.is_some(), "it can be asked for");
+        let change = Change::Bind;
+        let work = BindingWork { app: SHOP, environment: environment(n), binding, change, credential: None };
+        self.send_about_a_binding(unit, &key, self.about_a_binding(id, noun, work, None));
     }
 
     pub(super) fn attach(&mut self) {
@@ -98,8 +108,7 @@ impl World {
     /// Where the address leads: to the environment's own, and sometimes to another one's.
     fn offer(&mut self, noun: Noun, service: Service, n: usize, binding: BindingId) {
         let of = if self.dice.once_in(5) { (n + 1) % ENVIRONMENTS } else { n };
-        let what = if noun == Noun::Service { service.as_str() } else { "database" };
-        self.provider.offer(binding, format!("{what} of {of}"));
+        self.provider.offer(binding, resource(noun, service, of));
     }
 
     fn about_a_binding(&self, id: OperationId, noun: Noun, work: BindingWork, reason: Option<Reason>) -> Requested {
@@ -122,4 +131,10 @@ impl World {
         self.storm();
         let _lost_or_refused = self.commit(unit, Some(idempotency), None);
     }
+}
+
+/// What is bound to an environment, by the name that it gives itself.
+fn resource(noun: Noun, service: Service, of: usize) -> String {
+    let what = if noun == Noun::Service { service.as_str() } else { "database" };
+    format!("{what} of {of}")
 }

@@ -67,6 +67,9 @@ impl World {
                 if let Some(requested) = self.wish(kind, n) {
                     self.request_once(requested);
                 }
+                if kind == Kind::Migration {
+                    self.promote_what_counts_on_it(n);
+                }
             }
         }
     }
@@ -78,6 +81,7 @@ impl World {
         let wish = match focus {
             Kind::RegionFailover => Some(self.enablement(n, Some(DataTopology::Shared))),
             Kind::Wake if n > 0 => self.wish_to_sleep(n, &owner),
+            Kind::Migration => return self.bind_a_database(n),
             Kind::RegionEnablement if n == 0 => self.record_of(0, 3),
             Kind::RegionEnablement if self.dice.once_in(2) => return self.promote(0, 3),
             _ => None,

@@ -2,17 +2,22 @@
 //! variables, and change their minds.
 
 use super::{DEADLINE, DEPLOYMENTS, ENVIRONMENTS, World, actor};
-use crate::{bindings::Lanes, sins::reason};
+use crate::{
+    bindings::Lanes,
+    sins::{Sin, committed, reason},
+};
 use rhone_domain::{
     actor::Writer,
+    database_impact::{self, Answer},
     digest::Digest,
     ids::CorrelationId,
+    migrations::Migrations,
     numbers::Epoch,
-    operation::{self, Kind, Operation, Requested},
+    operation::{self, Acknowledgement, Kind, Operation, Requested, Work},
     route_owner::{self, RouteOwner},
 };
 use rhone_eventstore::Idempotency;
-use rhone_tests::rules::{ACME, Ask, at, bytes, deploy, environment, number, requested};
+use rhone_tests::rules::{ACME, Ask, at, bytes, deploy, deployment, environment, number, requested};
 use uuid::Uuid;
 
 impl World {
@@ -70,7 +75,38 @@ impl World {
         let (deadline, env_set) = (at(self.seconds + DEADLINE), self.set_of(n, deployment));
         let id = self.door.clock().new_id();
         let ask = Ask { id, kind, environment: n, deployment, env_set, expected, deadline };
-        self.request_once(requested(&ask));
+        let mut asked = requested(&ask);
+        if let Work::Promotion(change) = &mut asked.work
+            && self.acknowledges(n, deployment)
+        {
+            change.acknowledgements.push(Acknowledgement { gate: "database".into(), reason: reason() });
+        }
+        self.request_once(asked);
+    }
+
+    /// About every other time that the gate of the database has to be acknowledged, somebody does; never before what it is about
+    /// has run, for the API refuses whoever asks too early.
+    fn acknowledges(&self, n: usize, of: usize) -> bool {
+        if committed(Sin::AcknowledgedInAdvance) {
+            return true;
+        }
+        let owner = self.load::<RouteOwner>(environment(n).0).state.0.owner;
+        let present = owner.map_or_else(Vec::new, |owner| self.declared(number(owner.deployment)));
+        let ran = self.load::<Migrations>(environment(n).0).state.0;
+        let found = database_impact::promotion(&self.declared(of), &present, &ran);
+        found.answer == Answer::Acknowledge && self.asked.len() % 4 < 2
+    }
+
+    /// What counts on a migration that takes something away is promoted once that is on record, while no owner is changed.
+    pub(super) fn promote_what_counts_on_it(&mut self, n: usize) {
+        let of = 2;
+        let owner = self.load::<RouteOwner>(environment(n).0).state.0.owner;
+        let ran = self.load::<Migrations>(environment(n).0).state.0;
+        let on_record = self.declared(of).iter().all(|one| ran.find(&one.id).is_some());
+        let owns = owner.is_some_and(|owner| owner.deployment == deployment(of));
+        if !owns && self.open_changes() == 0 && (on_record || committed(Sin::AcknowledgedInAdvance)) {
+            self.promote(n, of);
+        }
     }
 
     /// A release of a commit: the preview shows it as soon as it may, production when somebody says so.
