@@ -11,6 +11,7 @@ use rhone_tests::{
 };
 use serde_json::{Value, json};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt as _,
@@ -175,4 +176,50 @@ async fn an_installation_is_opened_by_its_administrator_who_makes_what_every_par
     sound(&place.at("edge"), "and so has the edge's").await;
     drop(place);
     server.stop().await;
+}
+
+/// What a section has to say, by docs/configuration.md, which is generated.
+fn required(section: &str) -> BTreeSet<String> {
+    keys(section, |row| row.contains("| required |"))
+}
+
+fn keys(section: &str, which: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let reference = document("configuration.md");
+    let heading = format!("## `{section}`\n");
+    let (_, rest) = reference.split_once(&heading).unwrap_or_else(|| panic!("no section {section}"));
+    let rows = rest.lines().take_while(|line| !line.starts_with("## ")).filter(|line| which(line));
+    rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key.to_owned()).collect()
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(program::root().join("docs").join(name)).expect("it is there")
+}
+
+/// What is wrong with the examples of a configuration, each between fences.
+fn wrong(page: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for example in page.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```")) {
+        let example: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(example.0).expect("JSON");
+        for (section, said) in example {
+            let (said, known) = (said.into_keys().collect::<BTreeSet<_>>(), keys(&section, |_| true));
+            wrong.extend(required(&section).difference(&said).map(|key| format!("{section}.{key} is not said")));
+            wrong.extend(said.difference(&known).map(|key| format!("{section}.{key} is nothing")));
+        }
+    }
+    wrong
+}
+
+/// The sins: an example without what is required, as the edge's once was, and one with a key that nobody reads.
+#[test]
+fn the_examples_of_the_installation_say_all_that_is_required() {
+    let page = document("install.md");
+    assert_eq!(wrong(&page), Vec::<String>::new());
+    for part in ["database", "keys", "serve", "work", "edge", "runner"] {
+        assert!(page.contains(&format!("\"{part}\": {{")), "there is no example of section `{part}`");
+    }
+    assert_eq!(wrong(&page.replace("\"admin\": \"127.0.0.1:9090\",", "")), ["edge.admin is not said"]);
+    assert_eq!(
+        wrong(&page.replace("\"admin\": \"127.0.0.1:9091\"", "\"door\": 1")),
+        ["runner.admin is not said", "runner.door is nothing"]
+    );
 }
