@@ -97,23 +97,6 @@ async fn another_sign_in_is_another_session_and_ends_the_one_before() {
     assert_eq!(browser.actor().await, None);
 }
 
-async fn becomes_an_owner(browser: &Browser) {
-    let create =
-        "mutation($slug: String!) { workspaceCreate(input: { slug: $slug, name: \"Mine\" }) { workspace { id } } }";
-    let slug = rhone_tests::graphql::unique("mine");
-    let made = browser.graphql(create, json!({ "slug": slug })).await.json();
-    assert!(made["data"]["workspaceCreate"]["workspace"]["id"].is_string(), "{made:#}");
-}
-
-/// After another cookie was made in this one's place.
-async fn half_a_minute_later(platform: &Platform, former: &str) {
-    sqlx::query("UPDATE identity.sessions SET former_until = now() - interval '1 s' WHERE former_hash = sha256($1)")
-        .bind(former.as_bytes())
-        .execute(&mut administrator(platform).await)
-        .await
-        .expect("half a minute is over");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_may_do_changes_and_so_does_the_cookie() {
     let platform = Platform::shared().await;
@@ -123,7 +106,11 @@ async fn what_a_person_may_do_changes_and_so_does_the_cookie() {
     browser.actor().await.expect("signed in");
     assert_eq!(browser.cookie(SESSION).as_deref(), Some(before.as_str()), "nothing changed");
 
-    becomes_an_owner(&browser).await;
+    let create =
+        "mutation($slug: String!) { workspaceCreate(input: { slug: $slug, name: \"Mine\" }) { workspace { id } } }";
+    let slug = rhone_tests::graphql::unique("mine");
+    let made = browser.graphql(create, json!({ "slug": slug })).await.json();
+    assert!(made["data"]["workspaceCreate"]["workspace"]["id"].is_string(), "{made:#}");
     browser.actor().await.expect("signed in");
     let after = browser.cookie(SESSION).expect("signed in");
     assert_ne!(after, before, "an owner has another cookie than a guest");
@@ -133,33 +120,13 @@ async fn what_a_person_may_do_changes_and_so_does_the_cookie() {
     twin.plant(SESSION, &before);
     assert!(twin.actor().await.is_some(), "what was under way is answered");
     assert_eq!(twin.cookie(SESSION).as_deref(), Some(before.as_str()), "and is given no cookie");
-    half_a_minute_later(platform, &before).await;
+    sqlx::query("UPDATE identity.sessions SET former_until = now() - interval '1 s' WHERE former_hash = sha256($1)")
+        .bind(before.as_bytes())
+        .execute(&mut administrator(platform).await)
+        .await
+        .expect("half a minute is over");
     assert_eq!(twin.actor().await, None);
     assert!(browser.actor().await.is_some());
-}
-
-/// By which steps, and with their sins: `eventstore/tests/suite/cookies.rs`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_never_received_the_next_cookie_is_given_another() {
-    let platform = Platform::shared().await;
-    let (browser, unheard) = (browser(platform), browser(platform));
-    browser.sign_in(&GitHub::shared().somebody(), "/").await;
-    let before = browser.cookie(SESSION).expect("signed in");
-    becomes_an_owner(&browser).await;
-    // What is answered here never arrives in the browser.
-    unheard.plant(SESSION, &before);
-    unheard.actor().await.expect("signed in");
-    let lost = unheard.cookie(SESSION).expect("signed in");
-    assert_ne!(lost, before);
-    half_a_minute_later(platform, &before).await;
-    browser.actor().await.expect("still signed in");
-    let after = browser.cookie(SESSION).expect("signed in");
-    assert!(after != before && after != lost, "it is given one of its own");
-    assert_eq!(unheard.actor().await, None, "the one that nobody showed is over");
-    assert!(browser.actor().await.is_some(), "the new one is good");
-    half_a_minute_later(platform, &before).await;
-    unheard.plant(SESSION, &before);
-    assert_eq!(unheard.actor().await, None, "and the former one is over");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
