@@ -63,7 +63,7 @@ pub enum Shown {
 pub enum Cookie {
     /// It is.
     Fresh,
-    /// The caller may do something else than when it was made, or what was made in its place was never shown.
+    /// The caller may do something else than when it was made.
     Stale,
 }
 

@@ -156,7 +156,7 @@ impl Sessions {
         if stands.await.map_err(unavailable)? { Ok(()) } else { Err(AuthError::Refused) }
     }
 
-    /// Another cookie for the same session; none if another request was given one within half a minute, or one that has been shown.
+    /// Another cookie for the same session; none if another request was given one at the same moment.
     async fn rotate(&self, principal: &Principal) -> Result<Option<String>, sqlx::Error> {
         let value = cookie_value();
         let done: bool = sqlx::query_scalar("SELECT identity.rotate_session($1, $2, $3)")

@@ -3,7 +3,6 @@
 
 mod checkpoints;
 mod conformance;
-mod cookies;
 mod database;
 mod deadlock;
 mod dispatch;
