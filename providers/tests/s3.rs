@@ -11,12 +11,10 @@ use axum::{
 use hmac::{Hmac, Mac as _};
 use rhone_domain::binding::Probed;
 use rhone_providers::probe::{Ground, Kind, Reach, Target, probe};
-use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 const KEY: &str = "AKIDRHONE";
@@ -96,8 +94,7 @@ fn no(status: StatusCode, code: &str) -> Response {
         .into_response()
 }
 
-/// A server for region `eu-test-1` with the buckets `shop`, `locked`, which nobody writes, `liar`, and `slow`, which keeps
-/// what is put and never says so.
+/// A server for region `eu-test-1` with the buckets `shop`, `locked`, which nobody writes, and `liar`.
 async fn serve(State(objects): State<Objects>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let raw = uri.query().unwrap_or_default();
     let pairs = raw.split('&').filter_map(|pair| pair.split_once('='));
@@ -116,10 +113,6 @@ async fn serve(State(objects): State<Objects>, method: Method, uri: Uri, headers
         return no(StatusCode::FORBIDDEN, "SignatureDoesNotMatch");
     }
     let path = uri.path().to_owned();
-    if path.starts_with("/slow/") && method == Method::PUT {
-        objects.lock().expect("nobody panics").insert(path, body.to_vec());
-        return std::future::pending().await;
-    }
     let mut objects = objects.lock().expect("nobody panics");
     match (path.split('/').nth(1), method) {
         (Some("locked"), Method::PUT) => no(StatusCode::FORBIDDEN, "AccessDenied"),
@@ -129,7 +122,7 @@ async fn serve(State(objects): State<Objects>, method: Method, uri: Uri, headers
         }
         (Some("liar"), Method::GET) => "something else".into_response(),
         (Some("shop"), Method::GET) => objects.get(&path).cloned().unwrap_or_default().into_response(),
-        (Some("shop" | "liar" | "slow"), Method::DELETE) => {
+        (Some("shop" | "liar"), Method::DELETE) => {
             objects.remove(&path);
             StatusCode::NO_CONTENT.into_response()
         }
@@ -184,31 +177,6 @@ async fn a_bucket_is_proven_by_an_object_that_is_put_got_and_deleted_under_a_rig
     }
     assert_eq!(objects.lock().expect("nobody panics").len(), 0, "nothing is left behind");
     assert_eq!(code(&good, Reach::Public).await, "INWARD_ADDRESS", "the endpoint is judged as any address");
-}
-
-#[tokio::test]
-async fn a_bucket_that_does_not_answer_in_time_is_left_as_it_was() {
-    let (port, objects) = server().await;
-    let count = || objects.lock().expect("nobody panics").len();
-    let secret = encoded(SECRET);
-    let slow = format!("s3://{KEY}:{secret}@slow?region=eu-test-1&endpoint=http://127.0.0.1:{port}");
-    assert_eq!(code(&slow, Reach::Local).await, "TIMED_OUT");
-    assert_eq!(count(), 0, "nothing is left behind");
-    // The sin: to put, and only to give up.
-    let endpoint = format!("http://127.0.0.1:{port}").parse().expect("a URL");
-    let bucket = Bucket::new(endpoint, UrlStyle::Path, "slow", "eu-test-1").expect("a bucket");
-    let put = bucket.put_object(Some(&Credentials::new(KEY, SECRET)), "rhone-probe").sign(Duration::from_mins(1));
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let kept = async {
-        while count() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::select! {
-        answer = client.put(put).body("rhone").send() => panic!("it is slow: {answer:?}"),
-        () = kept => {}
-    }
-    assert_eq!(count(), 1, "it is caught above");
 }
 
 #[test]

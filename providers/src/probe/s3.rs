@@ -8,14 +8,11 @@ use percent_encoding::percent_decode_str;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use std::time::Duration;
-use tokio::time::timeout;
 
 pub(super) struct S3;
 
 /// For how long a signed request counts; longer than a probe may take.
 const SIGNED_FOR: Duration = Duration::from_mins(1);
-/// How long an object may take to be put and got; what is left of a probe's time is for deleting it.
-const ROUND: Duration = Duration::from_secs(3);
 /// What is put.
 const WORD: &str = "rhone";
 /// More is not read of any answer.
@@ -108,26 +105,20 @@ impl Asking<'_> {
         format!("s3:{endpoint}/{}", self.bucket.name())
     }
 
-    /// Whatever was put is deleted, also when it could not be got, and when nobody said in time whether it was put.
+    /// Whatever was put is deleted, also when it could not be got.
     async fn round(&self, name: &str) -> Result<(), ProbeError> {
-        let got = timeout(ROUND, self.put_and_got(name)).await;
-        let delete = self.bucket.delete_object(Some(&self.credentials), name).sign(SIGNED_FOR);
+        let credentials = Some(&self.credentials);
+        let put = self.bucket.put_object(credentials, name).sign(SIGNED_FOR);
+        self.ask(self.client.put(put).body(WORD)).await?;
+        let got = self.ask(self.client.get(self.bucket.get_object(credentials, name).sign(SIGNED_FOR))).await;
+        let delete = self.bucket.delete_object(credentials, name).sign(SIGNED_FOR);
         let deleted = self.ask(self.client.delete(delete)).await;
-        let overdue = || format!("{} took longer than three seconds", self.target.endpoint());
-        let got = got.unwrap_or_else(|_| Err(ProbeError::retry("TIMED_OUT", overdue())))?;
+        let got = begun(got?).await;
         deleted?;
         if got == WORD.as_bytes() {
             return Ok(());
         }
         Err(ProbeError::fatal("WRONG_ANSWER", "what was put was not what was got"))
-    }
-
-    async fn put_and_got(&self, name: &str) -> Result<Vec<u8>, ProbeError> {
-        let credentials = Some(&self.credentials);
-        let put = self.bucket.put_object(credentials, name).sign(SIGNED_FOR);
-        self.ask(self.client.put(put).body(WORD)).await?;
-        let get = self.bucket.get_object(credentials, name).sign(SIGNED_FOR);
-        Ok(begun(self.ask(self.client.get(get)).await?).await)
     }
 
     /// A signed address is a credential for a while, so no error of the client is shown.
