@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
     sync::watch,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 /// How much is read at once from an app.
@@ -72,6 +72,8 @@ enum Ended {
     ByThem,
     /// The allocation's time is over, or the edge's.
     ByFate,
+    /// So it is, but in the midst of a frame, or of what the client does not take: there is no close frame.
+    CutOff,
 }
 
 async fn tunnel(core: &Core, socket: &Socket, client: Io, app: Io) {
@@ -89,10 +91,14 @@ async fn tunnel(core: &Core, socket: &Socket, client: Io, app: Io) {
         }
     };
     let ended = pass_down(&mut app_reads, &mut client_writes, closing).await;
-    if matches!(ended, Ok(Ended::ByFate)) {
-        core.counters.sockets_closed_1012.up();
-        core.allocations.count_closed(socket);
-        say_goodbye(&mut client_writes, &mut upstream).await;
+    match ended {
+        Ok(Ended::ByFate) => {
+            core.counters.sockets_closed_1012.up();
+            core.allocations.count_closed(socket);
+            say_goodbye(&mut client_writes, &mut upstream).await;
+        }
+        Ok(Ended::CutOff) => core.allocations.count_closed(socket),
+        Ok(Ended::ByThem) | Err(_) => {}
     }
     let _ = client_writes.shutdown().await;
     upstream.abort();
@@ -105,8 +111,8 @@ async fn pass_up(mut client: ReadHalf<Io>, mut app: WriteHalf<Io>) -> io::Result
     copied.map(|_| ())
 }
 
-/// From the app to the client, until `closing` and the end of a frame. A client that takes nothing is waited for no longer than
-/// that, and a frame that it was given a part of has no close frame after it.
+/// From the app to the client, until `closing` and the end of a frame, for which both have `BOUNDARY`. A frame that the client was
+/// given a part of has no close frame after it.
 async fn pass_down(
     app: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
@@ -115,10 +121,10 @@ async fn pass_down(
     let mut frames = Frames::default();
     let mut buffer = vec![0; BUFFER];
     tokio::pin!(closing);
-    let ended = loop {
+    let (ended, last) = loop {
         let length = tokio::select! {
             read = app.read(&mut buffer) => read?,
-            ended = &mut closing => break ended,
+            ended = &mut closing => break (ended, Instant::now() + BOUNDARY),
         };
         if length == 0 {
             return Ok(Ended::ByThem);
@@ -134,10 +140,12 @@ async fn pass_down(
             }
             ended = &mut closing => ended,
         };
-        if !matches!(timeout(BOUNDARY, writing).await, Ok(Ok(()))) {
-            return Ok(Ended::ByThem);
+        let last = Instant::now() + BOUNDARY;
+        match timeout_at(last, writing).await {
+            Ok(written) => written?,
+            Err(_) => return Ok(if ended == Ended::ByFate { Ended::CutOff } else { ended }),
         }
-        break ended;
+        break (ended, last);
     };
     if ended == Ended::ByThem {
         return Ok(ended);
@@ -156,8 +164,11 @@ async fn pass_down(
         }
         io::Result::Ok(())
     };
-    let whole = matches!(timeout(BOUNDARY, finish).await, Ok(Ok(())));
-    Ok(if whole && frames.at_boundary() { Ended::ByFate } else { Ended::ByThem })
+    Ok(match timeout_at(last, finish).await {
+        Ok(Ok(())) if frames.at_boundary() => Ended::ByFate,
+        Ok(_) => Ended::ByThem,
+        Err(_) => Ended::CutOff,
+    })
 }
 
 /// Sends 1012 and lets the client's answer through to the app.
@@ -244,7 +255,7 @@ mod tests {
         let mut app = tokio::io::repeat(0);
         let (mut client, closing) = deaf(100, 0);
         let passed = timeout(BOUNDARY * 10, pass_down(&mut app, &mut client, closing)).await;
-        assert!(matches!(passed, Ok(Ok(Ended::ByThem))), "{passed:?}");
+        assert!(matches!(passed, Ok(Ok(Ended::CutOff))), "{passed:?}");
         // The sin: a deadline that is not looked at while something is written.
         let (mut client, closing) = deaf(100, 0);
         tokio::pin!(closing);
@@ -266,7 +277,7 @@ mod tests {
         let mut app = (&head[..]).chain(&rest[..]);
         let (mut client, closing) = deaf(500, 496);
         let passed = pass_down(&mut app, &mut client, closing).await;
-        assert!(matches!(passed, Ok(Ended::ByThem)), "{passed:?}");
+        assert!(matches!(passed, Ok(Ended::CutOff)), "{passed:?}");
         // The sin: to ask what was read, and not what was taken. All of it was read.
         let mut frames = Frames::default();
         frames.pass(&head);

@@ -1,5 +1,6 @@
 //! The files of one allocation: `desired.json` (the order) and `record.json` (what the agent did) are written by the agent,
-//! `spec.json` and `variables.sealed` by the agent for the gate, `gate.json` by the gate. One writer per file, so that none needs a lock.
+//! `spec.json` and `variables.sealed` by the agent for the gate, `gate.json` by the gate. One writer per file, so that none needs a lock;
+//! under the agent's lock, when it has ended, `stop_all` is that writer.
 
 use crate::{
     durable,

@@ -29,6 +29,12 @@ pub enum Error {
         /// The data folder.
         path: PathBuf,
     },
+    /// A gate has its lock, and neither ends nor says who it is.
+    #[error("a gate goes on that nobody can end: {path}")]
+    GateGoesOn {
+        /// The folder of its allocation.
+        path: PathBuf,
+    },
     /// The control plane's address or the client could not be used.
     #[error("the runner was preparing its client of the control plane")]
     Client(#[source] reqwest::Error),

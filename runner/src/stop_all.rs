@@ -42,15 +42,25 @@ pub async fn stop_all(data_dir: &Path, grace: Duration) -> Result<usize, Error> 
             break;
         }
     }
+    let mut failed = None;
     for folder in &folders {
-        if let Some(desired) = folder.desired()? {
-            let spec = folder.spec()?;
-            none_comes(folder).await?;
-            clear_orphans(folder.gate()?.as_ref(), desired.allocation);
-            clear_containers(spec, desired.allocation).await?;
-        }
+        // One that cannot be cleared keeps no other from it.
+        failed = failed.or(clear(folder).await.err());
     }
-    Ok(gates.len())
+    failed.map_or(Ok(gates.len()), Err)
+}
+
+async fn clear(folder: &AllocationFolder) -> Result<(), Error> {
+    let Some(desired) = folder.desired()? else { return Ok(()) };
+    let spec = folder.spec()?;
+    none_comes(folder).await?;
+    clear_orphans(folder.gate()?.as_ref(), desired.allocation);
+    let cleared = clear_containers(spec.as_ref(), desired.allocation).await;
+    // It says where the containers are: whoever tries again needs it.
+    if let (Err(_), Some(spec)) = (&cleared, &spec) {
+        folder.set_spec(spec)?;
+    }
+    cleared
 }
 
 /// A gate that the agent has started just before its end, and of which no file tells yet, would start the app after all. Without
@@ -69,13 +79,12 @@ async fn none_comes(folder: &AllocationFolder) -> Result<(), Error> {
             status.gate.signal(Signal::KILL);
         }
     }
-    tracing::error!(folder = %folder.path().display(), "a gate neither ends nor says who it is");
-    Ok(())
+    Err(Error::GateGoesOn { path: folder.path().to_owned() })
 }
 
 /// What a lost gate left in the engine, if its app ran there.
-async fn clear_containers(spec: Option<GateSpec>, allocation: AllocationId) -> Result<(), Error> {
-    let Some(spec) = spec.filter(gate::outlives_gates) else { return Ok(()) };
+async fn clear_containers(spec: Option<&GateSpec>, allocation: AllocationId) -> Result<(), Error> {
+    let Some(spec) = spec.filter(|spec| gate::outlives_gates(spec)) else { return Ok(()) };
     let Some(docker) = &spec.docker else { return Ok(()) };
     Ok(Engine::connect(docker).await?.remove_all(allocation).await?)
 }

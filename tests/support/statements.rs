@@ -27,7 +27,7 @@ impl Statements {
         std::fs::metadata(&self.0).map_or(0, |log| log.len())
     }
 
-    /// Without what opens and closes a transaction, and without the question whether the database answers.
+    /// Without what does nothing but open or close a transaction, and without the question whether the database answers.
     pub fn since(&self, then: u64) -> Vec<String> {
         let text = self.read(then);
         let lines = text.lines().filter(|line| line.contains("LOG:  "));

@@ -154,8 +154,10 @@ fn missing(root: &Command, words: &[OsString]) -> Vec<Missing> {
         let plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let is_one =
             |word: &str| word.strip_prefix(beginning).is_some_and(plain) || matches!(slugs(level, word), Ok(Some(_)));
+        // Nothing else is called so.
+        let is_id = |word: &str| word.strip_prefix(beginning).is_some_and(|rest| rest.len() == 32 && plain(rest));
         // It stands first among its command's words; a test holds that.
-        let in_its_place = || own.len() >= needed && own.first().is_some_and(|word| is_one(word));
+        let in_its_place = || own.first().is_some_and(|word| is_id(word) || (own.len() >= needed && is_one(word)));
         let said = if option { said_as_option(name) } else { in_its_place() };
         (!said).then_some(Missing { at, name, option })
     };
@@ -254,6 +256,8 @@ mod tests {
             "rhone env set env_1 A=b",
             "rhone env set --expected-set 3 env_1 A=b",
             "rhone env list -- env_1",
+            // A word is missing, and not this one.
+            "rhone env unset env_01a22390d8f272f4a191e3251698a8a3",
             "rhone env import acme/web/counter/production some/path/with/four",
             "rhone env set acme/web/counter/production A=b",
             "rhone app show acme/web/counter",
