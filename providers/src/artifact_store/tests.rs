@@ -28,13 +28,16 @@ fn files(folder: &Path) -> usize {
     entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
 }
 
-async fn until_no_file(folder: &Path) {
+/// Looks until it is so, many times in a row.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
     let poll = async {
-        while files(folder) > 0 {
+        let mut times = 0;
+        while times < 20 {
             tokio::time::sleep(Duration::from_millis(5)).await;
+            times = if is_so() { times + 1 } else { 0 };
         }
     };
-    assert!(tokio::time::timeout(Duration::from_mins(1), poll).await.is_ok(), "something was left behind");
+    assert!(tokio::time::timeout(Duration::from_mins(1), poll).await.is_ok(), "never: {what}");
 }
 
 #[tokio::test]
@@ -61,7 +64,7 @@ async fn other_bytes_than_the_digest_says_are_never_seen() {
     let refused = store.put_stream(digest, 100, parts(b"wrong")).await;
     assert!(matches!(refused, Err(StoreError::Differs { expected, .. }) if expected == digest));
     assert_eq!(store.head(digest).await.unwrap(), None);
-    until_no_file(folder.path()).await;
+    until("nothing is left behind", || files(folder.path()) == 0).await;
     store.put_stream(digest, 100, parts(b"right")).await.unwrap();
     let pretended = store.put_stream(digest, 100, parts(b"")).await;
     assert!(matches!(pretended, Err(StoreError::Differs { .. })), "who names a digest must have its bytes");
@@ -77,7 +80,7 @@ async fn too_many_bytes_and_bytes_that_stop_coming_leave_nothing_behind() {
     let broken: [Part; 2] = [Ok(Bytes::from_static(b"123")), Err(io::ErrorKind::ConnectionReset.into())];
     let refused = store.put_stream(digest, 100, stream::iter(broken)).await;
     assert!(matches!(refused, Err(StoreError::Interrupted { .. })));
-    until_no_file(folder.path()).await;
+    until("nothing is left behind", || files(folder.path()) == 0).await;
 }
 
 #[tokio::test]
@@ -86,7 +89,7 @@ async fn an_upload_that_is_dropped_half_way_leaves_nothing_behind() {
     let endless = parts(&vec![7; 10_000_000]).chain(stream::pending());
     let put = store.put_stream(Digest::ZERO, u64::MAX, endless);
     assert!(tokio::time::timeout(Duration::from_millis(300), put).await.is_err());
-    until_no_file(folder.path()).await;
+    until("nothing is left behind", || files(folder.path()) == 0).await;
     assert_eq!(store.head(Digest::ZERO).await.unwrap(), None);
 }
 
@@ -113,18 +116,6 @@ async fn what_is_kept_is_listed_and_nothing_else() {
 fn is_open(path: &Path) -> bool {
     let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
     files.filter_map(|file| fs::read_link(file.path()).ok()).any(|open| open == path)
-}
-
-/// Looks until it is so, many times in a row.
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let poll = async {
-        let mut times = 0;
-        while times < 20 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            times = if is_so() { times + 1 } else { 0 };
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_mins(1), poll).await.is_ok(), "never: {what}");
 }
 
 #[tokio::test]

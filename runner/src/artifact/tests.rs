@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use std::{
     fs::{self, Permissions},
     future::pending,
+    io::Write as _,
     os::unix::fs::{PermissionsExt, symlink},
     path::PathBuf,
     sync::Arc,
@@ -136,12 +137,15 @@ async fn nobody_else_has_a_turn_until_the_work_is_done_of_whoever_has_left() {
     let at = Artifact { tar: root.path().join("a.tar"), folder: root.path().join("a") };
     // Who reads a pipe waits for somebody who writes it.
     mkfifoat(CWD, &at.tar, Mode::RUSR | Mode::WUSR).expect("a pipe");
+    // Whatever ends this test closes it, and whoever reads is at its end.
+    let mut bytes = fs::File::options().read(true).write(true).open(&at.tar).expect("both ends");
     let busy = Arc::<Mutex<()>>::default();
     let turn = Arc::new(Arc::clone(&busy).lock_owned().await);
     let left = timeout(Duration::ZERO, restore(at.clone(), Digest::ZERO, turn)).await;
     assert!(left.is_err(), "it was not to be done yet");
     assert!(busy.try_lock().is_err(), "another may begin in the midst of it");
-    fs::write(&at.tar, "other bytes").expect("written");
+    bytes.write_all(b"other bytes").expect("written");
+    drop(bytes);
     let turn = timeout(Duration::from_mins(1), Arc::clone(&busy).lock_owned()).await.expect("a turn ends");
     // The sin: a turn that ends with whoever asked.
     let asked = async move {
