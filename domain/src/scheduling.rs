@@ -22,6 +22,9 @@ pub const HOST_LOST: TimeDelta = TimeDelta::seconds(30);
 /// How long edges may take to hear of a sleep, and to say what was opened meanwhile.
 const SETTLED: TimeDelta = TimeDelta::seconds(3);
 
+/// Past every time that an order waits for.
+const FOR_EVER: TimeDelta = TimeDelta::days(36_500);
+
 /// The longest time between two attempts at an owner that keeps failing.
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(300);
 
@@ -77,6 +80,13 @@ pub fn orders(lane: &Lane<'_>) -> Vec<Order> {
     }
     orders.extend(surplus(&alive, wanted).into_iter().map(|id| Order::Drain(id, "more run than are wanted")));
     orders
+}
+
+/// Whether nothing would be ordered here however long the lane is left alone: time alone changes nothing any more, only an event
+/// of its own streams does, or a host that falls silent or is heard again. Who looks at lanes may leave this one be until then.
+pub fn rests(lane: &Lane<'_>) -> bool {
+    let at_last = lane.now + FOR_EVER;
+    orders(&Lane { now: at_last, busy: &[], ..lane.clone() }).is_empty()
 }
 
 /// Which of these count for the number that the owner wants: its own that are alive, and will go on serving as far as their hosts

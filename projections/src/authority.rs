@@ -4,6 +4,7 @@ pub mod allocations;
 pub mod feed;
 pub mod hosts;
 pub mod invitations;
+pub mod lanes;
 pub mod members;
 pub mod operations;
 pub mod route_owners;

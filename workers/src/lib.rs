@@ -23,6 +23,7 @@ mod scheduler;
 mod sleep;
 mod turn;
 mod wake;
+mod watch;
 
 pub use config::{Builds, Config, LogRetention};
 pub use run::{WorkerError, run};

@@ -2,67 +2,98 @@
 //! and replaces what an owner has lost. The trap: two workers that each replace the same loss, which no assertion would
 //! notice, since a new allocation changes no stream that both have read; every append carries the fence of the lease.
 
+mod closed;
+mod lost;
+
+pub(crate) use lost::silent;
+
 use crate::{
     config::{Config, Door},
     turn::{TurnError, settled},
+    watch::Watch,
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     aggregate::Aggregate,
-    allocation::{self, Allocation, Placement, Planned, Said},
+    allocation::{self, Allocation, Placement, Planned},
     deployment::Deployment,
     envelope::StreamId,
     environment::{DrainPolicy, Environment},
     host::Host,
-    ids::{AllocationId, CellId, CorrelationId, EnvironmentId, HostId, OperationId},
+    ids::{AllocationId, CorrelationId, EnvironmentId, HostId, OperationId},
     numbers::{Fence, Version, seconds},
     operation::{Operation, Work},
     promotion::EDGE_LIVE,
     route_owner::RouteOwner,
-    scheduling::{self, HOST_LOST, Lane, Order, REMEMBERED, leaving, orders},
+    scheduling::{self, Lane, Order, REMEMBERED, leaving, orders, rests},
     sleep,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, Unit, lease::Leases};
 use rhone_projections::{
     authority::{
         allocations::{self, Ended},
-        hosts, operations, route_owners,
+        hosts, lanes, operations, route_owners,
     },
     edges,
 };
-use sqlx::PgConnection;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
 const NAME: &str = "scheduler";
 const LEASE: Duration = Duration::from_secs(10);
-/// How many records of closed sessions one turn makes; the rest is said again in the next.
-const RECORDED_AT_ONCE: usize = 100;
+/// How long a turn looks at lanes, and how long a lane that is not at rest is left alone.
 const TURN: Duration = Duration::from_secs(1);
+/// How many owners are read at a time.
+const AT_ONCE: usize = 20;
+
+/// What changes a lane: who owns its traffic, what runs for it, what is wanted, and what is under way.
+const CATEGORIES: [&str; 4] = [RouteOwner::CATEGORY, Allocation::CATEGORY, Environment::CATEGORY, Operation::CATEGORY];
 
 /// Reconciles for ever.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
+    let mut watched = Watched::default();
     loop {
         match leases.claim(NAME, &config.owner(), LEASE).await {
             Ok(Some(fence)) => {
                 let door = config.door();
                 let turn = Turn { config: &config, door: &door, leases: &leases, fence };
-                if let Err(error) = turn.run().await {
+                if let Err(error) = turn.run(watched.under(fence)).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler pauses");
+                    watched = Watched::default();
                 }
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler has no lease"),
         }
-        tokio::time::sleep(TURN).await;
+        let pause = if watched.lanes.is_due(Instant::now()) { TURN / 4 } else { TURN };
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// One look at every lane, under one fence.
+/// What the scheduler has seen under a fence. Nothing is decided by it.
+#[derive(Default)]
+struct Watched {
+    fence: Option<Fence>,
+    lanes: Watch,
+    /// Hosts that were silent for too long when they were last asked for.
+    lost: BTreeSet<HostId>,
+}
+
+impl Watched {
+    /// What was seen under another fence is forgotten: somebody else has looked since.
+    fn under(&mut self, fence: Fence) -> &mut Self {
+        if self.fence != Some(fence) {
+            *self = Self { fence: Some(fence), ..Self::default() };
+        }
+        self
+    }
+}
+
+/// One look at every lane that may need one, under one fence.
 struct Turn<'a> {
     config: &'a Config,
     door: &'a Door,
@@ -71,20 +102,56 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    async fn run(&self) -> Result<(), TurnError> {
+    async fn run(&self, watched: &mut Watched) -> Result<(), TurnError> {
         let mut renewed = Instant::now();
         self.give_up_what_is_lost(&mut renewed).await?;
-        let mut connection = self.config.pool.acquire().await?;
-        let lanes = route_owners::lanes(&mut connection).await?;
-        drop(connection);
-        for (owner, version) in lanes {
-            if !self.holds(&mut renewed).await? {
-                return Ok(());
-            }
-            settled(self.lane(&owner, version).await, owner.lane().map(|lane| lane.environment))?;
-        }
+        self.hear(watched).await?;
+        self.look(watched, &mut renewed).await?;
         // Evidence comes last: nothing that serves waits for it.
         self.record_what_was_closed(&mut renewed).await
+    }
+
+    /// What happened in the log, and which hosts fell silent or are heard again, which no event tells.
+    async fn hear(&self, watched: &mut Watched) -> Result<(), TurnError> {
+        let mut connection = self.config.pool.acquire().await?;
+        let now = Instant::now();
+        watched.lanes.hear(&mut connection, &CATEGORIES, now).await?;
+        let lost = lost::lost(self.config, &mut connection).await?;
+        let differ = lost.symmetric_difference(&watched.lost).copied().collect::<Vec<_>>();
+        if !differ.is_empty() {
+            watched.lanes.news(lanes::on_hosts(&mut connection, &differ).await?, now);
+        }
+        watched.lost = lost;
+        Ok(())
+    }
+
+    /// Until nothing is due, or the turn is over; news is heard before the rest is looked at.
+    async fn look(&self, watched: &mut Watched, renewed: &mut Instant) -> Result<(), TurnError> {
+        let begun = Instant::now();
+        while begun.elapsed() < TURN {
+            let next = watched.lanes.take(AT_ONCE, Instant::now());
+            if next.is_empty() {
+                break;
+            }
+            let mut connection = self.config.pool.acquire().await?;
+            let owners = route_owners::by_environments(&mut connection, &next).await?;
+            drop(connection);
+            for (owner, version) in &owners {
+                let Some(lane) = owner.lane().map(|lane| lane.environment) else { continue };
+                if !self.holds(renewed).await? {
+                    return Ok(());
+                }
+                let looked = self.lane(owner, *version, &watched.lost).await;
+                let now = Instant::now();
+                match &looked {
+                    Ok(Rest::Done) => {}
+                    Ok(Rest::Rests) => watched.lanes.rests(lane, now),
+                    Ok(Rest::Open) | Err(_) => watched.lanes.again(lane, now + TURN),
+                }
+                settled(looked.map(drop), Some(lane))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the lease is still held, which is renewed long before it runs out.
@@ -97,86 +164,18 @@ impl Turn<'_> {
         Ok(held)
     }
 
-    /// What was on a host that never comes back has failed. Whose traffic it was is not asked and not changed. Page by page to the
-    /// end: what cannot be given up stays, and must not be all that is ever looked at.
-    async fn give_up_what_is_lost(&self, renewed: &mut Instant) -> Result<(), TurnError> {
-        let mut after = None;
-        loop {
-            let mut connection = self.config.pool.acquire().await?;
-            let lost = allocations::on_retired_hosts(&mut connection, after).await?;
-            drop(connection);
-            if lost.is_empty() {
-                return Ok(());
-            }
-            after = lost.last().copied();
-            for id in lost {
-                if !self.holds(renewed).await? {
-                    return Ok(());
-                }
-                settled(self.give_up(id).await, Some(id))?;
-            }
-        }
-    }
-
-    async fn give_up(&self, id: AllocationId) -> Result<(), TurnError> {
-        let mut loaded = self.door.load::<Allocation>(id).await?;
-        let Some(planned) = loaded.state.planned.clone() else { return Ok(()) };
-        let host = self.door.load::<Host>(planned.host).await?;
-        let context = self.config.context(Writer::Scheduler, planned.workspace, CorrelationId(id.0), host.last_event);
-        let mut unit = self.door.unit(context);
-        unit.place(Some(planned.region), Some(planned.cell));
-        unit.assert(&host);
-        if unit.decide(&mut loaded, scheduling::lost_with_its_host()).is_ok() {
-            self.commit(unit).await?;
-            tracing::info!(allocation.id = %id, host.id = %planned.host, "an allocation was lost with its host");
-        }
-        Ok(())
-    }
-
-    /// What edges closed at a drain deadline is evidence of its allocation, whatever became of that since.
-    async fn record_what_was_closed(&self, renewed: &mut Instant) -> Result<(), TurnError> {
-        let mut connection = self.config.pool.acquire().await?;
-        let edges = edges::closing(&mut connection, EDGE_LIVE.as_seconds_f64()).await?;
-        let said = allocation::said(&edges, self.config.clock.now());
-        let ids = said.iter().map(|one| one.allocation).collect::<Vec<_>>();
-        let known = allocations::by_ids(&mut connection, &ids).await?;
-        drop(connection);
-        let planned = known.iter().filter_map(|known| Some((known.planned.as_ref()?, known)));
-        let known: HashMap<_, _> = planned.map(|(planned, known)| ((planned.id, planned.region), known)).collect();
-        let is_news =
-            |one: &&Said| known.get(&(one.allocation, one.region)).is_some_and(|known| known.is_news(&one.closed));
-        for one in said.iter().filter(is_news).take(RECORDED_AT_ONCE) {
-            if !self.holds(renewed).await? {
-                return Ok(());
-            }
-            settled(self.record_closed(one).await, Some(one.allocation))?;
-        }
-        Ok(())
-    }
-
-    async fn record_closed(&self, said: &Said) -> Result<(), TurnError> {
-        let mut loaded = self.door.load::<Allocation>(said.allocation).await?;
-        let of_its_region = |planned: &Planned| planned.region == said.region;
-        let Some(planned) = loaded.state.planned.clone().filter(of_its_region) else { return Ok(()) };
-        let context = self.config.context(
-            Writer::Scheduler,
-            planned.workspace,
-            CorrelationId(said.allocation.0),
-            loaded.last_event,
-        );
-        let mut unit = self.door.unit(context);
-        unit.place(Some(planned.region), Some(planned.cell));
-        if unit.decide(&mut loaded, allocation::Command::RecordClosed(said.closed.clone())).is_ok() {
-            self.commit(unit).await?;
-            tracing::info!(allocation.id = %said.allocation, sessions = said.closed.sessions, "edges closed sessions");
-        }
-        Ok(())
-    }
-
-    async fn lane(&self, owner: &RouteOwner, version: Version) -> Result<(), TurnError> {
-        let Some(environment) = owner.lane().map(|lane| lane.environment) else { return Ok(()) };
+    async fn lane(
+        &self,
+        owner: &RouteOwner,
+        version: Version,
+        silent: &BTreeSet<HostId>,
+    ) -> Result<Rest, TurnError> {
+        let Some(environment) = owner.lane().map(|lane| lane.environment) else { return Ok(Rest::Done) };
         let mut connection = self.config.pool.acquire().await?;
         let rows = allocations::of_environment(&mut connection, environment, None, Ended::Excluded).await?;
+        if rows.is_empty() && owner.owner.is_none() {
+            return Ok(Rest::Done);
+        }
         let running = operations::running(&mut connection, environment).await?;
         let failures = match (&owner.owner, owner.place()) {
             (Some(of), Some(place)) => {
@@ -185,7 +184,7 @@ impl Turn<'_> {
             }
             _ => Vec::new(),
         };
-        let lost = lost(self.config, &mut connection, &rows).await?;
+        let lost = silent.iter().copied().collect::<Vec<_>>();
         // Only what sleeps is let go by use; what serves is not asked about.
         let edges = match (&owner.asleep, owner.place()) {
             (Some(_), Some(place)) => edges::live(&mut connection, place.region, EDGE_LIVE.as_seconds_f64()).await?,
@@ -194,7 +193,7 @@ impl Turn<'_> {
         drop(connection);
         let settings = self.door.load::<Environment>(environment).await?;
         if settings.state.created.is_none() {
-            return Ok(());
+            return Ok(Rest::Done);
         }
         let drain = settings.state.drain();
         let awaited = running
@@ -227,22 +226,7 @@ impl Turn<'_> {
                 Order::ReplaceOwner => self.replace(owner, version, drain).await?,
             }
         }
-        Ok(())
-    }
-
-    /// What starts on a silent host, as it is by now: if its runner was faster, it stays. Whose traffic it would have had is not asked.
-    async fn give_up_start(&self, id: AllocationId) -> Result<(), TurnError> {
-        let mut loaded = self.door.load::<Allocation>(id).await?;
-        let Some(planned) = loaded.state.planned.clone() else { return Ok(()) };
-        let Some(command) = scheduling::silent_with_its_host(&loaded.state) else { return Ok(()) };
-        let context = self.config.context(Writer::Scheduler, planned.workspace, CorrelationId(id.0), loaded.last_event);
-        let mut unit = self.door.unit(context);
-        unit.place(Some(planned.region), Some(planned.cell));
-        if unit.decide(&mut loaded, command).is_ok() {
-            self.commit(unit).await?;
-            tracing::info!(allocation.id = %id, host.id = %planned.host, "a start on a silent host is given up");
-        }
-        Ok(())
+        Ok(if rests(&look) { Rest::Rests } else { Rest::Open })
     }
 
     async fn drain(
@@ -307,27 +291,14 @@ impl Turn<'_> {
     }
 }
 
-/// Hosts of the cells of these that are silent; none while this worker has not looked for long enough to say so.
-pub(crate) async fn lost(
-    config: &Config,
-    connection: &mut PgConnection,
-    allocations: &[(Allocation, Version)],
-) -> Result<Vec<HostId>, sqlx::Error> {
-    let too_early = config.begun.elapsed().as_secs_f64() <= HOST_LOST.as_seconds_f64();
-    if too_early { Ok(Vec::new()) } else { silent(connection, allocations).await }
-}
-
-/// Hosts of the cells of these that are silent, whoever has looked for how long: for what only waits for them.
-pub(crate) async fn silent(
-    connection: &mut PgConnection,
-    allocations: &[(Allocation, Version)],
-) -> Result<Vec<HostId>, sqlx::Error> {
-    let (silence, mut lost) = (HOST_LOST.as_seconds_f64(), Vec::new());
-    let cells = allocations.iter().filter_map(|(one, _)| Some(one.planned.as_ref()?.cell));
-    for cell in cells.collect::<BTreeSet<CellId>>() {
-        lost.extend(hosts::lost_hosts(connection, cell, silence).await?);
-    }
-    Ok(lost)
+/// What a look at a lane leaves.
+enum Rest {
+    /// Nothing owns it and nothing runs for it; an event will bring it back.
+    Done,
+    /// Time alone changes nothing in it.
+    Rests,
+    /// It is to be looked at again.
+    Open,
 }
 
 /// A running operation that proves a region by allocations of its own.

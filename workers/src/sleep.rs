@@ -6,9 +6,11 @@ use crate::{
     config::Config,
     process::{AdvanceError, Drive, Outcome, decide, named},
     turn::{TurnError, settled},
+    watch::Watch,
 };
 use rhone_domain::{
     actor::Writer,
+    aggregate::Aggregate as _,
     allocation::Allocation,
     edge_status::EdgeStatus,
     environment::Environment,
@@ -16,7 +18,7 @@ use rhone_domain::{
     numbers::{Fence, Version},
     operation::{self, Evidence, Operation, Stage},
     promotion::EDGE_LIVE,
-    route_owner::{self, RouteOwner},
+    route_owner::{self, Opened, RouteOwner},
     sleep::{self, Act, SILENT, Sleep, Step, Use, World},
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, lease::Leases};
@@ -27,11 +29,17 @@ use rhone_projections::{
     },
     edges,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const NAME: &str = "sleep";
 const LEASE: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(1);
+/// The longest time between two looks at an environment that may sleep; a tenth of its idle time where that is less.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How many owners are read at a time.
+const AT_ONCE: usize = 20;
+/// What makes an environment one that may sleep: its settings, and an owner that is awake.
+const CATEGORIES: [&str; 2] = [Environment::CATEGORY, RouteOwner::CATEGORY];
 
 /// What is known of an environment's use, as it was read.
 struct Usage {
@@ -93,13 +101,17 @@ pub(crate) async fn advance(mut drive: Drive<'_>, work: &Sleep) -> Result<Outcom
 /// Puts idle environments to sleep for ever.
 pub(crate) async fn run(config: Config) {
     let leases = Leases::new(config.pool.clone());
+    let (mut watched, mut held) = (Watch::default(), None);
     loop {
         match leases.claim(NAME, &config.owner(), LEASE).await {
             Ok(Some(fence)) => {
-                match turn(&config, fence).await {
-                    // Somebody else puts them to sleep now.
-                    Ok(()) | Err(TurnError::Append(AppendError::StaleFence { .. })) => {}
-                    Err(error) => {
+                if held.replace(fence) != Some(fence) {
+                    watched = Watch::default();
+                }
+                if let Err(error) = turn(&config, fence, &mut watched).await {
+                    watched = Watch::default();
+                    // Somebody else puts them to sleep now, or it is tried again.
+                    if !matches!(error, TurnError::Append(AppendError::StaleFence { .. })) {
                         tracing::warn!(error = &error as &dyn std::error::Error, "nothing is put to sleep for now");
                     }
                 }
@@ -107,34 +119,65 @@ pub(crate) async fn run(config: Config) {
             Ok(None) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "sleep has no lease"),
         }
-        tokio::time::sleep(TURN).await;
+        let pause = if watched.is_due(Instant::now()) { TURN / 4 } else { TURN };
+        tokio::time::sleep(pause).await;
     }
 }
 
-async fn turn(config: &Config, fence: Fence) -> Result<(), TurnError> {
+/// Looks at what may sleep; at nothing for longer than a turn, which is far less than the lease.
+async fn turn(config: &Config, fence: Fence, watched: &mut Watch) -> Result<(), TurnError> {
+    let begun = Instant::now();
     let mut connection = config.pool.acquire().await?;
-    let lanes = route_owners::lanes(&mut connection).await?;
+    watched.hear(&mut connection, &CATEGORIES, begun).await?;
     drop(connection);
-    for (owner, version) in lanes.iter().filter(|(owner, _)| owner.may_sleep(owner.epoch).is_ok()) {
-        settled(look(config, fence, owner, *version).await, owner.lane().map(|lane| lane.environment))?;
+    while begun.elapsed() < TURN {
+        let next = watched.take(AT_ONCE, Instant::now());
+        if next.is_empty() {
+            break;
+        }
+        let mut connection = config.pool.acquire().await?;
+        let owners = route_owners::by_environments(&mut connection, &next).await?;
+        drop(connection);
+        for (owner, version) in owners.iter().filter(|(owner, _)| owner.may_sleep(owner.epoch).is_ok()) {
+            let Some(opened) = owner.lane() else { continue };
+            let looked = look(config, fence, owner, (*version, &opened)).await;
+            let now = Instant::now();
+            match &looked {
+                Ok(None) => watched.rests(opened.environment, now),
+                Ok(Some(pause)) => watched.again(opened.environment, now + *pause),
+                Err(_) => watched.again(opened.environment, now + TURN),
+            }
+            settled(looked.map(drop), Some(opened.environment))?;
+        }
     }
     Ok(())
 }
 
-async fn look(config: &Config, fence: Fence, owner: &RouteOwner, version: Version) -> Result<(), TurnError> {
-    let Some(opened) = owner.lane() else { return Ok(()) };
+/// How long until the next look at an environment with this idle time.
+fn pause(seconds: u64) -> Duration {
+    (Duration::from_secs(seconds) / 10).clamp(TURN, LONGEST)
+}
+
+/// Asks for the sleep of an environment that is idle; when to look again, if its settings ever let it sleep.
+async fn look(
+    config: &Config,
+    fence: Fence,
+    owner: &RouteOwner,
+    (version, opened): (Version, &Opened),
+) -> Result<Option<Duration>, TurnError> {
     let door = config.door();
     let settings = door.load::<Environment>(opened.environment).await?;
     let seconds = settings.state.sleep.sleep_after_seconds;
     if seconds == 0 {
-        return Ok(());
+        return Ok(None);
     }
+    let again = Ok(Some(pause(seconds)));
     let usage = Usage::read(config, opened.environment, opened.region).await?;
     if !usage.running.is_empty() || usage.of(config, owner).is_idle(seconds).is_err() {
-        return Ok(());
+        return again;
     }
     let id: OperationId = config.clock.new_id();
-    let Ok(requested) = sleep::request(id, owner, Some(seconds), None, config.clock.now()) else { return Ok(()) };
+    let Ok(requested) = sleep::request(id, owner, Some(seconds), None, config.clock.now()) else { return again };
     let mut unit = door.unit(config.context(Writer::Scheduler, opened.workspace, CorrelationId(id.0), None));
     unit.place(Some(opened.region), Some(opened.cell));
     unit.assert(&settings);
@@ -146,5 +189,5 @@ async fn look(config: &Config, fence: Fence, owner: &RouteOwner, version: Versio
         door.commit(unit, None, Some(check)).await?;
         tracing::info!(environment.id = %opened.environment, seconds, "an idle environment is put to sleep");
     }
-    Ok(())
+    again
 }

@@ -1,6 +1,7 @@
 //! The scheduler follows the owner: it replaces what the owner lost and retires what nobody awaits, after the standby.
 
 mod lost;
+mod rest;
 
 use super::*;
 use crate::{

@@ -68,6 +68,14 @@ pub async fn lost_hosts(connection: &mut PgConnection, cell: CellId, seconds: f6
     Ok(hosts.into_iter().map(HostId).collect())
 }
 
+/// Hosts of any cell whose runner was not heard for `seconds`, while another one's was.
+pub async fn lost_anywhere(connection: &mut PgConnection, seconds: f64) -> Result<Vec<HostId>, sqlx::Error> {
+    let lost = "SELECT s.host FROM authority.hosts h JOIN status.hosts s ON s.host = h.host
+                WHERE s.seen_at < (SELECT max(seen_at) FROM status.hosts) - make_interval(secs => $1)";
+    let hosts: Vec<Uuid> = sqlx::query_scalar(lost).bind(seconds).fetch_all(connection).await?;
+    Ok(hosts.into_iter().map(HostId).collect())
+}
+
 /// Whether a host was retired: nothing runs on it any more.
 pub async fn is_retired(connection: &mut PgConnection, host: HostId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT EXISTS (SELECT FROM authority.hosts WHERE host = $1 AND state = 'retired')")

@@ -74,7 +74,7 @@ pub async fn of_app(connection: &mut PgConnection, app: AppId) -> Result<Vec<(Ro
         .collect()
 }
 
-/// Every environment with allocations that have not ended, or with an owner: what the scheduler looks at.
+/// Every environment with allocations that have not ended, or with an owner.
 pub async fn lanes(connection: &mut PgConnection) -> Result<Vec<(RouteOwner, Version)>, sqlx::Error> {
     sqlx::query(
         "SELECT body, version FROM authority.route_owners r

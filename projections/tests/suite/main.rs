@@ -8,6 +8,7 @@ mod deploys;
 mod failover;
 mod gate_facts;
 mod hosts_seen;
+mod lanes;
 mod order;
 mod readiness;
 mod rebuild;

@@ -1,0 +1,83 @@
+//! Which lanes have something new in them: an environment with what owns its traffic, its allocations, its settings and the
+//! operations on it. Trap: asking for what is younger than the last answer, which loses what was written before and committed
+//! after; what a snapshot sees that the last one did not see is asked for instead, which waits for no other transaction either.
+
+use rhone_domain::{
+    aggregate::Aggregate as _,
+    allocation::Allocation,
+    ids::{EnvironmentId, HostId},
+    operation::Operation,
+};
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+/// What a look at the log could see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    era: i32,
+    snapshot: String,
+}
+
+/// What can be seen now.
+pub async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+    let row = sqlx::query("SELECT (SELECT max(c.era) FROM log.eras c) AS era, pg_current_snapshot()::text AS snapshot");
+    let row = row.fetch_one(connection).await?;
+    Ok(Seen { era: row.try_get("era")?, snapshot: row.try_get("snapshot")? })
+}
+
+/// The lanes with events of these categories that could not be seen before, and what can be seen now.
+pub async fn changed(
+    connection: &mut PgConnection,
+    before: &Seen,
+    categories: &[&str],
+) -> Result<(Vec<EnvironmentId>, Seen), sqlx::Error> {
+    let row = sqlx::query(
+        "WITH news AS MATERIALIZED (
+             SELECT DISTINCT split_part(e.stream, ':', 1) AS category, split_part(e.stream, ':', 2)::uuid AS id
+             FROM log.events e
+             WHERE (e.era, e.tx) >= ($1, pg_snapshot_xmin($2::text::pg_snapshot))
+               AND (e.era > $1 OR NOT pg_visible_in_snapshot(e.tx, $2::text::pg_snapshot))
+               AND split_part(e.stream, ':', 1) = ANY($3)
+         )
+         SELECT (SELECT max(c.era) FROM log.eras c) AS era, pg_current_snapshot()::text AS snapshot, ARRAY(
+             SELECT n.id FROM news n WHERE n.category NOT IN ($4, $5)
+             UNION SELECT a.environment FROM news n JOIN authority.allocations a ON a.allocation = n.id
+                   WHERE n.category = $4
+             UNION SELECT o.environment FROM news n JOIN authority.operations o ON o.operation = n.id
+                   WHERE n.category = $5
+         ) AS environments",
+    )
+    .bind(before.era)
+    .bind(&before.snapshot)
+    .bind(categories)
+    .bind(Allocation::CATEGORY)
+    .bind(Operation::CATEGORY)
+    .fetch_one(connection)
+    .await?;
+    let environments: Vec<Uuid> = row.try_get("environments")?;
+    let seen = Seen { era: row.try_get("era")?, snapshot: row.try_get("snapshot")? };
+    Ok((environments.into_iter().map(EnvironmentId).collect(), seen))
+}
+
+/// Every lane with allocations that have not ended, or with an owner; and whether, by its rows, it has just what is ready.
+pub async fn all(connection: &mut PgConnection) -> Result<Vec<(EnvironmentId, bool)>, sqlx::Error> {
+    let rows: Vec<(Uuid, bool)> = sqlx::query_as(
+        "SELECT r.environment,
+                coalesce(bool_and(a.state = 'ready' AND a.deployment = r.deployment), r.deployment IS NULL)
+         FROM authority.route_owners r
+         LEFT JOIN authority.allocations a ON a.environment = r.environment AND NOT a.ended
+         GROUP BY r.environment
+         HAVING r.deployment IS NOT NULL OR count(a.allocation) > 0",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(environment, whole)| (EnvironmentId(environment), whole)).collect())
+}
+
+/// The lanes with allocations on these hosts that have not ended.
+pub async fn on_hosts(connection: &mut PgConnection, hosts: &[HostId]) -> Result<Vec<EnvironmentId>, sqlx::Error> {
+    let lanes = "SELECT DISTINCT environment FROM authority.allocations WHERE host = ANY($1) AND NOT ended";
+    let hosts = hosts.iter().map(|host| host.0).collect::<Vec<_>>();
+    let lanes: Vec<Uuid> = sqlx::query_scalar(lanes).bind(hosts).fetch_all(connection).await?;
+    Ok(lanes.into_iter().map(EnvironmentId).collect())
+}
