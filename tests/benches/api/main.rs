@@ -1,9 +1,10 @@
 //! `./dev bench api`: the API over a seeded platform. Twenty console queries and ten mutations in an open loop, what the
 //! machine allows beside them, live subscribers, hostile requests, overload and its end, the loss of one of two API processes,
-//! and how many statements each query costs. It prints figures and judges nothing. `RHONE_BENCH_SCALE` is a share of the whole
+//! how many statements each query costs, and a worker that looks after all of its lanes. It prints figures and judges nothing. `RHONE_BENCH_SCALE` is a share of the whole
 //! platform, `RHONE_BENCH_SECONDS` the length of a phase.
 
 mod hostile;
+mod lanes;
 mod load;
 mod mutations;
 mod overload;
@@ -28,7 +29,7 @@ fn main() {
 async fn bench() {
     let print = Printer::new("api");
     let length = Duration::from_secs(setting("RHONE_BENCH_SECONDS", 120));
-    let seeded = Seeded::start(setting("RHONE_BENCH_SCALE", 1.0), &print).await;
+    let mut seeded = Seeded::start(setting("RHONE_BENCH_SCALE", 1.0), &print).await;
     seeded.memory(&print, "at rest");
     let subjects = Subjects::choose(&seeded, 200).await;
     seeded.forget_peak();
@@ -43,6 +44,7 @@ async fn bench() {
     seeded.memory(&print, "after all of it");
     phases::kill_one(&seeded, &subjects, length / 4, &print).await;
     statements::count(&seeded, &subjects, &print).await;
+    lanes::look_after(&mut seeded, &print).await;
 }
 
 fn setting<T: FromStr>(name: &str, otherwise: T) -> T {

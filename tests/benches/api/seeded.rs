@@ -25,7 +25,7 @@ pub(crate) struct Seeded {
     pub(crate) urls: [String; 1],
     /// Two more of them, behind the edge.
     pub(crate) served: Served,
-    _paused: Paused,
+    paused: Option<Paused>,
 }
 
 impl Seeded {
@@ -43,7 +43,12 @@ impl Seeded {
         let projector = connect(&addresses.projector_url, "rhone bench", 8).await.expect("the database answers");
         project(&platform, &projector, print).await;
         let urls = [platform.report().urls.api];
-        Self { platform, urls, served, _paused: paused }
+        Self { platform, urls, served, paused: Some(paused) }
+    }
+
+    /// Worker and runner come back, and find a platform that nobody has looked after since it was seeded.
+    pub(crate) fn look_after(&mut self) {
+        self.paused = None;
     }
 
     /// What the API process holds.

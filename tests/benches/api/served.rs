@@ -44,9 +44,7 @@ impl Served {
         let deployed = Deployed { id, digest, operation };
         tenant.succeeds(&tenant.promote(&deployed).await).await;
         services::bind(platform, &tenant, &format!("reg_{}", platform.report().ids.region.simple())).await;
-        let input = json!({ "environmentId": tenant.production.id, "replicas": 2 });
-        let made = tenant.client.done("environmentScale", "__typename", input).await;
-        tenant.succeeds(&text(&made["operation"]["id"])).await;
+        scale(&tenant, 2).await;
         let first = text(&tenant.allocations(&tenant.production).await[0]["id"]);
         let client = client(&tenant.production.host);
         let served = Self { edge: tenant.edge.clone(), client, tenant, first };
@@ -65,6 +63,11 @@ impl Served {
         database::uuid(&self.tenant.workspace)
     }
 
+    /// Asks for so many of it, until they are ready.
+    pub(crate) async fn scale(&self, replicas: u8) {
+        scale(&self.tenant, replicas).await;
+    }
+
     /// Ends one of the two, its gate and all, as a machine that fails does.
     pub(crate) fn kill_one(&self, platform: &Platform) {
         let id = database::uuid(&self.first);
@@ -75,6 +78,12 @@ impl Served {
             signals::kill(pid.expect("it runs"));
         }
     }
+}
+
+async fn scale(tenant: &Tenant, replicas: u8) {
+    let input = json!({ "environmentId": tenant.production.id, "replicas": replicas });
+    let made = tenant.client.done("environmentScale", "__typename", input).await;
+    tenant.succeeds(&text(&made["operation"]["id"])).await;
 }
 
 /// The same program on the same data folder, at the port that it is given.
