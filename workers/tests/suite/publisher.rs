@@ -34,7 +34,7 @@ async fn a_stream_that_was_deleted_is_made_anew_and_meanwhile_every_region_is_to
 
     bus.delete_stream("RHONE_ROUTES").await.expect("it is deleted");
     for region in &regions {
-        world.run(format!("SELECT authority.feed_append('{region}', 'k', '{{}}', false)")).await;
+        world.run(format!("SELECT authority.feed_extend('{region}', ARRAY['k'], ARRAY['{{}}'], ARRAY[false])")).await;
     }
     let told = async {
         for heard in &mut heard {
@@ -44,7 +44,7 @@ async fn a_stream_that_was_deleted_is_made_anew_and_meanwhile_every_region_is_to
     };
     timeout(SOON, told).await.expect("nobody waits for a batch that is not confirmed");
     until("there is a stream again", async || bus.get_stream("RHONE_ROUTES").await.is_ok()).await;
-    world.run(format!("SELECT authority.feed_append('{}', 'k', '{{}}', false)", regions[0])).await;
+    world.run(format!("SELECT authority.feed_extend('{}', ARRAY['k'], ARRAY['{{}}'], ARRAY[false])", regions[0])).await;
     until("the stream keeps what is published", async || {
         let mut stream = bus.get_stream("RHONE_ROUTES").await.expect("the stream");
         stream.info().await.expect("its state").state.messages > 0
