@@ -5,7 +5,7 @@ use super::{
     app_source::{self, AppAffordances, AppSource},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
-    context::{Ask as _, belongs_to},
+    context::Ask as _,
     deployment::Deployment,
     environment::{Environment, EnvironmentKind},
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
@@ -272,7 +272,7 @@ impl Change for Create {
         let Some(of) = project.state.created.clone() else {
             return Err(id::not_found::<ProjectId>("projectId").into());
         };
-        if !belongs_to(bench.ctx, of.workspace).await? {
+        if !bench.belongs_to(of.workspace) {
             return Err(id::not_found::<ProjectId>("projectId").into());
         }
         let workspace = of.workspace;

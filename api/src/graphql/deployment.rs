@@ -6,7 +6,7 @@ use super::{
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     connection::Pages,
-    context::{Ask, belongs_to, wait_for},
+    context::{Ask, wait_for},
     gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
     listed::Listed,
@@ -309,7 +309,7 @@ impl Change for Create {
         let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
             return Err(id::not_found::<AppId>("appId").into());
         };
-        if !belongs_to(bench.ctx, app.workspace).await? {
+        if !bench.belongs_to(app.workspace) {
             return Err(id::not_found::<AppId>("appId").into());
         }
         let id: DeploymentId = bench.new_id();

@@ -4,7 +4,7 @@
 use super::{
     affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{begin, belongs_to},
+    context::begin,
     environment::Environment,
     id,
 };
@@ -100,7 +100,7 @@ impl Change for Wish {
         let missing = || No::from(id::not_found::<AllocationId>("allocationId"));
         let allocation = bench.load::<Allocation>(self.allocation).await?;
         let planned = allocation.state.planned.clone().ok_or_else(missing)?;
-        if !belongs_to(bench.ctx, planned.workspace).await? {
+        if !bench.belongs_to(planned.workspace) {
             return Err(missing());
         }
         // With the caller's eyes: without a session no row is anybody's.

@@ -3,7 +3,6 @@
 
 use super::{
     change::{Bench, Change, Judged, No, decide, permit, refused, stream},
-    context::belongs_to,
     gates::running,
     id,
     route_owner::route_of,
@@ -48,7 +47,7 @@ impl Change for MoveRoute {
         let Some(created) = deployment.state.created.clone() else {
             return Err(id::not_found::<DeploymentId>("deploymentId").into());
         };
-        if !belongs_to(bench.ctx, created.workspace).await? {
+        if !bench.belongs_to(created.workspace) {
             return Err(id::not_found::<DeploymentId>("deploymentId").into());
         }
         let operation: OperationId = bench.new_id();

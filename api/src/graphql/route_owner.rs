@@ -5,7 +5,7 @@ mod asked;
 
 use super::{
     change::{Bench, Manner, No, payload},
-    context::{Ask, belongs_to},
+    context::Ask,
     deployment::Deployment,
     environment::Environment,
     id,
@@ -321,7 +321,7 @@ pub(crate) async fn route_of(
 ) -> Result<(Loaded<route_owner::RouteOwner>, Opened), No> {
     let owner = bench.load::<route_owner::RouteOwner>(environment).await?;
     match owner.state.lane() {
-        Some(opened) if belongs_to(bench.ctx, opened.workspace).await? => Ok((owner, opened)),
+        Some(opened) if bench.belongs_to(opened.workspace) => Ok((owner, opened)),
         _ => Err(id::not_found::<EnvironmentId>("environmentId").into()),
     }
 }

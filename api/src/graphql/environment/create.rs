@@ -5,7 +5,6 @@ use crate::{
     fault::Fault,
     graphql::{
         change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
-        context::belongs_to,
         id,
         place::{claim_slug, slug},
     },
@@ -101,7 +100,7 @@ impl Change for Create {
         let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
             return Err(id::not_found::<AppId>("appId").into());
         };
-        if !belongs_to(bench.ctx, app.workspace).await? {
+        if !bench.belongs_to(app.workspace) {
             return Err(id::not_found::<AppId>("appId").into());
         }
         let cell = bench.load::<cell::Cell>(self.cell).await?.state.created;

@@ -1,0 +1,103 @@
+//! Where a mutation is judged: with whose right, in which unit, on what is read on the way. The trap avoided: a right that is looked
+//! up twice in one attempt and is another one the second time; it is read once, and the append asserts that it still is so.
+
+use super::No;
+use crate::{
+    fault::Fault,
+    graphql::context::{Ask as _, Door, authority_of, begin},
+    identity::Principal,
+    request::RequestInfo,
+};
+use async_graphql::Context;
+use rhone_domain::{
+    actor::Writer,
+    aggregate::Aggregate,
+    authorization::Scope,
+    claim::{self, Claim},
+    envelope::StreamId,
+    environment::Environment,
+    ids::{CorrelationId, EnvironmentId, WorkspaceId},
+    workspace::Workspace,
+};
+use rhone_eventstore::{Context as Cause, Loaded, Unit};
+use rhone_projections::authority::members::{self, Member};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Where a mutation is judged.
+pub(crate) struct Bench<'a> {
+    pub(crate) ctx: &'a Context<'a>,
+    pub(crate) door: Door,
+    pub(crate) principal: &'a Principal,
+    pub(super) key: Option<String>,
+    pub(super) id: Uuid,
+    info: &'a RequestInfo,
+    memberships: BTreeMap<WorkspaceId, Member>,
+}
+
+impl<'a> Bench<'a> {
+    /// For one request.
+    pub(super) fn new(ctx: &'a Context<'a>, door: Door, key: Option<String>) -> Self {
+        let (principal, info, id) = (ctx.principal(), ctx.info(), ctx.platform().clock.new_id());
+        Self { ctx, door, principal, key, id, info, memberships: BTreeMap::new() }
+    }
+
+    /// Begins an attempt: what the caller is to each workspace is asked anew.
+    pub(super) async fn begin(&mut self) -> Result<(), Fault> {
+        let mut transaction = begin(self.ctx).await?;
+        let memberships = members::of_actor(&mut transaction, self.principal.eyes()).await;
+        self.memberships = memberships.map_err(Fault::internal)?;
+        Ok(())
+    }
+
+    /// Whether the caller belongs to a workspace. Who does not must not learn that there is one: the change answers NOT_FOUND.
+    pub(crate) fn belongs_to(&self, workspace: WorkspaceId) -> bool {
+        self.memberships.contains_key(&workspace)
+    }
+
+    /// The id of what is to be created; the same on every attempt.
+    pub(crate) fn new_id<T: From<Uuid>>(&self) -> T {
+        T::from(self.id)
+    }
+
+    /// Begins a unit of work, by the caller's own right in this workspace; that it is still so is asserted. What is changed
+    /// is said with `about`, or else the grants must reach all of the workspace.
+    pub(crate) fn unit(&self, writer: Writer, workspace: WorkspaceId, correlation: impl Into<CorrelationId>) -> Unit {
+        let member = self.memberships.get(&workspace);
+        let mut unit = self.door.unit(Cause {
+            actor: self.principal.as_actor(),
+            writer,
+            authority: authority_of(self.principal, workspace, member.map(|member| member.membership.clone())),
+            workspace,
+            correlation: correlation.into(),
+            causation: None,
+            idempotency_key: self.key.clone(),
+            traceparent: self.info.traceparent.clone(),
+            region: None,
+            cell: None,
+        });
+        if let Some(member) = member {
+            unit.assert_at(&StreamId::new(Workspace::CATEGORY, workspace), member.version);
+        }
+        unit
+    }
+
+    /// Says what is changed: an environment, and with it its project. To be said before anything is judged.
+    pub(crate) async fn about(&self, unit: &mut Unit, environment: EnvironmentId) -> Result<(), No> {
+        if let Some(created) = self.load::<Environment>(environment).await?.state.created {
+            let environment = Some((environment, created.kind));
+            unit.about(Scope { project: Some(created.project), environment });
+        }
+        Ok(())
+    }
+
+    /// The claim on a name. Whose it is, is known only where the caller belongs to whoever has it.
+    pub(crate) async fn claim(&self, kind: claim::Kind, scope: Uuid, value: &str) -> Result<Loaded<Claim>, No> {
+        Ok(self.door.log().claim(claim::id(kind, scope, value)).await?)
+    }
+
+    /// Loads what must exist.
+    pub(crate) async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, No> {
+        Ok(self.door.load::<A>(id).await?)
+    }
+}
