@@ -280,7 +280,7 @@ impl Change for Create {
         unit.about(Scope { project: Some(self.project), environment: None });
         permit(&unit, if self.from.is_some() { "app.import" } else { "app.create" }, &project.stream)?;
         claim_slug(bench, &mut unit, (claim::Kind::AppSlug, self.project.0), &self.slug, id.0).await?;
-        let mut app = bench.load::<app::App>(id).await?;
+        let mut app = bench.fresh::<app::App>();
         let (project, slug, name) = (self.project, self.slug.clone(), self.name.clone());
         let created = app::Created { id, workspace, project, slug, name };
         let command = match self.from.clone() {

@@ -324,7 +324,7 @@ impl Change for Create {
         // Read back, so that what is validated is what the store holds now.
         let (_, facts) = facts_of(&bench.ctx.platform().artifacts, self.digest).await?;
         unit.assert(&artifact);
-        let mut deployment = bench.load::<deployment::Deployment>(id).await?;
+        let mut deployment = bench.fresh::<deployment::Deployment>();
         let created = deployment::Created {
             id,
             workspace: app.workspace,

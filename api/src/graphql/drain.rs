@@ -129,7 +129,7 @@ impl Change for Wish {
             deadline: drain.deadline(unit.now()),
             work: Work::Drain(drain),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: environment.0, operation: Some(id), decided_on: Some(allocation.stream.clone()) })
     }

@@ -172,7 +172,7 @@ impl Change for Failover {
         }
         facts.assert(&mut unit);
         unit.place(Some(requested.region), requested.cell);
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: self.environment.0, operation: Some(id), decided_on: Some(owner.stream.clone()) })
     }

@@ -235,7 +235,7 @@ impl Change for Record {
             deadline: unit.now() + DEADLINE,
             work: Work::Migration(told),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: self.deployment.0, operation: Some(id), decided_on: Some(on_record.stream.clone()) })
     }

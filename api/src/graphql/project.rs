@@ -236,7 +236,7 @@ impl Change for Create {
         let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
         permit(&unit, "project.create", &StreamId::new(Workspace::KIND, workspace))?;
         claim_slug(bench, &mut unit, (claim::Kind::ProjectSlug, workspace.0), &self.slug, id.0).await?;
-        let mut project = bench.load::<project::Project>(id).await?;
+        let mut project = bench.fresh::<project::Project>();
         let created = project::Created { id, workspace, slug: self.slug.clone(), name: self.name.clone() };
         decide(&mut unit, &mut project, project::Command::Create(created))?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })

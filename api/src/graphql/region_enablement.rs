@@ -306,7 +306,7 @@ impl Change for Wish {
             deadline: unit.now() + DEADLINE,
             work: Work::RegionEnablement(wanted),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged {
             unit,

@@ -116,7 +116,7 @@ impl Wish {
         judge(&requested, &facts).map_err(concerning)?;
         facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(unit, &mut operation, request).map_err(concerning)?;
         Ok(id)
     }

@@ -165,7 +165,7 @@ impl Change for Wish {
             return Err(concerning(no));
         }
         facts.assert(&mut unit);
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged {
             unit,

@@ -168,7 +168,7 @@ impl Change for Create {
         {
             return Err(id::not_found::<WorkspaceId>("workspaceId").into());
         }
-        let mut token = bench.load::<Token>(id).await?;
+        let mut token = bench.fresh::<Token>();
         let mut unit =
             bench.unit(Writer::Api, limits.workspace.unwrap_or(own(by.actor)), CorrelationId(bench.new_id()));
         let (name, secret) = (self.name.clone(), self.secret.clone());

@@ -1,5 +1,5 @@
-//! Where a mutation is judged: with whose right, in which unit, on what is read on the way. The trap avoided: a right that is looked
-//! up twice in one attempt and is another one the second time; it is read once, and the append asserts that it still is so.
+//! Where a mutation is judged: with whose right, in which unit, on what is read on the way. The trap avoided: what is read twice in
+//! one attempt and is another thing the second time; the caller's right and each stream are read once, and judged as they were then.
 
 use super::No;
 use crate::{
@@ -17,12 +17,19 @@ use rhone_domain::{
     envelope::StreamId,
     environment::Environment,
     ids::{CorrelationId, EnvironmentId, WorkspaceId},
+    numbers::Version,
     workspace::Workspace,
 };
-use rhone_eventstore::{Context as Cause, Loaded, Unit};
+use rhone_eventstore::{Context as Cause, Loaded, Log as _, Recorded, Unit, dispatcher::fold};
 use rhone_projections::authority::members::{self, Member};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use uuid::Uuid;
+
+/// A stream as it was read.
+type Events = Arc<Vec<Recorded>>;
 
 /// Where a mutation is judged.
 pub(crate) struct Bench<'a> {
@@ -33,17 +40,19 @@ pub(crate) struct Bench<'a> {
     pub(super) id: Uuid,
     info: &'a RequestInfo,
     memberships: BTreeMap<WorkspaceId, Member>,
+    read: Mutex<HashMap<StreamId, Events>>,
 }
 
 impl<'a> Bench<'a> {
     /// For one request.
     pub(super) fn new(ctx: &'a Context<'a>, door: Door, key: Option<String>) -> Self {
         let (principal, info, id) = (ctx.principal(), ctx.info(), ctx.platform().clock.new_id());
-        Self { ctx, door, principal, key, id, info, memberships: BTreeMap::new() }
+        Self { ctx, door, principal, key, id, info, memberships: BTreeMap::new(), read: Mutex::default() }
     }
 
-    /// Begins an attempt: what the caller is to each workspace is asked anew.
+    /// Begins an attempt: nothing was read yet, and what the caller is to each workspace is asked anew.
     pub(super) async fn begin(&mut self) -> Result<(), Fault> {
+        self.lock().clear();
         let mut transaction = begin(self.ctx).await?;
         let memberships = members::of_actor(&mut transaction, self.principal.eyes()).await;
         self.memberships = memberships.map_err(Fault::internal)?;
@@ -96,8 +105,34 @@ impl<'a> Bench<'a> {
         Ok(self.door.log().claim(claim::id(kind, scope, value)).await?)
     }
 
-    /// Loads what must exist.
+    /// Loads what must exist; what this attempt read before, as it was then.
     pub(crate) async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, No> {
-        Ok(self.door.load::<A>(id).await?)
+        let stream = StreamId::new(A::CATEGORY, id);
+        let events = match self.kept(&stream) {
+            Some(events) => events,
+            None => self.keep(stream.clone(), self.door.log().read_stream(&stream, Version(0)).await?),
+        };
+        Ok(fold(stream, events.iter())?)
+    }
+
+    /// What this request creates under its own id: nobody else has that, so there is nothing to be read, and the append holds it to
+    /// that.
+    pub(crate) fn fresh<A: Aggregate>(&self) -> Loaded<A> {
+        let stream = StreamId::new(A::CATEGORY, self.id);
+        Loaded { stream, version: Version(0), state: A::default(), last_event: None }
+    }
+
+    fn kept(&self, stream: &StreamId) -> Option<Events> {
+        self.lock().get(stream).cloned()
+    }
+
+    fn keep(&self, stream: StreamId, events: Vec<Recorded>) -> Events {
+        let events = Arc::new(events);
+        self.lock().insert(stream, Arc::clone(&events));
+        events
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Events>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -114,7 +114,7 @@ impl Change for Create {
         let no = |no: No| no.concerning(self.app, None);
         permit(&unit, "environment.create", &StreamId::new(app::App::CATEGORY, self.app)).map_err(no)?;
         claim_slug(bench, &mut unit, (claim::Kind::EnvironmentSlug, self.app.0), &self.slug, id.0).await?;
-        let mut environment = bench.load::<environment::Environment>(id).await?;
+        let mut environment = bench.fresh::<environment::Environment>();
         let created = environment::Created {
             id,
             workspace,
@@ -127,7 +127,7 @@ impl Change for Create {
             drain: self.drain,
         };
         decide(&mut unit, &mut environment, environment::Command::Create(created))?;
-        let mut owner = bench.load::<route_owner::RouteOwner>(id).await?;
+        let mut owner = bench.fresh::<route_owner::RouteOwner>();
         let opened = route_owner::Opened { environment: id, workspace, app: self.app, region, cell };
         decide(&mut unit, &mut owner, route_owner::Command::Open(opened))?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
