@@ -9,6 +9,7 @@ use super::{
 };
 use crate::fault::Fault;
 use chrono::{DateTime, Utc};
+use futures_util::try_join;
 use rhone_domain::{
     actor::Writer,
     aggregate::Command as _,
@@ -20,8 +21,9 @@ use rhone_domain::{
     route_owner::RouteOwner,
     text::Reason,
 };
-use rhone_eventstore::{Loaded, Unit};
-use rhone_projections::gate_facts::GateFacts;
+use rhone_eventstore::{Loaded, Loads as _, Unit};
+use rhone_projections::gate_facts::{GateFacts, Rows};
+use std::iter;
 
 #[derive(Debug)]
 pub(crate) struct MoveRoute {
@@ -43,6 +45,8 @@ impl Change for MoveRoute {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let all = iter::once(stream::<deployment::Deployment>(self.deployment));
+        bench.gather(&all.chain(GateFacts::streams(self.environment)).collect::<Vec<_>>()).await?;
         let deployment = bench.load::<deployment::Deployment>(self.deployment).await?;
         let Some(created) = deployment.state.created.clone() else {
             return Err(id::not_found::<DeploymentId>("deploymentId").into());
@@ -106,8 +110,10 @@ impl Wish {
         }
         let id: OperationId = bench.new_id();
         let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
-        let running = running(bench.ctx, environment).await?;
-        let facts = GateFacts::of(&bench.door, environment, deployment.clone(), running).await?;
+        let running = async { running(bench.ctx, environment).await.map_err(No::from) };
+        let facts = GateFacts::of(bench, environment, deployment.clone(), Rows::new());
+        let (running, facts) = try_join!(running, facts)?;
+        let facts = facts.beside(running);
         let requested = self.requested(id, &facts, unit.now()).ok_or_else(missing)?;
         let concerning = |no: No| no.concerning(opened.app, Some(environment));
         bench.about(unit, environment).await?;

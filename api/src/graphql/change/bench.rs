@@ -20,10 +20,10 @@ use rhone_domain::{
     numbers::Version,
     workspace::Workspace,
 };
-use rhone_eventstore::{Context as Cause, Loaded, Log as _, Recorded, Unit, dispatcher::fold};
+use rhone_eventstore::{Context as Cause, Loaded, Loads, Log as _, Recorded, Unit, dispatcher::fold};
 use rhone_projections::authority::members::{self, Member};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use uuid::Uuid;
@@ -134,5 +134,28 @@ impl<'a> Bench<'a> {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Events>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loads for Bench<'_> {
+    type Error = No;
+
+    /// Each is read once, also where it is named twice.
+    async fn gather(&self, streams: &[StreamId]) -> Result<(), No> {
+        let missing: BTreeSet<_> = streams.iter().filter(|stream| self.kept(stream).is_none()).cloned().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<_> = missing.into_iter().collect();
+        let mut found = self.door.log().read_streams(&missing).await?;
+        for stream in missing {
+            let events = found.remove(&stream).unwrap_or_default();
+            self.keep(stream, events);
+        }
+        Ok(())
+    }
+
+    async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, No> {
+        Bench::load(self, id).await
     }
 }

@@ -4,7 +4,7 @@ use super::{Environment, EnvironmentKind};
 use crate::{
     fault::Fault,
     graphql::{
-        change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
+        change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, stream},
         id,
         place::{claim_slug, slug},
     },
@@ -23,6 +23,7 @@ use rhone_domain::{
     route_owner,
     text::Slug,
 };
+use rhone_eventstore::Loads as _;
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct EnvironmentCreateInput {
@@ -97,6 +98,7 @@ impl Change for Create {
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let id: EnvironmentId = bench.new_id();
+        bench.gather(&[stream::<app::App>(self.app), stream::<cell::Cell>(self.cell)]).await?;
         let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
             return Err(id::not_found::<AppId>("appId").into());
         };

@@ -19,6 +19,10 @@ pub(super) const OF_THE_API: &[(&str, How)] = &[
         Asked(&["SELECT FROM authority.read_opened(sha256('{key}'), 'workspace:{workspace}', 0)"]),
     ),
     (
+        "authority.memberships(uuid,uuid)",
+        Asked(&["SELECT FROM authority.memberships({me}, NULL) AS m WHERE m.workspace = '{workspace}'"]),
+    ),
+    (
         "authority.workspaces()",
         Asked(&["SELECT FROM unnest(authority.workspaces()) AS of (id) WHERE id = '{workspace}'"]),
     ),
@@ -99,6 +103,10 @@ pub(super) const OF_THE_API: &[(&str, How)] = &[
     (
         "log.read_stream(uuid,uuid,text,bigint)",
         Asked(&["SELECT FROM log.read_stream({me}, NULL, 'environment:{environment}', 0)"]),
+    ),
+    (
+        "log.read_streams(uuid,uuid,text[])",
+        Asked(&["SELECT FROM log.read_streams({me}, NULL, ARRAY['environment:{environment}'])"]),
     ),
     ("log.watermark()", Because("for how long readers are held back, and by which program's statement, without its values")),
     (
