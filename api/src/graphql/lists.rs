@@ -316,8 +316,7 @@ impl Loader<OwnMembership> for Lists {
     type Error = Arc<sqlx::Error>;
 
     async fn load(&self, _: &[OwnMembership]) -> Result<HashMap<OwnMembership, Self::Value>, Self::Error> {
-        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
-        let own = members::of_actor(&mut transaction, self.0.actor()).await.map_err(Arc::new)?;
+        let own = members::own(&self.0).await.map_err(Arc::new)?;
         Ok(own.into_iter().map(|(of, member)| (OwnMembership(of), member.membership)).collect())
     }
 }

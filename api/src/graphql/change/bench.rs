@@ -4,7 +4,7 @@
 use super::No;
 use crate::{
     fault::Fault,
-    graphql::context::{Ask as _, Door, authority_of, begin},
+    graphql::context::{Ask as _, Door, authority_of},
     identity::Principal,
     request::RequestInfo,
 };
@@ -53,9 +53,7 @@ impl<'a> Bench<'a> {
     /// Begins an attempt: nothing was read yet, and what the caller is to each workspace is asked anew.
     pub(super) async fn begin(&mut self) -> Result<(), Fault> {
         self.lock().clear();
-        let mut transaction = begin(self.ctx).await?;
-        let memberships = members::of_actor(&mut transaction, self.principal.eyes()).await;
-        self.memberships = memberships.map_err(Fault::internal)?;
+        self.memberships = members::own(self.ctx.session()).await.map_err(Fault::internal)?;
         Ok(())
     }
 
