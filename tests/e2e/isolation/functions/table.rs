@@ -13,14 +13,14 @@ use How::{Asked, Because};
 
 /// What the API's role, whose statements answer strangers, may execute.
 pub(super) const OF_THE_API: &[(&str, How)] = &[
+    (
+        "authority.memberships(uuid,uuid)",
+        Asked(&["SELECT FROM authority.memberships({me}, NULL) AS m WHERE m.workspace = '{workspace}'"]),
+    ),
     ("authority.opened(bytea)", Asked(&["SELECT FROM authority.opened(sha256('{key}')) AS of (id) WHERE id IS NOT NULL"])),
     (
         "authority.read_opened(bytea,text,bigint)",
         Asked(&["SELECT FROM authority.read_opened(sha256('{key}'), 'workspace:{workspace}', 0)"]),
-    ),
-    (
-        "authority.memberships(uuid,uuid)",
-        Asked(&["SELECT FROM authority.memberships({me}, NULL) AS m WHERE m.workspace = '{workspace}'"]),
     ),
     (
         "authority.workspaces()",
