@@ -72,7 +72,7 @@ struct Wish {
 impl Wish {
     async fn drain(&self, bench: &Bench<'_>, planned: &Planned, facts: &DrainFacts) -> Result<Drain, No> {
         let usual = facts.environment.state.drain();
-        let standings = ScaleFacts::load(&bench.door, planned.environment).await?.standings;
+        let standings = ScaleFacts::load(bench, planned.environment).await?.standings;
         // Whoever serves them next runs what the owner runs: the same bytes as now, or else another schema.
         let same = facts.owner.state.owner.as_ref().is_some_and(|owner| owner.artifact == planned.artifact);
         let schema = if same { Schema::Compatible } else { Schema::Incompatible };
