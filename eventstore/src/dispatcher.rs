@@ -68,11 +68,16 @@ impl AsOf {
     }
 }
 
-/// Whoever folds aggregates: the door, for what is acted on, one stream at a time; or who only shows them and reads the streams
-/// of many in one statement. What is judged is loaded through it, so that what is shown is judged by the same code.
+/// Whoever folds aggregates: for what is acted on, or only to show them, one stream at a time or many in one statement. What is
+/// judged is loaded through it, so that what is shown is judged by the same code.
 pub trait Loads: Sync {
     /// Why nothing could be read.
     type Error: Send;
+
+    /// Told which streams are loaded next: who can read them in one statement does.
+    fn gather(&self, _: &[StreamId]) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// An aggregate as it is now; its default at version 0 if there is none.
     fn load<A: Aggregate>(

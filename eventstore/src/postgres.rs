@@ -17,7 +17,10 @@ use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 
 mod append;
@@ -71,6 +74,12 @@ impl PgLog {
     /// A claim, for the API's role: whose a name is that another tenant has is not said (ADR 0022).
     pub async fn claim(&self, id: Uuid) -> Result<Loaded<Claim>, ReadError> {
         claims::claim(&self.pool, self.acting, id).await
+    }
+
+    /// Many streams at once, in one statement, for the API's role: those of them that this actor sees any event of. What a secret
+    /// opens is not among them.
+    pub async fn read_streams(&self, streams: &[StreamId]) -> Result<HashMap<StreamId, Vec<Recorded>>, ReadError> {
+        read::streams(&self.pool, self.acting, streams).await
     }
 
     /// The pool.

@@ -5,6 +5,7 @@ use crate::{
     keyset::Keyset,
     projection::{ApplyError, Projection},
     rows,
+    session::Session,
 };
 use chrono::{DateTime, Utc};
 use rhone_domain::{
@@ -13,12 +14,10 @@ use rhone_domain::{
     envelope::StreamId,
     environment, host,
     ids::{PLATFORM, WorkspaceId},
+    numbers::Version,
     project, region, workspace,
 };
-use rhone_eventstore::{
-    ReadError, Recorded,
-    postgres::{EVENT_COLUMNS, event_from_row},
-};
+use rhone_eventstore::{Log as _, ReadError, Recorded};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
@@ -174,13 +173,10 @@ pub async fn by_ids(connection: &mut PgConnection, kind: &str, ids: &[Uuid]) -> 
 }
 
 /// One thing as the log has it, whether or not the rows have it yet; none if it was never created.
-pub async fn in_log(connection: &mut PgConnection, kind: &str, id: Uuid) -> Result<Option<Entry>, ReadError> {
-    let query = format!("SELECT {EVENT_COLUMNS} FROM log.events WHERE stream = $1 ORDER BY version LIMIT 1");
-    let stream = StreamId::new(kind, id).to_string();
-    let found = sqlx::query(sqlx::AssertSqlSafe(query)).bind(stream).fetch_optional(connection).await;
-    let found = found.map_err(ReadError::Unavailable)?;
-    let Some(event) = found.as_ref().map(event_from_row).transpose()? else { return Ok(None) };
-    let row = row(&event).map_err(|error| ReadError::Unavailable(sqlx::Error::Decode(Box::new(error))))?;
+pub async fn in_log(session: &Session, kind: &str, id: Uuid) -> Result<Option<Entry>, ReadError> {
+    let events = session.log().read_stream(&StreamId::new(kind, id), Version(0)).await?;
+    let Some(event) = events.first() else { return Ok(None) };
+    let row = row(event).map_err(|error| ReadError::Unavailable(sqlx::Error::Decode(Box::new(error))))?;
     Ok(row.map(|row| Entry {
         kind: kind.to_owned(),
         id,

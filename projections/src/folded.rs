@@ -1,5 +1,5 @@
-//! Many streams at once, as a session's actor may see them: one statement for all of them, whatever is folded from each. The trap
-//! avoided: a list whose every row reads streams of its own.
+//! Many streams at once, as whoever's connection it is may see them: one statement for all of them, whatever is folded from each.
+//! The API asks the log itself (`PgLog::read_streams`), which says who asks. The trap avoided: a stream read at a time.
 
 use rhone_domain::envelope::StreamId;
 use rhone_eventstore::{

@@ -5,10 +5,12 @@
 use crate::authority::allocations;
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    aggregate::Aggregate as _,
     allocation::Allocation,
     artifact::Artifact,
     artifact_facts::ArtifactFacts,
     deployment::Deployment,
+    envelope::StreamId,
     environment::Environment,
     gate::{Facts, is_stranded, rests_on, runs_on},
     host::Host,
@@ -56,6 +58,19 @@ pub struct GateFacts {
 pub type Rows = Vec<(Allocation, Version)>;
 
 impl GateFacts {
+    /// The streams of an environment that are read, whatever else is.
+    pub fn streams(environment: EnvironmentId) -> [StreamId; 6] {
+        let categories = [
+            RouteOwner::CATEGORY,
+            Environment::CATEGORY,
+            Migrations::CATEGORY,
+            Variables::CATEGORY,
+            ProviderBindings::CATEGORY,
+            RuntimeServices::CATEGORY,
+        ];
+        categories.map(|category| StreamId::new(category, environment))
+    }
+
     /// As the log has them now, beside these allocations of the environment, of which those of the deployment count.
     pub async fn load<R: Loads>(
         from: &R,
@@ -83,6 +98,7 @@ impl GateFacts {
         deployment: impl Future<Output = Result<Loaded<Deployment>, R::Error>> + Send,
         allocations: Rows,
     ) -> Result<Self, R::Error> {
+        from.gather(&Self::streams(environment)).await?;
         let (deployment, owner, settings, migrations, variables, providers, services) = tokio::try_join!(
             deployment,
             from.load::<RouteOwner>(environment),
@@ -95,12 +111,10 @@ impl GateFacts {
         let next = deployment.state.created.as_ref().map(|created| created.artifact);
         let present = owner.state.owner.as_ref().zip(owner.state.lane());
         let present = present.map(|(present, lane)| ArtifactId::of(lane.workspace, present.artifact));
+        let artifacts = next.into_iter().chain(present).map(|id| StreamId::new(Artifact::CATEGORY, id));
+        from.gather(&artifacts.collect::<Vec<_>>()).await?;
         let (next, present) = tokio::try_join!(artifact(from, next), artifact(from, present))?;
-        let of = deployment.state.created.as_ref().map(|created| created.id);
-        let its = |(one, _): &(Allocation, Version)| one.planned.as_ref().map(|planned| planned.deployment) == of;
-        let loaded = allocations::loaded(allocations.into_iter().filter(its));
-        let allocations = loaded.iter().map(|one| one.state.clone()).collect();
-        Ok(Self {
+        let facts = Self {
             owner,
             deployment,
             variables,
@@ -110,10 +124,21 @@ impl GateFacts {
             present,
             providers,
             services,
-            allocations,
-            loaded,
+            allocations: Vec::new(),
+            loaded: Vec::new(),
             hosts: Vec::new(),
-        })
+        };
+        Ok(facts.beside(allocations))
+    }
+
+    /// The same beside these allocations of the environment, which somebody read meanwhile.
+    #[must_use]
+    pub fn beside(mut self, allocations: Rows) -> Self {
+        let of = self.deployment.state.created.as_ref().map(|created| created.id);
+        let its = |(one, _): &(Allocation, Version)| one.planned.as_ref().map(|planned| planned.deployment) == of;
+        self.loaded = allocations::loaded(allocations.into_iter().filter(its));
+        self.allocations = self.loaded.iter().map(|one| one.state.clone()).collect();
+        self
     }
 
     /// For whoever changes the route: with the hosts of what lives, and without what is on one that never comes back. Its row says

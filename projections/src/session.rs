@@ -2,7 +2,7 @@
 //! where a check of ours were missing. The trap: a setting that outlives its transaction in a pooled connection; `local` it is.
 
 use rhone_domain::ids::{ActorId, WorkspaceId};
-use rhone_eventstore::Transaction;
+use rhone_eventstore::{PgLog, Transaction};
 use sqlx::PgPool;
 
 /// Whose eyes are lent to the queries of one request.
@@ -22,6 +22,20 @@ impl Session {
     /// Whose eyes.
     pub fn actor(&self) -> ActorId {
         self.actor
+    }
+
+    /// The only workspace that is seen, if the token is narrowed to one.
+    pub fn workspace(&self) -> Option<WorkspaceId> {
+        self.workspace
+    }
+
+    /// The log, with these eyes: streams are read without a transaction around them.
+    pub fn log(&self) -> PgLog {
+        let log = PgLog::acting(self.pool.clone(), self.actor);
+        match self.workspace {
+            Some(workspace) => log.within(workspace),
+            None => log,
+        }
     }
 
     /// The pool behind it.

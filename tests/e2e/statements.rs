@@ -71,8 +71,24 @@ async fn no_row_costs_a_statement_of_its_own() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} grow:\n{}", wrong.len(), QUESTIONS.len(), wrong.join("\n"));
+    a_change_reads_many_streams_at_once(&client, &log, &ids).await;
     sessions_cost_the_same(&platform, &log).await;
     sealed_fields_cost_the_same(&platform, &client).await;
+}
+
+/// A promotion is judged on nine streams: seven that it names, and the artifacts that two of those name. One by one they would be
+/// nine statements, and as many as are loaded twice.
+async fn a_change_reads_many_streams_at_once(client: &Client, log: &Statements, ids: &Value) {
+    let query = "mutation($environment: ID!, $deployment: ID!) {
+        deploymentPromote(input: { environmentId: $environment, deploymentId: $deployment, dryRun: true }) { replayed }
+    }";
+    let variables = json!({ "environment": ids["environment"], "deployment": ids["deployment"] });
+    let before = log.now();
+    client.data(query, variables).await;
+    let asked = log.since(before);
+    let streams = asked.iter().filter(|sql| sql.contains("log.read_stream")).count();
+    eprintln!("statements: a promotion: {}, of which {streams} for streams", asked.len());
+    assert_eq!(streams, 2, "{asked:#?}");
 }
 
 /// Keys of personal fields are asked for as another role, which does more than answer questions.

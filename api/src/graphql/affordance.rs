@@ -4,7 +4,7 @@
 
 use super::{
     context::{Ask as _, authority_of},
-    lists::OwnMembership,
+    lists::OwnMemberships,
     operation::Gate,
     refusal_code::RefusalCode,
 };
@@ -21,6 +21,8 @@ use rhone_domain::{
     text::Reason,
     workspace,
 };
+use rhone_projections::authority::members::Member;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Whether the caller may do something now.
 #[derive(Clone, Debug, SimpleObject)]
@@ -35,6 +37,9 @@ pub(crate) struct Affordance {
     missing_grant: Option<&'static str>,
 }
 
+/// What the caller is to each workspace.
+pub(crate) type Own = Arc<BTreeMap<WorkspaceId, Member>>;
+
 /// The caller in one place: what they may do there.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -43,10 +48,19 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Who asks, in a workspace; gathered over the request.
+    /// What who asks is to each workspace; gathered over the request.
+    pub(crate) async fn own(ctx: &Context<'_>) -> Result<Own, Fault> {
+        Ok(ctx.loaders().lists.load_one(OwnMemberships).await.map_err(Fault::internal)?.unwrap_or_default())
+    }
+
+    /// Who asks, in a workspace.
     pub(crate) async fn within(ctx: &Context<'_>, workspace: WorkspaceId, scope: Scope) -> Result<Self, Fault> {
-        let own = ctx.loaders().lists.load_one(OwnMembership(workspace)).await.map_err(Fault::internal)?;
-        Ok(Self { authority: authority_of(ctx.principal(), workspace, own), scope })
+        Ok(Self::of(ctx, &Self::own(ctx).await?, workspace, scope))
+    }
+
+    fn of(ctx: &Context<'_>, own: &Own, workspace: WorkspaceId, scope: Scope) -> Self {
+        let membership = own.get(&workspace).map(|member| member.membership.clone());
+        Self { authority: authority_of(ctx.principal(), workspace, membership), scope }
     }
 
     /// In a project.
@@ -56,8 +70,13 @@ impl Caller {
 
     /// In an environment.
     pub(crate) async fn in_environment(ctx: &Context<'_>, of: &environment::Created) -> Result<Self, Fault> {
+        Ok(Self::there(ctx, &Self::own(ctx).await?, of))
+    }
+
+    /// In an environment, by what they are to each workspace.
+    pub(crate) fn there(ctx: &Context<'_>, own: &Own, of: &environment::Created) -> Self {
         let scope = Scope { project: Some(of.project), environment: Some((of.id, of.kind)) };
-        Self::within(ctx, of.workspace, scope).await
+        Self::of(ctx, own, of.workspace, scope)
     }
 
     /// In an environment of which no more than the id is known.

@@ -5,7 +5,7 @@ use super::{
     app_source::{self, AppAffordances, AppSource},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
-    context::{Ask as _, belongs_to},
+    context::Ask as _,
     deployment::Deployment,
     environment::{Environment, EnvironmentKind},
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
@@ -272,7 +272,7 @@ impl Change for Create {
         let Some(of) = project.state.created.clone() else {
             return Err(id::not_found::<ProjectId>("projectId").into());
         };
-        if !belongs_to(bench.ctx, of.workspace).await? {
+        if !bench.belongs_to(of.workspace) {
             return Err(id::not_found::<ProjectId>("projectId").into());
         }
         let workspace = of.workspace;
@@ -280,7 +280,7 @@ impl Change for Create {
         unit.about(Scope { project: Some(self.project), environment: None });
         permit(&unit, if self.from.is_some() { "app.import" } else { "app.create" }, &project.stream)?;
         claim_slug(bench, &mut unit, (claim::Kind::AppSlug, self.project.0), &self.slug, id.0).await?;
-        let mut app = bench.load::<app::App>(id).await?;
+        let mut app = bench.fresh::<app::App>();
         let (project, slug, name) = (self.project, self.slug.clone(), self.name.clone());
         let created = app::Created { id, workspace, project, slug, name };
         let command = match self.from.clone() {

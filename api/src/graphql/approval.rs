@@ -4,7 +4,6 @@
 use super::{
     artifact::digest,
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
-    context::belongs_to,
     environment::Environment,
     id,
     route_owner::reason,
@@ -136,7 +135,7 @@ impl Change for Decision {
         let missing = || No::from(id::not_found::<EnvironmentId>("environmentId"));
         let mut loaded = bench.load::<environment::Environment>(self.environment).await?;
         let created = loaded.state.created.clone().ok_or_else(missing)?;
-        if !belongs_to(bench.ctx, created.workspace).await? {
+        if !bench.belongs_to(created.workspace) {
             return Err(missing());
         }
         let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));

@@ -3,19 +3,21 @@
 //! ask is put on record. The trap: a retry that does something twice, or that learns of another tenant's things.
 
 mod answer;
+mod bench;
 mod expected;
 mod payload;
 
 pub(crate) use answer::{Answer, PlannedEvent};
+pub(crate) use bench::Bench;
 pub(crate) use payload::{found, payload};
 
 use super::{
-    context::{Ask, Door, authority_of, begin, door},
+    context::{Ask, Door, door},
     user_error::UserError,
 };
 use crate::{
     fault::{Code, Fault},
-    identity::{Principal, PrincipalKind},
+    identity::PrincipalKind,
     rate::Accountable as _,
     request::RequestInfo,
 };
@@ -24,22 +26,17 @@ use async_graphql::Context;
 use rhone_domain::{
     actor::Writer,
     aggregate::{Aggregate, Rejection},
-    authorization::Scope,
-    claim::{self, Claim},
     digest::Digest,
     envelope::StreamId,
-    environment::Environment,
     gate::Judged as Judgement,
     ids::{AppId, CorrelationId, EnvironmentId, OperationId, WorkspaceId},
     numbers::Version,
     operation::Work,
     refusal::{self, Refusals, Refused},
     text::IdempotencyKey,
-    workspace::Workspace,
 };
-use rhone_eventstore::{AppendError, Context as Cause, Idempotency, Loaded, ReadError, Unit};
-use rhone_projections::authority::members::{self, Member};
-use std::{collections::BTreeMap, future::Future};
+use rhone_eventstore::{AppendError, Idempotency, Loaded, ReadError, Unit};
+use std::future::Future;
 use uuid::Uuid;
 
 /// What every mutation's input has besides its own fields.
@@ -99,17 +96,6 @@ pub(crate) enum KeyScope {
     Caller,
 }
 
-/// Where a mutation is judged.
-pub(crate) struct Bench<'a> {
-    pub(crate) ctx: &'a Context<'a>,
-    pub(crate) door: Door,
-    pub(crate) principal: &'a Principal,
-    info: &'a RequestInfo,
-    key: Option<String>,
-    id: Uuid,
-    memberships: BTreeMap<WorkspaceId, Member>,
-}
-
 /// What would be appended, and what would be answered.
 pub(crate) struct Judged {
     pub(crate) unit: Unit,
@@ -145,54 +131,6 @@ impl From<Fault> for No {
 impl From<ReadError> for No {
     fn from(error: ReadError) -> Self {
         Self::Fault(Fault::internal(error))
-    }
-}
-
-impl Bench<'_> {
-    /// The id of what is to be created; the same on every attempt.
-    pub(crate) fn new_id<T: From<Uuid>>(&self) -> T {
-        T::from(self.id)
-    }
-
-    /// Begins a unit of work, by the caller's own right in this workspace; that it is still so is asserted. What is changed
-    /// is said with `about`, or else the grants must reach all of the workspace.
-    pub(crate) fn unit(&self, writer: Writer, workspace: WorkspaceId, correlation: impl Into<CorrelationId>) -> Unit {
-        let member = self.memberships.get(&workspace);
-        let mut unit = self.door.unit(Cause {
-            actor: self.principal.as_actor(),
-            writer,
-            authority: authority_of(self.principal, workspace, member.map(|member| member.membership.clone())),
-            workspace,
-            correlation: correlation.into(),
-            causation: None,
-            idempotency_key: self.key.clone(),
-            traceparent: self.info.traceparent.clone(),
-            region: None,
-            cell: None,
-        });
-        if let Some(member) = member {
-            unit.assert_at(&StreamId::new(Workspace::CATEGORY, workspace), member.version);
-        }
-        unit
-    }
-
-    /// Says what is changed: an environment, and with it its project. To be said before anything is judged.
-    pub(crate) async fn about(&self, unit: &mut Unit, environment: EnvironmentId) -> Result<(), No> {
-        if let Some(created) = self.load::<Environment>(environment).await?.state.created {
-            let environment = Some((environment, created.kind));
-            unit.about(Scope { project: Some(created.project), environment });
-        }
-        Ok(())
-    }
-
-    /// The claim on a name. Whose it is, is known only where the caller belongs to whoever has it.
-    pub(crate) async fn claim(&self, kind: claim::Kind, scope: Uuid, value: &str) -> Result<Loaded<Claim>, No> {
-        Ok(self.door.log().claim(claim::id(kind, scope, value)).await?)
-    }
-
-    /// Loads what must exist.
-    pub(crate) async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Result<Loaded<A>, No> {
-        Ok(self.door.load::<A>(id).await?)
     }
 }
 
@@ -265,12 +203,9 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
     }
     let key = key_of(ctx.info(), &manner)?;
     let fingerprint = fingerprint(&change, &manner);
-    let (id, memberships) = (ctx.platform().clock.new_id(), BTreeMap::new());
-    let mut bench = Bench { ctx, door: change.door(ctx), principal, info: ctx.info(), key, id, memberships };
+    let mut bench = Bench::new(ctx, change.door(ctx), key);
     for attempt in 1..=ATTEMPTS {
-        let mut transaction = begin(ctx).await?;
-        bench.memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
-        drop(transaction);
+        bench.begin().await?;
         // In a box: what every mutation reads would else be laid out within the one future of all of them.
         let judged = match Box::pin(change.judge(&bench)).await {
             Ok(judged) => expected::hold(&bench, manner.expected, judged).await,

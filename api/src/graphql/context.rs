@@ -141,18 +141,17 @@ fn door_on(platform: &Platform, principal: &Principal, log: PgLog) -> Door {
 
 /// Whether the caller belongs to those who run the platform. To read is no grant, so a token that leaves none reads as its holder.
 pub(crate) async fn is_of_the_platform(session: &Session, principal: &Principal) -> Result<bool, Fault> {
-    Ok(runs(&held_by(principal, PLATFORM, platform_membership(session, principal).await?)))
+    Ok(runs(&held_by(principal, PLATFORM, platform_membership(session).await?)))
 }
 
 /// Whether the caller may run the platform.
 async fn runs_the_platform(ctx: &Context<'_>) -> Result<bool, Fault> {
-    let membership = platform_membership(ctx.session(), ctx.principal()).await?;
+    let membership = platform_membership(ctx.session()).await?;
     Ok(runs(&authority_of(ctx.principal(), PLATFORM, membership)))
 }
 
-async fn platform_membership(session: &Session, principal: &Principal) -> Result<Option<Membership>, Fault> {
-    let mut transaction = session.begin().await.map_err(Fault::internal)?;
-    let memberships = members::of_actor(&mut transaction, principal.eyes()).await.map_err(Fault::internal)?;
+async fn platform_membership(session: &Session) -> Result<Option<Membership>, Fault> {
+    let memberships = members::own(session).await.map_err(Fault::internal)?;
     Ok(memberships.get(&PLATFORM).map(|member| member.membership.clone()))
 }
 
@@ -178,9 +177,8 @@ pub(crate) async fn belongs_to(ctx: &Context<'_>, workspace: WorkspaceId) -> Res
     if !matches!(ctx.principal().kind, PrincipalKind::User(_)) {
         return Ok(false);
     }
-    let mut transaction = begin(ctx).await?;
-    let visible = members::workspaces(&mut transaction).await.map_err(Fault::internal)?;
-    Ok(visible.contains(&workspace))
+    let own = members::own(ctx.session()).await.map_err(Fault::internal)?;
+    Ok(own.contains_key(&workspace))
 }
 
 /// Only those who run the platform may do this.

@@ -187,7 +187,7 @@ impl Change for Wish {
             deadline: unit.now() + DEADLINE,
             work: Work::Deploy(Box::new(deploy)),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: self.environment.0, operation: Some(id), decided_on: None })
     }

@@ -6,7 +6,7 @@ use super::{
     artifact::{Artifact, digest, facts_of},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
     connection::Pages,
-    context::{Ask, belongs_to, wait_for},
+    context::{Ask, wait_for},
     gates::{AcknowledgementInput, RouteChangePlan, acknowledgements},
     id,
     listed::Listed,
@@ -73,10 +73,9 @@ impl Deployment {
 
     async fn plan(&self, ctx: &Context<'_>, environment: &ID, kind: Kind) -> Result<RouteChangePlan, Fault> {
         let environment = id::read::<EnvironmentId>("environmentId", environment)?;
-        let row = ctx.loaders().route_owners.load_one(environment).await.map_err(Fault::internal)?;
-        let missing = || id::not_found::<EnvironmentId>("environmentId");
-        row.filter(|(owner, _)| owner.lane().is_some_and(|o| o.app == self.0.app)).ok_or_else(missing)?;
-        RouteChangePlan::of(ctx, environment, self.0.id, kind).await?.ok_or_else(missing)
+        // An environment of another app has none of it.
+        let plan = RouteChangePlan::of(ctx, environment, self.0.id, kind).await?;
+        plan.ok_or_else(|| id::not_found::<EnvironmentId>("environmentId"))
     }
 }
 
@@ -309,7 +308,7 @@ impl Change for Create {
         let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
             return Err(id::not_found::<AppId>("appId").into());
         };
-        if !belongs_to(bench.ctx, app.workspace).await? {
+        if !bench.belongs_to(app.workspace) {
             return Err(id::not_found::<AppId>("appId").into());
         }
         let id: DeploymentId = bench.new_id();
@@ -324,7 +323,7 @@ impl Change for Create {
         // Read back, so that what is validated is what the store holds now.
         let (_, facts) = facts_of(&bench.ctx.platform().artifacts, self.digest).await?;
         unit.assert(&artifact);
-        let mut deployment = bench.load::<deployment::Deployment>(id).await?;
+        let mut deployment = bench.fresh::<deployment::Deployment>();
         let created = deployment::Created {
             id,
             workspace: app.workspace,

@@ -4,7 +4,7 @@
 use super::{
     affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::{begin, belongs_to},
+    context::begin,
     environment::Environment,
     id,
 };
@@ -72,7 +72,7 @@ struct Wish {
 impl Wish {
     async fn drain(&self, bench: &Bench<'_>, planned: &Planned, facts: &DrainFacts) -> Result<Drain, No> {
         let usual = facts.environment.state.drain();
-        let standings = ScaleFacts::load(&bench.door, planned.environment).await?.standings;
+        let standings = ScaleFacts::load(bench, planned.environment).await?.standings;
         // Whoever serves them next runs what the owner runs: the same bytes as now, or else another schema.
         let same = facts.owner.state.owner.as_ref().is_some_and(|owner| owner.artifact == planned.artifact);
         let schema = if same { Schema::Compatible } else { Schema::Incompatible };
@@ -100,7 +100,7 @@ impl Change for Wish {
         let missing = || No::from(id::not_found::<AllocationId>("allocationId"));
         let allocation = bench.load::<Allocation>(self.allocation).await?;
         let planned = allocation.state.planned.clone().ok_or_else(missing)?;
-        if !belongs_to(bench.ctx, planned.workspace).await? {
+        if !bench.belongs_to(planned.workspace) {
             return Err(missing());
         }
         // With the caller's eyes: without a session no row is anybody's.
@@ -129,7 +129,7 @@ impl Change for Wish {
             deadline: drain.deadline(unit.now()),
             work: Work::Drain(drain),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: environment.0, operation: Some(id), decided_on: Some(allocation.stream.clone()) })
     }

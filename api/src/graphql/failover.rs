@@ -162,7 +162,7 @@ impl Change for Failover {
         let concerning = |no: No| no.concerning(opened.app, Some(self.environment));
         bench.about(&mut unit, self.environment).await?;
         permit(&unit, "operation.request_region_failover", &owner.stream).map_err(concerning)?;
-        let facts = facts_of(&bench.door, self.environment, running(bench.ctx, self.environment).await?).await?;
+        let facts = facts_of(bench, self.environment, running(bench.ctx, self.environment).await?).await?;
         let refusing = |rejection: &Refused| refused(rejection, owner.stream.clone(), opened.workspace);
         let requested = self.requested(id, &facts, bench.principal.actor, unit.now());
         let requested = requested.map_err(|rejection| concerning(refusing(&rejection)))?;
@@ -172,7 +172,7 @@ impl Change for Failover {
         }
         facts.assert(&mut unit);
         unit.place(Some(requested.region), requested.cell);
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: self.environment.0, operation: Some(id), decided_on: Some(owner.stream.clone()) })
     }

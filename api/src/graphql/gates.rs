@@ -14,7 +14,7 @@ use super::{
 };
 use crate::fault::Fault;
 use async_graphql::{Context, Enum, ID, InputObject, SimpleObject};
-use futures_util::future::try_join_all;
+use futures_util::{future::try_join_all, try_join};
 use rhone_domain::{
     aggregate::Command as _,
     database_impact, deploy_impact, gate,
@@ -169,8 +169,12 @@ impl RouteChangePlan {
         deployment: DeploymentId,
         kind: Kind,
     ) -> Result<Option<Self>, Fault> {
-        let running = running(ctx, environment).await?;
-        let facts = GateFacts::load(ctx.loaders(), environment, deployment, running).await?;
+        let (running, own, facts) = try_join!(
+            running(ctx, environment),
+            Caller::own(ctx),
+            GateFacts::load(ctx.loaders(), environment, deployment, Rows::new())
+        )?;
+        let facts = facts.beside(running);
         let wish = Wish::shown(kind, &facts.environment.state, ctx.principal().actor);
         let (owner, state) = (&facts.owner.state, &facts.deployment.state);
         let at = ctx.platform().clock.now();
@@ -179,8 +183,8 @@ impl RouteChangePlan {
         let Some(seen) = facts.facts(&requested).filter(|_| same_app) else { return Ok(None) };
         let judged = gate::judge(&seen);
         let request = operation::Command::Request(requested.clone());
-        let caller = Caller::about(ctx, requested.workspace, Some(environment)).await?;
-        let may = caller.permit(request.name());
+        let Some(of) = &facts.environment.state.created else { return Ok(None) };
+        let may = Caller::there(ctx, &own, of).permit(request.name());
         let outlook = Outlook::of(&may, &judged);
         let sessions = match owner.owner {
             Some(_) => deploy_impact::Sessions::Active,

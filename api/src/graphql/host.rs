@@ -4,7 +4,7 @@
 use super::{
     affordance::{Affordance, Caller, some_reason},
     change::{Answer, Bench, Change, Judged, Manner, No, change, decide, natural, payload, refused},
-    context::{Ask as _, belongs_to, platform_only},
+    context::{Ask as _, platform_only},
     id,
     lists::SilenceOf,
     place::Host,
@@ -290,7 +290,7 @@ impl HostAffordances {
 async fn seen(bench: &Bench<'_>, operation: OperationId) -> Result<(), No> {
     let loaded = bench.load::<operation::Operation>(operation).await?;
     match loaded.state.requested {
-        Some(requested) if belongs_to(bench.ctx, requested.workspace).await? => Ok(()),
+        Some(requested) if bench.belongs_to(requested.workspace) => Ok(()),
         _ => Err(id::not_found::<OperationId>("operationId").into()),
     }
 }

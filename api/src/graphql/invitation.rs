@@ -5,7 +5,7 @@
 use super::{
     affordance::{Affordance, of_workspace},
     change::{Bench, Change, Judged, KeyScope, Manner, No, change, decide, payload, permit, refused},
-    context::{Ask as _, Door, begin, belongs_to, door_showing},
+    context::{Ask as _, Door, begin, door_showing},
     id,
     member::{MemberRole, not_support, on_workspace},
     variables::HiddenText,
@@ -238,8 +238,8 @@ fn lasts(seconds: Option<i64>) -> Result<TimeDelta, Fault> {
     sound.ok_or_else(|| Fault::bad_input("expiresInSeconds", "must be 1 or more, and at most 30 days"))
 }
 
-async fn known(bench: &Bench<'_>, workspace: WorkspaceId) -> Result<(), Fault> {
-    if belongs_to(bench.ctx, workspace).await? { Ok(()) } else { Err(id::not_found::<WorkspaceId>("workspaceId")) }
+fn known(bench: &Bench<'_>, workspace: WorkspaceId) -> Result<(), Fault> {
+    if bench.belongs_to(workspace) { Ok(()) } else { Err(id::not_found::<WorkspaceId>("workspaceId")) }
 }
 
 struct Invite {
@@ -260,7 +260,7 @@ impl Change for Invite {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        known(bench, self.workspace).await?;
+        known(bench, self.workspace)?;
         let invitation: InvitationId = bench.new_id();
         let (by, since) = (bench.principal.eyes(), bench.door.clock().now());
         let (role, secret, until) = (self.role, self.secret, since + self.lasts);
@@ -285,7 +285,7 @@ impl Change for Revoke {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        known(bench, self.workspace).await?;
+        known(bench, self.workspace)?;
         let command = Command::RevokeInvitation { invitation: self.invitation, by: bench.principal.eyes() };
         on_workspace(bench, self.workspace, command).await
     }

@@ -4,7 +4,6 @@
 use async_graphql::dataloader::Loader;
 use rhone_domain::{
     allocation::Allocation,
-    authorization::Membership,
     edge_status::EdgeStatus,
     host::Silence,
     ids::{HostId, RegionId, WorkspaceId},
@@ -27,7 +26,12 @@ use rhone_projections::{
     timeline,
     whose::Whose,
 };
-use std::{collections::HashMap, hash::Hash, iter, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    iter,
+    sync::Arc,
+};
 use uuid::Uuid;
 
 pub(crate) struct Lists(pub(crate) Session);
@@ -87,9 +91,9 @@ pub(crate) type MembersPage = PageOf<Members>;
 /// A workspace's invitations.
 pub(crate) type InvitationsPage = PageOf<Invited>;
 
-/// What the caller is to a workspace.
+/// What the caller is to each workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct OwnMembership(pub(crate) WorkspaceId);
+pub(crate) struct OwnMemberships;
 
 /// A workspace's times of support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -311,14 +315,13 @@ impl Loader<NewestChunk> for Lists {
     }
 }
 
-impl Loader<OwnMembership> for Lists {
-    type Value = Membership;
+impl Loader<OwnMemberships> for Lists {
+    type Value = Arc<BTreeMap<WorkspaceId, members::Member>>;
     type Error = Arc<sqlx::Error>;
 
-    async fn load(&self, _: &[OwnMembership]) -> Result<HashMap<OwnMembership, Self::Value>, Self::Error> {
-        let mut transaction = self.0.begin().await.map_err(Arc::new)?;
-        let own = members::of_actor(&mut transaction, self.0.actor()).await.map_err(Arc::new)?;
-        Ok(own.into_iter().map(|(of, member)| (OwnMembership(of), member.membership)).collect())
+    async fn load(&self, _: &[OwnMemberships]) -> Result<HashMap<OwnMemberships, Self::Value>, Self::Error> {
+        let own = members::own(&self.0).await.map_err(Arc::new)?;
+        Ok(HashMap::from([(OwnMemberships, Arc::new(own))]))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     affordance::{Affordance, of_workspace},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
-    context::{Ask as _, belongs_to},
+    context::Ask as _,
     id, who,
     workspace::Workspace,
 };
@@ -275,7 +275,7 @@ impl Change for MemberChange {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        if !belongs_to(bench.ctx, self.workspace).await? {
+        if !bench.belongs_to(self.workspace) {
             return Err(id::not_found::<WorkspaceId>("workspaceId").into());
         }
         let (actor, by) = (self.member, bench.principal.eyes());
@@ -339,7 +339,7 @@ impl SetGrants {
             }
         };
         match workspace {
-            Some(workspace) if belongs_to(bench.ctx, workspace).await? => Ok(workspace),
+            Some(workspace) if bench.belongs_to(workspace) => Ok(workspace),
             _ => Err(missing),
         }
     }

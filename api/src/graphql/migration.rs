@@ -3,7 +3,7 @@
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused},
-    context::{Ask, belongs_to},
+    context::Ask,
     deployment::Deployment,
     environment::Environment,
     gates::{AcknowledgementInput, DatabaseImpactWord, acknowledgements},
@@ -161,7 +161,7 @@ fn invalid(InvalidText { field, rule }: InvalidText) -> Fault {
 /// An environment that the caller may touch.
 async fn environment_of(bench: &Bench<'_>, id: EnvironmentId) -> Result<environment::Created, No> {
     match bench.load::<environment::Environment>(id).await?.state.created {
-        Some(created) if belongs_to(bench.ctx, created.workspace).await? => Ok(created),
+        Some(created) if bench.belongs_to(created.workspace) => Ok(created),
         _ => Err(id::not_found::<EnvironmentId>("environmentId").into()),
     }
 }
@@ -235,7 +235,7 @@ impl Change for Record {
             deadline: unit.now() + DEADLINE,
             work: Work::Migration(told),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged { unit, object: self.deployment.0, operation: Some(id), decided_on: Some(on_record.stream.clone()) })
     }

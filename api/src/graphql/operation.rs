@@ -5,7 +5,7 @@ use super::{
     affordance::{self, Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, payload},
     connection::Pages,
-    context::{Ask as _, belongs_to},
+    context::Ask as _,
     deploy::DeployProgress,
     deployment::Deployment,
     environment::Environment,
@@ -350,7 +350,7 @@ impl Change for Cancel {
         let Some(requested) = operation.state.requested.clone() else {
             return Err(id::not_found::<OperationId>("operationId").into());
         };
-        if !belongs_to(bench.ctx, requested.workspace).await? {
+        if !bench.belongs_to(requested.workspace) {
             return Err(id::not_found::<OperationId>("operationId").into());
         }
         let mut unit = bench.unit(Writer::Api, requested.workspace, self.id);

@@ -70,8 +70,8 @@ macro_rules! noun {
                 ctx: &async_graphql::Context<'_>,
                 id: $id,
             ) -> Result<Option<Self>, $crate::fault::Fault> {
-                let mut transaction = $crate::graphql::context::begin(ctx).await?;
-                let entry = rhone_projections::catalogue::in_log(&mut transaction, Self::KIND, id.0).await;
+                use $crate::graphql::context::Ask as _;
+                let entry = rhone_projections::catalogue::in_log(ctx.session(), Self::KIND, id.0).await;
                 entry.map_err($crate::fault::Fault::internal)?.as_ref().map(Self::of).transpose()
             }
         }

@@ -4,7 +4,6 @@
 use super::{
     affordance::{Affordance, Caller},
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
-    context::belongs_to,
     environment::Environment,
     id,
     route_owner::{RouteOwnerPayload, reason, route_of},
@@ -224,7 +223,7 @@ impl Change for SetPolicy {
         let Some(created) = environment.state.created.clone() else {
             return Err(id::not_found::<EnvironmentId>("environmentId").into());
         };
-        if !belongs_to(bench.ctx, created.workspace).await? {
+        if !bench.belongs_to(created.workspace) {
             return Err(id::not_found::<EnvironmentId>("environmentId").into());
         }
         let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));

@@ -5,7 +5,6 @@ use super::{
     app::App,
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit},
     connection::{Pages, Rows},
-    context::belongs_to,
     deployment::Deployment,
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
     id, listing,
@@ -210,9 +209,6 @@ impl ProjectMutation {
         let manner = Manner::new(input.idempotency_key, input.dry_run);
         let workspace = id::read::<WorkspaceId>("workspaceId", &input.workspace_id)?;
         let create = Create { workspace, slug: slug(&input.slug)?, name: name(&input.name)? };
-        if !belongs_to(ctx, workspace).await? {
-            return Err(id::not_found::<WorkspaceId>("workspaceId").into());
-        }
         Ok(ProjectCreatePayload(change(ctx, manner, create).await?))
     }
 }
@@ -234,10 +230,13 @@ impl Change for Create {
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let (id, workspace): (ProjectId, _) = (bench.new_id(), self.workspace);
+        if !bench.belongs_to(workspace) {
+            return Err(id::not_found::<WorkspaceId>("workspaceId").into());
+        }
         let mut unit = bench.unit(Writer::Api, workspace, CorrelationId(id.0));
         permit(&unit, "project.create", &StreamId::new(Workspace::KIND, workspace))?;
         claim_slug(bench, &mut unit, (claim::Kind::ProjectSlug, workspace.0), &self.slug, id.0).await?;
-        let mut project = bench.load::<project::Project>(id).await?;
+        let mut project = bench.fresh::<project::Project>();
         let created = project::Created { id, workspace, slug: self.slug.clone(), name: self.name.clone() };
         decide(&mut unit, &mut project, project::Command::Create(created))?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })

@@ -289,7 +289,7 @@ impl Change for Wish {
         permit(&unit, "operation.request_region_enablement", &owner.stream).map_err(concerning)?;
         let &Self { environment, region, cell, topology } = self;
         let wanted = Enablement { app: opened.app, environment, region, cell, topology };
-        let facts = RegionFacts::load(&bench.door, wanted).await?;
+        let facts = RegionFacts::load(bench, wanted).await?;
         let judged = region_enablement::judge(&facts.facts());
         if let Some(refusal) = gate::closed(&judged) {
             let no = refused(refusal, owner.stream.clone(), opened.workspace).judged(&judged);
@@ -306,7 +306,7 @@ impl Change for Wish {
             deadline: unit.now() + DEADLINE,
             work: Work::RegionEnablement(wanted),
         };
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged {
             unit,

@@ -3,13 +3,13 @@
 
 use super::{
     change::{Bench, Change, Judged, No, decide, permit, refused, stream},
-    context::belongs_to,
     gates::running,
     id,
     route_owner::route_of,
 };
 use crate::fault::Fault;
 use chrono::{DateTime, Utc};
+use futures_util::try_join;
 use rhone_domain::{
     actor::Writer,
     aggregate::Command as _,
@@ -21,8 +21,9 @@ use rhone_domain::{
     route_owner::RouteOwner,
     text::Reason,
 };
-use rhone_eventstore::{Loaded, Unit};
-use rhone_projections::gate_facts::GateFacts;
+use rhone_eventstore::{Loaded, Loads as _, Unit};
+use rhone_projections::gate_facts::{GateFacts, Rows};
+use std::iter;
 
 #[derive(Debug)]
 pub(crate) struct MoveRoute {
@@ -44,11 +45,13 @@ impl Change for MoveRoute {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
+        let all = iter::once(stream::<deployment::Deployment>(self.deployment));
+        bench.gather(&all.chain(GateFacts::streams(self.environment)).collect::<Vec<_>>()).await?;
         let deployment = bench.load::<deployment::Deployment>(self.deployment).await?;
         let Some(created) = deployment.state.created.clone() else {
             return Err(id::not_found::<DeploymentId>("deploymentId").into());
         };
-        if !belongs_to(bench.ctx, created.workspace).await? {
+        if !bench.belongs_to(created.workspace) {
             return Err(id::not_found::<DeploymentId>("deploymentId").into());
         }
         let operation: OperationId = bench.new_id();
@@ -107,8 +110,10 @@ impl Wish {
         }
         let id: OperationId = bench.new_id();
         let missing = || No::from(id::not_found::<DeploymentId>("deploymentId"));
-        let running = running(bench.ctx, environment).await?;
-        let facts = GateFacts::of(&bench.door, environment, deployment.clone(), running).await?;
+        let running = async { running(bench.ctx, environment).await.map_err(No::from) };
+        let facts = GateFacts::of(bench, environment, deployment.clone(), Rows::new());
+        let (running, facts) = try_join!(running, facts)?;
+        let facts = facts.beside(running);
         let requested = self.requested(id, &facts, unit.now()).ok_or_else(missing)?;
         let concerning = |no: No| no.concerning(opened.app, Some(environment));
         bench.about(unit, environment).await?;
@@ -117,7 +122,7 @@ impl Wish {
         judge(&requested, &facts).map_err(concerning)?;
         facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(unit, &mut operation, request).map_err(concerning)?;
         Ok(id)
     }

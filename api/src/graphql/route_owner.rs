@@ -4,8 +4,8 @@
 mod asked;
 
 use super::{
-    change::{Bench, Manner, No, payload},
-    context::{Ask, belongs_to},
+    change::{Bench, Manner, No, payload, stream},
+    context::Ask,
     deployment::Deployment,
     environment::Environment,
     id,
@@ -16,12 +16,13 @@ use asked::{Asked, ask};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
+    environment,
     ids::EnvironmentId,
     numbers::Version,
     route_owner::{self, Opened},
     text::{Hostname, InvalidText, Reason},
 };
-use rhone_eventstore::{Loaded, Position};
+use rhone_eventstore::{Loaded, Loads as _, Position};
 
 /// Who owns an environment's traffic.
 #[derive(Clone, Debug)]
@@ -319,9 +320,12 @@ pub(crate) async fn route_of(
     bench: &Bench<'_>,
     environment: EnvironmentId,
 ) -> Result<(Loaded<route_owner::RouteOwner>, Opened), No> {
+    // Whoever asks for the route asks next what its environment is.
+    let both = [stream::<route_owner::RouteOwner>(environment), stream::<environment::Environment>(environment)];
+    bench.gather(&both).await?;
     let owner = bench.load::<route_owner::RouteOwner>(environment).await?;
     match owner.state.lane() {
-        Some(opened) if belongs_to(bench.ctx, opened.workspace).await? => Ok((owner, opened)),
+        Some(opened) if bench.belongs_to(opened.workspace) => Ok((owner, opened)),
         _ => Err(id::not_found::<EnvironmentId>("environmentId").into()),
     }
 }

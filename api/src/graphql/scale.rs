@@ -151,7 +151,7 @@ impl Change for Wish {
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let (_, opened) = route_of(bench, self.environment).await?;
-        let facts = ScaleFacts::load(&bench.door, self.environment).await?;
+        let facts = ScaleFacts::load(bench, self.environment).await?;
         let id: OperationId = bench.new_id();
         let mut unit = bench.unit(Writer::Api, opened.workspace, id);
         unit.place(Some(opened.region), Some(opened.cell));
@@ -165,7 +165,7 @@ impl Change for Wish {
             return Err(concerning(no));
         }
         facts.assert(&mut unit);
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         Ok(Judged {
             unit,

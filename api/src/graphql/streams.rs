@@ -8,7 +8,6 @@ use async_graphql::dataloader::Loader;
 use rhone_domain::{aggregate::Aggregate, envelope::StreamId};
 use rhone_eventstore::{Loaded, Loads, ReadError, Recorded, dispatcher::fold};
 use rhone_projections::{
-    folded,
     history::{self, AppStreams, HistoryError},
     session::Session,
 };
@@ -29,8 +28,7 @@ impl Loader<StreamId> for Streams {
     type Error = Arc<ReadError>;
 
     async fn load(&self, wanted: &[StreamId]) -> Result<HashMap<StreamId, Events>, Arc<ReadError>> {
-        let mut transaction = self.0.begin().await.map_err(|error| Arc::new(ReadError::Unavailable(error)))?;
-        let found = folded::streams(&mut transaction, wanted).await.map_err(Arc::new)?;
+        let found = self.0.log().read_streams(wanted).await.map_err(Arc::new)?;
         Ok(found.into_iter().map(|(stream, events)| (stream, Arc::new(events))).collect())
     }
 }

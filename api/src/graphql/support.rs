@@ -5,7 +5,7 @@
 use super::{
     affordance::{Affordance, of_workspace},
     change::{Bench, Change, Judged, Manner, No, change, payload},
-    context::{Ask, begin, belongs_to, platform_only},
+    context::{Ask, begin, platform_only},
     id,
     member::{not_support, on_workspace},
     route_owner::reason,
@@ -207,7 +207,7 @@ impl Change for Grant {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        known(bench, self.workspace).await?;
+        known(bench, self.workspace)?;
         let access: SupportId = bench.new_id();
         let (user, at) = (bench.principal.eyes(), bench.door.clock().now());
         let (reason, until) = (self.reason.clone(), at + self.lasts);
@@ -231,12 +231,12 @@ impl Change for End {
     }
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
-        known(bench, self.workspace).await?;
+        known(bench, self.workspace)?;
         let command = Command::EndSupport { access: self.access, by: bench.principal.eyes() };
         Ok(Judged { object: self.access.0, ..on_workspace(bench, self.workspace, command).await? })
     }
 }
 
-async fn known(bench: &Bench<'_>, workspace: WorkspaceId) -> Result<(), Fault> {
-    if belongs_to(bench.ctx, workspace).await? { Ok(()) } else { Err(id::not_found::<WorkspaceId>("workspaceId")) }
+fn known(bench: &Bench<'_>, workspace: WorkspaceId) -> Result<(), Fault> {
+    if bench.belongs_to(workspace) { Ok(()) } else { Err(id::not_found::<WorkspaceId>("workspaceId")) }
 }

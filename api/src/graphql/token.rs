@@ -8,7 +8,7 @@ pub(crate) mod machine;
 
 use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, payload, permit, refused},
-    context::{Ask as _, belongs_to},
+    context::Ask as _,
     id,
 };
 use crate::{
@@ -164,11 +164,11 @@ impl Change for Create {
         let (id, by, at) = (bench.new_id::<TokenId>(), bench.principal.as_asker(), bench.door.clock().now());
         let limits = self.asked.limits(&by.limits, at);
         if let Some(workspace) = limits.workspace
-            && !belongs_to(bench.ctx, workspace).await?
+            && !bench.belongs_to(workspace)
         {
             return Err(id::not_found::<WorkspaceId>("workspaceId").into());
         }
-        let mut token = bench.load::<Token>(id).await?;
+        let mut token = bench.fresh::<Token>();
         let mut unit =
             bench.unit(Writer::Api, limits.workspace.unwrap_or(own(by.actor)), CorrelationId(bench.new_id()));
         let (name, secret) = (self.name.clone(), self.secret.clone());
@@ -249,13 +249,13 @@ async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<
         None => kept.and_then(|kept| kept.described().map(|described| (described, kept.held.created_at))),
     };
     let described = token.state.token.clone().or_else(|| outside.as_ref().map(|(described, _)| described.clone()));
-    let Some(described) = described.filter(|_| !is_over) else { return Err(nothing(bench, id, command).await?) };
+    let Some(described) = described.filter(|_| !is_over) else { return Err(nothing(bench, id, command)?) };
     // A machine's gets no other secret, and is ended by those who run the platform.
     let withdrawn = described.holder != Holder::Person;
     let tenant = described.tenant();
-    let is_there = tenant == own(bench.principal.actor) || belongs_to(bench.ctx, tenant).await?;
+    let is_there = tenant == own(bench.principal.actor) || bench.belongs_to(tenant);
     if !is_there || (withdrawn && command != REVOKE) {
-        return Err(nothing(bench, id, command).await?);
+        return Err(nothing(bench, id, command)?);
     }
     let writer = if withdrawn { Writer::Platform } else { Writer::Api };
     let mut unit = bench.unit(writer, tenant, CorrelationId(bench.new_id()));
@@ -266,10 +266,10 @@ async fn found(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<
 }
 
 /// The refusal for what is nobody's, or not the caller's; for who may change no token at all it is that.
-async fn nothing(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<No, No> {
+fn nothing(bench: &Bench<'_>, id: TokenId, command: &'static str) -> Result<No, No> {
     let place = match bench.principal.workspace {
         None => own(bench.principal.actor),
-        Some(workspace) if belongs_to(bench.ctx, workspace).await? => workspace,
+        Some(workspace) if bench.belongs_to(workspace) => workspace,
         // A token of a workspace that its holder has left has no place where a refusal could stand.
         Some(_) => return Err(Fault::new(Code::NotFound, "there is no such token").into()),
     };

@@ -8,7 +8,7 @@ use super::{
     affordance::{Affordance, Caller},
     artifact::Artifact,
     connection::{Pages, Rows},
-    context::{Ask, begin},
+    context::Ask,
     deployment::Deployment,
     filters::{self, DeploymentFilterInput, ListOrder, OperationFilterInput},
     id,
@@ -86,8 +86,7 @@ impl Workspace {
 
     /// The one that was just created, from the log itself.
     pub(crate) async fn created(ctx: &Context<'_>, id: WorkspaceId) -> Result<Option<Self>, Fault> {
-        let mut transaction = begin(ctx).await?;
-        let entry = catalogue::in_log(&mut transaction, Self::KIND, id.0).await.map_err(Fault::internal)?;
+        let entry = catalogue::in_log(ctx.session(), Self::KIND, id.0).await.map_err(Fault::internal)?;
         entry.as_ref().map(Self::of).transpose()
     }
 }

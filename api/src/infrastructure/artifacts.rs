@@ -96,9 +96,10 @@ pub(super) async fn download(
 /// nobody has.
 async fn may_download(infrastructure: &Infrastructure, caller: &Principal, digest: Digest) -> Result<(), Refusal> {
     let session = Session::new(infrastructure.api.clone(), caller.eyes(), caller.workspace);
+    let memberships = members::own(&session).await?;
     let mut transaction = session.begin().await?;
     let mut answer = Err(Refusal::not_found("there is no such artifact"));
-    for (workspace, member) in members::of_actor(&mut transaction, caller.eyes()).await? {
+    for (workspace, member) in memberships {
         let id = ArtifactId::of(workspace, digest);
         if catalogue::by_ids(&mut transaction, "artifact", &[id.0]).await?.is_empty() {
             continue;

@@ -15,7 +15,7 @@ use rhone_domain::{
     numbers::Version,
 };
 use sqlx::{PgPool, Row as _, postgres::PgRow};
-use std::{fmt::Display, str::FromStr};
+use std::{collections::HashMap, fmt::Display, str::FromStr};
 use uuid::Uuid;
 
 /// The columns that [`event_from_row`] reads, for queries of others over `log.events`.
@@ -24,6 +24,7 @@ pub const EVENT_COLUMNS: &str = "era, tx::text AS tx, pos, stream, version, even
     traceparent, occurred_at, recorded_at, payload::text AS payload, hash";
 
 const STREAM: &str = "SELECT * FROM log.read_stream($1, $2, $3, $4)";
+const STREAMS: &str = "SELECT * FROM log.read_streams($1, $2, $3)";
 const OPENED: &str = "SELECT * FROM authority.read_opened($1, $2, $3)";
 const ALL: &str = "SELECT * FROM log.read_all($1, $2::text::xid8, $3, $4)";
 const INCARNATION: &str = "SELECT system, timeline, era FROM log.incarnation()";
@@ -47,6 +48,27 @@ pub(super) async fn stream(
         .await
         .map_err(ReadError::Unavailable)?;
     rows.iter().map(event_from_row).collect()
+}
+
+/// Those of these streams that have any event, each in its order.
+pub(super) async fn streams(
+    pool: &PgPool,
+    acting: Acting,
+    streams: &[StreamId],
+) -> Result<HashMap<StreamId, Vec<Recorded>>, ReadError> {
+    let rows = sqlx::query(STREAMS)
+        .bind(acting.actor.map(|actor| actor.0))
+        .bind(acting.scope.map(|workspace| workspace.0))
+        .bind(streams.iter().map(|stream| stream.as_str().to_owned()).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await
+        .map_err(ReadError::Unavailable)?;
+    let mut found = HashMap::<StreamId, Vec<Recorded>>::with_capacity(streams.len());
+    for row in &rows {
+        let event = event_from_row(row)?;
+        found.entry(event.envelope.stream.clone()).or_default().push(event);
+    }
+    Ok(found)
 }
 
 pub(super) async fn all(pool: &PgPool, after: Position, limit: u32) -> Result<Vec<Recorded>, ReadError> {

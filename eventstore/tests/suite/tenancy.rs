@@ -54,8 +54,13 @@ fn claimed(workspace: WorkspaceId, kind: Kind, value: &str, expected: u64) -> St
     said_of(workspace, (name(kind, value), expected), &said)
 }
 
+/// How much of a stream is seen: alone, and no other when it is read among others.
 async fn seen(log: &PgLog, stream: &StreamId) -> usize {
-    log.read_stream(stream, Version(0)).await.expect("reads").len()
+    let alone = log.read_stream(stream, Version(0)).await.expect("reads");
+    let others = [StreamId::new("tally", Uuid::nil()), stream.clone()];
+    let among = log.read_streams(&others).await.expect("reads").remove(stream).unwrap_or_default();
+    assert_eq!(among, alone, "{stream}: among others");
+    alone.len()
 }
 
 #[tokio::test]

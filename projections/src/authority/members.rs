@@ -1,7 +1,7 @@
 //! Who may do what in which workspace, for whom support may act, and which invitations are open. Written inline from the workspace's stream, whole each
 //! time, so that who was removed leaves no row; each row carries the version that says so, to be asserted by what it allows.
 
-use crate::keyset::Keyset;
+use crate::{keyset::Keyset, session::Session};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::UnknownWord,
@@ -43,17 +43,12 @@ pub struct Member {
     pub version: Version,
 }
 
-/// What an actor is to each workspace that the session may see.
-pub async fn of_actor(
-    connection: &mut PgConnection,
-    actor: ActorId,
-) -> Result<BTreeMap<WorkspaceId, Member>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT workspace, actor, role, projects, environments, version FROM authority.members WHERE actor = $1",
-    )
-    .bind(actor.0)
-    .fetch_all(connection)
-    .await?;
+/// What the session's actor is to each workspace that it may see: one statement, which says itself who asks.
+pub async fn own(session: &Session) -> Result<BTreeMap<WorkspaceId, Member>, sqlx::Error> {
+    const OWN: &str =
+        "SELECT workspace, actor, role, projects, environments, version FROM authority.memberships($1, $2)";
+    let rows = sqlx::query(OWN).bind(session.actor().0).bind(session.workspace().map(|id| id.0));
+    let rows = rows.fetch_all(session.pool()).await?;
     rows.iter().map(|row| Ok((WorkspaceId(row.try_get("workspace")?), read(row)?))).collect()
 }
 

@@ -1,7 +1,9 @@
-//! How many statements each question of the console costs, on a process of its own whose statements PostgreSQL writes down.
+//! How many statements each question and each accepted mutation costs, on a process of its own whose statements PostgreSQL writes
+//! down.
 
 use crate::{
     load::{End, Request, client, send},
+    mutations::{DOCUMENTS, MUTATIONS, input},
     queries::{QUERIES, variables},
     seeded::Seeded,
     subjects::Subjects,
@@ -30,4 +32,22 @@ pub(crate) async fn count(seeded: &Seeded, subjects: &Subjects, print: &Printer)
         print.figure(&format!("query `{}`: SQL statements", query.name), fewest, "statements", TRIES, None);
     }
     print.figure("SQL statements of one query, the most", most, "statements", QUERIES.len(), None);
+    for (kind, (name, _)) in MUTATIONS.iter().enumerate() {
+        let mut accepted = Vec::new();
+        for turn in 0..TRIES {
+            let request = Request::new(0, &subject.token, &DOCUMENTS[kind], &input(kind, subject, turn));
+            let before = log.now();
+            let end = send(&client, &counted.url, &request).await;
+            assert_ne!(end, End::Failed, "{name}");
+            if end == End::Good {
+                accepted.push(log.since(before).len());
+            }
+        }
+        // What rules refuse by now has another price: none of it is told.
+        if let Some(fewest) = accepted.iter().min() {
+            let fewest = f64::from(u32::try_from(*fewest).expect("few"));
+            let name = format!("mutation {name}, accepted: SQL statements");
+            print.figure(&name, fewest, "statements", accepted.len(), None);
+        }
+    }
 }

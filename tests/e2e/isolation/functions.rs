@@ -142,7 +142,7 @@ async fn the_other_roles_execute_nothing_that_nobody_gave_a_reason_for() {
 }
 
 /// The function, what is taken out of it, what stands there instead.
-const MUTANTS: [(&str, &str, &str); 19] = [
+const MUTANTS: [(&str, &str, &str); 20] = [
     ("authority.workspaces()", "m.actor = nullif(current_setting('rhone.actor', true), '')::uuid", "true"),
     ("authority.opened(bytea)", "i.secret = p_secret AND", ""),
     ("identity.authenticate(bytea)", "t.hash = p_hash AND", ""),
@@ -165,6 +165,7 @@ const MUTANTS: [(&str, &str, &str); 19] = [
     ("identity.token(uuid)", "AND identity.runs_the_platform()", ""),
     ("identity.tokens_of(uuid,boolean,bigint)", "t.actor = identity.asking() AND", ""),
     ("log.read_claim(uuid,uuid,uuid)", "IN ('workspace_slug', 'hostname')", "IS NOT NULL"),
+    ("log.read_streams(uuid,uuid,text[])", "LANGUAGE plpgsql", "LANGUAGE plpgsql SECURITY DEFINER"),
     ("status.emptied_hosts(uuid[],double precision)", "AND identity.runs_the_platform()", ""),
     (
         "status.used_environments(uuid[],double precision,double precision)",

@@ -217,7 +217,7 @@ impl<N: Noun> Change for Ask<N> {
         let rotated = credential.filter(|_| change == binding::Change::Rotate);
         let work = BindingWork { app: home.app, environment: home.id, binding, change, credential: rotated };
         let requested = self.requested(id, &unit, place, work);
-        let mut operation = bench.load::<operation::Operation>(id).await?;
+        let mut operation = bench.fresh::<operation::Operation>();
         decide(&mut unit, &mut operation, operation::Command::Request(requested)).map_err(concerning)?;
         self.keep(bench, binding, credential).await?;
         Ok(Judged { unit, object: home.id.0, operation: Some(id), decided_on: Some(lane.stream.clone()) })

@@ -4,8 +4,7 @@ use super::{Environment, EnvironmentKind};
 use crate::{
     fault::Fault,
     graphql::{
-        change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit},
-        context::belongs_to,
+        change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, stream},
         id,
         place::{claim_slug, slug},
     },
@@ -24,6 +23,7 @@ use rhone_domain::{
     route_owner,
     text::Slug,
 };
+use rhone_eventstore::Loads as _;
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct EnvironmentCreateInput {
@@ -98,10 +98,11 @@ impl Change for Create {
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let id: EnvironmentId = bench.new_id();
+        bench.gather(&[stream::<app::App>(self.app), stream::<cell::Cell>(self.cell)]).await?;
         let Some(app) = bench.load::<app::App>(self.app).await?.state.created else {
             return Err(id::not_found::<AppId>("appId").into());
         };
-        if !belongs_to(bench.ctx, app.workspace).await? {
+        if !bench.belongs_to(app.workspace) {
             return Err(id::not_found::<AppId>("appId").into());
         }
         let cell = bench.load::<cell::Cell>(self.cell).await?.state.created;
@@ -115,7 +116,7 @@ impl Change for Create {
         let no = |no: No| no.concerning(self.app, None);
         permit(&unit, "environment.create", &StreamId::new(app::App::CATEGORY, self.app)).map_err(no)?;
         claim_slug(bench, &mut unit, (claim::Kind::EnvironmentSlug, self.app.0), &self.slug, id.0).await?;
-        let mut environment = bench.load::<environment::Environment>(id).await?;
+        let mut environment = bench.fresh::<environment::Environment>();
         let created = environment::Created {
             id,
             workspace,
@@ -128,7 +129,7 @@ impl Change for Create {
             drain: self.drain,
         };
         decide(&mut unit, &mut environment, environment::Command::Create(created))?;
-        let mut owner = bench.load::<route_owner::RouteOwner>(id).await?;
+        let mut owner = bench.fresh::<route_owner::RouteOwner>();
         let opened = route_owner::Opened { environment: id, workspace, app: self.app, region, cell };
         decide(&mut unit, &mut owner, route_owner::Command::Open(opened))?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })

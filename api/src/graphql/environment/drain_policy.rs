@@ -4,7 +4,6 @@
 use super::Environment;
 use crate::graphql::{
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload},
-    context::belongs_to,
     id,
 };
 use async_graphql::{Context, ID, InputObject, Object};
@@ -76,7 +75,7 @@ impl Change for SetDrainPolicy {
         let Some(created) = environment.state.created.clone() else {
             return Err(id::not_found::<EnvironmentId>("environmentId").into());
         };
-        if !belongs_to(bench.ctx, created.workspace).await? {
+        if !bench.belongs_to(created.workspace) {
             return Err(id::not_found::<EnvironmentId>("environmentId").into());
         }
         let mut unit = bench.unit(Writer::Api, created.workspace, CorrelationId(bench.new_id()));

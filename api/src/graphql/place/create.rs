@@ -112,7 +112,7 @@ impl Change for CreateRegion {
         let id: RegionId = bench.new_id();
         let mut unit = bench.unit(Writer::Platform, PLATFORM, rhone_domain::ids::CorrelationId(id.0));
         claim_slug(bench, &mut unit, (claim::Kind::RegionSlug, Uuid::nil()), &self.slug, id.0).await?;
-        let mut region = bench.load::<region::Region>(id).await?;
+        let mut region = bench.fresh::<region::Region>();
         let created = region::Created { id, slug: self.slug.clone(), name: self.name.clone() };
         unit.place(Some(id), None);
         decide(&mut unit, &mut region, region::Command::Create(created))?;
@@ -143,7 +143,7 @@ impl Change for CreateCell {
         let mut unit = bench.unit(Writer::Platform, PLATFORM, rhone_domain::ids::CorrelationId(id.0));
         unit.place(Some(self.region), Some(id));
         claim_slug(bench, &mut unit, (claim::Kind::CellSlug, self.region.0), &self.slug, id.0).await?;
-        let mut cell = bench.load::<cell::Cell>(id).await?;
+        let mut cell = bench.fresh::<cell::Cell>();
         let created = cell::Created { id, region: self.region, slug: self.slug.clone() };
         decide(&mut unit, &mut cell, cell::Command::Create(created))?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })
@@ -171,7 +171,7 @@ impl Change for CreateHost {
         let mut unit = bench.unit(Writer::Platform, PLATFORM, rhone_domain::ids::CorrelationId(id.0));
         unit.place(Some(of.region), Some(self.cell));
         claim_slug(bench, &mut unit, (claim::Kind::HostSlug, self.cell.0), &self.slug, id.0).await?;
-        let mut host = bench.load::<host::Host>(id).await?;
+        let mut host = bench.fresh::<host::Host>();
         let created = host::Created { id, region: of.region, cell: self.cell, slug: self.slug.clone() };
         decide(&mut unit, &mut host, host::Command::Create(created))?;
         Ok(Judged { unit, object: id.0, operation: None, decided_on: None })

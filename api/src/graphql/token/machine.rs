@@ -109,7 +109,7 @@ impl Change for Issue {
 
     async fn judge(&self, bench: &Bench<'_>) -> Result<Judged, No> {
         let id = bench.new_id::<TokenId>();
-        let mut token = bench.load::<Token>(id).await?;
+        let mut token = bench.fresh::<Token>();
         let mut unit = bench.unit(Writer::Platform, PLATFORM, CorrelationId(bench.new_id()));
         let (actor, holder, name, limits) = (self.actor, self.holder, self.name.clone(), Limits::default());
         let (secret, at) = (self.secret.clone(), unit.now());

@@ -100,7 +100,7 @@ impl Change for Create {
         let id: WorkspaceId = bench.new_id();
         let mut unit = bench.unit(Writer::Api, id, CorrelationId(id.0));
         claim_slug(bench, &mut unit, (claim::Kind::WorkspaceSlug, Uuid::nil()), &self.slug, id.0).await?;
-        let mut workspace = bench.load::<workspace::Workspace>(id).await?;
+        let mut workspace = bench.fresh::<workspace::Workspace>();
         let contact_email = match &self.contact_email {
             Some(email) => Some(seal(bench, id, email).await?),
             None => None,

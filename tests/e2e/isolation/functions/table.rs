@@ -13,6 +13,10 @@ use How::{Asked, Because};
 
 /// What the API's role, whose statements answer strangers, may execute.
 pub(super) const OF_THE_API: &[(&str, How)] = &[
+    (
+        "authority.memberships(uuid,uuid)",
+        Asked(&["SELECT FROM authority.memberships({me}, NULL) AS m WHERE m.workspace = '{workspace}'"]),
+    ),
     ("authority.opened(bytea)", Asked(&["SELECT FROM authority.opened(sha256('{key}')) AS of (id) WHERE id IS NOT NULL"])),
     (
         "authority.read_opened(bytea,text,bigint)",
@@ -99,6 +103,10 @@ pub(super) const OF_THE_API: &[(&str, How)] = &[
     (
         "log.read_stream(uuid,uuid,text,bigint)",
         Asked(&["SELECT FROM log.read_stream({me}, NULL, 'environment:{environment}', 0)"]),
+    ),
+    (
+        "log.read_streams(uuid,uuid,text[])",
+        Asked(&["SELECT FROM log.read_streams({me}, NULL, ARRAY['environment:{environment}'])"]),
     ),
     ("log.watermark()", Because("for how long readers are held back, and by which program's statement, without its values")),
     (
