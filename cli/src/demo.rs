@@ -25,7 +25,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use running::Running;
 use std::path::PathBuf;
-use story::Story;
+use story::{Lanes, Release, Story};
 
 /// How it is told.
 #[derive(Clone, Debug, Args)]
@@ -36,6 +36,9 @@ pub struct DemoArgs {
     /// Rows of the table whose index is built in step 9.
     #[arg(long, default_value_t = 3_000_000)]
     pub rows: u32,
+    /// End after step 7: nothing is killed, and no index is built.
+    #[arg(long)]
+    pub gentle: bool,
 }
 
 /// `rhone demo`. Uses the `rhone up` of this folder if one runs; otherwise starts one, and stops it at the end.
@@ -60,11 +63,18 @@ async fn tell(data: &Data, how: &DemoArgs, running: &Running) -> Result<()> {
     let green = s5_promotion::tell(&mut story, &lanes, &blue).await?;
     let position = s6_rollback::tell(&mut story, &lanes, &blue, &green).await?;
     s7_timeline::tell(&mut story, &lanes, &position).await?;
-    let mut crowd = crowd::Crowd::gathered(story.edge()?, &lanes.production.host, crowd::SIZE).await?;
-    s8_kills::tell(&mut story, &lanes, [&green, &blue], &mut crowd).await?;
-    s8_edge::tell(&mut story, &lanes, crowd).await?;
-    s8_crash::tell(&mut story, &lanes).await?;
-    s9_index::tell(&mut story, &lanes, [&blue, &green], how.rows).await?;
+    if !how.gentle {
+        troubled(&mut story, &lanes, [&blue, &green], how.rows).await?;
+    }
     story.teller.end();
     Ok(())
+}
+
+/// Steps 8 and 9: whatever is killed, and what takes long.
+async fn troubled(story: &mut Story<'_>, lanes: &Lanes, [blue, green]: [&Release; 2], rows: u32) -> Result<()> {
+    let mut crowd = crowd::Crowd::gathered(story.edge()?, &lanes.production.host, crowd::SIZE).await?;
+    s8_kills::tell(story, lanes, [green, blue], &mut crowd).await?;
+    s8_edge::tell(story, lanes, crowd).await?;
+    s8_crash::tell(story, lanes).await?;
+    s9_index::tell(story, lanes, [blue, green], rows).await
 }

@@ -45,7 +45,7 @@ pub struct EdgeStatus {
     /// Since when `activity` is complete: what it does not name was not used since. None: nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity_since: Option<DateTime<Utc>>,
-    /// What this run closed at drain deadlines a while ago, per allocation and deadline.
+    /// What this run and those before it closed at drain deadlines a while ago, per allocation, deadline and run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed: Vec<Closed>,
 }
@@ -61,6 +61,9 @@ pub struct Closed {
     pub sockets: u64,
     /// When the last was.
     pub at: DateTime<Utc>,
+    /// In which run of the edge. None: in the one that says so, which is an older program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Uuid>,
 }
 
 /// The use of one allocation through one edge.

@@ -19,6 +19,7 @@ use std::{
     },
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// How long a failed connection speaks against an allocation.
 const SORE_MS: u64 = 5_000;
@@ -131,8 +132,8 @@ impl Allocation {
 pub(crate) struct Allocations {
     all: papaya::HashMap<AllocationId, Arc<Allocation>>,
     sockets: Arc<AtomicU64>,
-    /// Of an allocation that is forgotten, too: it is told long after its last socket.
-    closed: Mutex<HashMap<(AllocationId, DateTime<Utc>), Closed>>,
+    /// Of an allocation that is forgotten, too: it is told long after its last socket, and by the next run as well.
+    closed: Mutex<HashMap<(AllocationId, DateTime<Utc>, Uuid), Closed>>,
 }
 
 impl Allocations {
@@ -167,8 +168,8 @@ impl Allocations {
         open.filter(|sessions| sessions.open > 0).collect()
     }
 
-    /// Counts a socket that is closed because its time is over; one that ends with the edge itself is none.
-    pub(crate) fn count_closed(&self, socket: &Socket) {
+    /// Counts a socket that this run closes because its time is over; one that ends with the edge itself is none.
+    pub(crate) fn count_closed(&self, socket: &Socket, boot: Uuid) {
         let now = clock::now();
         let Fate::CloseAt(deadline) = *socket.allocation.fate.borrow() else { return };
         let allocation = socket.allocation.id;
@@ -176,8 +177,15 @@ impl Allocations {
             return;
         }
         let mut all = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = all.entry((allocation, deadline)).or_insert(Closed { allocation, deadline, sockets: 0, at: now });
+        let first = Closed { allocation, deadline, sockets: 0, at: now, boot: Some(boot) };
+        let one = all.entry((allocation, deadline, boot)).or_insert(first);
         (one.sockets, one.at) = (one.sockets + 1, now);
+    }
+
+    /// Takes over what earlier runs closed.
+    pub(crate) fn remember(&self, closed: Vec<Closed>) {
+        let mut all = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(closed.into_iter().filter_map(|one| Some(((one.allocation, one.deadline, one.boot?), one))));
     }
 
     /// What was closed since, the latest first; what was before is forgotten.

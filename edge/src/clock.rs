@@ -72,3 +72,31 @@ impl Dice {
         format!("{:016x}{:016x}", self.boot, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Chance where it is a promise.
+    use super::*;
+
+    /// How many of a thousand moments lie in each fifth of five seconds.
+    fn fifths(moment: impl Fn(Duration) -> Duration) -> [usize; 5] {
+        let mut fifths = [0; 5];
+        for _ in 0..1_000 {
+            let moment = moment(Duration::from_secs(5));
+            assert!(moment < Duration::from_secs(5), "{moment:?}");
+            fifths[usize::try_from(moment.as_secs()).expect("below five")] += 1;
+        }
+        fifths
+    }
+
+    /// By chance a fifth would have less than a hundred once in 10^16 runs.
+    #[test]
+    fn a_crowd_is_spread_over_the_whole_time() {
+        let spread = |fifths: [usize; 5]| fifths.iter().all(|count| *count > 100);
+        assert!(spread(fifths(jitter)), "{:?}", fifths(jitter));
+        assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
+        // The sins: all at once, and all in the first half.
+        assert!(!spread(fifths(|_| Duration::ZERO)), "it is caught above");
+        assert!(!spread(fifths(|span| jitter(span / 2))), "it is caught above");
+    }
+}

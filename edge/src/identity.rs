@@ -1,8 +1,9 @@
-//! What an edge keeps of itself between runs: its id, its cookie key, how many sockets were open. Written here alone, in the
-//! edge's folder, under a lock that one process holds. The trap: sockets that died with the process and that nobody counts.
+//! What an edge keeps of itself between runs: its id, its cookie key, how many sockets were open, and what it closed. Written here
+//! alone, in the edge's folder, under a lock that one process holds. The trap: sockets that died with the process, or were closed
+//! right before its end, and that nobody counts.
 
-use crate::{clock, config::EdgeError, core::Core, disk::write_whole, stop};
-use rhone_domain::ids::EdgeId;
+use crate::{clock, config::EdgeError, core::Core, disk::write_whole, status, stop};
+use rhone_domain::{edge_status::Closed, ids::EdgeId};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,7 +15,7 @@ use std::{
 };
 use tokio::{sync::watch, time::sleep};
 
-/// How soon a change in open sockets is written down.
+/// How soon a change in open and closed sockets is written down.
 const LEDGER: Duration = Duration::from_millis(100);
 
 /// The edge's folder, held by this process.
@@ -62,60 +63,70 @@ impl Home {
         key.map_err(|source| folder(&path, source))
     }
 
-    /// Sockets lost so far, those of the last run included if it did not end by itself.
-    pub(crate) fn lost_sessions(&self) -> Result<u64, EdgeError> {
-        let ledger = Ledger::read(&self.path);
-        let lost = ledger.lost + ledger.open;
-        Ledger { lost, open: 0 }.write(&self.path).map_err(|source| folder(&self.path, source))?;
-        Ok(lost)
+    /// Sockets lost so far, those of the last run included if it did not end by itself; and what earlier runs closed.
+    pub(crate) fn earlier_runs(&self) -> Result<(u64, Vec<Closed>), EdgeError> {
+        let Ledger { lost, open, closed } = Ledger::read(&self.path);
+        let ledger = Ledger { lost: lost + open, open: 0, closed };
+        ledger.write(&self.path).map_err(|source| folder(&self.path, source))?;
+        Ok((ledger.lost, ledger.closed))
     }
 
     /// Notes that nothing was lost at an orderly end.
-    pub(crate) fn end_in_order(&self, lost: u64) {
-        if let Err(error) = (Ledger { lost, open: 0 }).write(&self.path) {
+    pub(crate) fn end_in_order(&self, core: &Core) {
+        if let Err(error) = (Ledger { open: 0, ..Ledger::of(core) }).write(&self.path) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the count of sockets was not written");
         }
     }
 }
 
-/// Writes down how many sockets are open, whenever that changed.
+/// Writes down how many sockets are open, and which were closed, whenever that changed.
 pub(crate) async fn keep_ledger(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
     let folder = core.config.data_dir.clone();
-    let mut known = 0;
+    let mut known = Ledger::default();
     loop {
         tokio::select! {
             () = sleep(LEDGER) => {}
             () = stop::requested(&mut stop) => return,
         }
-        let open = core.allocations.sockets();
-        if open != known {
-            known = open;
-            let ledger = Ledger { lost: core.identity.lost_sessions, open };
+        let ledger = Ledger::of(&core);
+        if ledger != known {
             if let Err(error) = ledger.write(&folder) {
                 core.counters.disk_failed.up();
                 tracing::warn!(error = &error as &dyn std::error::Error, "the count of sockets was not written");
             }
+            known = ledger;
         }
     }
 }
 
 /// What stands in the file `sockets`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Ledger {
     lost: u64,
     open: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<Closed>,
 }
 
 impl Ledger {
+    /// As it stands now.
+    fn of(core: &Core) -> Self {
+        Self {
+            lost: core.identity.lost_sessions,
+            open: core.allocations.sockets(),
+            closed: status::closed(core, clock::now()),
+        }
+    }
+
     fn read(folder: &Path) -> Self {
         let text = fs::read(folder.join("sockets")).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
     /// Without a sync: the count is about a killed process, not about a power cut.
-    fn write(self, folder: &Path) -> io::Result<()> {
+    fn write(&self, folder: &Path) -> io::Result<()> {
         let aside = folder.join("sockets.tmp");
-        fs::write(&aside, serde_json::to_vec(&self)?)?;
+        fs::write(&aside, serde_json::to_vec(self)?)?;
         fs::rename(aside, folder.join("sockets"))
     }
 }

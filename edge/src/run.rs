@@ -71,16 +71,18 @@ pub async fn start(config: Config) -> Result<Running, EdgeError> {
     let control = Arc::new(Control::new(&config)?);
     let (listener, address) = listen(config.listen).await?;
     let (admin_listener, admin) = listen(config.admin).await?;
+    let (lost_sessions, closed) = home.earlier_runs()?;
     let identity = Identity {
         edge: home.edge_id()?,
         boot: clock::new_id(),
         public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
-        lost_sessions: home.lost_sessions()?,
+        lost_sessions,
     };
     let folder = home.path.join("table");
     let (disk, book) =
         Disk::open(folder.clone(), config.region).map_err(|source| EdgeError::Folder { path: folder, source })?;
     let core = Arc::new(Core::new(config, identity, &cookie_key));
+    core.allocations.remember(closed);
     let jobs = begin_writing(&core, disk);
     let (words, heard) = mpsc::channel(WORDS);
     let (observe, to_observe) = mpsc::unbounded_channel();
@@ -123,7 +125,7 @@ impl Running {
         if self.disk.send(Job::Finish(finished)).is_ok() {
             let _ = synced.await;
         }
-        self.home.end_in_order(self.core.identity.lost_sessions);
+        self.home.end_in_order(&self.core);
         tracing::info!("the edge has ended");
     }
 

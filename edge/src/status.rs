@@ -5,7 +5,7 @@ use crate::{clock, control::Control, core::Core, stop};
 use chrono::{DateTime, TimeDelta, Utc};
 use rhone_domain::{
     digest::Digest,
-    edge_status::{Activity, EdgeStatus},
+    edge_status::{Activity, Closed, EdgeStatus},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
@@ -64,8 +64,13 @@ pub(crate) fn status(core: &Core) -> EdgeStatus {
         at: now,
         activity,
         activity_since: Some(activity_since),
-        closed: core.allocations.closed(now - OBSERVATION),
+        closed: closed(core, now),
     }
+}
+
+/// What was closed at drain deadlines and is still worth saying, the latest first.
+pub(crate) fn closed(core: &Core, now: DateTime<Utc>) -> Vec<Closed> {
+    core.allocations.closed(now - OBSERVATION)
 }
 
 /// What was used, the latest first, and since when that is all of it.

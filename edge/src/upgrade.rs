@@ -94,10 +94,10 @@ async fn tunnel(core: &Core, socket: &Socket, client: Io, app: Io) {
     match ended {
         Ok(Ended::ByFate) => {
             core.counters.sockets_closed_1012.up();
-            core.allocations.count_closed(socket);
+            core.allocations.count_closed(socket, core.identity.boot);
             say_goodbye(&mut client_writes, &mut upstream).await;
         }
-        Ok(Ended::CutOff) => core.allocations.count_closed(socket),
+        Ok(Ended::CutOff) => core.allocations.count_closed(socket, core.identity.boot),
         Ok(Ended::ByThem) | Err(_) => {}
     }
     let _ = client_writes.shutdown().await;

@@ -4,6 +4,11 @@
 use rhone_domain::numbers::Fence;
 use sqlx::{PgPool, Row as _};
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// For how long at most, and how often, an end looks whether all that was asked is answered.
+const ANSWERED: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Gives out leases.
 #[derive(Clone, Debug)]
@@ -64,6 +69,19 @@ impl Leases {
     /// Gives back everything this owner holds, so that nobody has to wait for it to run out; how many there were.
     pub async fn release_all(&self, owner: &str) -> Result<i32, sqlx::Error> {
         sqlx::query_scalar("SELECT log.release_leases($1)").bind(owner).fetch_one(&self.pool).await
+    }
+}
+
+/// Waits until whatever was asked through this pool is answered, by nobody who still asks: what was given up on its way, a claim
+/// perhaps, the server carries out all the same, and only after that is its connection back.
+pub async fn answered(pool: &PgPool) {
+    let all_back = async {
+        while pool.num_idle() < pool.size() as usize {
+            sleep(LOOK).await;
+        }
+    };
+    if timeout(ANSWERED, all_back).await.is_err() {
+        tracing::warn!("the database has not answered all that was asked");
     }
 }
 

@@ -6,6 +6,7 @@ use crate::deploys::{ask_for, ended, left, operation, runs};
 use rhone_tests::{
     graphql::unique,
     platform::Platform,
+    program::text,
     repository::Repository,
     signals::Paused,
     story::Tenant,
@@ -40,7 +41,8 @@ async fn a_deploy_is_cancelled_while_a_host_keeps_its_git_waiting_and_git_is_gon
     let waits = async || (runs(&name) && operation(&tenant, &id).await["stage"] == "CLONING").then_some(());
     until("git waits for the host", PATIENCE, waits).await;
     assert!(!left(&platform).is_empty(), "this is where it is looked for");
-    cancel(&tenant, &id).await;
+    let said = platform.rhone(&["operation", "cancel", &id, "--reason", WHY]).await;
+    assert!(said.status.success(), "{}", text(&said.stderr));
     let found = cancelled(&tenant, &id).await;
     assert_eq!((&found["deploy"]["fetched"], &found["deployment"]), (&Value::Null, &Value::Null), "{found:#}");
     let gone = async || (!runs(&name) && left(&platform).is_empty()).then_some(());

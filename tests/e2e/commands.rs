@@ -318,18 +318,20 @@ async fn a_script_reads_how_it_failed_and_tries_nothing_that_it_did_not_mean() {
     desk.ends(0, &["environment", "sleep-policy", environment, "--after-seconds", "60", "--dry-run"]).await;
 }
 
-/// Whoever was handed a token keeps it as `rhone login` keeps one; a token that is none is not kept.
+/// Whoever was handed a token keeps it as `rhone login` keeps one, below the user's own configuration; a token that is none is not
+/// kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_was_given_is_looked_at_and_kept() {
     let platform = Platform::shared().await;
     let room = tempfile::tempdir().expect("a folder");
     let (url, token) = (platform.report().urls.api.clone(), platform.report().token.clone());
-    let (logins, given) = (room.path().join("kept/logins.json"), room.path().join("token"));
+    let configuration = room.path().join("kept");
+    let (logins, given) = (configuration.join("rhone/logins.json"), room.path().join("token"));
     let nowhere = room.path().join("nowhere");
     let rhone = async |words: &[&str]| {
-        let kept = logins.to_str().expect("UTF-8");
+        let kept = configuration.to_str().expect("UTF-8");
         // Nothing else says who asks.
-        let variables = [("RHONE_LOGINS", kept), ("RHONE_TOKEN", ""), ("RHONE_URL", "")];
+        let variables = [("XDG_CONFIG_HOME", kept), ("RHONE_LOGINS", ""), ("RHONE_TOKEN", ""), ("RHONE_URL", "")];
         program::rhone_in(room.path(), &nowhere, &variables, words).await
     };
     let login = ["login", "--url", &url, "--token-file", given.to_str().expect("UTF-8")];

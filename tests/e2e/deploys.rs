@@ -19,7 +19,7 @@ const DEPLOY: &str = "id kind stage ended healthyDigest gates { kind state reaso
     deployment { id artifactDigest status source { repository commit } } \
     deploy { deploymentId repository reference image fetched { commit attempt tookMs } \
     built { digest plan sandbox size files attempt tookMs } promotion { id kind stage } } \
-    createdAt endedAt stages { stage enteredAt tookMs }";
+    createdAt endedAt stages { stage enteredAt tookMs attempt }";
 
 /// What asks for a deploy of an address to an environment.
 pub(crate) fn input(environment: &str, address: &str, reference: &str) -> Value {
@@ -69,6 +69,8 @@ fn went_through(operation: &Value, expected: &[&str]) {
     let (first, last) = (&stages[0], &stages[stages.len() - 1]);
     assert_eq!((&last["tookMs"], &last["enteredAt"]), (&Value::Null, &operation["endedAt"]), "{operation:#}");
     assert_eq!(first["enteredAt"], operation["createdAt"], "{operation:#}");
+    assert_eq!(first["attempt"], Value::Null, "nobody carried it there: {operation:#}");
+    assert!(stages[1..].iter().all(|one| one["attempt"].as_u64() >= Some(1)), "{operation:#}");
 }
 
 /// Waits until the app answers with a version on a host.
@@ -250,6 +252,10 @@ async fn a_build_outlives_its_worker_and_is_made_once() {
     let (source, made) = (&told["deploy"]["fetched"], &told["deploy"]["built"]);
     assert_eq!(source["commit"], json!(commit), "{told:#}");
     assert!(made["attempt"].as_u64() > source["attempt"].as_u64(), "another attempt built it: {told:#}");
+    for (stage, by) in [("BUILDING", source), ("VALIDATING", made)] {
+        let entered = told["stages"].as_array().and_then(|stages| stages.iter().find(|one| one["stage"] == stage));
+        assert_eq!(entered.map(|one| &one["attempt"]), Some(&by["attempt"]), "{stage}: {told:#}");
+    }
     shows(&tenant, &tenant.preview.host, "adopted").await;
     let promotions = tenant.timeline(None).await;
     let promotions = promotions

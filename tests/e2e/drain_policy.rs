@@ -25,6 +25,17 @@ fn stays(environment: &Value) -> Duration {
     said.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
+/// Whoever says nothing of it has half a minute.
+async fn unsaid(platform: &Platform, tenant: &Tenant) {
+    let ids = platform.report().ids;
+    let (region, cell) = (format!("reg_{}", ids.region.simple()), format!("cell_{}", ids.cell.simple()));
+    let input =
+        json!({ "appId": tenant.app, "slug": "unsaid", "kind": "STAGING", "regionId": region, "cellId": cell });
+    let id = tenant.client.made("environmentCreate", "environment", input).await;
+    let made = tenant.client.data(ENVIRONMENT, json!({ "id": id })).await;
+    assert_eq!(made["environment"]["drainSeconds"], json!(30), "{made:#}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_change_of_owner_goes_by_the_policy_that_was_set() {
     let platform = Platform::shared().await;
@@ -34,6 +45,7 @@ async fn the_next_change_of_owner_goes_by_the_policy_that_was_set() {
     tenant.succeeds(&tenant.promote(&green).await).await;
     let before = environment(&tenant).await;
     assert!(stays(&before) < Duration::from_mins(30), "{before:#}");
+    unsaid(platform, &tenant).await;
     assert_eq!(before["affordances"]["drainPolicySet"]["allowed"], json!(true));
 
     let set = |more: Value| {

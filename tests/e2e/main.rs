@@ -10,6 +10,7 @@ mod bindings;
 mod cancels;
 mod commands;
 mod credentials;
+mod demo;
 mod deploys;
 mod dist;
 mod drain;

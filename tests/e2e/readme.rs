@@ -110,6 +110,12 @@ test "$one" != "$two"
 rhone promote $one --environment $env --yes
 "#;
 
+/// Which operation was the last one, as its own command printed it.
+const LAST: &str = r#"
+op=$(rhone operation list --app $app --json | grep -o 'op_[0-9a-f]*' | head -1)
+echo "-- explained"
+"#;
+
 /// The first block of commands below a heading.
 pub(crate) fn block(heading: &str) -> String {
     let readme = fs::read_to_string(program::root().join("README.md")).expect("there is a README");
@@ -152,15 +158,16 @@ fn made() -> String {
 /// The README's lines for a repository, with a second commit between them.
 fn script(folder: &Path) -> String {
     let own = block("From your own repository");
-    assert!(own.contains("rhone init") && own.contains("rhone promote DEPLOYMENT"), "{own}");
+    for line in ["rhone init", "rhone promote DEPLOYMENT", "rhone explain OPERATION"] {
+        assert!(own.contains(line), "{line}: {own}");
+    }
     let own = own
         .replace("/path/to/your/repository", &folder.display().to_string())
         .replace("rhone logs -f", "rhone logs")
         .replace("rhone promote DEPLOYMENT", &format!("{SECOND}\nrhone promote $two"))
-        .replace("rhone rollback DEPLOYMENT", "rhone rollback $one");
-    let explained =
-        "op=$(rhone operation list --app $app --json | grep -o 'op_[0-9a-f]*' | head -1)\nrhone explain $op";
-    format!("{}{own}\n{explained}\n", made()).replace("acme", &unique("acme"))
+        .replace("rhone rollback DEPLOYMENT", "rhone rollback $one")
+        .replace("rhone explain OPERATION", &format!("{LAST}\nrhone explain $op"));
+    format!("{}{own}\n", made()).replace("acme", &unique("acme"))
 }
 
 /// A stranger with an app in this language goes by the README: deployed, watched, promoted, rolled back, explained.
@@ -184,6 +191,8 @@ async fn walks(platform: &Platform, language: &str, files: Files) {
     for told in ["preview_ready", "listening", "rolled_back"] {
         assert!(out.contains(told) || err.contains(told), "{language}, {told}: {out}\n{err}");
     }
+    let (_, explained) = out.split_once("-- explained").expect("it came so far");
+    assert!(explained.contains("ROLLED_BACK") && explained.contains("tried it"), "{language}: {explained}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

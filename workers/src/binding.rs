@@ -11,7 +11,7 @@ use rhone_domain::{
     binding::{self, Act, BindingWork, Credential, Probed, Seen, Unproven, World, next, vault_name},
     gate::Refusal,
     hidden::Hidden,
-    operation::{self, Evidence, Failure, Stage},
+    operation::{Evidence, Failure, Stage},
     process::Step,
 };
 use rhone_eventstore::{Loaded, Unit, vault::Place};
@@ -128,7 +128,7 @@ fn leave_unproven(
 }
 
 fn end_well(unit: &mut Unit, drive: &mut Drive<'_>) -> Result<(), AdvanceError> {
-    let verified = operation::Command::Enter { stage: Stage::Verified, evidence: Evidence::default() };
+    let verified = drive.entering(Stage::Verified, Evidence::default());
     decide(unit, &mut drive.operation, verified)
 }
 

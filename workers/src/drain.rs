@@ -5,7 +5,7 @@ use crate::process::{AdvanceError, Drive, Outcome, decide, named};
 use rhone_domain::{
     allocation::{self, Allocation},
     drain::{self, Drain, Step, World},
-    operation::{self, Evidence, Stage},
+    operation::{Evidence, Stage},
 };
 use rhone_projections::drain_facts::{DrainFacts, LoadError};
 
@@ -33,7 +33,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, drain: &Drain) -> Result<Outco
                 let command = allocation::Command::Drain { reason, deadline: Some(tell.deadline) };
                 decide(&mut unit, &mut one, command)?;
             }
-            let draining = operation::Command::Enter { stage: Stage::Draining, evidence: Evidence::default() };
+            let draining = drive.entering(Stage::Draining, Evidence::default());
             decide(&mut unit, &mut drive.operation, draining)?;
         }
     }

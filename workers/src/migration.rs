@@ -7,7 +7,7 @@ use rhone_domain::{
     deployment::Deployment,
     migration::{self, Act, Facts, Migration, Step, World},
     migrations::{self, Migrations},
-    operation::{self, Evidence, Stage},
+    operation::{Evidence, Stage},
     route_owner::RouteOwner,
 };
 use rhone_eventstore::{Loaded, Unit};
@@ -32,7 +32,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, told: &Migration) -> Result<Ou
         Step::Do(Act::Record(recorded)) => {
             unit.assert(&read.owner);
             decide(&mut unit, &mut read.migrations, migrations::Command::Record(recorded))?;
-            let verified = operation::Command::Enter { stage: Stage::Verified, evidence: Evidence::default() };
+            let verified = drive.entering(Stage::Verified, Evidence::default());
             decide(&mut unit, &mut drive.operation, verified)?;
         }
         Step::Fail(_) | Step::Cancel => {}

@@ -14,7 +14,7 @@ use rhone_domain::{
     aggregate::Aggregate,
     host::Host,
     ids::{HostId, OperationId},
-    operation::{self, Operation, Requested, Stage, Work},
+    operation::{self, Evidence, Operation, Requested, Stage, Work},
     process::Step,
 };
 use rhone_eventstore::{AppendError, FenceCheck, Loaded, ReadError, Unit, vault::VaultError};
@@ -138,10 +138,15 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// That a stage is entered, by this attempt.
+    pub(crate) fn entering(&self, stage: Stage, evidence: Evidence) -> operation::Command {
+        operation::Command::Enter { stage, evidence: Evidence { attempt: Some(self.fence.fence), ..evidence } }
+    }
+
     /// Judges the operation's own part of a step; what only its kind can do is left to the driver.
     pub(crate) fn go_on<A>(&mut self, unit: &mut Unit, step: &Step<A>) -> Result<(), AdvanceError> {
         let command = match step {
-            Step::Enter(stage, evidence) => operation::Command::Enter { stage: *stage, evidence: evidence.clone() },
+            Step::Enter(stage, evidence) => self.entering(*stage, evidence.clone()),
             Step::Fail(failure) => operation::Command::Fail(failure.clone()),
             Step::Cancel => operation::Command::Cancel,
             Step::Do(_) | Step::Wait(_) | Step::Done => return Ok(()),

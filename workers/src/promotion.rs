@@ -9,7 +9,7 @@ use rhone_domain::{
     envelope::StreamId,
     ids::HostId,
     numbers::Version,
-    operation::{self, Evidence, Gate, RouteChange, Stage},
+    operation::{Evidence, Gate, RouteChange, Stage},
     promotion::{self, Act, EDGE_LIVE, Step, World},
     route_owner,
 };
@@ -101,8 +101,9 @@ fn change_route(
     read.gates.assert_ready(&drive.requested, unit);
     decide(unit, &mut read.gates.owner, command)?;
     let evidence = Evidence { epoch: Some(read.gates.owner.state.epoch), gates, ..Evidence::default() };
-    decide(unit, &mut drive.operation, operation::Command::Enter { stage: Stage::RouteCas, evidence })?;
-    let propagating = operation::Command::Enter { stage: Stage::EdgePropagating, evidence: Evidence::default() };
+    let changed = drive.entering(Stage::RouteCas, evidence);
+    decide(unit, &mut drive.operation, changed)?;
+    let propagating = drive.entering(Stage::EdgePropagating, Evidence::default());
     decide(unit, &mut drive.operation, propagating)
 }
 

@@ -9,7 +9,7 @@ use rhone_domain::{
     envelope::StreamId,
     ids::{AllocationId, HostId},
     numbers::Version,
-    operation::{self, Stage},
+    operation::Stage,
     region_enablement::{self, Act, Enablement, Step, World, leftover, let_go},
 };
 use rhone_eventstore::{Loaded, Unit};
@@ -46,7 +46,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, wanted: Enablement) -> Result<
             read.facts.assert_others(&mut unit);
             decide(&mut unit, &mut read.facts.environment, command)?;
             finish(&drive, &mut unit, proof).await?;
-            let eligible = operation::Command::Enter { stage: Stage::Eligible, evidence };
+            let eligible = drive.entering(Stage::Eligible, evidence);
             decide(&mut unit, &mut drive.operation, eligible)?;
         }
         Step::Fail(_) | Step::Cancel => {

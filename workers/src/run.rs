@@ -3,7 +3,7 @@
 use crate::{builds, config::Config, housekeeping, log_rotation, operations, publisher, scheduler, sleep};
 use rhone_eventstore::{
     boot::{self, BootError},
-    lease::Leases,
+    lease::{Leases, answered},
 };
 use rhone_projections::{authority::feed, catalogue::Catalogue, deployments::Deployments, runner, timeline::Timeline};
 use std::future::Future;
@@ -23,7 +23,7 @@ pub enum WorkerError {
     Feeds(#[from] sqlx::Error),
 }
 
-/// Works until `shutdown`; leases that are held then run out or are given back.
+/// Works until `shutdown`; leases that are held then are given back, also those that were claimed by what was given up on its way.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), WorkerError> {
     boot::check(&config.pool).await?;
     if feed::settle(&config.pool).await? {
@@ -32,6 +32,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let config = builds::of_this_installation(config).await.map_err(WorkerError::Installation)?;
     let mut tasks = JoinSet::new();
     let (leases, owner) = (Leases::new(config.pool.clone()), config.owner());
+    let pools = [config.pool.clone(), config.projector.clone()];
     let follow = (config.projector.clone(), owner.clone(), config.bell.clone(), config.clock.clone());
     let (a, b, c) = (follow.clone(), follow.clone(), follow);
     tasks.spawn(runner::run::<Catalogue>(a.0, a.1, a.2, a.3));
@@ -49,6 +50,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         Some(ended) = tasks.join_next() => tracing::error!(?ended, "a part of the worker ended by itself"),
     }
     tasks.shutdown().await;
+    for pool in &pools {
+        answered(pool).await;
+    }
     if let Err(error) = leases.release_all(&owner).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "the leases run out by themselves");
     }

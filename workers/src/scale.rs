@@ -10,7 +10,7 @@ use rhone_domain::{
     allocation::Allocation,
     ids::{AllocationId, HostId},
     numbers::Version,
-    operation::{self, Evidence, Stage},
+    operation::{Evidence, Stage},
     scale::{self, Scale, Step, Want, World},
     scheduling,
 };
@@ -38,7 +38,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, scale: &Scale) -> Result<Outco
         Step::Do(Want(command)) => {
             facts.assert(&mut unit);
             decide(&mut unit, &mut facts.environment, command)?;
-            let scaling = operation::Command::Enter { stage: Stage::Scaling, evidence: Evidence::default() };
+            let scaling = drive.entering(Stage::Scaling, Evidence::default());
             decide(&mut unit, &mut drive.operation, scaling)?;
         }
         Step::Fail(_) | Step::Cancel => {

@@ -89,7 +89,7 @@ pub(crate) async fn advance(mut drive: Drive<'_>, work: &Sleep) -> Result<Outcom
         Step::Do(Act::Sleep(turn)) => {
             decide(&mut unit, &mut owner, route_owner::Command::Sleep(turn))?;
             let evidence = Evidence { epoch: Some(owner.state.epoch), ..Evidence::default() };
-            let entered = operation::Command::Enter { stage: Stage::Sleeping, evidence };
+            let entered = drive.entering(Stage::Sleeping, evidence);
             decide(&mut unit, &mut drive.operation, entered)?;
         }
         Step::Fail(_) | Step::Cancel => {}

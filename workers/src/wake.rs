@@ -11,7 +11,7 @@ use rhone_domain::{
     environment::{DrainPolicy, Environment},
     ids::HostId,
     numbers::Version,
-    operation::{self, Evidence, Stage},
+    operation::{Evidence, Stage},
     route_owner::{self, RouteOwner, Turn},
     wake::{self, ATTEMPTS, Act, Others, Step, Wake, World},
 };
@@ -109,7 +109,8 @@ fn serve(unit: &mut Unit, drive: &mut Drive<'_>, read: &mut Read, work: &Wake, t
     unit.assert(&read.deployment);
     decide(unit, &mut read.owner, route_owner::Command::Wake(turn))?;
     let evidence = Evidence { epoch: Some(read.owner.state.epoch), digest: Some(work.artifact), ..Evidence::default() };
-    decide(unit, &mut drive.operation, operation::Command::Enter { stage: Stage::Hot, evidence })
+    let hot = drive.entering(Stage::Hot, evidence);
+    decide(unit, &mut drive.operation, hot)
 }
 
 /// The wake came to nothing; a route that has moved on meanwhile is left alone.

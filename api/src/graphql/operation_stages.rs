@@ -58,6 +58,9 @@ pub(crate) struct EnteredStage {
     entered_at: DateTime<Utc>,
     /// How many milliseconds until it entered the next one; null for the one at which it stands, or with which it ended.
     took_ms: Option<i64>,
+    /// By which attempt: 1, and more when workers were lost; null of its beginning, of an early or a bad end, and where it was
+    /// not kept.
+    attempt: Option<u64>,
 }
 
 /// Those of an operation's stream; many operations of one answer are one statement.
@@ -71,12 +74,21 @@ fn entered(events: &[Recorded]) -> Result<Vec<EnteredStage>, ReadError> {
     for event in events {
         let before = operation.stage;
         let unreadable = |source| ReadError::Unreadable { stream: event.envelope.stream.clone(), source };
-        operation.apply(&event.decode::<operation::Event>().map_err(unreadable)?);
+        let decoded = event.decode::<operation::Event>().map_err(unreadable)?;
+        operation.apply(&decoded);
         let Some(stage) = operation.stage.filter(|stage| before != Some(*stage)) else { continue };
         if let Some(last) = found.last_mut() {
             last.took_ms = Some((event.recorded_at - last.entered_at).num_milliseconds());
         }
-        found.push(EnteredStage { stage: stage.into(), entered_at: event.recorded_at, took_ms: None });
+        let attempt = match &decoded {
+            operation::Event::StageEntered { evidence, .. } => evidence.attempt.map(|attempt| attempt.0),
+            operation::Event::Requested(_)
+            | operation::Event::Failed(_)
+            | operation::Event::CancelRequested { .. }
+            | operation::Event::Cancelled { .. }
+            | operation::Event::LateReportRecorded { .. } => None,
+        };
+        found.push(EnteredStage { stage: stage.into(), entered_at: event.recorded_at, took_ms: None, attempt });
     }
     Ok(found)
 }

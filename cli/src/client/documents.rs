@@ -155,7 +155,7 @@ pub(crate) fn deployment() -> String {
 }
 
 pub(crate) fn operation() -> String {
-    format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} stages {{ stage enteredAt tookMs }} }} }}")
+    format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} stages {{ stage enteredAt tookMs attempt }} }} }}")
 }
 
 pub(crate) fn timeline() -> String {

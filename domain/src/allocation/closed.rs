@@ -51,7 +51,12 @@ pub fn said(edges: &[EdgeStatus], now: DateTime<Utc>) -> Vec<Said> {
     over.map(|(edge, closed)| Said {
         allocation: closed.allocation,
         region: edge.region,
-        closed: Closed { edge: edge.edge, boot: edge.boot, deadline: closed.deadline, sessions: closed.sockets },
+        closed: Closed {
+            edge: edge.edge,
+            boot: closed.boot.unwrap_or(edge.boot),
+            deadline: closed.deadline,
+            sessions: closed.sockets,
+        },
     })
     .collect()
 }
@@ -100,6 +105,11 @@ mod tests {
         Closed { edge: EdgeId(Uuid::from_u128(1)), boot: Uuid::from_u128(boot), deadline: at(30), sessions }
     }
 
+    fn of_edge(sockets: u64, boot: Option<u128>) -> edge_status::Closed {
+        let boot = boot.map(Uuid::from_u128);
+        edge_status::Closed { allocation: allocation(1), deadline: at(30), sockets, at: at(34), boot }
+    }
+
     fn told(all: &[Closed]) -> Allocation {
         let mut one = fold::<Allocation>(&[Event::Planned(planned(allocation(1), GREEN, Epoch(1)))]);
         for closed in all {
@@ -125,11 +135,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_closed_is_counted_once_whichever_run_says_it() {
+        let edge = edge(EdgeId(Uuid::from_u128(1)), vec![]);
+        let run = |boot, closed| EdgeStatus { boot: Uuid::from_u128(boot), closed, ..edge.clone() };
+        let first = run(1, vec![of_edge(3, Some(1))]);
+        let next = run(2, vec![of_edge(3, Some(1)), of_edge(2, Some(2))]);
+        let heard = said(&[first, next], at(40)).into_iter().map(|said| said.closed).collect::<Vec<_>>();
+        assert_eq!(told(&heard).sessions_closed(), 5);
+        let older = said(&[run(7, vec![of_edge(3, None)])], at(40));
+        assert_eq!(older[0].closed, closed(7, 3), "an edge of before says its own");
+        // The sin: whoever says it closed it.
+        let sin = heard.into_iter().zip([1, 2, 2]).map(|(one, boot)| Closed { boot: Uuid::from_u128(boot), ..one });
+        assert_ne!(told(&sin.collect::<Vec<_>>()).sessions_closed(), 5, "it is caught above");
+    }
+
+    #[test]
     fn a_wrong_edge_brings_about_no_more_than_so_much() {
         let all: Vec<Closed> = (1..200).map(|boot| closed(boot, u64::MAX)).collect();
         let one = told(&all);
         assert_eq!((one.closed.len(), one.sessions_closed()), (MOST, u64::MAX));
-        let closed = edge_status::Closed { allocation: allocation(1), deadline: at(30), sockets: 4, at: at(34) };
+        let closed = of_edge(4, None);
         let status = EdgeStatus { closed: vec![closed; 5_000], ..edge(EdgeId(Uuid::from_u128(1)), vec![]) };
         assert_eq!(said(&[status], at(40)).len(), MOST_OF_AN_EDGE);
     }
@@ -142,8 +167,7 @@ mod tests {
 
     #[test]
     fn an_edge_is_heard_when_it_has_closed_all_of_a_deadline() {
-        let one = edge_status::Closed { allocation: allocation(1), deadline: at(30), sockets: 4, at: at(34) };
-        let status = EdgeStatus { closed: vec![one], ..edge(EdgeId(Uuid::from_u128(1)), vec![]) };
+        let status = EdgeStatus { closed: vec![of_edge(4, None)], ..edge(EdgeId(Uuid::from_u128(1)), vec![]) };
         assert_eq!(said(std::slice::from_ref(&status), at(39)), []);
         let heard = said(std::slice::from_ref(&status), at(40));
         assert_eq!(heard.len(), 1);

@@ -6,7 +6,7 @@ use crate::{
     deploy::{Built, Fetched},
     digest::Digest,
     ids::{AllocationId, EdgeId, HostId, OperationId},
-    numbers::{Epoch, FeedSeq},
+    numbers::{Epoch, FeedSeq, Fence},
     session_fate::Fate,
 };
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct Evidence {
     /// The promotion that follows a deploy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<OperationId>,
+    /// By which attempt the stage was entered; none in what was written before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Fence>,
 }
 
 /// What became of one allocation.
@@ -148,6 +151,7 @@ impl Evidence {
         self.fetched = newer.fetched.clone().or(self.fetched.take());
         self.built = newer.built.clone().or(self.built.take());
         self.promotion = newer.promotion.or(self.promotion);
+        self.attempt = newer.attempt.or(self.attempt);
         self.sessions = newer.sessions.or(self.sessions);
         self.epoch = newer.epoch.or(self.epoch);
         self.digest = newer.digest.or(self.digest);

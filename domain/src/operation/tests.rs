@@ -251,6 +251,7 @@ fn later_evidence_adds_to_earlier_evidence() {
         edges: vec![edge],
         allocations: vec![stopped],
         sessions: Some(Fate::Hydrate),
+        attempt: Some(Fence(1)),
         ..operation.evidence.clone()
     };
     let full = all.clone();

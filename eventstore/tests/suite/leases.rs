@@ -5,7 +5,11 @@ use crate::{
     story::{append, stream},
 };
 use rhone_domain::numbers::Fence;
-use rhone_eventstore::{Append, AppendError, FenceCheck, Log as _, PgLog, lease::Leases};
+use rhone_eventstore::{
+    Append, AppendError, FenceCheck, Log as _, PgLog,
+    lease::{Leases, answered},
+};
+use sqlx::{AssertSqlSafe, PgConnection};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -62,6 +66,44 @@ async fn a_lease_that_ran_out_is_refused_even_before_anybody_else_holds_it() {
         Some(Fence(3)),
         "given back, it is free at once"
     );
+}
+
+const WAITS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+/// A claim that the server can carry out when this other transaction has ended, given up while it waits for that.
+async fn given_up(database: &Database, leases: &Leases, name: &'static str) -> PgConnection {
+    let mut other = database.admin().await;
+    let held = format!("BEGIN; INSERT INTO log.leases VALUES ('{name}', 'other', 1, '-infinity')");
+    sqlx::raw_sql(AssertSqlSafe(held)).execute(&mut other).await.expect("begins");
+    let leases = leases.clone();
+    let claim = tokio::spawn(async move { leases.claim(name, "one", LONG).await });
+    until("the claim waits", async || database.number(WAITS).await == 1).await;
+    claim.abort();
+    assert!(claim.await.is_err(), "it is given up");
+    other
+}
+
+#[tokio::test]
+async fn a_claim_that_was_given_up_on_its_way_is_given_back_at_the_end() {
+    let database = Database::new().await;
+    let pool = database.role(WORKER, 4).await;
+    let leases = Leases::new(pool.clone());
+    let mut other = given_up(&database, &leases, "op").await;
+    let end = async {
+        answered(&pool).await;
+        leases.release_all("one").await
+    };
+    let (released, committed) = tokio::join!(end, sqlx::raw_sql("COMMIT").execute(&mut other));
+    committed.expect("commits");
+    assert_eq!(released.expect("releases"), 1);
+    assert!(leases.claim("op", "two", LONG).await.expect("claims").is_some(), "it is free at once");
+    // The sin: to give back what is held at that moment.
+    let mut other = given_up(&database, &leases, "another").await;
+    assert_eq!(leases.release_all("one").await.expect("releases"), 0);
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("commits");
+    answered(&pool).await;
+    assert_eq!(leases.claim("another", "two", LONG).await.expect("claims"), None, "it is caught above");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
-//! `rhone logs` as it is asked: up to a moment, and of a build while it runs. The trap avoided: a build that had ended before
-//! anybody followed it; what is followed is heard before its operation ends.
+//! Logs as they are asked for: up to a moment, of a release or an allocation, and of a build while it runs. The traps avoided: a
+//! filter that finds everything, and a build that had ended before anybody followed it; what is followed is heard before its
+//! operation ends.
 
 use super::{Followed, print, read, shows, texts, told};
 use rhone_tests::{
@@ -49,6 +50,34 @@ async fn lines_are_told_up_to_a_moment_and_no_further() {
     assert_eq!(up_to(&[]).await.len(), 3);
     let both = platform.rhone(&["logs", "--environment", &tenant.preview.id, "--until", "1d", "-f"]).await;
     assert_eq!(both.status.code(), Some(2), "nobody follows the past: {}", program::text(&both.stderr));
+}
+
+/// The sin would be a filter that nobody asks: each question would then find what the other release printed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_are_found_by_the_release_and_the_allocation_that_printed_them() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
+    let listens = |version: Version| format!("counter {} listens", version.name());
+    for version in [Version::Blue, Version::Green] {
+        shows(&tenant, &tenant.preview, &listens(version)).await;
+    }
+    let of_app = async |filter: Value| read(&tenant.client, "app", &tenant.app, &filter).await;
+    for (release, own, other) in [(&blue, Version::Blue, Version::Green), (&green, Version::Green, Version::Blue)] {
+        let of_release = read(&tenant.client, "deployment", &release.id, &json!({})).await;
+        let allocation = of_release.first().expect("it printed something")["allocationId"].clone();
+        for lines in [
+            of_release,
+            of_app(json!({ "deploymentId": release.id })).await,
+            of_app(json!({ "deploymentId": release.id, "source": "RUNTIME" })).await,
+            of_app(json!({ "allocationId": allocation })).await,
+        ] {
+            let printed = texts(&lines).join("\n");
+            assert!(printed.contains(&listens(own)) && !printed.contains(&listens(other)), "{printed}");
+            assert!(lines.iter().all(|line| line["deploymentId"] == json!(release.id)), "{lines:#?}");
+        }
+    }
+    assert_eq!(of_app(json!({ "source": "BUILD" })).await, Vec::<Value>::new(), "nothing was built here");
 }
 
 const TICKS: usize = 80;

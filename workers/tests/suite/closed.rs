@@ -43,7 +43,7 @@ async fn says(world: &World, region: RegionId, allocation: AllocationId, sockets
         at: now,
         activity: vec![],
         activity_since: None,
-        closed: vec![Closed { allocation, deadline: DEADLINE, sockets, at: now }],
+        closed: vec![Closed { allocation, deadline: DEADLINE, sockets, at: now, boot: None }],
     };
     let body = serde_json::to_string(&status).expect("a report");
     let said = "INSERT INTO status.edges (edge, region, body, reported_at)

@@ -210,6 +210,7 @@ fn operations() -> [operation::Event; 6] {
             took_ms: 1_200,
         }),
         promotion: Some(SECOND),
+        attempt: Some(Fence(1)),
     };
     [
         operation::Event::Requested(requested(operation::Kind::Rollback, Epoch(2))),
