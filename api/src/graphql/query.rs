@@ -313,8 +313,10 @@ impl Query {
         stream: ID,
         path: String,
         at: Option<MomentInput>,
+        at_least_position: Option<String>,
     ) -> async_graphql::Result<Why> {
         let stream = history::stream_of(&stream)?;
+        at_least(ctx, at_least_position.as_deref()).await?;
         Ok(history::of_stream(ctx, &stream, &path, history::as_of(ctx, "at", at)?).await?)
     }
 
