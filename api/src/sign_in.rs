@@ -36,7 +36,7 @@ use sqlx::PgPool;
 use std::{fmt, sync::Arc};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use sessions::{Callers, NewSession, SessionRow, Sessions};
+pub use sessions::{Callers, EndedSessionRow, NewSession, SessionRow, Sessions};
 pub use settings::{BadSettings, Settings};
 
 /// No form here is longer.

@@ -11,20 +11,30 @@ use rhone_tests::{
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_good_input_of_every_mutation_breaks_no_rule_of_form() {
+async fn a_good_input_of_every_mutation_breaks_no_rule_of_form_and_does_nothing_on_a_dry_run() {
     let platform = Platform::shared().await;
     let owner = Owner::new(platform).await;
     let schema = Schema::checked_in();
     assert!(schema.mutations.len() >= 20, "the schema was read: {:?}", schema.mutations);
+    let mut database = administrator(platform).await;
+    let before = successes_of(&mut database, owner.person.actor).await;
+    let mut accepted = 0;
     for mutation in &schema.mutations {
         let fields = schema.fields(mutation);
+        assert!(fields.iter().any(|field| field.name == "dryRun"), "{} cannot be tried", mutation.name);
         let mut input = owner.good_input(&fields);
-        if fields.iter().any(|field| field.name == "dryRun") {
-            input["dryRun"] = json!(true);
-        }
+        input["dryRun"] = json!(true);
         let answer = ask(&owner, &mutation.name, &input).await;
         assert!(answer.get("errors").is_none(), "{} {input}: {answer:#}", mutation.name);
+        accepted += usize::from(answer["data"][&mutation.name]["userErrors"] == json!([]));
+        let after = successes_of(&mut database, owner.person.actor).await;
+        assert_eq!(after, before, "{} brought something about on a dry run: {answer:#}", mutation.name);
     }
+    assert!(accepted > 10, "only {accepted} would have been accepted");
+    // The same without `dryRun` is counted.
+    let input = json!({ "environmentId": owner.tenant.preview.id, "reason": "for good" });
+    owner.tenant.client.done("environmentFreeze", "__typename", input).await;
+    assert!(successes_of(&mut database, owner.person.actor).await > before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

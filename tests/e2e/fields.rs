@@ -9,7 +9,7 @@ use crate::roles::{added, machines, reading, support};
 use lived::Lived;
 use rhone_domain::authorization::{self, Audience};
 use rhone_tests::{
-    database::{administrator, open_session, person, uuid},
+    database::{administrator, end_session, open_session, person, uuid},
     graphql::Client,
     inputs::{Owner, unknown_id},
     platform::Platform,
@@ -297,10 +297,12 @@ async fn callers(platform: &Platform, owner: &Owner) -> Vec<(Who, Client)> {
     let elsewhere = uuid(&text(&elsewhere["workspace"]["id"]));
     let (admin, member) = (added(platform, owner, "ADMIN").await, added(platform, owner, "MEMBER").await);
     let outsider = person(platform).await;
-    // Each has a browser of their own, which they see.
+    // Each has a browser of their own, which they see, and had another one.
     for actor in [admin.actor, member.actor, outsider.actor] {
         open_session(platform, actor).await;
+        end_session(platform, actor).await;
     }
+    end_session(platform, owner.person.actor).await;
     let [runner, edge] = machines(platform, owner).await;
     let (_, cookie) = open_session(platform, owner.person.actor).await;
     vec![

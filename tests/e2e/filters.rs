@@ -16,6 +16,8 @@ use sqlx::Row as _;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+const REFUSAL: &str = "refusal.recorded";
+
 /// An event as the log has it.
 struct Logged {
     id: String,
@@ -151,6 +153,8 @@ fn cases<'a>(all: &[Logged], [one, two]: [&Tenant; 2], colleague: &Person, opera
         case("actor", &actor, Box::new(move |event| event.actor == by)),
         case("objectId", &one.app, Box::new(move |event| event.stream == object)),
         case("types", "variables.changed", Box::new(|event| event.event_type == "variables.changed")),
+        case("kind", "REFUSAL", Box::new(|event| event.event_type == REFUSAL)),
+        case("kind", "EVENT", Box::new(|event| event.event_type != REFUSAL)),
         case("appId", &one.app, Box::new(move |event| belongs(event, &first))),
         case("appId", &two.app, Box::new(move |event| belongs(event, &second))),
         case("environmentId", &one.preview.id, Box::new(move |event| belongs(event, &lane))),
@@ -172,7 +176,7 @@ async fn answers(tenant: &Tenant, case: &Case<'_>, end: &str) -> Vec<(&'static s
     let cell = |line: &str| line.split("\",\"").nth(1).map(str::to_owned);
     found.push(("CSV", table.lines().skip(1).filter(|line| line.starts_with('"')).filter_map(cell).collect()));
     // Who follows says where to begin in place of a time, and follows a workspace, an app or an environment.
-    if !["since", "until", "projectId", "objectId"].contains(&case.name) {
+    if !["since", "until", "projectId", "objectId", "kind"].contains(&case.name) {
         let after = before_all(&now(client, "/v1/events", workspace).await);
         found.push(("the subscription", by_socket(client, workspace, &after, case).await));
         found.push(("/v1/events", by_stream(client, workspace, &after, case).await));

@@ -95,6 +95,11 @@ async fn every_question_about_the_past_is_answered_by_one_query() {
     nobody_else_learns_anything(platform, &done).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_personal_is_told_nowhere_in_the_past_not_even_sealed() {
+    bundle::what_is_personal_stays(Platform::shared().await).await;
+}
+
 /// Twice, and once more after the timeline was built anew.
 async fn the_same_question_has_the_same_bytes(platform: &Platform, done: &Done) {
     let questions = questions(done);

@@ -7,9 +7,11 @@ use rhone_tests::{
     database::{Person, administrator, person},
     graphql::{Client, unique},
     platform::Platform,
+    scan::{Needle, everywhere},
     story::{Tenant, text},
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 const TOKENS: &str = "{ viewer { tokenId tokens(first: 100) { nodes { tokenId name hint workspaceId grants createdAt
@@ -159,4 +161,10 @@ async fn a_holder_sees_every_token_and_no_secret_and_a_use_is_recorded_once_a_mi
     let paged: Vec<_> = [&first, &next].map(|page| text(&page["nodes"][0]["tokenId"])).into();
     let whole: Vec<_> = before.iter().map(|one| text(&one["tokenId"])).collect();
     assert_eq!(paged, whole);
+    // It was answered once and shown often; what is kept is its hash, and where that lies is found.
+    let kept = everywhere(platform, &Needle::new(&token.secret));
+    assert!(kept.dumped > 100_000 && kept.files > 10, "{kept:?}");
+    assert_eq!(kept.found, Vec::<String>::new(), "a token in clear");
+    let hash = hex::encode(Sha256::digest(&token.secret));
+    assert!(!everywhere(platform, &Needle::new(&hash)).found.is_empty(), "nothing is found that is there");
 }

@@ -79,6 +79,16 @@ pub async fn open_session(platform: &Platform, actor: Uuid) -> (Uuid, String) {
     (session, cookie)
 }
 
+/// A browser of somebody's that signed out.
+pub async fn end_session(platform: &Platform, actor: Uuid) {
+    let (_, cookie) = open_session(platform, actor).await;
+    sqlx::query("SELECT identity.end_session($1)")
+        .bind(Sha256::digest(&cookie).to_vec())
+        .execute(&mut administrator(platform).await)
+        .await
+        .expect("a session is ended");
+}
+
 /// How many events a person brought about, refusals aside.
 pub async fn successes_of(database: &mut PgConnection, actor: Uuid) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM log.events WHERE actor = $1 AND event_type <> 'refusal.recorded'")

@@ -1,9 +1,10 @@
 //! Rows by id, gathered over one request so that a list of n things costs one statement and not n. Born with the request,
-//! because a loader that outlives it would show one tenant's rows to another.
+//! because a loader that outlives it would show one tenant's rows to another, and ended with it: nothing is read for who hung up.
 
 use super::{context::Platform, lists::Lists, streams::Streams, variables::Values};
 use crate::fault::Fault;
 use async_graphql::dataloader::{DataLoader, Loader};
+use futures_util::future::BoxFuture;
 use rhone_domain::{
     aggregate::Aggregate, ids::EnvironmentId, numbers::Version, operation::Operation, personal::Sealed,
     route_owner::RouteOwner,
@@ -20,7 +21,11 @@ use rhone_projections::{
     people,
     session::Session,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// The loaders of one request.
@@ -39,17 +44,18 @@ pub(crate) struct Loaders {
 
 impl Loaders {
     pub(crate) fn new(session: &Session, platform: &Platform) -> Self {
+        let spawner = spawner();
         Self {
-            catalogue: DataLoader::new(CatalogueRows(session.clone()), tokio::spawn),
-            deployments: DataLoader::new(DeploymentRows(session.clone()), tokio::spawn),
-            route_owners: DataLoader::new(RouteOwnerRows(session.clone()), tokio::spawn),
-            lists: DataLoader::new(Lists(session.clone()), tokio::spawn),
-            streams: DataLoader::new(Streams(session.clone()), tokio::spawn),
-            values: DataLoader::new(Values(session.clone(), platform.vault.clone()), tokio::spawn),
-            operations: DataLoader::new(OperationRows(session.clone()), tokio::spawn),
-            names: DataLoader::new(Names(session.clone()), tokio::spawn),
-            origins: DataLoader::new(Origins(session.clone()), tokio::spawn),
-            sealed: DataLoader::new(SealedFields(platform.subjects.clone()), tokio::spawn),
+            catalogue: DataLoader::new(CatalogueRows(session.clone()), spawner.clone()),
+            deployments: DataLoader::new(DeploymentRows(session.clone()), spawner.clone()),
+            route_owners: DataLoader::new(RouteOwnerRows(session.clone()), spawner.clone()),
+            lists: DataLoader::new(Lists(session.clone()), spawner.clone()),
+            streams: DataLoader::new(Streams(session.clone()), spawner.clone()),
+            values: DataLoader::new(Values(session.clone(), platform.vault.clone()), spawner.clone()),
+            operations: DataLoader::new(OperationRows(session.clone()), spawner.clone()),
+            names: DataLoader::new(Names(session.clone()), spawner.clone()),
+            origins: DataLoader::new(Origins(session.clone()), spawner.clone()),
+            sealed: DataLoader::new(SealedFields(platform.subjects.clone()), spawner),
         }
     }
 
@@ -67,6 +73,17 @@ impl Loaders {
     /// The version of an aggregate's stream as the caller may see it; 0 if there is none.
     pub(crate) async fn version<A: Aggregate>(&self, id: impl Into<Uuid>) -> Result<Version, Fault> {
         Ok(self.load::<A>(id.into()).await?.version)
+    }
+}
+
+/// Where one request's batches run: each on a task of its own, until the last loader that was given this is dropped.
+fn spawner() -> impl Fn(BoxFuture<'static, ()>) + Clone + Send + Sync + 'static {
+    let running = Arc::new(Mutex::new(JoinSet::new()));
+    move |batch: BoxFuture<'static, ()>| {
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        // What has ended is let go of: a subscription's loaders live long.
+        while running.try_join_next().is_some() {}
+        running.spawn(batch);
     }
 }
 
@@ -186,5 +203,66 @@ impl Loader<Sealed> for SealedFields {
     async fn load(&self, fields: &[Sealed]) -> Result<HashMap<Sealed, Opened>, Arc<SubjectError>> {
         let opened = self.0.open_many(fields).await.map_err(Arc::new)?;
         Ok(fields.iter().cloned().zip(opened.into_iter().map(|one| one.map_err(Arc::new))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who hung up is read for no more.
+    use super::*;
+    use std::{sync::Weak, time::Duration};
+    use tokio::{sync::Notify, task::yield_now, time::timeout};
+
+    /// Begins and never ends.
+    struct Endless {
+        begun: Arc<Notify>,
+        alive: Arc<()>,
+    }
+
+    impl Loader<u8> for Endless {
+        type Value = u8;
+        type Error = ();
+
+        async fn load(&self, _: &[u8]) -> Result<HashMap<u8, u8>, ()> {
+            let _alive = self.alive.clone();
+            self.begun.notify_one();
+            std::future::pending().await
+        }
+    }
+
+    /// A batch under way whose asker has gone; it is alive for as long as this can be upgraded.
+    async fn abandoned<S, R>(spawner: S) -> Weak<()>
+    where
+        S: Fn(BoxFuture<'static, ()>) -> R + Send + Sync + 'static,
+    {
+        let (begun, alive) = (Arc::new(Notify::new()), Arc::new(()));
+        let batch = Arc::downgrade(&alive);
+        let loader = DataLoader::new(Endless { begun: begun.clone(), alive }, spawner);
+        tokio::select! {
+            _ = loader.load_one(1_u8) => panic!("it has no end"),
+            () = begun.notified() => {}
+        }
+        batch
+    }
+
+    #[tokio::test]
+    async fn a_batch_ends_with_the_request_that_asked_for_it() {
+        let batch = abandoned(spawner()).await;
+        let ended = async {
+            while batch.upgrade().is_some() {
+                yield_now().await;
+            }
+        };
+        assert!(timeout(Duration::from_mins(1), ended).await.is_ok(), "it is read on for nobody");
+    }
+
+    /// The sin: batches of their own.
+    #[tokio::test]
+    async fn a_batch_that_belongs_to_nobody_is_caught() {
+        let batch = abandoned(tokio::spawn).await;
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        assert!(batch.upgrade().is_some());
     }
 }

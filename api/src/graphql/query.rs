@@ -21,7 +21,7 @@ use super::{
     rate_limit::RateLimit,
     reference::{self, NounDescription, StateClass},
     runtime_service_binding::RuntimeServiceBinding,
-    session::{self, Account, Session},
+    session::{self, Account, EndedSession, Session},
     support::SupportAccess,
     timeline::{self, CausationTree, TimelineEntry, TimelineFilter, Wanted},
     token::held::{self, ApiToken},
@@ -71,6 +71,13 @@ impl Viewer {
     #[graphql(complexity = "50 + child_complexity")]
     async fn sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Session>> {
         Ok(session::living(ctx).await?)
+    }
+
+    /// Where the caller was signed in, when and how that ended, and what ended it: at most 50, the one that ended last first. Each
+    /// is kept for thirty days from its last use on, and gone with a sign-in after that.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn ended_sessions(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<EndedSession>> {
+        Ok(session::ended(ctx).await?)
     }
 
     /// Who the caller is at GitHub, if that is where the caller comes from.
@@ -306,8 +313,10 @@ impl Query {
         stream: ID,
         path: String,
         at: Option<MomentInput>,
+        at_least_position: Option<String>,
     ) -> async_graphql::Result<Why> {
         let stream = history::stream_of(&stream)?;
+        at_least(ctx, at_least_position.as_deref()).await?;
         Ok(history::of_stream(ctx, &stream, &path, history::as_of(ctx, "at", at)?).await?)
     }
 

@@ -1,13 +1,14 @@
-//! The caller's own sessions: which browsers are signed in, and how to end that. Plain rows and no events: they concern nobody
-//! but their owner. The trap avoided: a token of one workspace, or support, that looks at where a person is signed in.
+//! The caller's own sessions: which browsers are signed in, how to end that, and how those ended that are not. Plain rows and no
+//! events: they concern nobody but their owner. The trap avoided: a token of one workspace, or support, that looks at where a
+//! person is signed in.
 
 use super::{context::Ask, user_error::UserError};
 use crate::{
     fault::{Code, Fault},
     identity::Principal,
-    sign_in::SessionRow,
+    sign_in::{EndedSessionRow, SessionRow},
 };
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -27,6 +28,36 @@ pub(crate) struct Session {
     address: String,
     /// Whether it is the one that asks.
     current: bool,
+}
+
+/// A browser that was signed in.
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct EndedSession {
+    /// By which it was listed and ended.
+    id: String,
+    created_at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
+    /// How it ended; null where that was not kept.
+    how: Option<SessionEnd>,
+    /// The session or the token that ended it, as `viewer` names them; null where none did, or that was not kept.
+    ended_by: Option<String>,
+    /// As the browser called itself.
+    user_agent: String,
+    /// Where it was when it began.
+    address: String,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub(crate) enum SessionEnd {
+    /// Its own browser signed out.
+    SignedOut,
+    /// From another one, or with a token.
+    Revoked,
+    /// By another sign-in: of the same browser, or of one more than fifty.
+    Replaced,
+    /// It was not used for a day, or two weeks old.
+    Expired,
 }
 
 /// An account at the place where somebody signed in.
@@ -93,7 +124,7 @@ impl SessionMutation {
             let living = sessions.of(principal.actor).await.map_err(Fault::internal)?;
             living.iter().any(|row| row.session == session)
         } else {
-            sessions.revoke(session, principal.actor).await.map_err(Fault::internal)?
+            sessions.revoke(session, principal).await.map_err(Fault::internal)?
         };
         Ok(SessionRevokePayload { revoked, user_errors: if revoked { vec![] } else { vec![no_session()] } })
     }
@@ -105,13 +136,13 @@ impl SessionMutation {
         input: SessionRevokeOthersInput,
     ) -> async_graphql::Result<SessionRevokeOthersPayload> {
         let principal = person(ctx)?;
-        let (sessions, own) = (&ctx.platform().sessions, principal.session());
+        let sessions = &ctx.platform().sessions;
         let revoked = if input.dry_run {
             let living = sessions.of(principal.actor).await.map_err(Fault::internal)?;
-            let others = living.iter().filter(|row| Some(row.session) != own).count();
+            let others = living.iter().filter(|row| Some(row.session) != principal.session()).count();
             i64::try_from(others).expect("fifty at most")
         } else {
-            sessions.revoke_others(principal.actor, own).await.map_err(Fault::internal)?
+            sessions.revoke_others(principal).await.map_err(Fault::internal)?
         };
         Ok(SessionRevokeOthersPayload { revoked, user_errors: vec![] })
     }
@@ -135,6 +166,12 @@ pub(crate) async fn living(ctx: &Context<'_>) -> Result<Vec<Session>, Fault> {
     Ok(rows.into_iter().map(|row| shown(row, principal)).collect())
 }
 
+/// The caller's sessions that are over, the one that ended last first; for the person alone, too.
+pub(crate) async fn ended(ctx: &Context<'_>) -> Result<Vec<EndedSession>, Fault> {
+    let rows = ctx.platform().sessions.ended(ctx.principal().actor).await.map_err(Fault::internal)?;
+    Ok(rows.into_iter().map(over).collect())
+}
+
 /// The account of whoever asks.
 pub(crate) async fn account(ctx: &Context<'_>) -> Result<Option<Account>, Fault> {
     let account = ctx.platform().sessions.account(ctx.principal().actor).await.map_err(Fault::internal)?;
@@ -150,6 +187,29 @@ fn shown(row: SessionRow, principal: &Principal) -> Session {
         user_agent: row.agent,
         address: row.address,
         current: principal.session() == Some(row.session),
+    }
+}
+
+fn over(row: EndedSessionRow) -> EndedSession {
+    EndedSession {
+        id: row.session.to_string(),
+        created_at: row.created_at,
+        ended_at: row.ended_at,
+        how: row.how.as_deref().and_then(way_out),
+        ended_by: row.by.map(|by| by.to_string()),
+        user_agent: row.agent,
+        address: row.address,
+    }
+}
+
+/// As the table says it.
+fn way_out(word: &str) -> Option<SessionEnd> {
+    match word {
+        "signed_out" => Some(SessionEnd::SignedOut),
+        "revoked" => Some(SessionEnd::Revoked),
+        "replaced" => Some(SessionEnd::Replaced),
+        "expired" => Some(SessionEnd::Expired),
+        _ => None,
     }
 }
 

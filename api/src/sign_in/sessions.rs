@@ -49,6 +49,25 @@ pub struct SessionRow {
     pub address: String,
 }
 
+/// A session that is over, as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct EndedSessionRow {
+    /// Which.
+    pub session: Uuid,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// How: `signed_out`, `revoked`, `replaced` or `expired`; none where that was not kept.
+    pub how: Option<String>,
+    /// The session or token that ended it, where one did.
+    pub by: Option<Uuid>,
+    /// As the browser called itself.
+    pub agent: String,
+    /// Where it was.
+    pub address: String,
+}
+
 /// The sessions' table.
 #[derive(Clone, Debug)]
 pub struct Sessions {
@@ -113,25 +132,46 @@ impl Sessions {
             .collect()
     }
 
+    /// Those of an actor that are over, the one that ended last first.
+    pub async fn ended(&self, actor: ActorId) -> Result<Vec<EndedSessionRow>, sqlx::Error> {
+        const ENDED: &str =
+            "SELECT session, created_at, ended_at, ended, ended_by, agent, address FROM identity.ended_sessions()";
+        let rows = sqlx::query(ENDED).fetch_all(&mut *self.asking(actor).await?).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(EndedSessionRow {
+                    session: row.try_get("session")?,
+                    created_at: row.try_get("created_at")?,
+                    ended_at: row.try_get("ended_at")?,
+                    how: row.try_get("ended")?,
+                    by: row.try_get("ended_by")?,
+                    agent: row.try_get("agent")?,
+                    address: row.try_get("address")?,
+                })
+            })
+            .collect()
+    }
+
     /// Ends the session of this cookie, if there is one.
     pub async fn end(&self, value: &str) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT identity.end_session($1)").bind(hash(value).0).execute(&self.pool).await?;
         Ok(())
     }
 
-    /// Ends a session of this actor; false if there was none.
-    pub async fn revoke(&self, session: Uuid, actor: ActorId) -> Result<bool, sqlx::Error> {
-        let mut asking = self.asking(actor).await?;
-        let revoke = sqlx::query_scalar("SELECT identity.revoke_session($1)").bind(session);
+    /// Ends a session of who asks; false if there was none.
+    pub async fn revoke(&self, session: Uuid, by: &Principal) -> Result<bool, sqlx::Error> {
+        let mut asking = self.asking(by.actor).await?;
+        let revoke = sqlx::query_scalar("SELECT identity.revoke_session($1, $2)").bind(session).bind(by.token);
         let revoked = revoke.fetch_one(&mut *asking).await?;
         asking.commit().await?;
         Ok(revoked)
     }
 
-    /// Ends all sessions of this actor but one; how many they were.
-    pub async fn revoke_others(&self, actor: ActorId, but: Option<Uuid>) -> Result<i64, sqlx::Error> {
-        let mut asking = self.asking(actor).await?;
-        let revoke = sqlx::query_scalar("SELECT identity.revoke_other_sessions($1)").bind(but);
+    /// Ends all sessions of who asks but the one that asks; how many they were.
+    pub async fn revoke_others(&self, by: &Principal) -> Result<i64, sqlx::Error> {
+        let mut asking = self.asking(by.actor).await?;
+        let revoke = sqlx::query_scalar("SELECT identity.revoke_other_sessions($1, $2)");
+        let revoke = revoke.bind(by.session()).bind(by.token);
         let revoked = revoke.fetch_one(&mut *asking).await?;
         asking.commit().await?;
         Ok(revoked)

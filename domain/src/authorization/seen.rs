@@ -71,7 +71,7 @@ pub const SEEN: &[(Audience, &[&str])] = &[
             "RegionAffordances",
         ],
     ),
-    (Audience::Person, &["Session", "Viewer.sessions"]),
+    (Audience::Person, &["EndedSession", "Session", "Viewer.endedSessions", "Viewer.sessions"]),
     (Audience::Issuer, ISSUER),
 ];
 

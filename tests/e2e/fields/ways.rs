@@ -85,6 +85,7 @@ pub(crate) fn way(object: &str) -> Option<&'static str> {
         "Account" => "viewer { account $ }",
         "ApiToken" => "viewer { tokens(first: 1) { nodes $ } }",
         "Session" => "viewer { sessions $ }",
+        "EndedSession" => "viewer { endedSessions $ }",
         "RateLimit" => "rateLimit $",
         "Member" => "workspace(id: \"workspaceId\") { members(first: 5) { nodes $ } }",
         "CustomGrants" => "workspace(id: \"workspaceId\") { members(first: 5) { nodes { customGrants $ } } }",

@@ -1,7 +1,13 @@
 //! What leaves the house: exports, the command line, and a bundle that somebody else folds.
 
 use super::{Done, WHY};
-use rhone_tests::{database::uuid, platform::Platform, program, story::text};
+use rhone_tests::{
+    database::{administrator, person, uuid},
+    graphql::unique,
+    platform::Platform,
+    program,
+    story::text,
+};
 use serde_json::{Value, json};
 
 async fn said(platform: &Platform, words: &[&str]) -> String {
@@ -169,4 +175,36 @@ pub(super) async fn a_bundle_replays_elsewhere_to_the_same_state(platform: &Plat
     let output = program::rhone(elsewhere.path(), &["replay", "--from", name]).await;
     let said = program::text(&output.stderr);
     assert!(!output.status.success() && said.contains("folds to"), "a changed bundle is found: {said}");
+}
+
+/// That there is a personal field is told in every way in which the past is, and what is sealed in it stays in the log.
+pub(super) async fn what_is_personal_stays(platform: &Platform) {
+    let client = person(platform).await.client;
+    let input = json!({ "slug": unique("sealed"), "name": "Sealed", "contactEmail": "ada@example.org" });
+    let made = client.done("workspaceCreate", "workspace { id }", input).await;
+    let (workspace, at) = (text(&made["workspace"]["id"]), text(&made["position"]));
+    let stream = format!("workspace:{}", uuid(&workspace));
+    let created = "SELECT payload::jsonb->'contact_email'->>'ciphertext', correlation::text FROM log.events \
+        WHERE stream = $1 AND version = 1";
+    let mut database = administrator(platform).await;
+    let created: Result<(String, String), _> = sqlx::query_as(created).bind(&stream).fetch_one(&mut database).await;
+    let (sealed, correlation) = created.expect("the workspace is in the log");
+    assert!(sealed.len() > 20, "and its address, sealed: {sealed}");
+    let timeline = "query($id: ID!, $at: String) { workspace(id: $id) { timeline(first: 5, atLeastPosition: $at) { \
+        nodes { type payload } } } }";
+    let replay = "query($stream: ID!) { replay(stream: $stream) { state steps(first: 5) { nodes { \
+        entry { payload } changes { path after } } } } }";
+    let bundle = "query($of: String!) { supportBundle(correlation: $of) { bundle } }";
+    let exported = format!("/v1/timeline?workspaceId={workspace}");
+    for (what, told) in [
+        ("the timeline", client.data(timeline, json!({ "id": workspace, "at": at })).await.to_string()),
+        ("a replay", client.data(replay, json!({ "stream": stream })).await.to_string()),
+        ("a bundle", client.data(bundle, json!({ "of": correlation })).await.to_string()),
+        ("an export", client.get(&exported).await.1),
+    ] {
+        assert!(told.contains("workspace.contact_email"), "{what} says that there is one: {told}");
+        assert!(!told.contains(&sealed), "{what}: {told}");
+    }
+    let (status, table) = client.get(&format!("{exported}&format=csv")).await;
+    assert!(status == 200 && table.contains("workspace.created") && !table.contains(&sealed), "{table}");
 }

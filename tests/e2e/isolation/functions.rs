@@ -77,10 +77,12 @@ impl Things {
     }
 }
 
-/// A session, a token, sign-ins, a device and an account of the owner's, and an invitation of theirs, that the key opens.
+/// A session, one that ended, a token, sign-ins, a device and an account of the owner's, and an invitation of theirs, that the key opens.
 const MADE: &str = "
     SELECT set_config('rhone.actor', {me}, false);
     SELECT identity.open_session('{session}', sha256('{key}'), 'a browser', '127.0.0.1', 3600, 3600, NULL);
+    SELECT identity.open_session(gen_random_uuid(), sha256('{key}-ended'), 'a browser', '127.0.0.1', 3600, 3600, NULL);
+    SELECT identity.end_session(sha256('{key}-ended'));
     SELECT identity.issue('{token}', sha256('{key}'), 'token', {me}, NULL, NULL, NULL, 'walked', NULL);
     SELECT identity.begin_sign_in(sha256('{key}'), sha256('{key}'), '/', 600);
     SELECT identity.begin_sign_in(sha256('{key}-taken'), sha256('{key}'), '/', 600);
@@ -147,9 +149,10 @@ const MUTANTS: [(&str, &str, &str); 20] = [
     ("authority.opened(bytea)", "i.secret = p_secret AND", ""),
     ("identity.authenticate(bytea)", "t.hash = p_hash AND", ""),
     ("identity.decide_device(uuid,text,text)", "AND s.actor = identity.asking()", ""),
+    ("identity.ended_sessions()", "s.actor = identity.asking() AND", ""),
     ("identity.person()", "WHERE u.actor = identity.asking()", ""),
-    ("identity.revoke_other_sessions(uuid)", "s.actor = identity.asking() AND", ""),
-    ("identity.revoke_session(uuid)", "AND s.actor = identity.asking()", ""),
+    ("identity.revoke_other_sessions(uuid,uuid)", "s.actor = identity.asking() AND", ""),
+    ("identity.revoke_session(uuid,uuid)", "AND s.actor = identity.asking()", ""),
     ("identity.rotate_session(uuid,bytea,bytea)", "AND s.hash = p_hash", ""),
     ("identity.session(bytea)", "s.hash = p_hash OR", "true OR"),
     ("identity.session_stands(uuid)", "AND s.actor = identity.asking()", ""),

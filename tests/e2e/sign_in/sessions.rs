@@ -19,11 +19,24 @@ use tokio_tungstenite::{
 };
 
 const SESSIONS: &str = "{ viewer { sessions { id current userAgent address createdAt lastUsedAt expiresAt } } }";
+const ENDED: &str = "{ viewer { endedSessions { id how endedBy userAgent address createdAt endedAt } } }";
 const REVOKE: &str = "mutation($id: String!) { sessionRevoke(input: { sessionId: $id }) { revoked } }";
 
 async fn listed(browser: &Browser) -> Vec<Value> {
     let shown = browser.graphql(SESSIONS, json!({})).await.json();
     shown["data"]["viewer"]["sessions"].as_array().unwrap_or_else(|| panic!("{shown:#}")).clone()
+}
+
+/// Sessions that are over, as their person sees them.
+async fn over(browser: &Browser) -> Vec<Value> {
+    let shown = browser.graphql(ENDED, json!({})).await.json();
+    shown["data"]["viewer"]["endedSessions"].as_array().unwrap_or_else(|| panic!("{shown:#}")).clone()
+}
+
+/// The id of this browser's session.
+async fn current(browser: &Browser) -> Value {
+    let sessions = listed(browser).await;
+    sessions.iter().find(|session| session["current"] == true).expect("it is signed in")["id"].clone()
 }
 
 /// Two browsers of one person.
@@ -54,6 +67,43 @@ async fn sessions_are_listed_and_each_can_be_ended_from_another() {
     let answer = here.graphql(REVOKE, json!({ "id": other["id"] })).await.json();
     assert_eq!(answer["data"]["sessionRevoke"]["revoked"], true, "{answer:#}");
     assert_eq!((there.actor().await, listed(&here).await.len()), (None, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_a_session_ended_and_what_ended_it_is_told_to_its_person_afterwards() {
+    let platform = Platform::shared().await;
+    let (here, account) = (browser(platform), GitHub::shared().somebody());
+    let (revoked, out, old) = (browser(platform), browser(platform), browser(platform));
+    for browser in [&here, &revoked, &out, &old] {
+        browser.sign_in(&account, "/").await;
+    }
+    let (first, revoked, old) = (current(&here).await, current(&revoked).await, current(&old).await);
+    let signed_out = current(&out).await;
+    assert_eq!(over(&here).await, Vec::<Value>::new());
+
+    here.graphql(REVOKE, json!({ "id": revoked })).await;
+    let request = out.request(reqwest::Method::POST, "/auth/logout").header("origin", platform.report().urls.api);
+    assert_eq!(out.send(request).await.status, 204);
+    sqlx::query("UPDATE identity.sessions SET used_at = now() - interval '2 days' WHERE session::text = $1")
+        .bind(old.as_str())
+        .execute(&mut administrator(platform).await)
+        .await
+        .expect("two days go by");
+    here.sign_in(&account, "/").await;
+
+    let ended = over(&here).await;
+    let told = |id: &Value| {
+        let session = ended.iter().find(|session| session["id"] == *id).unwrap_or_else(|| panic!("{id}: {ended:#?}"));
+        (session["how"].clone(), session["endedBy"].clone())
+    };
+    assert_eq!(told(&revoked), (json!("REVOKED"), first.clone()));
+    assert_eq!(told(&signed_out), (json!("SIGNED_OUT"), signed_out.clone()));
+    assert_eq!(told(&old), (json!("EXPIRED"), Value::Null));
+    assert_eq!(told(&first), (json!("REPLACED"), current(&here).await));
+    assert_eq!(ended.len(), 4, "{ended:#?}");
+    let stranger = browser(platform);
+    stranger.sign_in(&GitHub::shared().somebody(), "/").await;
+    assert_eq!(over(&stranger).await, Vec::<Value>::new(), "they are nobody else's");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

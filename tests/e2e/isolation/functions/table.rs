@@ -36,6 +36,7 @@ pub(super) const OF_THE_API: &[(&str, How)] = &[
         "identity.decide_device(uuid,text,text)",
         Asked(&["SELECT FROM identity.decide_device('{session}', '{code}', 'approved')"]),
     ),
+    ("identity.ended_sessions()", Asked(&["SELECT FROM identity.ended_sessions()"])),
     ("identity.end_session(bytea)", Because("ends what is shown, by its SHA-256, and answers nothing")),
     (
         "identity.names(uuid[])",
@@ -51,11 +52,11 @@ pub(super) const OF_THE_API: &[(&str, How)] = &[
         Asked(&["SELECT FROM identity.poll_device(sha256('{key}'), gen_random_uuid()) WHERE outcome <> 'unknown'"]),
     ),
     (
-        "identity.revoke_other_sessions(uuid)",
+        "identity.revoke_other_sessions(uuid,uuid)",
         Asked(&["SELECT FROM identity.revoke_other_sessions(NULL) AS these (ended) WHERE ended > 0"]),
     ),
     (
-        "identity.revoke_session(uuid)",
+        "identity.revoke_session(uuid,uuid)",
         Asked(&["SELECT FROM identity.revoke_session('{session}') AS it (ended) WHERE ended"]),
     ),
     (
