@@ -4,9 +4,10 @@
 use super::*;
 use crate::{
     database_impact::Impact::{Additive, Destructive},
+    ids::OperationId,
     migrations::Event,
     operation::Acknowledgement,
-    story::{ran, restored},
+    story::{THIRD, ran, restored},
 };
 
 /// ALICE asked to go back to BLUE behind 0002, which a restore has undone, and acknowledged that. 0001 ran before it, since BLUE
@@ -44,9 +45,31 @@ fn an_acknowledgement_covers_what_was_found_when_it_was_checked() {
     let Step::Fail(failure) = further.next() else { panic!("more is lost by now: {:?}", further.next()) };
     assert_eq!((failure.code.as_str(), failure.route_changed), ("NEEDS_ACKNOWLEDGEMENT", false));
     let (expected, actual) = (failure.expected.as_deref(), failure.actual.as_deref());
-    assert_eq!((expected, actual), (Some("destructive: 0002"), Some("destructive: 0002, 0001")));
+    let (less, more) = (format!("destructive: 0002 recorded by {FIRST}"), format!(", 0001 recorded by {FIRST}"));
+    assert_eq!((expected, actual), (Some(less.as_str()), Some(format!("{less}{more}").as_str())));
     let sin = further.with(|g| g.operation[1] = entered(Stage::PolicyCheck));
     assert!(changes_the_route(&sin), "the sin is not noticed: {:?}", sin.next());
+}
+
+/// The same, after 0002 was recorded once more, by this operation, and was undone once more.
+fn undone_again(by: OperationId) -> Given {
+    checked().with(|g| {
+        let again = Event::Recorded(migrations::Recorded { by, ..ran("0002", Destructive, Epoch(1)) });
+        g.migrations.extend([again, restored(&["0002"])]);
+    })
+}
+
+/// The sin: what is lost goes by its name alone, and what was written between two restores is nobody's to acknowledge.
+#[test]
+fn what_was_recorded_and_undone_again_since_is_acknowledged_anew() {
+    let again = undone_again(THIRD);
+    let Step::Fail(failure) = again.next() else { panic!("more is lost by now: {:?}", again.next()) };
+    let expected = Some(format!("destructive: 0002 recorded by {FIRST}"));
+    let actual = Some(format!("destructive: 0002 recorded by {THIRD}"));
+    let said = (failure.code.as_str(), failure.expected, failure.actual);
+    assert_eq!(said, ("NEEDS_ACKNOWLEDGEMENT", expected, actual));
+    let sin = undone_again(FIRST);
+    assert!(changes_the_route(&sin), "nothing but the record tells them apart: {:?}", sin.next());
 }
 
 #[test]
