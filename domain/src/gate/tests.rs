@@ -115,7 +115,8 @@ impl Given {
     fn acknowledging(self, gate: &str) -> Self {
         self.with(|g| {
             let change = change_of(&mut g.requested);
-            change.acknowledgements.push(Acknowledgement { gate: gate.into(), reason: because("we told everybody") });
+            let reason = because("we told everybody");
+            change.acknowledgements.push(Acknowledgement { gate: gate.into(), reason, covers: None });
         })
     }
 
