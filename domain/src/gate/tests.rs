@@ -15,7 +15,7 @@ use crate::{
     operation::{Acknowledgement, Work},
     route_owner,
     story::{
-        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, GREEN_BYTES, PRODUCTION, allocated, allocation, approval, at, because,
+        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, PRODUCTION, allocated, allocation, approval, at, because,
         created, declared, facts, opened, owner, planned, promotable, ran, ready, requested,
     },
     vango_state::Compatibility,

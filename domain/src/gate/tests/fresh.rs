@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     artifact_facts::GeneratedFacts,
     generated::{FILES, stale},
+    story::GREEN_BYTES,
 };
 use std::collections::BTreeMap;
 
