@@ -15,8 +15,8 @@ use crate::{
     operation::{Acknowledgement, Work},
     route_owner,
     story::{
-        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, PRODUCTION, allocated, allocation, approval, at, because,
-        created, declared, facts, opened, owner, planned, promotable, ran, ready, requested,
+        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, PRODUCTION, allocated, allocation, approval, at, because, created,
+        declared, facts, opened, owner, planned, promotable, ran, ready, requested,
     },
     vango_state::Compatibility,
 };
