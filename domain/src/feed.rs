@@ -23,7 +23,8 @@ pub enum Content {
     Allocation(Endpoint),
 }
 
-/// An environment's owner. Ordered by (epoch, revision); never lower.
+/// An environment's owner. Ordered by (epoch, revision); never lower. The field `weights` is reserved for a rollout to several
+/// deployments at once, which is not built: nobody writes it, and whoever finds it goes by `owner` alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The route key.

@@ -6,7 +6,7 @@ pub(crate) mod allocations;
 mod approval;
 pub(crate) mod artifact;
 mod code;
-pub(crate) mod database;
+mod database;
 mod failover;
 pub(crate) mod generated;
 pub(crate) mod provider_bindings;
@@ -128,6 +128,18 @@ pub fn gates(judged: &[Judged]) -> Vec<Gate> {
     judged.iter().map(|one| one.gate.clone()).collect()
 }
 
+/// A request that was judged, with what each of its acknowledgements covers: what the gate says now, and nothing that is done
+/// later.
+pub fn covering(mut requested: Requested, judged: &[Judged]) -> Requested {
+    if let Some(change) = requested.work.route_change_mut() {
+        for taken in &mut change.acknowledgements {
+            let gate = judged.iter().map(|one| &one.gate).find(|gate| gate.kind == taken.gate);
+            taken.covers = gate.map(|gate| gate.evidence.clone());
+        }
+    }
+    requested
+}
+
 /// The first closed gate's refusal.
 pub fn closed(judged: &[Judged]) -> Option<&Refusal> {
     judged.iter().find_map(|one| one.refusal.as_ref())
@@ -170,14 +182,22 @@ impl Judged {
         reason: &str,
         evidence: impl Into<String>,
     ) -> Self {
-        if let Some(taken) = taken.iter().find(|one| one.gate == kind) {
-            let reason = format!("{reason}; acknowledged: {}", taken.reason);
-            return Self { gate: gate(kind, Verdict::Acknowledged, reason, evidence.into()), refusal: None };
-        }
-        let message = format!("{reason}; somebody has to acknowledge the gate `{kind}`, with a reason");
+        let (evidence, taken): (String, _) = (evidence.into(), taken.iter().find(|one| one.gate == kind));
+        let other = taken.and_then(|taken| taken.covers.clone()).filter(|covers| *covers != evidence);
+        let message = match (taken, &other) {
+            (Some(taken), None) => {
+                let reason = format!("{reason}; acknowledged: {}", taken.reason);
+                return Self { gate: gate(kind, Verdict::Acknowledged, reason, evidence), refusal: None };
+            }
+            (Some(_), Some(_)) => {
+                format!("{reason}; another thing was acknowledged: somebody has to acknowledge the gate `{kind}` anew")
+            }
+            (None, _) => format!("{reason}; somebody has to acknowledge the gate `{kind}`, with a reason"),
+        };
+        let expected_and_actual = other.map(|covers| (covers, evidence.clone()));
         let refusal = Refusal::new(Code::NeedsAcknowledgement, Some("acknowledgements"), message);
-        let gate = gate(kind, Verdict::NeedsAcknowledgement, refusal.message.clone(), evidence.into());
-        Self { gate, refusal: Some(refusal) }
+        let gate = gate(kind, Verdict::NeedsAcknowledgement, refusal.message.clone(), evidence);
+        Self { gate, refusal: Some(Refusal { expected_and_actual, ..refusal }) }
     }
 
     /// A closed gate; the refusal's message is its reason.

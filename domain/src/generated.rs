@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// The files that Vango generates and that are committed.
-pub const FILES: [&str; 4] =
-    ["app/routes/routes_gen.go", "vango_state_bindings_gen.go", "vango_state_manifest.json", "vango_state_schema.json"];
+pub const FILES: [&str; 4] = ["app/routes/routes_gen.go", "vango_state_bindings_gen.go", MANIFEST, SCHEMA];
+
+const MANIFEST: &str = "vango_state_manifest.json";
+const SCHEMA: &str = "vango_state_schema.json";
 
 /// Whether a file may be declared as generated: those four alone, and nothing that a person writes. A folder tells nothing:
-/// pages lie beside the routes' file, and the other three lie in the root. So one that is left out is not missed.
+/// pages lie beside the routes' file, and the other three lie in the root. So of those that are left out only two are missed, which are
+/// read ([`unsaid`]).
 pub fn may_be_declared(name: &str) -> bool {
     FILES.contains(&name)
 }
@@ -44,6 +47,15 @@ pub fn freshness(facts: &ArtifactFacts) -> Freshness {
 pub fn stale(facts: &ArtifactFacts) -> impl Iterator<Item = (&str, &GeneratedFacts)> {
     let entries = facts.generated.iter().filter(|(_, file)| file.packed != Some(file.declared));
     entries.map(|(name, file)| (name.as_str(), file))
+}
+
+/// The files that are packed for certain, since what they say was read, and that the artifact does not declare: whether they are
+/// what was generated, nobody knows.
+pub fn unsaid(facts: &ArtifactFacts) -> Vec<&'static str> {
+    let Some(vango) = &facts.vango else { return Vec::new() };
+    let packed = [(MANIFEST, true), (SCHEMA, vango.schema_hash.is_some())];
+    let unsaid = packed.into_iter().filter(|(name, there)| *there && !facts.generated.contains_key(*name));
+    unsaid.map(|(name, _)| name).collect()
 }
 
 #[cfg(test)]

@@ -212,6 +212,7 @@ fn told(owner: &Owner, green: &str, waiting: &str, epoch: &Value) -> Vec<Told> {
             with(json!({ "deploymentId": blue, "reason": "because of a test" })),
         ),
         Told::new(in_preview("scalePlan(replicas: 1) $"), "environmentScale", with(json!({ "replicas": 1 }))),
+        Told::new(in_preview("sleepReadiness $"), "environmentSleep", with(because.clone())),
         Told::new(
             in_preview(&format!("regionReadiness(regionId: \"{region}\", cellId: \"{cell}\") $")),
             "environmentRegionEnable",
@@ -254,7 +255,6 @@ fn told(owner: &Owner, green: &str, waiting: &str, epoch: &Value) -> Vec<Told> {
         ("providerBindingCreate", "providerBindingCreate", &resource),
         ("runtimeServiceBindingCreate", "runtimeServiceBindingCreate", &service),
         ("promotionApprove", "promotionApprove", &exactly),
-        ("sleep", "environmentSleep", &because),
         ("wake", "environmentWake", &because),
         ("sleepPolicySet", "environmentSleepPolicySet", &json!({ "sleepAfterSeconds": 900 })),
         ("drainPolicySet", "environmentDrainPolicySet", &json!({ "drainSeconds": 30 })),

@@ -205,6 +205,18 @@ async fn a_route_does_not_go_back_behind_a_destructive_migration() {
     let operation = tenant.succeeds(&text(&accepted["operation"]["id"])).await;
     assert_eq!(operation["stage"], "ROLLED_BACK");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
+    what_was_acknowledged_is_kept_with_the_request(&tenant).await;
+}
+
+/// Exactly which record, and no other one of its name.
+async fn what_was_acknowledged_is_kept_with_the_request(tenant: &Tenant) {
+    let asked = async || {
+        let lines = tenant.timeline(None).await;
+        lines.into_iter().find(|line| line["type"] == "operation.requested" && line["payload"]["kind"] == "rollback")
+    };
+    let asked = until("the timeline tells of the rollback", PATIENCE, asked).await;
+    let covers = text(&asked["payload"]["acknowledgements"][0]["covers"]);
+    assert!(covers.starts_with("destructive: 0002_drop_notes recorded by "), "{asked:#}");
 }
 
 async fn the_way_back_is_closed_and_explained(tenant: &Tenant, old: &str) {

@@ -2,6 +2,7 @@
 //! is never sent again by us, unless the app promised to recognise it. The traps avoided: "unsafe wake replay", so the app's
 //! own count is asked; "wake stampede", so wakes are counted in the log; and a sleep that spills over to another environment.
 
+use crate::versions::is_held;
 use rhone_tests::{
     artifacts::{Version, push_with},
     database::{is_said_to_be_open, person, uuid},
@@ -40,13 +41,18 @@ async fn becomes(tenant: &Tenant, environment: &Environment, wanted: &str) {
 /// Puts production to sleep and waits until nothing of it runs and the edge knows it.
 async fn asleep(tenant: &Tenant) {
     let input = json!({ "environmentId": tenant.production.id, "reason": "nobody is here at night" });
-    let may = async || (readiness(tenant, &tenant.client).await["allowed"] == true).then_some(());
-    until("it is told that it may sleep", PATIENCE, may).await;
+    may_sleep(tenant).await;
     let asked = tenant.client.done("environmentSleep", "routeOwner { epoch }", input).await;
     let operation = tenant.succeeds(&text(&asked["operation"]["id"])).await;
     assert_eq!((&operation["kind"], &operation["stage"]), (&json!("SLEEP"), &json!("COLD")), "{operation:#}");
     assert_eq!(lifecycle(tenant, &tenant.production).await, "SLEEPING");
     assert_eq!(alive(tenant, &tenant.production).await, Vec::<String>::new());
+}
+
+/// Waits until it is told that production may be put to sleep.
+async fn may_sleep(tenant: &Tenant) {
+    let may = async || (readiness(tenant, &tenant.client).await["allowed"] == true).then_some(());
+    until("it is told that it may sleep", PATIENCE, may).await;
 }
 
 /// What a sleep of production would come to now, as this client is told.
@@ -82,13 +88,18 @@ async fn what_is_told_of_a_sleep_before_the_button_is_pressed_is_what_the_button
     let [allocation] = &alive(&tenant, &tenant.production).await[..] else { panic!("one allocation serves") };
     is_said_to_be_open(platform, uuid(allocation)).await;
     let reason = told(&tenant, client, "IN_USE", "sessions").await;
-    let asked = client.done("environmentSleep", "__typename", input()).await;
-    let failure = tenant.ends(&text(&asked["operation"]["id"])).await["failure"].clone();
-    assert_eq!((&failure["code"], &failure["message"]), (&json!("IN_USE"), &reason), "{failure:#}");
+    // The sin: it is accepted, and its operation fails at its first stage.
+    let refusal = client.refused("environmentSleep", "__typename", input()).await;
+    assert_eq!((&refusal["code"], &refusal["message"]), (&json!("IN_USE"), &reason), "{refusal:#}");
     drop(socket);
 
-    // Which waits until it is told that nothing stands in its way; and then nothing does.
+    // It is told when nothing stands in its way any more; and then nothing does.
+    may_sleep(&tenant).await;
+    is_held(&tenant.client, "environmentSleep", input()).await;
     asleep(&tenant).await;
+    let query = "query($id: ID!) { environment(id: $id) { affordances { sleep { allowed code } } } }";
+    let offered = client.data(query, json!({ "id": id })).await["environment"]["affordances"]["sleep"].clone();
+    assert_eq!(offered, json!({ "allowed": false, "code": "ASLEEP" }));
     let reason = told(&tenant, client, "ASLEEP", "route_epoch").await;
     let refusal = client.refused("environmentSleep", "__typename", input()).await;
     assert_eq!((&refusal["code"], &refusal["message"]), (&json!("ASLEEP"), &reason), "{refusal:#}");
@@ -152,10 +163,9 @@ async fn a_sleeping_app_wakes_for_its_visitors_and_another_environment_sleeps_no
     assert!(socket.answers().await);
     let [allocation] = &alive(&tenant, &tenant.production).await[..] else { panic!("one allocation serves") };
     is_said_to_be_open(platform, uuid(allocation)).await;
-    let refused = json!({ "environmentId": tenant.production.id, "reason": "somebody is here" });
-    let asked = tenant.client.done("environmentSleep", "routeOwner { epoch }", refused).await;
-    let ended = tenant.ends(&text(&asked["operation"]["id"])).await;
-    assert_eq!(ended["failure"]["code"], "IN_USE", "an open session is never ended for it: {ended:#}");
+    let input = json!({ "environmentId": tenant.production.id, "reason": "somebody is here" });
+    let refused = tenant.client.refused("environmentSleep", "__typename", input).await;
+    assert_eq!(refused["code"], "IN_USE", "an open session is never ended for it: {refused:#}");
     assert!(socket.answers().await);
     drop(socket);
     wakes_are(&tenant, 2).await;

@@ -156,10 +156,14 @@ const DATABASE: &str = "postgres://user:password@169.254.169.254/shop";
 async fn bound(tenant: &Tenant) -> (String, String) {
     let environment = tenant.preview.id.as_str();
     let input = json!({ "environmentId": environment, "resource": "DATABASE", "vendor": "POSTGRES", "url": DATABASE });
-    tenant.client.done("providerBindingCreate", "__typename", input).await;
+    let resource = tenant.client.done("providerBindingCreate", "__typename", input).await;
     let input =
         json!({ "environmentId": environment, "service": "SESSION_STORE", "backend": "POSTGRES", "url": DATABASE });
-    tenant.client.done("runtimeServiceBindingCreate", "__typename", input).await;
+    let service = tenant.client.done("runtimeServiceBindingCreate", "__typename", input).await;
+    // Nothing is under way there any more when a test begins: what is refused for that is refused for another reason.
+    for asked in [resource, service] {
+        tenant.ends(&text(&asked["operation"]["id"])).await;
+    }
     let query = "query($id: ID!) { environment(id: $id) { providerBindings { binding { id } }
         runtimeServiceBindings { binding { id } } } }";
     let look = async || {

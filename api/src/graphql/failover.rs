@@ -170,6 +170,7 @@ impl Change for Failover {
         if let Some(refusal) = gate::closed(&judged) {
             return Err(concerning(refused(refusal, owner.stream.clone(), opened.workspace).judged(&judged)));
         }
+        let requested = gate::covering(requested, &judged);
         facts.assert(&mut unit);
         unit.place(Some(requested.region), requested.cell);
         let mut operation = bench.fresh::<operation::Operation>();

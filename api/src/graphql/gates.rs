@@ -58,7 +58,7 @@ pub(crate) fn acknowledgements(input: Option<Listed<AcknowledgementInput>>) -> R
         let reason = Reason::parse("acknowledgements", &why);
         let reason =
             reason.map_err(|invalid| Fault::bad_input("acknowledgements", format!("the reason: {}", invalid.rule)))?;
-        Ok(Acknowledgement { gate, reason })
+        Ok(Acknowledgement { gate, reason, covers: None })
     };
     input.into_iter().map(read).collect()
 }

@@ -8,6 +8,7 @@ use super::{
     id,
     lists::SilenceOf,
     place::Host,
+    readiness,
     route_owner::reason,
 };
 use crate::fault::Fault;
@@ -15,8 +16,8 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::TimeDelta;
 use rhone_domain::{
     actor::Writer,
-    aggregate::Aggregate as _,
     authorization::Scope,
+    gate,
     host::{self, Command, Silence},
     host_drain::{self, HostDrain},
     ids::{CorrelationId, HostId, OperationId, PLATFORM},
@@ -133,8 +134,8 @@ impl HostMutation {
     }
 
     /// Empties a host for an upgrade: cordons it, replaces what runs there elsewhere, lets it finish, and waits for an
-    /// operator's word. Refuses to evacuate without quorum, headroom, sessions that can drain, or with drift: `drainReadiness` says
-    /// so before; a dry run says no more than that it would begin.
+    /// operator's word. Refused without quorum, headroom, sessions that can drain, or with drift: `drainReadiness` says so before.
+    /// Judged again once the host is cordoned; what is missing by then ends it, and it takes its cordon back.
     async fn host_drain(&self, ctx: &Context<'_>, input: HostDrainInput) -> async_graphql::Result<HostPayload> {
         platform_only(ctx).await?;
         let time = drain_time(input.timeout_seconds)?;
@@ -261,7 +262,7 @@ pub(crate) struct HostAffordances {
     uncordon: Affordance,
     /// `hostCapacitySet`
     capacity_set: Affordance,
-    /// `hostDrain`
+    /// `hostDrain`, by the host alone; `drainReadiness` says the rest.
     drain: Affordance,
     /// `hostUpgradeDone`, of the drain that holds it.
     upgrade_done: Affordance,
@@ -319,10 +320,10 @@ impl Change for Drain {
         let operation: OperationId = bench.new_id();
         let mut unit = bench.unit(Writer::Platform, PLATFORM, operation);
         unit.place(Some(created.region), Some(created.cell));
-        // Nothing but another drain keeps a drain from beginning; what is missing is said when it judges.
-        let cordon = Command::Cordon { reason: self.reason.clone(), by: Some(operation) };
-        if let Err(rejection) = host.state.decide(cordon) {
-            return Err(refused(&rejection, host.stream.clone(), PLATFORM));
+        // A closed gate is refused now; one that closes later ends the operation with the same words.
+        let judged = readiness::drain(bench.ctx, self.host, &host.state, self.time).await?;
+        if let Some(refusal) = gate::closed(&judged) {
+            return Err(refused(refusal, host.stream.clone(), PLATFORM).judged(&judged));
         }
         unit.assert(&host);
         let requested = Requested {

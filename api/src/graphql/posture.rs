@@ -6,6 +6,7 @@ use super::{
     change::{Bench, Change, Judged, Manner, No, change, decide, natural, payload, permit, refused},
     environment::Environment,
     id,
+    readiness::About,
     route_owner::{RouteOwnerPayload, reason, route_of},
 };
 use crate::fault::Fault;
@@ -14,6 +15,7 @@ use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
     environment::{self, SleepPolicy},
+    gate,
     ids::{CorrelationId, EnvironmentId, OperationId},
     operation::{self, Operation, Requested},
     route_owner::{Rejection, RouteOwner},
@@ -78,8 +80,8 @@ pub(crate) struct PostureMutation;
 
 #[Object]
 impl PostureMutation {
-    /// Puts an environment to sleep: the same route, owner and epoch, and nothing runs. Its operation is refused while sessions are
-    /// open: `sleepReadiness` says so before; a dry run says no more than that it would begin.
+    /// Puts an environment to sleep: the same route, owner and epoch, and nothing runs. Refused while sessions or requests are open
+    /// or another operation is under way: `sleepReadiness` says so before. Judged again before the route sleeps.
     async fn environment_sleep(
         &self,
         ctx: &Context<'_>,
@@ -192,6 +194,14 @@ impl Change for Turn {
         let requested = self.to.requested(bench.new_id(), self.environment, &owner.state, reason, unit.now());
         let requested =
             requested.map_err(|rejection| concerning(refused(&rejection, owner.stream.clone(), opened.workspace)))?;
+        if self.to == To::Sleep {
+            // A closed gate is refused now; one that closes later ends the operation with the same words.
+            let judged = About::of(bench.ctx, self.environment).await?.sleep(&owner.state, unit.now());
+            if let Some(refusal) = gate::closed(&judged) {
+                let no = refused(refusal, owner.stream.clone(), opened.workspace).judged(&judged);
+                return Err(concerning(no));
+            }
+        }
         let id = requested.id;
         unit.place(Some(opened.region), Some(opened.cell));
         unit.assert(&owner);

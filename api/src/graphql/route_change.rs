@@ -119,7 +119,8 @@ impl Wish {
         bench.about(unit, environment).await?;
         let request = operation::Command::Request(requested.clone());
         permit(unit, request.name(), &facts.owner.stream).map_err(concerning)?;
-        judge(&requested, &facts).map_err(concerning)?;
+        let judged = judge(&requested, &facts).map_err(concerning)?;
+        let request = operation::Command::Request(gate::covering(requested, &judged));
         facts.assert(unit);
         unit.place(Some(opened.region), Some(opened.cell));
         let mut operation = bench.fresh::<operation::Operation>();
@@ -133,10 +134,10 @@ impl Wish {
 }
 
 /// A visibly closed gate is refused now; one that closes later ends the operation with the same words.
-fn judge(requested: &Requested, facts: &GateFacts) -> Result<(), No> {
+fn judge(requested: &Requested, facts: &GateFacts) -> Result<Vec<gate::Judged>, No> {
     let judged = facts.facts(requested).map(|facts| gate::judge(&facts)).unwrap_or_default();
     match gate::closed(&judged) {
-        None => Ok(()),
+        None => Ok(judged),
         Some(refusal) => Err(refused(refusal, facts.owner.stream.clone(), requested.workspace).judged(&judged)),
     }
 }

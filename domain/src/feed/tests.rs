@@ -51,6 +51,33 @@ fn an_entry_with_any_field_changed_is_not_believed() {
     }
 }
 
+/// A rollout to several deployments is not built, and has its place. The sin: an edge that takes no entry which says more than it
+/// knows, and so stands still at the first one.
+#[test]
+fn a_route_has_room_for_weights_that_nobody_writes() {
+    let route = Content::Route(Route {
+        environment: EnvironmentId(Uuid::from_u128(4)),
+        workspace: WorkspaceId(Uuid::from_u128(7)),
+        app: AppId(Uuid::from_u128(8)),
+        region: place().1,
+        cell: CellId(Uuid::from_u128(9)),
+        epoch: Epoch(1),
+        revision: Revision(0),
+        hosts: vec!["shop.example.com".into()],
+        owner: None,
+        drain: None,
+        posture: Posture::Serve,
+    });
+    let written: serde_json::Value = serde_json::from_str(&route.to_text()).expect("it is JSON");
+    assert_eq!(written.get("weights"), None, "nobody writes it");
+    let mut later = written.clone();
+    later["weights"] = serde_json::json!([{ "deployment": Uuid::from_u128(5), "weight": 10 }]);
+    assert_eq!(serde_json::from_value::<Content>(later.clone()).expect("it is taken"), route, "it goes by the owner");
+    let known = |key: &String| written.get(key).is_some();
+    let strict = |said: &serde_json::Value| said.as_object().is_some_and(|all| all.keys().all(known));
+    assert!(strict(&written) && !strict(&later), "the sin stands still");
+}
+
 #[test]
 fn an_entry_signed_by_another_key_is_not_believed() {
     let other = SigningKey::from_bytes(&[8; 32]);

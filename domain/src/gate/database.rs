@@ -1,12 +1,13 @@
 //! What was done to the database, and what that closes. Trap: warm deploy equals safe rollback. It is a gate of its own, and
 //! nothing here knows what sessions keep.
 
-use super::{Code, Facts, Judged, Refusal};
+use super::{Facts, Judged, Refusal};
 use crate::{
     artifact_facts::{ArtifactFacts, MigrationFacts},
     database_impact::{Answer, DatabaseImpact, Impact, promotion, rollback},
+    migrations::Migrations,
     numbers::Epoch,
-    operation::{Gate, Verdict, Work},
+    operation::Work,
 };
 
 pub(super) const KIND: &str = "database";
@@ -14,29 +15,23 @@ pub(super) const KIND: &str = "database";
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let DatabaseImpact { impact, answer, reason, migrations } = impact(facts);
     let evidence =
-        if migrations.is_empty() { impact.to_string() } else { format!("{impact}: {}", migrations.join(", ")) };
+        |of: &[String]| if of.is_empty() { impact.to_string() } else { format!("{impact}: {}", of.join(", ")) };
     match answer {
-        Answer::Open => Judged::open(KIND, reason, evidence),
-        Answer::Acknowledge => Judged::to_acknowledge(&facts.change.acknowledgements, KIND, &reason, evidence),
-        Answer::Blocked(code) => Judged::closed(KIND, Refusal::new(code, Some("deploymentId"), reason), evidence),
+        Answer::Open => Judged::open(KIND, reason, evidence(&migrations)),
+        Answer::Acknowledge => {
+            let exactly: Vec<String> = migrations.iter().map(|name| exactly(name, facts.migrations)).collect();
+            Judged::to_acknowledge(&facts.change.acknowledgements, KIND, &reason, evidence(&exactly))
+        }
+        Answer::Blocked(code) => {
+            Judged::closed(KIND, Refusal::new(code, Some("deploymentId"), reason), evidence(&migrations))
+        }
     }
 }
 
-/// Why the route does not change on an acknowledgement that was given for something else: it covers what was found when the
-/// operation was checked. What was migrated or undone since, nobody has taken upon themselves.
-pub(crate) fn changed_since(checked: &[Gate], judged: &[Judged]) -> Option<Refusal> {
-    let now = judged.iter().map(|one| &one.gate).find(|gate| gate.kind == KIND)?;
-    let then = checked.iter().find(|gate| gate.kind == KIND)?;
-    let same = (then.verdict, &then.evidence) == (now.verdict, &now.evidence);
-    if same || now.verdict != Verdict::Acknowledged {
-        return None;
-    }
-    let message = format!(
-        "{}; more was done to the database since, and somebody has to acknowledge the gate `{KIND}` anew",
-        now.reason
-    );
-    let expected_and_actual = Some((then.evidence.clone(), now.evidence.clone()));
-    Some(Refusal { expected_and_actual, ..Refusal::new(Code::NeedsAcknowledgement, Some("acknowledgements"), message) })
+/// A migration with the operation that put it on record: undone and recorded again, it is another one of the same name.
+fn exactly(name: &str, migrations: &Migrations) -> String {
+    let known = migrations.ran.iter().chain(&migrations.undone).find(|one| one.id.as_str() == name);
+    known.map_or_else(|| name.to_owned(), |one| format!("{name} recorded by {}", one.by))
 }
 
 /// What was done.

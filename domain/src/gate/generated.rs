@@ -1,5 +1,6 @@
 //! Whether the generated files are what their generator made. Trap: treating project config as generated build output; only
-//! what an artifact declares as generated is asked for, and only files that are generated can be declared.
+//! what an artifact declares as generated is asked for, and only files that are generated can be declared. What it packs and does
+//! not declare is not taken for fresh: a warning.
 
 use super::{Code, Facts, Judged, Refusal};
 use crate::{generated, generated::Freshness};
@@ -10,7 +11,13 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let Some(next) = facts.next else {
         return Judged::open(KIND, "the artifact declares no generated files", Freshness::Undeclared.as_str());
     };
+    let unsaid = generated::unsaid(next).join(", ");
     match generated::freshness(next) {
+        Freshness::Undeclared | Freshness::Fresh if !unsaid.is_empty() => {
+            let reason =
+                format!("{unsaid}: packed, and not declared under `[generated]`; nobody knows whether it is fresh");
+            Judged::warning(KIND, reason, format!("undeclared: {unsaid}"))
+        }
         Freshness::Undeclared => {
             Judged::open(KIND, "the artifact declares no generated files", Freshness::Undeclared.as_str())
         }

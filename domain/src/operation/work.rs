@@ -93,6 +93,10 @@ pub struct Acknowledgement {
     pub gate: String,
     /// Why it is all right.
     pub reason: Reason,
+    /// What the gate said when it was given, as its evidence: that is covered, and nothing that is done later. None in what was
+    /// asked before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
 }
 
 impl Work {
@@ -130,6 +134,17 @@ impl Work {
             | Self::Sleep(_)
             | Self::ProviderBinding(_)
             | Self::RuntimeServiceBinding(_) => None,
+        }
+    }
+
+    /// The same, to complete it before it is requested.
+    pub(crate) fn route_change_mut(&mut self) -> Option<&mut RouteChange> {
+        if let Self::Promotion(change) | Self::Rollback(change) = self {
+            Some(change)
+        } else if let Self::RegionFailover(failover) = self {
+            Some(&mut failover.change)
+        } else {
+            None
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) const HELD_ELSEWHERE: &[(&str, &str)] = &[
     ("environmentFailover", "failover.rs"),
     ("environmentRegionEnable", "failover.rs"),
     ("environmentRegionDisable", "regions.rs"),
+    ("environmentSleep", "sleep.rs"),
+    ("hostDrain", "host_drain.rs"),
     ("hostUpgradeDone", "host_drain.rs"),
     ("migrationRecord", "gates.rs"),
     ("migrationRestore", "gates.rs"),

@@ -184,7 +184,7 @@ impl World {
             impact: told.impact,
             ran_by: RanBy::External,
             evidence: Proof::parse("evidence", "it was seen to run").expect("a proof"),
-            acknowledgements: vec![Acknowledgement { gate: "database".into(), reason: reason() }],
+            acknowledgements: vec![Acknowledgement { gate: "database".into(), reason: reason(), covers: None }],
         };
         Some(self.asked_for(Work::Migration(work), DEADLINE))
     }
@@ -241,7 +241,7 @@ impl World {
             sessions: Fate::StartFresh,
             drain: DRAIN,
             by: ActorId(Uuid::from_u128(9)),
-            acknowledgements: vec![Acknowledgement { gate: "sessions".into(), reason: reason() }],
+            acknowledgements: vec![Acknowledgement { gate: "sessions".into(), reason: reason(), covers: None }],
             reason: Some(reason()),
         };
         let id = self.door.clock().new_id();

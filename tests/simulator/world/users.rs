@@ -79,7 +79,7 @@ impl World {
         if let Work::Promotion(change) = &mut asked.work
             && self.acknowledges(n, deployment)
         {
-            change.acknowledgements.push(Acknowledgement { gate: "database".into(), reason: reason() });
+            change.acknowledgements.push(Acknowledgement { gate: "database".into(), reason: reason(), covers: None });
         }
         self.request_once(asked);
     }

@@ -34,7 +34,7 @@ pub(crate) struct EnvironmentAffordances {
     host_detach: Affordance,
     /// `promotionApprove`
     promotion_approve: Affordance,
-    /// `environmentSleep`
+    /// `environmentSleep`, by the route alone; `sleepReadiness` says the rest.
     sleep: Affordance,
     /// `environmentWake`
     wake: Affordance,
