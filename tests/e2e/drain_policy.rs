@@ -29,8 +29,7 @@ fn stays(environment: &Value) -> Duration {
 async fn unsaid(platform: &Platform, tenant: &Tenant) {
     let ids = platform.report().ids;
     let (region, cell) = (format!("reg_{}", ids.region.simple()), format!("cell_{}", ids.cell.simple()));
-    let input =
-        json!({ "appId": tenant.app, "slug": "unsaid", "kind": "STAGING", "regionId": region, "cellId": cell });
+    let input = json!({ "appId": tenant.app, "slug": "unsaid", "kind": "STAGING", "regionId": region, "cellId": cell });
     let id = tenant.client.made("environmentCreate", "environment", input).await;
     let made = tenant.client.data(ENVIRONMENT, json!({ "id": id })).await;
     assert_eq!(made["environment"]["drainSeconds"], json!(30), "{made:#}");

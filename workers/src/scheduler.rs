@@ -164,12 +164,7 @@ impl Turn<'_> {
         Ok(held)
     }
 
-    async fn lane(
-        &self,
-        owner: &RouteOwner,
-        version: Version,
-        silent: &BTreeSet<HostId>,
-    ) -> Result<Rest, TurnError> {
+    async fn lane(&self, owner: &RouteOwner, version: Version, silent: &BTreeSet<HostId>) -> Result<Rest, TurnError> {
         let Some(environment) = owner.lane().map(|lane| lane.environment) else { return Ok(Rest::Done) };
         let mut connection = self.config.pool.acquire().await?;
         let rows = allocations::of_environment(&mut connection, environment, None, Ended::Excluded).await?;

@@ -55,7 +55,11 @@ fn wish() -> Wish {
         sessions: Fate::StartFresh,
         drain: DrainPolicy::default(),
         by: ALICE,
-        acknowledgements: vec![Acknowledgement { gate: "sessions".into(), reason: because("it is down"), covers: None }],
+        acknowledgements: vec![Acknowledgement {
+            gate: "sessions".into(),
+            reason: because("it is down"),
+            covers: None,
+        }],
         reason: Some(because("the region is down")),
     }
 }

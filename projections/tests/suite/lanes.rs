@@ -24,7 +24,9 @@ const ROWS: &str = "
 
 async fn world() -> (Database, sqlx::PgPool) {
     let database = Database::new().await;
-    database.run("CREATE FUNCTION id(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT lpad(n::text, 32, '0')::uuid $$").await;
+    database
+        .run("CREATE FUNCTION id(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT lpad(n::text, 32, '0')::uuid $$")
+        .await;
     database.run(ROWS).await;
     let worker = database.role("rhone_worker").await;
     (database, worker)

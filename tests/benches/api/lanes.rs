@@ -18,5 +18,9 @@ pub(crate) async fn look_after(seeded: &mut Seeded, print: &Printer) {
         seeded.served.scale(replicas).await;
         took.push(begun.elapsed());
     }
-    print.distribution("one more allocation among all lanes, each with something to be drained: until it is ready", took, None);
+    print.distribution(
+        "one more allocation among all lanes, each with something to be drained: until it is ready",
+        took,
+        None,
+    );
 }
