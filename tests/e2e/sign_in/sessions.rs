@@ -73,11 +73,11 @@ async fn sessions_are_listed_and_each_can_be_ended_from_another() {
 async fn how_a_session_ended_and_what_ended_it_is_told_to_its_person_afterwards() {
     let platform = Platform::shared().await;
     let (here, account) = (browser(platform), GitHub::shared().somebody());
-    let (revoked, out, old) = (browser(platform), browser(platform), browser(platform));
-    for browser in [&here, &revoked, &out, &old] {
+    let (revoked, out, away) = (browser(platform), browser(platform), browser(platform));
+    for browser in [&here, &revoked, &out, &away] {
         browser.sign_in(&account, "/").await;
     }
-    let (first, revoked, old) = (current(&here).await, current(&revoked).await, current(&old).await);
+    let (first, revoked, old) = (current(&here).await, current(&revoked).await, current(&away).await);
     let signed_out = current(&out).await;
     assert_eq!(over(&here).await, Vec::<Value>::new());
 
@@ -90,7 +90,7 @@ async fn how_a_session_ended_and_what_ended_it_is_told_to_its_person_afterwards(
         .await
         .expect("two days go by");
     // The sin: what ran out is told as what its browser did afterwards, with the cookie that it still had.
-    for browser in [&old, &here] {
+    for browser in [&away, &here] {
         browser.sign_in(&account, "/").await;
     }
 
