@@ -10,7 +10,7 @@ use rhone_domain::{
     ids::{DeploymentId, EnvironmentId},
     route_owner::RouteOwner,
 };
-use rhone_eventstore::{Dispatcher, Inline, Loaded, Log, ReadError, Unit};
+use rhone_eventstore::{Loaded, Loads, Unit};
 use sqlx::PgConnection;
 
 /// The streams that those gates look at.
@@ -25,28 +25,17 @@ pub struct DrainFacts {
     loaded: Vec<Loaded<Allocation>>,
 }
 
-/// Why they could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// A stream.
-    #[error("a stream could not be read")]
-    Read(#[from] ReadError),
-    /// The rows of allocations, which an append writes itself.
-    #[error("rows could not be read")]
-    Rows(#[from] sqlx::Error),
-}
-
 impl DrainFacts {
     /// As they are now.
-    pub async fn load<L: Log, I: Inline>(
-        door: &Dispatcher<L, I>,
+    pub async fn load<R: Loads, E: From<R::Error> + From<sqlx::Error>>(
+        from: &R,
         connection: &mut PgConnection,
         environment: EnvironmentId,
         deployment: DeploymentId,
-    ) -> Result<Self, LoadError> {
-        let owner = door.load::<RouteOwner>(environment).await?;
+    ) -> Result<Self, E> {
+        let owner = from.load::<RouteOwner>(environment).await?;
         let rows = allocations::of_environment(connection, environment, Some(deployment), Ended::Included).await?;
-        let environment = door.load::<Environment>(environment).await?;
+        let environment = from.load::<Environment>(environment).await?;
         let loaded = allocations::loaded(rows);
         let allocations = loaded.iter().map(|one| one.state.clone()).collect();
         Ok(Self { environment, owner, allocations, loaded })

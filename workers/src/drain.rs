@@ -7,17 +7,14 @@ use rhone_domain::{
     drain::{self, Drain, Step, World},
     operation::{Evidence, Stage},
 };
-use rhone_projections::drain_facts::{DrainFacts, LoadError};
+use rhone_projections::drain_facts::DrainFacts;
 
 /// Does the next step of a drain operation.
 pub(crate) async fn advance(mut drive: Drive<'_>, drain: &Drain) -> Result<Outcome, AdvanceError> {
     let mut connection = drive.config.pool.acquire().await?;
-    let loaded = DrainFacts::load(&drive.door, &mut connection, drain.environment, drain.deployment).await;
+    let (environment, deployment) = (drain.environment, drain.deployment);
+    let facts = DrainFacts::load::<_, AdvanceError>(&drive.door, &mut connection, environment, deployment).await?;
     drop(connection);
-    let facts = loaded.map_err(|error| match error {
-        LoadError::Read(error) => AdvanceError::Read(error),
-        LoadError::Rows(error) => AdvanceError::Rows(error),
-    })?;
     let now = drive.config.clock.now();
     let step = drain::next(&World { now, operation: &drive.operation.state, facts: facts.facts(drain) });
     let mut unit = drive.unit();

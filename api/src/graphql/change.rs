@@ -134,6 +134,12 @@ impl From<ReadError> for No {
     }
 }
 
+impl From<sqlx::Error> for No {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(Fault::internal(error))
+    }
+}
+
 /// Whether the caller may issue a command, asked before any other rule answers.
 pub(crate) fn permit(unit: &Unit, command: &'static str, target: &StreamId) -> Result<(), No> {
     let permitted = unit.permit(command);

@@ -20,10 +20,7 @@ use rhone_domain::{
     route_owner::RouteOwner,
     session_fate::{Fate, ResumeMode, Schema, Server, decide as fate},
 };
-use rhone_projections::{
-    drain_facts::{DrainFacts, LoadError},
-    scale_facts::ScaleFacts,
-};
+use rhone_projections::{drain_facts::DrainFacts, scale_facts::ScaleFacts};
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct AllocationDrainInput {
@@ -106,7 +103,7 @@ impl Change for Wish {
         // With the caller's eyes: without a session no row is anybody's.
         let mut connection = begin(bench.ctx).await?;
         let (environment, deployment) = (planned.environment, planned.deployment);
-        let facts = DrainFacts::load(&bench.door, &mut connection, environment, deployment).await.map_err(unloaded)?;
+        let facts = DrainFacts::load::<_, No>(bench, &mut connection, environment, deployment).await?;
         drop(connection);
         let drain = self.drain(bench, &planned, &facts).await?;
         let id: OperationId = bench.new_id();
@@ -151,8 +148,4 @@ pub(crate) async fn drainable(ctx: &Context<'_>, planned: &Planned, one: &Alloca
     let replicas = environment::Environment::default().replicas;
     let judged = judge(&Facts { drain: &drain, owner: &owner, replicas, allocations: &allocations });
     Ok(caller.may_if("operation.request_drain", || gate::closed(&judged).cloned().map_or(Ok(()), Err)))
-}
-
-fn unloaded(error: LoadError) -> No {
-    Fault::internal(error).into()
 }

@@ -326,21 +326,20 @@ impl Change for SetGrants {
 
 impl SetGrants {
     /// The workspace of the place, if the caller may know of it.
-    async fn workspace(&self, bench: &Bench<'_>) -> Result<WorkspaceId, Fault> {
-        let loaded = |error: rhone_eventstore::ReadError| Fault::internal(error);
+    async fn workspace(&self, bench: &Bench<'_>) -> Result<WorkspaceId, No> {
         let (workspace, missing) = match self.reach {
             Reach::Project(id) => {
-                let project = bench.door.load::<project::Project>(id).await.map_err(loaded)?.state.created;
+                let project = bench.load::<project::Project>(id).await?.state.created;
                 (project.map(|of| of.workspace), id::not_found::<ProjectId>("projectId"))
             }
             Reach::Environment(id) => {
-                let of = bench.door.load::<environment::Environment>(id).await.map_err(loaded)?.state.created;
+                let of = bench.load::<environment::Environment>(id).await?.state.created;
                 (of.map(|of| of.workspace), id::not_found::<EnvironmentId>("environmentId"))
             }
         };
         match workspace {
             Some(workspace) if bench.belongs_to(workspace) => Ok(workspace),
-            _ => Err(missing),
+            _ => Err(missing.into()),
         }
     }
 }
