@@ -6,6 +6,7 @@ mod causes;
 mod database;
 mod deploys;
 mod failover;
+mod feed;
 mod gate_facts;
 mod hosts_seen;
 mod lanes;
