@@ -34,7 +34,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Puts what happened since it was last asked before everything else; the first time, every lane there is.
+    /// Puts what happened since it was last asked before everything else; the first time, and when the log was restored since,
+    /// every lane there is.
     pub(crate) async fn hear(
         &mut self,
         connection: &mut PgConnection,
@@ -43,9 +44,12 @@ impl Watch {
     ) -> Result<(), sqlx::Error> {
         if let Some(before) = &self.seen {
             let (changed, seen) = lanes::changed(connection, before, categories).await?;
-            self.seen = Some(seen);
-            self.news(changed, now);
-            return Ok(());
+            if seen.is_of_the_life_of(before) {
+                self.seen = Some(seen);
+                self.news(changed, now);
+                return Ok(());
+            }
+            *self = Self::default();
         }
         // Before the lanes are read: what happens meanwhile is news.
         let seen = lanes::seen(connection).await?;
