@@ -1,6 +1,7 @@
 //! Which lanes a reconciler looks at next: what has news first, then what is not at rest, again and again, and what rests once
-//! in a long while; none of them so often that another one never has its turn. What it knows is only an order of looking: with it lost, every lane is looked at. The trap: a turn over every
-//! lane of the platform, after which the one that has just lost its allocation has waited for fifty thousand others.
+//! in a long while; none of them so often that another one never has its turn. What it knows is only an order of looking: with it
+//! lost, every lane is looked at. The trap: a turn over every lane of the platform, after which the one that has just lost its
+//! allocation has waited for fifty thousand others.
 
 use rhone_domain::ids::EnvironmentId;
 use rhone_projections::authority::lanes::{self, Seen};

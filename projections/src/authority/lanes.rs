@@ -20,7 +20,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether both are of one life of the log. Of another one, which a restore began, no event tells how far the rows went back.
+    /// Whether both are of one life of the log. Of another one, which a restore began, no event tells how far its rows went back.
     pub fn is_of_the_life_of(&self, other: &Self) -> bool {
         (&self.cluster, self.era) == (&other.cluster, other.era)
     }
