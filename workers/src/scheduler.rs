@@ -66,8 +66,12 @@ pub(crate) async fn run(config: Config) {
                     watched = Watched::default();
                 }
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler has no lease"),
+            // Whoever does not hold it knows of nothing that is due.
+            Ok(None) => watched = Watched::default(),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the scheduler has no lease");
+                watched = Watched::default();
+            }
         }
         let pause = if watched.lanes.is_due(Instant::now()) { TURN / 4 } else { TURN };
         tokio::time::sleep(pause).await;

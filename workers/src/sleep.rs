@@ -116,8 +116,12 @@ pub(crate) async fn run(config: Config) {
                     }
                 }
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "sleep has no lease"),
+            // Whoever does not hold it knows of nothing that is due.
+            Ok(None) => watched = Watch::default(),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "sleep has no lease");
+                watched = Watch::default();
+            }
         }
         let pause = if watched.is_due(Instant::now()) { TURN / 4 } else { TURN };
         tokio::time::sleep(pause).await;

@@ -32,14 +32,15 @@ pub(crate) fn settled(done: Result<(), TurnError>, id: Option<impl fmt::Display>
     }
 }
 
-/// The database is away, or somebody else holds the lease.
+/// The database is away, or somebody else holds the lease. A row that does not read, a newer program's perhaps, is nobody else's.
 fn meets_all(error: &TurnError) -> bool {
-    matches!(
-        error,
-        TurnError::Rows(_)
-            | TurnError::Read(ReadError::Unavailable(_))
-            | TurnError::Append(AppendError::Unavailable(_) | AppendError::Unknown(_) | AppendError::StaleFence { .. })
-    )
+    match error {
+        TurnError::Rows(cause) => !matches!(cause, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)),
+        TurnError::Read(cause) => matches!(cause, ReadError::Unavailable(_)),
+        TurnError::Append(cause) => {
+            matches!(cause, AppendError::Unavailable(_) | AppendError::Unknown(_) | AppendError::StaleFence { .. })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -55,8 +56,9 @@ mod tests {
     };
     use uuid::Uuid;
 
-    /// Which of these end the turn: a corrupt stream, a refused append, a lost race, no database, no log, another holder.
-    fn ended_by(settled: impl Fn(TurnError) -> Result<(), TurnError>) -> [bool; 6] {
+    /// Which of these end the turn: a corrupt stream, a refused append, a lost race, a row that does not read, no database, no log,
+    /// another holder.
+    fn ended_by(settled: impl Fn(TurnError) -> Result<(), TurnError>) -> [bool; 7] {
         let stream = StreamId::new(Allocation::CATEGORY, Uuid::nil());
         let lost = AppendError::Conflict { stream, expected: Version(1), actual: Version(2) };
         let refused = AppendError::Refused { code: "RH001".into(), message: "no".into(), detail: None };
@@ -64,6 +66,7 @@ mod tests {
             TurnError::Read(ReadError::Corrupt { place: "here".into(), reason: "no event".into() }),
             TurnError::Append(refused),
             TurnError::Append(lost),
+            TurnError::Rows(sqlx::Error::ColumnDecode { index: "body".into(), source: "no allocation".into() }),
             TurnError::Rows(sqlx::Error::PoolTimedOut),
             TurnError::Read(ReadError::Unavailable(sqlx::Error::PoolTimedOut)),
             TurnError::Append(AppendError::StaleFence { lease: "scheduler".into(), fence: Fence(1) }),
@@ -73,7 +76,7 @@ mod tests {
 
     #[test]
     fn one_bad_allocation_stops_no_other_and_what_meets_all_ends_the_turn() {
-        let wanted = [false, false, false, true, true, true];
+        let wanted = [false, false, false, false, true, true, true];
         assert_eq!(ended_by(|error| settled(Err(error), None::<AllocationId>)), wanted);
         // The sin: whatever is no lost race ends the turn, and one bad stream stops every lane of every tenant.
         let sin = |error| match error {

@@ -1,6 +1,7 @@
 //! Which lanes a reconciler looks at next: what has news first, then what is not at rest, again and again, and what rests once
-//! in a long while. What it knows is only an order of looking: with it lost, every lane is looked at. The trap: a turn over every
-//! lane of the platform, after which the one that has just lost its allocation has waited for fifty thousand others.
+//! in a long while; none of them so often that another one never has its turn. What it knows is only an order of looking: with it
+//! lost, every lane is looked at. The trap: a turn over every lane of the platform, after which the one that has just lost its
+//! allocation has waited for fifty thousand others.
 
 use rhone_domain::ids::EnvironmentId;
 use rhone_projections::authority::lanes::{self, Seen};
@@ -13,7 +14,7 @@ use std::{
 /// How long a lane that rests is left alone without news.
 const RESTS: Duration = Duration::from_hours(1);
 
-/// Of this many looks one goes to what has waited longest behind the news.
+/// Of this many looks one goes to what has waited longest behind the news, at rest or not.
 const SHARE: usize = 4;
 
 /// How much a lane's next look matters; in this order.
@@ -34,7 +35,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Puts what happened since it was last asked before everything else; the first time, every lane there is.
+    /// Puts what happened since it was last asked before everything else; the first time, and when the log was restored since,
+    /// every lane there is.
     pub(crate) async fn hear(
         &mut self,
         connection: &mut PgConnection,
@@ -43,9 +45,12 @@ impl Watch {
     ) -> Result<(), sqlx::Error> {
         if let Some(before) = &self.seen {
             let (changed, seen) = lanes::changed(connection, before, categories).await?;
-            self.seen = Some(seen);
-            self.news(changed, now);
-            return Ok(());
+            if seen.is_of_the_life_of(before) {
+                self.seen = Some(seen);
+                self.news(changed, now);
+                return Ok(());
+            }
+            *self = Self::default();
         }
         // Before the lanes are read: what happens meanwhile is news.
         let seen = lanes::seen(connection).await?;
@@ -85,9 +90,10 @@ impl Watch {
 
     fn next(&mut self, now: Instant) -> Option<EnvironmentId> {
         self.looks = self.looks.wrapping_add(1);
-        let behind = self.looks.is_multiple_of(SHARE);
-        let order = if behind { [1, 2, 0] } else { [0, 1, 2] };
-        let of = order.into_iter().find(|rank| self.due[*rank].first().is_some_and(|(at, _)| *at <= now))?;
+        let due = |rank: usize| self.due[rank].first().map(|(at, _)| *at).filter(|at| *at <= now);
+        let longest = [1, 2].into_iter().filter_map(|rank| Some((due(rank)?, rank))).min().map(|(_, rank)| rank);
+        let share = longest.filter(|_| self.looks.is_multiple_of(SHARE));
+        let of = share.or_else(|| (0..self.due.len()).find(|rank| due(*rank).is_some()))?;
         let (_, lane) = self.due[of].pop_first()?;
         self.places.remove(&lane);
         Some(lane)
@@ -138,19 +144,29 @@ mod tests {
         assert_eq!(watch.take(9, now + RESTS * 2), [lane(1)]);
     }
 
-    /// How many looks until this one is looked at, while there is always more news.
-    fn until_open(mut take: impl FnMut(&mut Watch, Instant) -> Option<EnvironmentId>) -> Option<usize> {
+    /// How many looks until the first one is looked at, which waits like this behind many others that wait like that.
+    fn until_first(
+        (first, others): (Rank, Rank),
+        mut take: impl FnMut(&mut Watch, Instant) -> Option<EnvironmentId>,
+    ) -> Option<usize> {
         let (mut watch, now) = (Watch::default(), Instant::now());
-        watch.again(lane(0), now);
-        watch.news((1..1_000).map(lane), now);
-        (1..100).find(|_| take(&mut watch, now) == Some(lane(0)))
+        let later = now + Duration::from_secs(1);
+        watch.put(lane(0), first, now);
+        for n in 1..1_000 {
+            watch.put(lane(n), others, later);
+        }
+        (1..100).find(|_| take(&mut watch, later) == Some(lane(0)))
     }
 
     #[test]
-    fn endless_news_keeps_nobody_waiting_for_ever() {
-        assert_eq!(until_open(Watch::next), Some(SHARE));
-        // The sin: news always goes first.
-        let sin = |watch: &mut Watch, _| watch.due[0].pop_first().map(|(_, lane)| lane);
-        assert_eq!(until_open(sin), None, "it is caught above");
+    fn neither_endless_news_nor_endless_looks_at_what_is_open_keep_anybody_waiting_for_ever() {
+        // The sin: the better rank always goes first.
+        let sin = |watch: &mut Watch, _: Instant| {
+            watch.due.iter_mut().find_map(BTreeSet::pop_first).map(|(_, lane)| lane)
+        };
+        for waits in [(Rank::Open, Rank::News), (Rank::Resting, Rank::News), (Rank::Resting, Rank::Open)] {
+            assert_eq!(until_first(waits, Watch::next), Some(SHARE), "{waits:?}");
+            assert_eq!(until_first(waits, sin), None, "it is caught above: {waits:?}");
+        }
     }
 }

@@ -8,24 +8,33 @@ use rhone_domain::{
     ids::{EnvironmentId, HostId},
     operation::Operation,
 };
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-/// What a look at the log could see.
+/// What a look at the log could see, and in which of its lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
+    cluster: String,
     era: i32,
     snapshot: String,
 }
 
-/// What can be seen now.
-pub async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
-    let row = sqlx::query("SELECT (SELECT max(c.era) FROM log.eras c) AS era, pg_current_snapshot()::text AS snapshot");
-    let row = row.fetch_one(connection).await?;
-    Ok(Seen { era: row.try_get("era")?, snapshot: row.try_get("snapshot")? })
+impl Seen {
+    /// Whether both are of one life of the log. Of another one, which a restore began, no event tells how far its rows went back.
+    pub fn is_of_the_life_of(&self, other: &Self) -> bool {
+        (&self.cluster, self.era) == (&other.cluster, other.era)
+    }
 }
 
-/// The lanes with events of these categories that could not be seen before, and what can be seen now.
+/// What can be seen now.
+pub async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+    let now = "SELECT i.system || '.' || i.timeline AS cluster, i.era, pg_current_snapshot()::text AS snapshot
+               FROM log.incarnation() i";
+    read(&sqlx::query(now).fetch_one(connection).await?)
+}
+
+/// The lanes with events of these categories that could not be seen before, and what can be seen now: of the same life of the
+/// log, or else every lane is to be looked at.
 pub async fn changed(
     connection: &mut PgConnection,
     before: &Seen,
@@ -39,13 +48,14 @@ pub async fn changed(
                AND (e.era > $1 OR NOT pg_visible_in_snapshot(e.tx, $2::text::pg_snapshot))
                AND split_part(e.stream, ':', 1) = ANY($3)
          )
-         SELECT (SELECT max(c.era) FROM log.eras c) AS era, pg_current_snapshot()::text AS snapshot, ARRAY(
+         SELECT i.system || '.' || i.timeline AS cluster, i.era, pg_current_snapshot()::text AS snapshot, ARRAY(
              SELECT n.id FROM news n WHERE n.category NOT IN ($4, $5)
              UNION SELECT a.environment FROM news n JOIN authority.allocations a ON a.allocation = n.id
                    WHERE n.category = $4
              UNION SELECT o.environment FROM news n JOIN authority.operations o ON o.operation = n.id
                    WHERE n.category = $5
-         ) AS environments",
+         ) AS environments
+         FROM log.incarnation() i",
     )
     .bind(before.era)
     .bind(&before.snapshot)
@@ -55,8 +65,12 @@ pub async fn changed(
     .fetch_one(connection)
     .await?;
     let environments: Vec<Uuid> = row.try_get("environments")?;
-    let seen = Seen { era: row.try_get("era")?, snapshot: row.try_get("snapshot")? };
-    Ok((environments.into_iter().map(EnvironmentId).collect(), seen))
+    Ok((environments.into_iter().map(EnvironmentId).collect(), read(&row)?))
+}
+
+fn read(row: &PgRow) -> Result<Seen, sqlx::Error> {
+    let (cluster, era, snapshot) = (row.try_get("cluster")?, row.try_get("era")?, row.try_get("snapshot")?);
+    Ok(Seen { cluster, era, snapshot })
 }
 
 /// Every lane with allocations that have not ended, or with an owner; and whether, by its rows, it has just what is ready.

@@ -93,6 +93,19 @@ async fn an_event_is_news_of_the_lane_that_it_is_about() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_restored_lives_another_life_of_which_no_event_tells() {
+    let (database, worker) = world().await;
+    let mut connection = worker.acquire().await.expect("connects");
+    let before = lanes::seen(&mut connection).await.expect("asks");
+    let (_, same) = lanes::changed(&mut connection, &before, &ALL).await.expect("asks");
+    assert!(same.is_of_the_life_of(&before));
+    database.run("SELECT log.reseal('restored from a dump', id(9))").await;
+    let (found, now) = lanes::changed(&mut connection, &before, &ALL).await.expect("asks");
+    assert_eq!(found, [], "the sin goes on with what events tell");
+    assert!(!now.is_of_the_life_of(&before), "every lane is to be looked at");
+}
+
+#[tokio::test]
 async fn all_lanes_are_those_with_an_owner_or_an_allocation_and_whole_is_what_is_ready() {
     let (_database, worker) = world().await;
     let mut connection = worker.acquire().await.expect("connects");
