@@ -2,6 +2,9 @@
 -- feed that grew entry by entry wrote its head as often, while every other append to the region waited for it.
 SET ROLE rhone_owner;
 
+-- An append that has begun goes on by the functions that it began with.
+LOCK TABLE log.events IN SHARE ROW EXCLUSIVE MODE;
+
 CREATE OR REPLACE FUNCTION authority.apply_operation(r json) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO authority.operations AS o

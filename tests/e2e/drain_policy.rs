@@ -7,6 +7,7 @@ use rhone_tests::{
     graphql::unique,
     platform::Platform,
     story::{Tenant, text},
+    wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
@@ -31,8 +32,11 @@ async fn unsaid(platform: &Platform, tenant: &Tenant) {
     let (region, cell) = (format!("reg_{}", ids.region.simple()), format!("cell_{}", ids.cell.simple()));
     let input = json!({ "appId": tenant.app, "slug": "unsaid", "kind": "STAGING", "regionId": region, "cellId": cell });
     let id = tenant.client.made("environmentCreate", "environment", input).await;
-    let made = tenant.client.data(ENVIRONMENT, json!({ "id": id })).await;
-    assert_eq!(made["environment"]["drainSeconds"], json!(30), "{made:#}");
+    let read = async || {
+        let mut made = tenant.client.data(ENVIRONMENT, json!({ "id": id })).await["environment"].take();
+        made.is_object().then(|| made["drainSeconds"].take())
+    };
+    assert_eq!(until("the environment can be read", PATIENCE, read).await, json!(30));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
