@@ -161,9 +161,8 @@ mod tests {
     #[test]
     fn neither_endless_news_nor_endless_looks_at_what_is_open_keep_anybody_waiting_for_ever() {
         // The sin: the better rank always goes first.
-        let sin = |watch: &mut Watch, _: Instant| {
-            watch.due.iter_mut().find_map(BTreeSet::pop_first).map(|(_, lane)| lane)
-        };
+        let sin =
+            |watch: &mut Watch, _: Instant| watch.due.iter_mut().find_map(BTreeSet::pop_first).map(|(_, lane)| lane);
         for waits in [(Rank::Open, Rank::News), (Rank::Resting, Rank::News), (Rank::Resting, Rank::Open)] {
             assert_eq!(until_first(waits, Watch::next), Some(SHARE), "{waits:?}");
             assert_eq!(until_first(waits, sin), None, "it is caught above: {waits:?}");
