@@ -1,6 +1,7 @@
--- The heads of all written streams move in one statement, and an operation's row is planned once per connection. Each head was
--- made, locked and updated by three; the update was planned while there were few heads and went through all of them ever since,
--- until the next ANALYZE; a function in SQL is parsed and planned at every call.
+-- An append costs what it writes, however much there is. The heads of all written streams move in one statement; three made,
+-- locked and updated each. A connection keeps the plans of its first appends until the next ANALYZE: while there is little, going
+-- through all of a table looks cheap, so what an append asks has no plan but by an index. And a function in SQL is parsed and
+-- planned at every call; that of the operations' rows is no longer one.
 SET ROLE rhone_owner;
 
 -- A stream that is not there yet is there once it grew, and a twin waits for it here. Who waits for a head grows it from where
@@ -18,7 +19,7 @@ CREATE OR REPLACE FUNCTION log.append(
     p_ev_occurred_at timestamptz[], p_ev_payload text[], p_ev_hash bytea[],
     p_inline json
 ) RETURNS TABLE (era integer, tx text, pos bigint, replayed boolean, answer json)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_era integer;
     v_pos bigint;
@@ -141,6 +142,45 @@ BEGIN
     SET stage = excluded.stage, ended = excluded.ended, version = excluded.version, body = excluded.body,
         updated_at = clock_timestamp()
     WHERE o.version < excluded.version;
+END $$;
+
+-- Puts these at the end of a region's feed, in this order; of several with one key the last one is the last word.
+CREATE OR REPLACE FUNCTION authority.feed_extend(p_region uuid, p_keys text[], p_contents text[], p_finals boolean[])
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    head    authority.feeds;
+    last    bytea;
+    prevs   bytea[] := '{}';
+    digests bytea[] := '{}';
+BEGIN
+    SELECT * INTO head FROM authority.feeds f WHERE f.region = p_region FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO authority.feeds (region, incarnation, seq, digest)
+        VALUES (p_region, gen_random_uuid(), 0, decode(repeat('00', 32), 'hex'))
+        ON CONFLICT (region) DO NOTHING;
+        SELECT * INTO STRICT head FROM authority.feeds f WHERE f.region = p_region FOR UPDATE;
+    END IF;
+    last := head.digest;
+    FOR i IN 1 .. cardinality(p_contents) LOOP
+        prevs[i] := last;
+        last := sha256(last || convert_to(p_contents[i], 'UTF8'));
+        digests[i] := last;
+        -- One by one: a join with all that is known may be planned as a walk through it.
+        IF p_finals[i] THEN
+            DELETE FROM authority.feed_latest l WHERE l.region = p_region AND l.key = p_keys[i] COLLATE "C";
+        END IF;
+    END LOOP;
+    INSERT INTO authority.feed (region, seq, prev, digest, key, content)
+    SELECT p_region, head.seq + n.nth, n.prev, n.digest, n.key, n.content
+    FROM unnest(prevs, digests, p_keys, p_contents) WITH ORDINALITY AS n (prev, digest, key, content, nth);
+    INSERT INTO authority.feed_latest (region, key, seq, content)
+    SELECT p_region, w.key, w.seq, w.content FROM (
+        SELECT DISTINCT ON (n.key) n.key, n.content, n.final, head.seq + n.nth AS seq
+        FROM unnest(p_keys, p_contents, p_finals) WITH ORDINALITY AS n (key, content, final, nth)
+        ORDER BY n.key, n.nth DESC
+    ) AS w WHERE NOT w.final
+    ON CONFLICT (region, key) DO UPDATE SET seq = excluded.seq, content = excluded.content;
+    UPDATE authority.feeds f SET seq = head.seq + cardinality(p_contents), digest = last WHERE f.region = p_region;
 END $$;
 
 RESET ROLE;
