@@ -1,7 +1,7 @@
 -- An append costs what it writes, however much there is. The heads of all written streams move in one statement; three made,
 -- locked and updated each. A connection keeps the plans of its first appends until the next ANALYZE: while there is little, going
 -- through all of a table looks cheap, so what an append asks has no plan but by an index. And a function in SQL is parsed and
--- planned at every call; that of the operations' rows is no longer one.
+-- planned at every call: the one that says who may write, and that of the operations' rows, are no longer such functions.
 SET ROLE rhone_owner;
 
 -- A stream that is not there yet is there once it grew, and a twin waits for it here. Who waits for a head grows it from where
@@ -128,6 +128,22 @@ BEGIN
     RETURN QUERY SELECT v_era, pg_current_xact_id()::text, v_pos, false, NULL::json;
 END
 $$;
+
+CREATE OR REPLACE FUNCTION authority.may_write(p_role name, p_actor uuid, p_workspace uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_role <> 'rhone_api' THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (SELECT FROM authority.members m WHERE m.actor = p_actor AND m.workspace = p_workspace)
+        OR p_actor = p_workspace
+        OR NOT EXISTS (SELECT FROM authority.members m WHERE m.workspace = p_workspace)
+           AND NOT identity.is_person(p_workspace)
+        OR EXISTS (SELECT FROM identity.tokens t, LATERAL authority.supported(t.access) s
+                   WHERE t.actor = p_actor AND t.access IS NOT NULL AND t.revoked_at IS NULL
+                     AND s.workspace = p_workspace)
+        OR authority.opened(decode(nullif(current_setting('rhone.secret', true), ''), 'hex')) = p_workspace;
+END $$;
 
 CREATE OR REPLACE FUNCTION authority.apply_operation(r json) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
