@@ -1,7 +1,14 @@
 //! The reader walks the index of the order from its cursor on, wherever the cursor stands and whether the plan was made for
-//! its values or for any. A cursor that is only a filter would read the log from its beginning at every poll.
+//! its values or for any. A cursor that is only a filter would read the log from its beginning at every poll. An append goes
+//! through no table, although its connection keeps the plans that it made while there was next to nothing to go through.
 
-use crate::database::{Database, PROJECTOR};
+use crate::{
+    database::{Database, PROJECTOR, WORKER},
+    story::{append, stream},
+};
+use rhone_domain::numbers::Version;
+use rhone_eventstore::{Append, Log as _, PgLog};
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 const EVENTS: u32 = 40_000;
@@ -45,4 +52,32 @@ async fn the_reader_uses_the_index_of_the_order_at_any_depth() {
             assert!(!plan.contains("Rows Removed by Filter"), "{mode} from {tx}: rows were read in vain\n{plan}");
         }
     }
+}
+
+/// How often a connection went through a table while it appended, in a log with next to nothing in it.
+async fn walks(database: &Database) -> i64 {
+    const WALKS: &str =
+        "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE schemaname IN ('log', 'authority')";
+    let log = PgLog::new(database.role(WORKER, 1).await);
+    let (one, other) = (stream(), stream());
+    log.append(append(&other, 0, 1)).await.expect("appends");
+    database.run("ANALYZE").await;
+    let before = database.number(WALKS).await;
+    for n in 0..10 {
+        let (region, key) = (one.id().to_string(), format!("key:{n}"));
+        let row = json!({ "table": "feed", "region": region, "key": key, "content": "{}", "final": n % 2 == 0 });
+        let asserts = vec![(other.clone(), Version(1))];
+        log.append(Append { asserts, inline: vec![row], ..append(&one, n, 1) }).await.expect("appends");
+    }
+    sqlx::query("SELECT pg_stat_force_next_flush()").execute(log.pool()).await.expect("it tells what it did");
+    database.number(WALKS).await - before
+}
+
+#[tokio::test]
+async fn an_append_goes_through_no_table() {
+    let database = Database::new().await;
+    assert_eq!(walks(&database).await, 0);
+    // The sin: the plan that is cheapest while there is little.
+    database.run("ALTER FUNCTION log.append RESET enable_seqscan").await;
+    assert!(walks(&database).await >= 10, "it is caught above");
 }

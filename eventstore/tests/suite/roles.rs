@@ -274,6 +274,6 @@ async fn the_programs_roles_own_nothing_and_bypass_nothing() {
     assert_eq!(database.number(open).await, 0, "no function of ours is open to the public");
     let loose = "SELECT count(*) FROM pg_proc p
                  WHERE p.pronamespace = 'log'::regnamespace AND p.prosecdef
-                   AND NOT coalesce(array_to_string(p.proconfig, ',') LIKE 'search_path=pg_catalog, pg_temp', false)";
+                   AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)";
     assert_eq!(database.number(loose).await, 0, "every function that runs as the owner has its search path pinned");
 }
