@@ -55,7 +55,7 @@ const LAST_WORDS: &str = "SELECT string_agg(concat_ws(' ', l.seq, l.key, l.conte
 const SINS: [(&str, &str); 3] = [
     ("last := sha256(last ||", "last := sha256(head.digest ||"),
     ("n.key, n.nth DESC", "n.key, n.nth"),
-    ("l.key = w.key AND w.final", "l.key = w.key AND false"),
+    ("IF p_finals[i] THEN", "IF false THEN"),
 ];
 
 async fn told(connection: &mut PgConnection, region: i32) -> String {
