@@ -127,13 +127,16 @@ impl Allocation {
     }
 }
 
+/// What was closed of an allocation at a deadline, by one run of the edge.
+type ClosedBy = (AllocationId, DateTime<Utc>, Uuid);
+
 /// Every allocation that this edge has met and not yet forgotten.
 #[derive(Default)]
 pub(crate) struct Allocations {
     all: papaya::HashMap<AllocationId, Arc<Allocation>>,
     sockets: Arc<AtomicU64>,
     /// Of an allocation that is forgotten, too: it is told long after its last socket, and by the next run as well.
-    closed: Mutex<HashMap<(AllocationId, DateTime<Utc>, Uuid), Closed>>,
+    closed: Mutex<HashMap<ClosedBy, Closed>>,
 }
 
 impl Allocations {

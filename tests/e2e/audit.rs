@@ -175,7 +175,7 @@ fn judge(har: &[u8], others: &[&Owner]) -> Judged {
 fn operation(asked: &str) -> String {
     let request: Value = serde_json::from_str(asked).unwrap_or_default();
     let (_, selection) = request["query"].as_str().unwrap_or_default().split_once('{').unwrap_or_default();
-    selection.trim_start().chars().take_while(|letter| letter.is_ascii_alphanumeric()).collect()
+    selection.trim_start().chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 /// The operations that were asked less often than so many times, and how often they were.
