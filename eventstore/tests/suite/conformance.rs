@@ -96,7 +96,9 @@ both! {
     an_answer_without_events_is_kept_too
     a_failed_append_leaves_its_key_free
     an_older_fence_is_refused
-    a_stream_keeps_its_tenant_but_a_claim_may_pass_on
+    a_stream_keeps_its_tenant_but_a_claim_or_a_backend_may_pass_on
+    of_several_that_do_not_hold_the_first_by_name_is_named
+    a_stream_may_be_written_and_asserted_at_its_version
     what_does_not_follow_is_malformed
     a_batch_never_ends_within_an_append
     reading_goes_on_from_any_position
@@ -250,23 +252,72 @@ async fn an_older_fence_is_refused(twin: impl Twin) {
     assert_eq!(everything(twin.log(), 1).await.len(), 1);
 }
 
-async fn a_stream_keeps_its_tenant_but_a_claim_may_pass_on(twin: impl Twin) {
-    let begin = |stream: &StreamId| append(stream, 0, 1);
-    let go_on = |stream: &StreamId| Append {
-        writes: vec![StreamWrite {
-            stream: stream.clone(),
-            expected: Version(1),
-            events: vec![event_in(GLOBEX, stream, 2)],
-        }],
-        ..Append::new(GLOBEX)
-    };
+/// None, and one that holds: the heads are locked in one way without asserted streams, and in another with them.
+async fn asserts(twin: &impl Twin) -> [Vec<(StreamId, Version)>; 2] {
+    let judged = stream();
+    twin.log().append(append(&judged, 0, 1)).await.expect("appends");
+    [vec![], vec![(judged, Version(1))]]
+}
+
+/// Globex's, to streams of this version each.
+fn of_globex(streams: &[(&StreamId, u64)], asserts: &[(StreamId, Version)]) -> Append {
+    let written = streams.iter().map(|(stream, expected)| StreamWrite {
+        stream: (*stream).clone(),
+        expected: Version(*expected),
+        events: vec![event_in(GLOBEX, stream, expected + 1)],
+    });
+    Append { writes: written.collect(), asserts: asserts.to_vec(), ..Append::new(GLOBEX) }
+}
+
+async fn a_stream_keeps_its_tenant_but_a_claim_or_a_backend_may_pass_on(twin: impl Twin) {
+    for asserts in asserts(&twin).await {
+        let tally = stream();
+        twin.log().append(append(&tally, 0, 1)).await.expect("appends");
+        let refused = twin.log().append(of_globex(&[(&tally, 1)], &asserts)).await;
+        assert!(matches!(&refused, Err(AppendError::ForeignStream { stream }) if *stream == tally), "{refused:?}");
+        for category in ["claim", "backend"] {
+            let passed = StreamId::new(category, tally.id());
+            twin.log().append(append(&passed, 0, 1)).await.expect("appends");
+            twin.log().append(of_globex(&[(&passed, 1)], &asserts)).await.expect("passes on");
+            let back = twin.log().append(append(&passed, 2, 1)).await;
+            assert!(matches!(back, Ok(Appended::Done { .. })), "{category}: {back:?}");
+        }
+    }
+}
+
+async fn of_several_that_do_not_hold_the_first_by_name_is_named(twin: impl Twin) {
+    let mut names = [stream(), stream()];
+    names.sort();
+    let [first, last] = names;
+    for stream in [&first, &last] {
+        twin.log().append(append(stream, 0, 1)).await.expect("appends");
+    }
+    for asserts in asserts(&twin).await {
+        let old = Append {
+            asserts: asserts.clone(),
+            writes: vec![write(&last, 0, 1), write(&first, 0, 1)],
+            ..Append::new(ACME)
+        };
+        assert_eq!(conflict(twin.log().append(old).await), (first.clone(), Version(0), Version(1)));
+        let foreign = twin.log().append(of_globex(&[(&last, 0), (&first, 1)], &asserts)).await;
+        assert!(matches!(&foreign, Err(AppendError::ForeignStream { stream }) if *stream == first), "{foreign:?}");
+        // Of one stream its version comes first.
+        let both = twin.log().append(of_globex(&[(&last, 1), (&first, 0)], &asserts)).await;
+        assert_eq!(conflict(both), (first.clone(), Version(0), Version(1)));
+    }
+}
+
+async fn a_stream_may_be_written_and_asserted_at_its_version(twin: impl Twin) {
     let tally = stream();
-    twin.log().append(begin(&tally)).await.expect("appends");
-    let refused = twin.log().append(go_on(&tally)).await;
-    assert!(matches!(&refused, Err(AppendError::ForeignStream { stream }) if *stream == tally), "{refused:?}");
-    let claim = StreamId::new("claim", tally.id());
-    twin.log().append(begin(&claim)).await.expect("appends");
-    twin.log().append(go_on(&claim)).await.expect("appends");
+    let both = |expected, asserted| Append {
+        asserts: vec![(tally.clone(), Version(asserted))],
+        ..append(&tally, expected, 1)
+    };
+    assert_eq!(conflict(twin.log().append(both(0, 1)).await), (tally.clone(), Version(1), Version(0)));
+    twin.log().append(both(0, 0)).await.expect("appends");
+    assert_eq!(conflict(twin.log().append(both(1, 0)).await), (tally.clone(), Version(0), Version(1)));
+    twin.log().append(both(1, 1)).await.expect("appends");
+    assert_eq!(twin.log().read_stream(&tally, Version(0)).await.expect("reads").len(), 2);
 }
 
 async fn what_does_not_follow_is_malformed(twin: impl Twin) {

@@ -1,9 +1,10 @@
 //! The reader walks the index of the order from its cursor on, wherever the cursor stands and whether the plan was made for
 //! its values or for any. A cursor that is only a filter would read the log from its beginning at every poll. An append goes
-//! through no table, although its connection keeps the plans that it made while there was next to nothing to go through.
+//! through no table, nor does what reads that which is judged, although a connection keeps the plans that it made while there was
+//! next to nothing to go through.
 
 use crate::{
-    database::{Database, PROJECTOR, WORKER},
+    database::{API, Database, PROJECTOR, WORKER},
     story::{append, stream},
 };
 use rhone_domain::numbers::Version;
@@ -54,30 +55,67 @@ async fn the_reader_uses_the_index_of_the_order_at_any_depth() {
     }
 }
 
-/// How often a connection went through a table while it appended, in a log with next to nothing in it.
-async fn walks(database: &Database) -> i64 {
-    const WALKS: &str =
-        "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE schemaname IN ('log', 'authority')";
-    let log = PgLog::new(database.role(WORKER, 1).await);
-    let (one, other) = (stream(), stream());
-    log.append(append(&other, 0, 1)).await.expect("appends");
+const WALKS: &str = "
+    SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE schemaname IN ('log', 'authority', 'identity')";
+
+/// How often this log's one connection went through a table meanwhile, by plans of next to nothing.
+async fn walks(database: &Database, log: &PgLog, meanwhile: impl AsyncFnOnce()) -> i64 {
     database.run("ANALYZE").await;
     let before = database.number(WALKS).await;
-    for n in 0..10 {
-        let (region, key) = (one.id().to_string(), format!("key:{n}"));
-        let row = json!({ "table": "feed", "region": region, "key": key, "content": "{}", "final": n % 2 == 0 });
-        let asserts = vec![(other.clone(), Version(1))];
-        log.append(Append { asserts, inline: vec![row], ..append(&one, n, 1) }).await.expect("appends");
-    }
+    meanwhile().await;
     sqlx::query("SELECT pg_stat_force_next_flush()").execute(log.pool()).await.expect("it tells what it did");
     database.number(WALKS).await - before
+}
+
+async fn walks_of_appends(database: &Database, role: &str) -> i64 {
+    let log = PgLog::new(database.role(role, 1).await);
+    let (one, other) = (stream(), stream());
+    log.append(append(&other, 0, 1)).await.expect("appends");
+    let appends = async || {
+        for n in 0..10 {
+            let (region, key) = (one.id().to_string(), format!("key:{n}"));
+            let row = json!({ "table": "feed", "region": region, "key": key, "content": "{}", "final": n % 2 == 0 });
+            let asserts = vec![(other.clone(), Version(1))];
+            log.append(Append { asserts, inline: vec![row], ..append(&one, n, 1) }).await.expect("appends");
+        }
+    };
+    walks(database, &log, appends).await
 }
 
 #[tokio::test]
 async fn an_append_goes_through_no_table() {
     let database = Database::new().await;
-    assert_eq!(walks(&database).await, 0);
+    for role in [WORKER, API] {
+        assert_eq!(walks_of_appends(&database, role).await, 0, "{role}");
+    }
     // The sin: the plan that is cheapest while there is little.
     database.run("ALTER FUNCTION log.append RESET enable_seqscan").await;
-    assert!(walks(&database).await >= 10, "it is caught above");
+    assert!(walks_of_appends(&database, WORKER).await >= 10, "it is caught above");
+}
+
+/// How often this statement's function goes through a table in ten calls.
+async fn walks_of(database: &Database, log: &PgLog, asked: &'static str) -> i64 {
+    let asking = async || {
+        for _ in 0..10 {
+            sqlx::query(asked).execute(log.pool()).await.expect("is answered");
+        }
+    };
+    walks(database, log, asking).await
+}
+
+#[tokio::test]
+async fn what_is_judged_is_read_through_no_table() {
+    let database = Database::new().await;
+    let log = PgLog::new(database.role(API, 1).await);
+    log.append(append(&stream(), 0, 1)).await.expect("appends");
+    for (function, asked) in [
+        ("log.read_stream", "SELECT FROM log.read_stream(gen_random_uuid(), NULL, 'tally:1', 0)"),
+        ("log.read_streams", "SELECT FROM log.read_streams(gen_random_uuid(), NULL, '{tally:1}')"),
+        ("log.read_claim", "SELECT FROM log.read_claim(gen_random_uuid(), NULL, gen_random_uuid())"),
+        ("authority.memberships", "SELECT FROM authority.memberships(gen_random_uuid(), NULL)"),
+    ] {
+        assert_eq!(walks_of(&database, &log, asked).await, 0, "{function}");
+        database.run(format!("ALTER FUNCTION {function} RESET enable_seqscan")).await;
+        assert!(walks_of(&database, &log, asked).await >= 10, "{function}: the sin is not caught");
+    }
 }

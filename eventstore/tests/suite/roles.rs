@@ -103,6 +103,8 @@ const FORBIDDEN: &[&str] = &[
     "SELECT log.reseal('mine', NULL)",
     "SELECT log.lock_stream('tally:00000000-0000-0000-0000-000000000001', 0, true, gen_random_uuid())",
     "SELECT authority.apply('[]', 1)",
+    "SELECT authority.feed_extend(gen_random_uuid(), ARRAY['k'], ARRAY['{}'], ARRAY[false])",
+    "SELECT authority.may_write('rhone_worker', gen_random_uuid(), gen_random_uuid())",
     // Invitations: made, moved to one's own secret, read with another's.
     "INSERT INTO authority.invitations (invitation, workspace, role, secret, invited_by, since, until)
      VALUES (gen_random_uuid(), gen_random_uuid(), 'owner', sha256('x'), gen_random_uuid(), now(), now() + interval '1 day')",
