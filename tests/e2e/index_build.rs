@@ -75,13 +75,8 @@ async fn build(platform: &Platform, looker: &mut PgConnection) -> tokio::task::J
     looker.execute(CLOSE).await.expect("the gate is closed");
     let mut builder = administrator(platform).await;
     let build = tokio::spawn(async move {
-        // Expensive to compare, so that it is at work for long on a fast machine too.
-        builder
-            .execute("SET max_parallel_maintenance_workers = 0; SET maintenance_work_mem = '1MB'")
-            .await
-            .expect("set");
-        let index = "CREATE INDEX ON public.big (md5(word || 'a'), md5(word || 'b'), public.gate(id))";
-        builder.execute(index).await.expect("an index");
+        // The gate alone keeps it at work, on a fast machine too: what is sorted behind it need not be slow.
+        builder.execute("CREATE INDEX ON public.big (public.gate(id))").await.expect("an index");
     });
     let begun = Instant::now();
     while progress(looker).await.is_none() {
