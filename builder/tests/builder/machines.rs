@@ -14,13 +14,26 @@ pub(crate) fn guard() -> PathBuf {
         let test = std::env::current_exe().unwrap();
         let folder = test.ancestors().nth(2).unwrap().to_owned();
         if folder.ends_with("debug") {
-            let words = ["build", "--quiet", "-p", "rhone-builder", "--example", "build_guard"];
-            assert!(Command::new(env!("CARGO")).args(words).status().unwrap().success(), "the guard was not built");
+            let words = ["build", "--quiet", "--workspace", "--example", "build_guard"];
+            assert!(cargo().args(words).status().unwrap().success(), "the guard was not built");
         }
         folder.join("examples/build_guard")
     });
     assert!(made.exists(), "{} is missing: build it first", made.display());
     made.clone()
+}
+
+/// Cargo as whoever runs the tests starts it, and with the features of the whole workspace. What it tells a test of its package
+/// would be news to the build of `ring`: that, and all that rests on it, would be compiled anew, here and by whoever comes next.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    let told = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+    for (name, _) in std::env::vars_os() {
+        if told.iter().any(|begin| name.to_string_lossy().starts_with(begin)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// With what sources are fetched.

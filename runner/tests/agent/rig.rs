@@ -61,16 +61,28 @@ fn built() -> PathBuf {
     test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
 }
 
+/// Cargo as whoever runs the tests starts it, and with the features of the whole workspace. What it tells a test of its package
+/// would be news to the build of `ring`: that, and all that rests on it, would be compiled anew, here and by whoever comes next.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    let told = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+    for (name, _) in std::env::vars_os() {
+        if told.iter().any(|begin| name.to_string_lossy().starts_with(begin)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// The folder of the binaries. What is run is built first: a test of some targets alone would run the others as they were.
 pub(crate) fn binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
         let folder = built();
         if folder.ends_with("debug") {
-            for target in [["-p", "counter", "--bins"].as_slice(), &["-p", "rhone-runner", "--example", "runner_agent"]]
-            {
-                let cargo = Command::new(env!("CARGO")).args(["build", "--quiet"]).args(target).status();
-                assert!(cargo.expect("cargo runs").success(), "`cargo build {}` failed", target.join(" "));
+            for target in [["--bin", "counter"], ["--example", "runner_agent"]] {
+                let built = cargo().args(["build", "--quiet", "--workspace"]).args(target).status();
+                assert!(built.expect("cargo runs").success(), "`cargo build {}` failed", target.join(" "));
             }
         }
         for name in ["counter", "examples/runner_agent"] {
