@@ -1,5 +1,5 @@
-//! A worker that begins to look after a platform of many lanes, each of which has something to be drained: how long one of them
-//! waits for what it asks for meanwhile. One more allocation is planned by the scheduler, and the scale ends when it is ready.
+//! A worker that begins to look after a platform of many lanes, all of which it goes through once: how long one of them waits for
+//! what it asks for meanwhile. One more allocation is planned by the scheduler, and the scale ends when it is ready.
 
 use crate::seeded::Seeded;
 use rhone_tests::figure::Printer;
@@ -18,9 +18,5 @@ pub(crate) async fn look_after(seeded: &mut Seeded, print: &Printer) {
         seeded.served.scale(replicas).await;
         took.push(begun.elapsed());
     }
-    print.distribution(
-        "one more allocation among all lanes, each with something to be drained: until it is ready",
-        took,
-        None,
-    );
+    print.distribution("one more allocation while the worker goes through all lanes: until it is ready", took, None);
 }

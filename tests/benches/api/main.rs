@@ -1,6 +1,6 @@
 //! `./dev bench api`: the API over a seeded platform. Twenty console queries and ten mutations in an open loop, what the
 //! machine allows beside them, live subscribers, hostile requests, overload and its end, the loss of one of two API processes,
-//! how many statements each query costs, and a worker that looks after all of its lanes. It prints figures and judges nothing.
+//! how many statements each query costs, and a worker that goes through all of its lanes. It prints figures and judges nothing.
 //! `RHONE_BENCH_SCALE` is a share of the whole platform, `RHONE_BENCH_SECONDS` the length of a phase.
 
 mod hostile;
