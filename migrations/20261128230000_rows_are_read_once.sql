@@ -1,12 +1,14 @@
 -- An append's rows are each read once, and a region's feed grows at once: `r->>'name'` reads a whole row for every name, and a
--- feed that grew entry by entry wrote its head as often, while every other append to the region waited for it.
+-- feed that grew entry by entry wrote its head as often, while every other append to the region waited for it. A function
+-- in SQL is parsed and planned at every call, so that of the operations' rows is none.
 SET ROLE rhone_owner;
 
 -- An append that has begun goes on by the functions that it began with.
 LOCK TABLE log.events IN SHARE ROW EXCLUSIVE MODE;
 
 CREATE OR REPLACE FUNCTION authority.apply_operation(r json) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     INSERT INTO authority.operations AS o
         (operation, workspace, app, environment, deployment, region, kind, stage, ended, version, deadline, body)
     SELECT n.operation, n.workspace, n.app, n.environment, n.deployment, n.region, n.kind, n.stage, n.ended, n.version,
@@ -16,8 +18,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (operation) DO UPDATE
     SET stage = excluded.stage, ended = excluded.ended, version = excluded.version, body = excluded.body,
         updated_at = clock_timestamp()
-    WHERE o.version < excluded.version
-$$;
+    WHERE o.version < excluded.version;
+END $$;
 
 CREATE OR REPLACE FUNCTION authority.apply_allocation(r json) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -75,8 +77,8 @@ BEGIN
 END $$;
 
 -- Puts these at the end of a region's feed, in this order; of several with one key the last one is the last word.
-CREATE FUNCTION authority.feed_extend(p_region uuid, p_keys text[], p_contents text[], p_finals boolean[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION authority.feed_extend(p_region uuid, p_keys text[], p_contents text[], p_finals boolean[])
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     head    authority.feeds;
     last    bytea;
@@ -95,19 +97,20 @@ BEGIN
         prevs[i] := last;
         last := sha256(last || convert_to(p_contents[i], 'UTF8'));
         digests[i] := last;
+        -- One by one: a join with all that is known may be planned as a walk through it.
+        IF p_finals[i] THEN
+            DELETE FROM authority.feed_latest l WHERE l.region = p_region AND l.key = p_keys[i] COLLATE "C";
+        END IF;
     END LOOP;
     INSERT INTO authority.feed (region, seq, prev, digest, key, content)
     SELECT p_region, head.seq + n.nth, n.prev, n.digest, n.key, n.content
     FROM unnest(prevs, digests, p_keys, p_contents) WITH ORDINALITY AS n (prev, digest, key, content, nth);
-    WITH words AS MATERIALIZED (
+    INSERT INTO authority.feed_latest (region, key, seq, content)
+    SELECT p_region, w.key, w.seq, w.content FROM (
         SELECT DISTINCT ON (n.key) n.key, n.content, n.final, head.seq + n.nth AS seq
         FROM unnest(p_keys, p_contents, p_finals) WITH ORDINALITY AS n (key, content, final, nth)
         ORDER BY n.key, n.nth DESC
-    ), gone AS (
-        DELETE FROM authority.feed_latest l USING words w WHERE l.region = p_region AND l.key = w.key AND w.final
-    )
-    INSERT INTO authority.feed_latest (region, key, seq, content)
-    SELECT p_region, w.key, w.seq, w.content FROM words w WHERE NOT w.final
+    ) AS w WHERE NOT w.final
     ON CONFLICT (region, key) DO UPDATE SET seq = excluded.seq, content = excluded.content;
     UPDATE authority.feeds f SET seq = head.seq + cardinality(p_contents), digest = last WHERE f.region = p_region;
 END $$;

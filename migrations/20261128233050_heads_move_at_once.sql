@@ -1,7 +1,7 @@
 -- An append costs what it writes, however much there is. The heads of all written streams move in one statement; three made,
 -- locked and updated each. A connection keeps the plans of its first appends until the next ANALYZE: while there is little, going
 -- through all of a table looks cheap, so what an append asks has no plan but by an index. And a function in SQL is parsed and
--- planned at every call: the one that says who may write, and that of the operations' rows, are no longer such functions.
+-- planned at every call: the one that says who may write is no longer such a function.
 SET ROLE rhone_owner;
 
 -- A stream that is not there yet is there once it grew, and a twin waits for it here. Who waits for a head grows it from where
@@ -143,60 +143,6 @@ BEGIN
                    WHERE t.actor = p_actor AND t.access IS NOT NULL AND t.revoked_at IS NULL
                      AND s.workspace = p_workspace)
         OR authority.opened(decode(nullif(current_setting('rhone.secret', true), ''), 'hex')) = p_workspace;
-END $$;
-
-CREATE OR REPLACE FUNCTION authority.apply_operation(r json) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO authority.operations AS o
-        (operation, workspace, app, environment, deployment, region, kind, stage, ended, version, deadline, body)
-    SELECT n.operation, n.workspace, n.app, n.environment, n.deployment, n.region, n.kind, n.stage, n.ended, n.version,
-           n.deadline, n.body
-    FROM json_to_record(r) AS n (operation uuid, workspace uuid, app uuid, environment uuid, deployment uuid, region uuid,
-                                 kind text, stage text, ended boolean, version bigint, deadline timestamptz, body json)
-    ON CONFLICT (operation) DO UPDATE
-    SET stage = excluded.stage, ended = excluded.ended, version = excluded.version, body = excluded.body,
-        updated_at = clock_timestamp()
-    WHERE o.version < excluded.version;
-END $$;
-
--- Puts these at the end of a region's feed, in this order; of several with one key the last one is the last word.
-CREATE OR REPLACE FUNCTION authority.feed_extend(p_region uuid, p_keys text[], p_contents text[], p_finals boolean[])
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    head    authority.feeds;
-    last    bytea;
-    prevs   bytea[] := '{}';
-    digests bytea[] := '{}';
-BEGIN
-    SELECT * INTO head FROM authority.feeds f WHERE f.region = p_region FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO authority.feeds (region, incarnation, seq, digest)
-        VALUES (p_region, gen_random_uuid(), 0, decode(repeat('00', 32), 'hex'))
-        ON CONFLICT (region) DO NOTHING;
-        SELECT * INTO STRICT head FROM authority.feeds f WHERE f.region = p_region FOR UPDATE;
-    END IF;
-    last := head.digest;
-    FOR i IN 1 .. cardinality(p_contents) LOOP
-        prevs[i] := last;
-        last := sha256(last || convert_to(p_contents[i], 'UTF8'));
-        digests[i] := last;
-        -- One by one: a join with all that is known may be planned as a walk through it.
-        IF p_finals[i] THEN
-            DELETE FROM authority.feed_latest l WHERE l.region = p_region AND l.key = p_keys[i] COLLATE "C";
-        END IF;
-    END LOOP;
-    INSERT INTO authority.feed (region, seq, prev, digest, key, content)
-    SELECT p_region, head.seq + n.nth, n.prev, n.digest, n.key, n.content
-    FROM unnest(prevs, digests, p_keys, p_contents) WITH ORDINALITY AS n (prev, digest, key, content, nth);
-    INSERT INTO authority.feed_latest (region, key, seq, content)
-    SELECT p_region, w.key, w.seq, w.content FROM (
-        SELECT DISTINCT ON (n.key) n.key, n.content, n.final, head.seq + n.nth AS seq
-        FROM unnest(p_keys, p_contents, p_finals) WITH ORDINALITY AS n (key, content, final, nth)
-        ORDER BY n.key, n.nth DESC
-    ) AS w WHERE NOT w.final
-    ON CONFLICT (region, key) DO UPDATE SET seq = excluded.seq, content = excluded.content;
-    UPDATE authority.feeds f SET seq = head.seq + cardinality(p_contents), digest = last WHERE f.region = p_region;
 END $$;
 
 RESET ROLE;
