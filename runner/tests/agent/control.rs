@@ -11,7 +11,7 @@ use axum::{
 use rhone_domain::{
     digest::Digest,
     hidden::Hidden,
-    host_protocol::{AllocationVariables, Desired, DesiredSet, Reports, SECRET_MISSING, Seen},
+    host_protocol::{AllocationVariables, Desired, DesiredSet, Report, Reports, SECRET_MISSING, Seen},
     ids::{AllocationId, HostId},
     logs::{LogChunk, LogChunks, LogLine},
     numbers::EnvSet,
@@ -37,7 +37,8 @@ struct Kept {
     desired: BTreeMap<AllocationId, Desired>,
     artifacts: BTreeMap<Digest, Vec<u8>>,
     variables: BTreeMap<AllocationId, Handed>,
-    reports: Vec<(AllocationId, Seen)>,
+    /// One that is sent again, as it may be, is the same one: its time is that of the sight.
+    reports: Vec<Report>,
     /// By the number of their first line, and how often they were sent.
     logs: BTreeMap<(AllocationId, u64), (Vec<LogLine>, usize)>,
     unacceptable: Option<AllocationId>,
@@ -155,7 +156,7 @@ impl Control {
 
     pub(crate) fn seen(&self, allocation: AllocationId) -> Vec<Seen> {
         let kept = self.shared.kept();
-        kept.reports.iter().filter(|(of, _)| *of == allocation).map(|(_, seen)| seen.clone()).collect()
+        kept.reports.iter().filter(|report| report.allocation == allocation).map(|report| report.seen.clone()).collect()
     }
 }
 
@@ -249,6 +250,10 @@ async fn reports(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(rep
     if reports.reports.iter().any(|report| Some(report.allocation) == kept.unacceptable) {
         return StatusCode::UNPROCESSABLE_ENTITY.into_response();
     }
-    kept.reports.extend(reports.reports.into_iter().map(|report| (report.allocation, report.seen)));
+    for report in reports.reports {
+        if !kept.reports.contains(&report) {
+            kept.reports.push(report);
+        }
+    }
     StatusCode::NO_CONTENT.into_response()
 }
