@@ -240,7 +240,7 @@ async fn a_build_outlives_its_worker_and_is_made_once() {
     let id = ask(&tenant, &tenant.preview.id, &repository, "main").await;
     let look = async || (operation(&tenant, &id).await["stage"] == "BUILDING").then_some(());
     until("it is built", PATIENCE, look).await;
-    let nobody_starts_it = platform.unsupervised();
+    let nobody_starts_it = platform.unsupervised().await;
     let old = platform.kill("work").await;
     // Whoever adopts it must not follow the branch to another commit.
     repository.write("build.py", "raise SystemExit(9)\n");

@@ -66,7 +66,7 @@ async fn it_waits_for_an_edge_that_is_slow(
 
 /// That it fails at its deadline, two minutes later, is proved where time is told and not waited for.
 async fn without_an_edge_nothing_is_healthy(platform: &Platform, tenant: &Tenant, next: &Deployed) {
-    let supervisor = platform.unsupervised();
+    let supervisor = platform.unsupervised().await;
     for edge in ["edge-1", "edge-2"] {
         platform.kill(edge).await;
     }

@@ -60,7 +60,7 @@ async fn a_lost_bus_loses_nothing_and_only_the_key_could_forge() {
     let (tenant, blue) = promoted(&platform).await;
     let green = tenant.deploy(Version::Green).await;
     {
-        let _supervisor = platform.unsupervised();
+        let _supervisor = platform.unsupervised().await;
         platform.kill("nats").await;
         for store in ["jetstream", "store"] {
             let _ = fs::remove_dir_all(platform.data().join("nats").join(store));
@@ -97,7 +97,7 @@ async fn believed(platform: &Platform) -> u64 {
 async fn an_edge_serves_while_everybody_else_is_dead() {
     let platform = Platform::start().await;
     let (tenant, _) = promoted(&platform).await;
-    let _supervisor = platform.unsupervised();
+    let _supervisor = platform.unsupervised().await;
     for part in ["serve", "work", "nats", "runner"] {
         platform.kill(part).await;
     }

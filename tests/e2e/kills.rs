@@ -121,7 +121,7 @@ async fn a_crashed_app_and_a_killed_edge_come_back_while_everything_else_is_dead
     let noted = async || fs::read_to_string(platform.data().join("edge-1/sockets")).ok()?.contains("100").then_some(());
     until("the edge has noted its open sockets", PATIENCE, noted).await;
     let before = edge::table(&platform).await["lost_sessions"].as_u64().unwrap_or_default();
-    let supervisor = platform.unsupervised();
+    let supervisor = platform.unsupervised().await;
     let others: &[&str] =
         if database_is_foreign() { &["serve", "work", "nats"] } else { &["serve", "work", "nats", "postgres"] };
     for part in others {

@@ -68,7 +68,7 @@ async fn a_credential_that_a_killed_worker_left_is_gone_with_its_lease_adopted_o
     let left = until("both are fetched", PATIENCE, both).await;
     let waiting = async || left.iter().all(|folder| !working_in(folder).is_empty()).then_some(());
     until("git waits for an answer", PATIENCE, waiting).await;
-    let nobody_starts_it = platform.unsupervised();
+    let nobody_starts_it = platform.unsupervised().await;
     let old = platform.kill("work").await;
     assert_eq!(with(&builds, &secret), left, "this is what a killed worker leaves");
     let ended = async || working_in(&builds).is_empty().then_some(());
@@ -103,7 +103,7 @@ async fn what_another_installation_has_in_hand_in_the_same_folder_is_left_to_it(
     };
     let (left, in_hand) = (one(&secret).await, one(&foreign).await);
     // Nobody adopts it: only a sweep takes its folder away.
-    let nobody_starts_it = ours.unsupervised();
+    let nobody_starts_it = ours.unsupervised().await;
     let old = ours.kill("work").await;
     given_up(&here, &own).await;
     drop(nobody_starts_it);

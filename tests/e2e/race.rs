@@ -83,7 +83,7 @@ async fn what_the_losers_worker_says_too_late_is_put_on_record_and_changes_nothi
     tenant.succeeds(&tenant.promote(&green).await).await;
     let epoch = tenant.owner().await["epoch"].as_u64().expect("a route has an epoch");
 
-    let supervisor = platform.unsupervised();
+    let supervisor = platform.unsupervised().await;
     let old = platform.kill("work").await;
     let slow = Slow::start(&platform).await;
     let lost = ask(&tenant, &late, epoch).await;

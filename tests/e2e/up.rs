@@ -22,12 +22,14 @@ async fn it_leaves_nothing_behind_and_the_next_one_carries_on_from_disk() {
 
     let data = platform.data();
     assert!(that_mention(&data).len() > 6, "its processes are found: {:?}", that_mention(&data));
+    let nobody_starts = Platform::nobody_starts().await;
     platform.end().await;
     // Apps do not name the folder: they are found by their program.
     let nothing = async || (that_mention(&data).is_empty() && platform.apps().is_empty()).then_some(());
     until("nothing of it is left", PATIENCE, nothing).await;
 
     platform.start_again().await;
+    drop(nobody_starts);
     assert_eq!(platform.report().token, token, "the same token");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     assert_eq!(tenant.owner().await, before, "the same owner at the same address");

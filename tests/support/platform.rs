@@ -17,7 +17,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore, SemaphorePermit};
 
 /// A running platform.
 #[derive(Debug)]
@@ -31,8 +31,17 @@ pub struct Platform {
     _place: Option<SemaphorePermit<'static>>,
 }
 
-/// Postgres, NATS and six processes each: two cores carry no more at a time.
-static PLACES: Semaphore = Semaphore::const_new(1);
+/// While this lives, nothing of a platform that dies is started again, and no other platform starts.
+#[derive(Debug)]
+pub struct Unsupervised {
+    _supervisor: Paused,
+    _nobody_starts: MutexGuard<'static, ()>,
+}
+
+/// Postgres, NATS and six processes each. Two, for while one waits until a silence or a drain has passed the other is at work.
+static PLACES: Semaphore = Semaphore::const_new(2);
+/// Who starts takes ports that are free: those of nobody else who starts, and of nothing that is down and comes back.
+static STARTING: Mutex<()> = Mutex::const_new(());
 
 /// Starts `rhone up`, waits until this process is gone or wants it stopped, stops it, and removes its folder.
 const SHELL: &str = r#"
@@ -103,6 +112,7 @@ impl Platform {
         options: &[&str],
         environment: Vec<(String, String)>,
     ) -> Self {
+        let _nobody_else = Self::nobody_starts().await;
         let guard = up(&folder, options, &environment);
         let platform = Self { folder, environment, guard, _place: place };
         platform.ready().await;
@@ -116,7 +126,12 @@ impl Platform {
         until("`rhone up` has ended", PATIENCE, async || (!signals::is_alive(pid)).then_some(())).await;
     }
 
-    /// Starts it again, after its end, on the same folder.
+    /// While the answer lives, no other platform starts: one that has ended, and is started again, finds its ports free.
+    pub async fn nobody_starts() -> MutexGuard<'static, ()> {
+        STARTING.lock().await
+    }
+
+    /// Starts it again, after its end, on the same folder. Whoever ended it lets nobody start meanwhile.
     pub async fn start_again(&mut self) {
         // The shell that waits for this process' end would remove the folder.
         self.guard.kill().expect("the shell waits");
@@ -193,9 +208,10 @@ impl Platform {
         until(&format!("{part} was started again"), PATIENCE, again).await;
     }
 
-    /// While the answer lives, nothing that dies is started again.
-    pub fn unsupervised(&self) -> Paused {
-        Paused::new(self.report().up.pid)
+    /// While the answer lives, nothing that dies is started again, and nobody takes its ports.
+    pub async fn unsupervised(&self) -> Unsupervised {
+        let nobody_starts = Self::nobody_starts().await;
+        Unsupervised { _supervisor: Paused::new(self.report().up.pid), _nobody_starts: nobody_starts }
     }
 
     /// Runs `rhone` on this platform's folder.

@@ -7,8 +7,10 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// How often a condition is looked at.
+/// How often a condition is looked at, at first.
 const LOOK: Duration = Duration::from_millis(20);
+/// And how often at last. Each look is a question to the platform, and takes from it what somebody else waits for.
+const LATER_LOOK: Duration = Duration::from_millis(100);
 
 /// Long enough for anything that is not broken, even on a slow machine under load.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,7 +30,8 @@ pub async fn within<T, F: Future<Output = Option<T>>>(most: Duration, mut look: 
         if begun.elapsed() > most {
             return None;
         }
-        sleep(LOOK).await;
+        // A fortieth of what it took already is little to whoever waits.
+        sleep((begun.elapsed() / 40).clamp(LOOK, LATER_LOOK)).await;
     }
 }
 

@@ -5,6 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use rhone_domain::host_protocol::Seen;
 use std::{
     fs::{self, File},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -42,12 +43,17 @@ async fn a_killed_agent_closes_no_socket_and_its_successor_adopts_without_a_rest
     assert!(!seen.iter().any(|seen| matches!(seen, Seen::Restarted { .. })), "{seen:?}");
 }
 
-/// The moments reach from before the order arrives to after the app is ready; which step one hits differs from run to run.
+/// The moments reach from before the order arrives to after the app is ready; which step one hits differs from run to run. On two
+/// hosts at once: after each moment a second gate may have two seconds to leave.
 #[tokio::test]
 async fn an_agent_killed_at_any_moment_of_a_start_leaves_one_gate_and_one_app() {
+    tokio::join!(killed_at(0..8), killed_at(8..16));
+}
+
+async fn killed_at(steps: Range<u64>) {
     let mut rig = Rig::start().await;
     let (_, _) = rig.running("blue").await;
-    for step in 0..16 {
+    for step in steps {
         let order = rig.desired("blue");
         rig.control.order(&order);
         tokio::time::sleep(Duration::from_millis(12 * step)).await;

@@ -7,9 +7,8 @@ use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, 
 use rhone_tests::{
     database::administrator,
     figure::{Goal, Printer},
-    platform::Platform,
+    platform::{Platform, Unsupervised},
     seeding::{Scale, sow},
-    signals::Paused,
     wait::until,
 };
 use sqlx::PgPool;
@@ -25,14 +24,14 @@ pub(crate) struct Seeded {
     pub(crate) urls: [String; 1],
     /// Two more of them, behind the edge.
     pub(crate) served: Served,
-    paused: Option<Paused>,
+    paused: Option<Unsupervised>,
 }
 
 impl Seeded {
     pub(crate) async fn start(share: f64, print: &Printer) -> Self {
         let platform = Platform::start().await;
         let served = Served::start(&platform).await;
-        let paused = platform.unsupervised();
+        let paused = platform.unsupervised().await;
         // The edge keeps its routes and the apps run on, as they do whatever else is dead.
         for part in ["work", "runner"] {
             platform.kill(part).await;
