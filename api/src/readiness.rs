@@ -25,6 +25,12 @@ pub struct Readiness {
     draining: watch::Sender<bool>,
 }
 
+/// A connection that outlives the request that opened it, so that the server does not wait for it of itself.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    _counted: watch::Receiver<bool>,
+}
+
 /// What `/readyz` says.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -54,6 +60,16 @@ impl Readiness {
         let mut draining = self.draining.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
         let _begun = draining.wait_for(|draining| *draining).await;
+    }
+
+    /// While the answer lives, somebody is connected who is told when we end.
+    pub(crate) fn connected(&self) -> Connected {
+        Connected { _counted: self.draining.subscribe() }
+    }
+
+    /// Resolves when nobody is connected any more.
+    pub(crate) async fn deserted(&self) {
+        self.draining.closed().await;
     }
 
     pub(crate) async fn report(&self) -> Report {

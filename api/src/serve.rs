@@ -92,7 +92,10 @@ pub enum ServeError {
     Socket(#[from] std::io::Error),
 }
 
-/// Serves until `shutdown`, then lets open requests end.
+/// How long the server's end waits for those who are connected to hear of it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Serves until `shutdown`, then lets open requests end, and tells whoever is connected.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
     config.sign_in.check_address(config.listener.local_addr()?.ip())?;
     boot::check(&config.worker_pool).await?;
@@ -156,17 +159,21 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let app =
         router(shell).merge(infrastructure::router(infrastructure)).merge(sign_in::router(sign_in, ids, rates.clone()));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let ending = readiness.clone();
     let drained = async move {
         shutdown.await;
-        readiness.drain();
+        ending.drain();
     };
     // Aborted when it is dropped.
     let mut beating = JoinSet::new();
     beating.spawn(pulse.run(config.worker_pool, config.bell));
     tokio::select! {
-        served = axum::serve(config.listener, app).with_graceful_shutdown(drained).into_future() => Ok(served?),
+        served = axum::serve(config.listener, app).with_graceful_shutdown(drained).into_future() => served?,
         never = forget(&rates) => match never {},
     }
+    // Whoever does not listen is left.
+    let _deserted = tokio::time::timeout(LAST_WORDS, readiness.deserted()).await;
+    Ok(())
 }
 
 /// Keeps what the budgets remember bounded by who called lately.

@@ -1,7 +1,7 @@
 //! An accepted connection: its operations, its heartbeat and its token's standing, in one loop. The trap avoided: a token
 //! revoked while its connection lives; it is asked for again twice a second, and nothing is delivered while the question is open.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::Executor;
 use axum::extract::ws::{Message, WebSocket};
@@ -20,24 +20,46 @@ use crate::{
     authenticate::{AuthError, Authenticator},
     fault::{Code, Fault},
     guard::outcome,
+    readiness::Connected,
     request::RequestInfo,
     shell::Shell,
 };
 
-/// Serves one socket until it ends; `session` is the cookie of the page that opened it.
+/// Serves one socket until it ends or the server does; `session` is the cookie of the page that opened it.
 pub(crate) async fn serve<E: Executor, A: Authenticator>(
     mut socket: WebSocket,
     shell: Arc<Shell<E, A>>,
     info: RequestInfo,
     session: Option<String>,
+    _connected: Connected,
 ) {
-    let close = match handshake::accept(&mut socket, &shell, &info, session.as_deref()).await {
-        Ok(actor) => Connection::new(&mut socket, &shell, actor, info).run().await,
-        Err(close) => close,
+    let close = tokio::select! {
+        () = shell.readiness.drained() => Close::RESTART,
+        close = talk(&mut socket, &shell, info, session.as_deref()) => close,
     };
     if let Some(frame) = close.frame() {
         // Whether the other side reads it is its own business.
-        let _sent = tokio::time::timeout(shell.settings.send_timeout, socket.send(frame)).await;
+        let _told = tokio::time::timeout(shell.settings.send_timeout, tell(&mut socket, frame)).await;
+    }
+}
+
+async fn talk<E: Executor, A: Authenticator>(
+    socket: &mut WebSocket,
+    shell: &Arc<Shell<E, A>>,
+    info: RequestInfo,
+    session: Option<&str>,
+) -> Close {
+    match handshake::accept(socket, shell, &info, session).await {
+        Ok(actor) => Connection::new(socket, shell, actor, info).run().await,
+        Err(close) => close,
+    }
+}
+
+/// Says the last word and hears what is still said, up to the answer: a connection that is left with something unread in it is
+/// reset, and the other side may lose the last word to that.
+async fn tell(socket: &mut WebSocket, last: Message) {
+    if socket.send(last).await.is_ok() {
+        while let Some(Ok(_unheeded)) = socket.recv().await {}
     }
 }
 
@@ -55,7 +77,6 @@ struct Connection<'a, E, A: Authenticator> {
 
 /// What woke the loop.
 enum Event {
-    Drained,
     Recheck,
     KeepAlive,
     Frame(Option<Result<Message, axum::Error>>),
@@ -71,10 +92,8 @@ impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
     async fn run(mut self) -> Close {
         let settings = &self.shell.settings;
         let (mut recheck, mut ping) = (every(settings.recheck_interval), every(settings.ping_interval));
-        let mut drained = pin!(self.shell.readiness.drained());
         loop {
             let event = tokio::select! {
-                () = &mut drained => Event::Drained,
                 _ = recheck.tick() => Event::Recheck,
                 _ = ping.tick() => Event::KeepAlive,
                 frame = self.socket.recv() => Event::Frame(frame),
@@ -88,7 +107,6 @@ impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
 
     async fn on(&mut self, event: Event) -> Result<(), Close> {
         match event {
-            Event::Drained => Err(Close::RESTART),
             Event::Recheck => self.recheck().await,
             Event::KeepAlive => self.keep_alive().await,
             Event::Frame(frame) => self.receive(frame).await,
