@@ -84,8 +84,8 @@ pub enum BuildError {
     },
     /// A program that the machine does not have.
     #[error(
-        "`{tool}` is not installed on the machine that builds, in any folder that builds see ({}): ask its operator for \
-         it, or build an image elsewhere and deploy that",
+        "`{tool}` is not installed on the machine that builds, in any folder that builds see ({}): ask its operator \
+         for it, or build an image elsewhere and deploy that",
         crate::sandbox::PATH
     )]
     ToolMissing {
