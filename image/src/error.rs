@@ -39,7 +39,7 @@ pub enum ImageError {
         rule: &'static str,
     },
     /// More than the limits allow.
-    #[error("the image has more than {limit} {what}, which is the limit here")]
+    #[error("the image has more than {limit} {what}, which is the limit here: make it smaller")]
     TooLarge {
         /// Bytes or files.
         what: &'static str,

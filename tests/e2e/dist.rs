@@ -63,6 +63,13 @@ fn the_archive_is_the_same_twice_and_what_is_in_it_runs() {
     ] {
         assert!(unpacked.join(file).is_file(), "{file} is missing");
     }
+    // What is packed is of this program: each shell completes a command of it, and each command has its page.
+    let told = ["completions/rhone.bash", "completions/_rhone", "completions/rhone.fish", "man/man1/rhone-rollback.1"];
+    for file in told {
+        let said = fs::read_to_string(unpacked.join(file)).expect("it is packed");
+        assert!(said.contains("rollback") && said.contains("acknowledge"), "{file} knows `rhone rollback`");
+    }
+    run("bash", &["-n", "completions/rhone.bash"], &unpacked);
     let sums = fs::read_to_string(unpacked.join("SHA256SUMS")).expect("it is packed");
     let packed_files = run("find", &[".", "-type", "f"], &unpacked).lines().count();
     assert_eq!(sums.lines().count() + 1, packed_files, "every file has a sum");

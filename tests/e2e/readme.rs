@@ -19,7 +19,7 @@ use rhone_tests::{
     program::{self, text},
     registry::{ALICE, Registry, SECRET},
 };
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 /// What is asked after it, with the README's own variables.
 const FOUND_AGAIN: &str = r#"
@@ -100,22 +100,6 @@ func main() {
     ),
 ];
 
-/// What stands between the README's lines here: a second commit, and which deployments they are.
-const SECOND: &str = r#"
-one=$(rhone deployment list --app $app | grep dep_ | head -1 | cut -d' ' -f1)
-echo second > words.txt && git commit -qam second
-rhone deploy
-two=$(rhone deployment list --app $app | grep dep_ | grep -v "^$one " | cut -d' ' -f1)
-test "$one" != "$two"
-rhone promote $one --environment $env --yes
-"#;
-
-/// Which operation was the last one, as its own command printed it.
-const LAST: &str = r#"
-op=$(rhone operation list --app $app --json | grep -o 'op_[0-9a-f]*' | head -1)
-echo "-- explained"
-"#;
-
 /// The first block of commands below a heading.
 pub(crate) fn block(heading: &str) -> String {
     let readme = fs::read_to_string(program::root().join("README.md")).expect("there is a README");
@@ -146,27 +130,27 @@ async fn the_first_app_of_the_readme_is_promoted_rolled_back_explained_and_found
     assert!(err.contains("NOT_FOUND") && lists.lines().count() > 10, "{lists}\n{err}");
 }
 
-/// The first app's lines that make what there must be, where the programs are found.
+/// The first app's lines that make what there must be, where the programs are found. Its environment is none of it: after its
+/// rollback that one is pinned, and whoever read so far could promote nothing there.
 fn made() -> String {
     let first = block("A first app, by command line");
-    let made = ["id()", "ws=", "prj=", "app=", "env="];
+    let made = ["id()", "ws=", "prj="];
     let made: Vec<&str> = first.lines().filter(|line| made.iter().any(|begins| line.starts_with(begins))).collect();
     let programs = program::path("rhone").parent().expect("it lies in a folder").display().to_string();
     format!("set -euo pipefail\nexport PATH={programs}:$PATH\n{}\n", made.join("\n"))
 }
 
-/// The README's lines for a repository, with a second commit between them.
+/// The README's lines for a repository, with something changed before its second commit.
 fn script(folder: &Path) -> String {
     let own = block("From your own repository");
-    for line in ["rhone init", "rhone promote DEPLOYMENT", "rhone explain OPERATION"] {
+    for line in ["rhone init", "git commit -am", "rhone explain $op"] {
         assert!(own.contains(line), "{line}: {own}");
     }
     let own = own
         .replace("/path/to/your/repository", &folder.display().to_string())
         .replace("rhone logs -f", "rhone logs")
-        .replace("rhone promote DEPLOYMENT", &format!("{SECOND}\nrhone promote $two"))
-        .replace("rhone rollback DEPLOYMENT", "rhone rollback $one")
-        .replace("rhone explain OPERATION", &format!("{LAST}\nrhone explain $op"));
+        .replace("git commit -am", "echo second > words.txt; git commit -qam")
+        .replace("rhone explain $op", "test $one != $two; echo '-- explained'; rhone explain $op");
     format!("{}{own}\n", made()).replace("acme", &unique("acme"))
 }
 
@@ -207,6 +191,45 @@ async fn a_stranger_with_a_repository_goes_by_the_readme() {
     }
 }
 
+/// The names that README's commands and the walk take, which nobody else may have then: of workspaces, projects, apps and hosts.
+fn taken(readme: &str, walk: &str) -> Vec<String> {
+    let word = |text: &str, before: &str| {
+        let (_, rest) = text.split_once(before)?;
+        rest.split([' ', '"']).next().map(str::to_owned)
+    };
+    let slug = |line: &str| {
+        let mut nouns = ["workspace", "project", "app"].into_iter();
+        let noun = nouns.find(|noun| line.contains(&format!("rhone {noun} create ")))?;
+        word(line, " --slug ").map(|slug| format!("{noun} {slug}"))
+    };
+    let host = |line: &str| {
+        let (_, rest) = line.split_once(" host-attach ")?;
+        rest.split(' ').nth(1).map(|host| format!("host {host}"))
+    };
+    let walked = [
+        word(walk, "$slug: String! = \"").map(|slug| format!("workspace {slug}")),
+        word(walk, "$host: String! = \"").map(|host| format!("host {host}")),
+    ];
+    readme.lines().filter_map(|line| slug(line).or_else(|| host(line))).chain(walked.into_iter().flatten()).collect()
+}
+
+fn twice(names: &[String]) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    names.iter().map(String::as_str).filter(|name| !seen.insert(*name)).collect()
+}
+
+#[test]
+fn whoever_reads_on_meets_no_name_that_was_taken_further_up() {
+    let read = |name: &str| fs::read_to_string(program::root().join(name)).expect("it is there");
+    let (readme, walk) = (read("README.md"), read("docs/walk.graphql"));
+    let names = taken(&readme, &walk);
+    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(twice(&names), [""; 0]);
+    // The sin, as it once was: the walk's workspace is the first app's.
+    let names = taken(&readme, &walk.replace("\"globex\"", "\"acme\""));
+    assert_eq!(twice(&names), ["workspace acme"]);
+}
+
 /// An image of the counter app in a registry that asks who is there: its name by its digest.
 async fn pushed(registry: &Registry, version: &str) -> String {
     let room = tempfile::tempdir().expect("a folder");
@@ -230,9 +253,9 @@ async fn a_stranger_with_an_image_goes_by_the_readme() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("token"), format!("{SECRET}\n")).expect("a file");
     let commands = block("From an image");
-    let (names, commands) = commands.split_once("rhone credential set").expect("the names of images come first");
+    let (names, commands) = commands.split_once("\napp=").expect("the names of images come first");
     assert_eq!(names.lines().filter(|line| line.contains("registry.example.com/acme/shop@sha256:")).count(), 2);
-    let commands = format!("{}rhone credential set{commands}", made())
+    let commands = format!("{}app={commands}", made())
         .replace("registry.example.com", &registry.host())
         .replace("acme", &unique("acme"));
     let script = format!("blue={blue}\ngreen={green}\n{commands}");

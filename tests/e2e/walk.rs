@@ -196,7 +196,7 @@ async fn walked(platform: &Platform, hand: Hand, document: String) {
     assert!(told["causationTree"]["nodes"].as_array().is_some_and(|nodes| nodes.len() > 3), "{told:#}");
     let shown = async || {
         let edge = &platform.report().urls.edges[0];
-        let reply = edge::get(edge, "counter.acme.test", "/count").await.filter(|reply| reply.status == 200)?;
+        let reply = edge::get(edge, "counter.globex.test", "/count").await.filter(|reply| reply.status == 200)?;
         (reply.json()["version"] == "one").then_some(())
     };
     until("the first version is visited", PATIENCE, shown).await;

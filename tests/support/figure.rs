@@ -87,6 +87,12 @@ impl Printer {
     }
 }
 
+/// The median, in milliseconds.
+pub fn p50(mut samples: Vec<Duration>) -> f64 {
+    samples.sort_unstable();
+    milliseconds(quantile(&samples, 0.5))
+}
+
 /// The 99th percentile, in milliseconds.
 pub fn p99(mut samples: Vec<Duration>) -> f64 {
     samples.sort_unstable();

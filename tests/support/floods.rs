@@ -4,7 +4,7 @@
 
 use crate::{
     artifacts::Version,
-    figure::Printer,
+    figure::{Goal, Printer},
     graphql::http,
     live::Events,
     platform::Platform,
@@ -42,16 +42,14 @@ pub async fn measure(print: &Printer, tenants: &[Tenant; 2]) {
     }
     apps.join_all().await;
     let told: usize = followers.join_all().await.into_iter().sum();
-    let lines = u32::try_from(told).expect("a count");
-    print.figure(
-        "lines told of four apps, end to end",
-        f64::from(lines) / begun.elapsed().as_secs_f64(),
-        "lines/s",
-        told,
-        None,
-    );
-    let dropped = 4 * EACH - told.min(4 * EACH);
-    print.figure("lines dropped meanwhile", f64::from(u32::try_from(dropped).expect("a count")), "lines", told, None);
+    let number = |lines: usize| f64::from(u32::try_from(lines).expect("a count"));
+    let rate = number(told) / begun.elapsed().as_secs_f64();
+    let most = number(4 * TOGETHER) * f64::from(REQUESTS_PER_SECOND);
+    print.figure("lines told of four apps, end to end", rate, "lines/s", told, None);
+    print.figure("lines that four apps print at most", most, "lines/s", told, None);
+    print.figure("lines told over lines printed at most", rate / most, "x", told, None);
+    let dropped = number(4 * EACH - told.min(4 * EACH));
+    print.figure("lines dropped meanwhile", dropped, "lines", told, Some(Goal::Below(1.0)));
 }
 
 /// Has the counter app of an environment print this.

@@ -68,20 +68,24 @@ pub enum BuildError {
         bytes: u64,
     },
     /// A Dockerfile, and no sandbox with users of its own: its steps would be root on the host.
-    #[error("a `Dockerfile` is built only in a sandbox with users of its own, and there is none here: {why}")]
+    #[error(
+        "a `Dockerfile` is built only in a sandbox with users of its own, and there is none here ({why}): build the \
+         image elsewhere and deploy it by its digest, or have root start the worker where bubblewrap makes a sandbox"
+    )]
     DockerfileNeedsSandbox {
         /// Why not.
         why: String,
     },
     /// What was made of a Dockerfile is no image that can be run.
-    #[error("the image that was made of the `Dockerfile` cannot be used: {why}")]
+    #[error("the image that was made of the `Dockerfile` cannot be used: {why}; correct the `Dockerfile`")]
     ImageUnusable {
         /// Why not.
         why: String,
     },
     /// A program that the machine does not have.
     #[error(
-        "`{tool}` is not installed on the machine that builds, in any folder that builds see ({})",
+        "`{tool}` is not installed on the machine that builds, in any folder that builds see ({}): ask its operator \
+         for it, or build an image elsewhere and deploy that",
         crate::sandbox::PATH
     )]
     ToolMissing {

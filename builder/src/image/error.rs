@@ -14,7 +14,7 @@ pub enum RegistryError {
     #[error("image: its registry {}", .0.rule())]
     Address(AddressRefused),
     /// A registry that does not answer.
-    #[error("the registry {host} cannot be reached from the machine that builds")]
+    #[error("the registry {host} cannot be reached from the machine that builds (is its address right?)")]
     Unreachable {
         /// Which.
         host: String,
@@ -57,7 +57,7 @@ pub enum RegistryError {
         digest: Digest,
     },
     /// An answer that no registry gives.
-    #[error("the registry {host} answered {status} to `{asked}`")]
+    #[error("the registry {host} answered {status} to `{asked}`: its operator or its log can say why")]
     Answer {
         /// Which.
         host: String,
@@ -67,7 +67,7 @@ pub enum RegistryError {
         asked: &'static str,
     },
     /// More than the limits allow.
-    #[error("the image has more than {limit} bytes, which is the limit here")]
+    #[error("the image has more than {limit} bytes, which is the limit here: make it smaller")]
     TooLarge {
         /// How many are allowed.
         limit: u64,

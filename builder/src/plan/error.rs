@@ -47,7 +47,7 @@ pub enum PlanError {
     )]
     DockerfileNeedsBuildah,
     /// `rhone.toml` names a Dockerfile that is not there.
-    #[error("rhone.toml: build.detect: there is no `Dockerfile`")]
+    #[error("rhone.toml: build.detect: there is no `Dockerfile`: commit one beside it, or remove the line")]
     DockerfileMissing,
     /// `rhone.toml` asks for Railpack, and it is not there.
     #[error(

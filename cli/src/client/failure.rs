@@ -233,7 +233,7 @@ impl Failure {
                 "see whether the API runs (rhone doctor on its host) and RHONE_URL names it; then ask again".into(),
             ),
             Self::Unexpected(_) => Some("see whether RHONE_URL names an API of this version (rhone whoami)".into()),
-            Self::Fault { code, .. } => fault_next(code).map(str::to_owned),
+            Self::Fault { code, .. } => Some(fault_next(code).to_owned()),
             Self::Refused(refusal) => Some(refused_next(&refusal.code).to_owned()),
             Self::Ended { operation, printed: None, .. } => {
                 Some(format!("rhone explain {operation} says what led to it"))
@@ -246,20 +246,27 @@ impl Failure {
     }
 }
 
-fn fault_next(code: &str) -> Option<&'static str> {
+/// What an answer means that is of no code we know: a proxy's, or another version's.
+const OF_SOMEBODY_ELSE: &str =
+    "see whether RHONE_URL names the API itself, of this version (rhone whoami); then ask again";
+
+fn fault_next(code: &str) -> &'static str {
     match code {
-        "BAD_USER_INPUT" => Some("mend what is named, and ask again; --help says what the command takes"),
+        "BAD_USER_INPUT" => "mend what is named, and ask again; --help says what the command takes",
         "NOT_FOUND" => {
-            Some("look at the id: `rhone workspace list`, `rhone app show APP` and `rhone whoami` say what is yours")
+            "look at the id: `rhone workspace list`, `rhone app show APP` and `rhone whoami` say what is yours"
         }
-        "FORBIDDEN" => Some("ask an owner of the workspace for the role or grant, or use another token"),
-        "CONFLICT" => Some("look at it again and decide anew"),
-        "RATE_LIMITED" => Some("ask again in a minute, or ask for less at once"),
+        "FORBIDDEN" => "ask an owner of the workspace for the role or grant, or use another token",
+        "UNAUTHENTICATED" => "rhone login, or set RHONE_TOKEN to a token that is valid",
+        "CONFLICT" => "look at it again and decide anew",
+        "RATE_LIMITED" => "ask again in a minute, or ask for less at once",
+        "OVERLOADED" => "nothing was done; ask again in some seconds",
+        "QUERY_TOO_COMPLEX" => "ask for less at once: with a smaller --first, or for one thing after the other",
         "READ_MODEL_DIFFERS" => {
-            Some("the log is right and came back whole; find out who wrote to these tables where the backup was made")
+            "the log is right and came back whole; find out who wrote to these tables where the backup was made"
         }
-        "INTERNAL" => Some("ask again; if it stays so, give the request's id to whoever runs the API"),
-        _ => None,
+        "INTERNAL" => "ask again; if it stays so, give the request's id to whoever runs the API",
+        _ => OF_SOMEBODY_ELSE,
     }
 }
 

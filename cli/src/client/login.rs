@@ -135,7 +135,9 @@ async fn asked(nobody: &Connection) -> Result<String, Failure> {
     let (status, body) = post(nobody, "/auth/device/code", &[("client_id", CLIENT_ID)]).await?;
     let odd = || Failure::Unexpected(format!("status {status} to a device that asks to be let in"));
     if status == StatusCode::NOT_FOUND {
-        let message = "nobody signs in to this API by `rhone login`: it does not know its own address".to_owned();
+        let message = "nobody signs in to this API by a page: it does not know its own address (`serve.public_url`); \
+            `rhone login --token-file FILE` takes a token";
+        let message = message.to_owned();
         return Err(Failure::Fault { code: "NOT_FOUND".into(), message });
     }
     let begun: Begun = serde_json::from_slice(&body).map_err(|_| odd())?;

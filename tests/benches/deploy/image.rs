@@ -1,7 +1,7 @@
 //! From the start of `rhone deploy --image`, a process of its own, to the first answer of the image through the edge: asked for,
 //! pulled from a registry, unpacked, started, judged, routed.
 
-use super::deploys;
+use super::{by_hand, deploys};
 use rhone_builder::{
     image::push,
     log::Log,
@@ -34,5 +34,6 @@ pub(crate) async fn measure(print: &Printer, platform: &Platform, tenant: &Tenan
         assert!(ended.status.success(), "{}", program::text(&ended.stderr));
         samples.push(took);
     }
-    print.distribution("`rhone deploy --image` started to its first answer through the edge", samples, None);
+    print.distribution("`rhone deploy --image` started to its first answer through the edge", samples.clone(), None);
+    by_hand::started(print, &samples).await;
 }

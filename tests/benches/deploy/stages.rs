@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
+const WHOLE: &str = "accepted to preview_ready";
 const STAGES: [&str; 5] = ["queued", "cloning", "building", "validating", "preview_ready"];
 
 /// Fewer say nothing of a distribution.
@@ -36,8 +37,8 @@ pub(crate) async fn cold(print: &Printer, platform: &Platform) {
     printed(print, "cold, the first deploy of a repository and of its worker", took);
 }
 
-/// One changed commit after the other; the first of them is not counted.
-pub(crate) async fn warm(print: &Printer, tenant: &Tenant, repository: &Repository) {
+/// One changed commit after the other; the first of them is not counted. How long each took in all.
+pub(crate) async fn warm(print: &Printer, tenant: &Tenant, repository: &Repository) -> Vec<Duration> {
     repository.commit_version("first");
     deployed(tenant, repository).await;
     let mut took = Spans::new();
@@ -45,7 +46,9 @@ pub(crate) async fn warm(print: &Printer, tenant: &Tenant, repository: &Reposito
         repository.commit_version(&format!("warm {number}"));
         note(&mut took, &stages(tenant, &deployed(tenant, repository).await).await);
     }
+    let whole = took.get(WHOLE).cloned().unwrap_or_default();
     printed(print, "warm, one deploy after the other", took);
+    whole
 }
 
 /// How long deploys stood at each stage.
@@ -95,7 +98,7 @@ fn spans(stages: &[(String, DateTime<Utc>)]) -> Vec<(String, Duration)> {
     let between = |from: DateTime<Utc>, to: DateTime<Utc>| (to - from).to_std().unwrap_or_default();
     let mut spans: Vec<_> = stages.windows(2).map(|pair| (pair[0].0.clone(), between(pair[0].1, pair[1].1))).collect();
     if let (Some((_, first)), Some((_, last))) = (stages.first(), stages.last()) {
-        spans.push(("accepted to preview_ready".to_owned(), between(*first, *last)));
+        spans.push((WHOLE.to_owned(), between(*first, *last)));
     }
     spans
 }

@@ -79,6 +79,20 @@ fn every_failure_says_what_to_do_next() {
     assert!(Failure::NoToken.to_string().contains("rhone login"), "it says so itself");
 }
 
+/// The sin: a code of the API that was forgotten here, after which nobody was told anything, or that of a stranger.
+#[test]
+fn every_code_of_the_api_has_a_next_step_of_its_own() {
+    let next = |code: &str| Failure::Fault { code: code.into(), message: String::new() }.next();
+    let stranger = next("HTTP");
+    assert!(stranger.as_ref().is_some_and(|said| said.contains("RHONE_URL")), "{stranger:?}");
+    // The command line asks by whole documents: only another version's API says it.
+    let of_another_version = rhone_api::Code::PersistedQueryNotFound;
+    for code in rhone_api::Code::ALL.into_iter().filter(|code| *code != of_another_version) {
+        assert_ne!(next(code.as_str()), stranger, "{}", code.as_str());
+    }
+    assert_eq!(next(of_another_version.as_str()), stranger);
+}
+
 #[test]
 fn what_a_script_reads_of_a_failure_names_code_exit_and_operation() {
     let late = Failure::TimedOut { operation: "op_1".into() }.json();

@@ -104,6 +104,27 @@ fn the_compose_file_says_all_that_its_parts_cannot_do_without() {
     assert_eq!(unsaid(&compose.replace("RHONE_WORK_ARTIFACTS", "")), ["RHONE_WORK_ARTIFACTS"], "the sin is noticed");
 }
 
+/// Variables that are said there, and that nobody reads.
+fn unread(text: &str) -> BTreeSet<&str> {
+    let settings: BTreeSet<String> = settings().iter().filter_map(Setting::variable).collect();
+    let known = |word: &str| settings.contains(word) || VARIABLES.iter().any(|variable| variable.name == word);
+    let words = text.split(|sign: char| !(sign.is_ascii_uppercase() || sign.is_ascii_digit() || sign == '_'));
+    words.filter(|word| word.starts_with("RHONE_") && !known(word)).collect()
+}
+
+#[test]
+fn what_is_packed_and_how_it_is_installed_names_no_variable_that_nobody_reads() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout");
+    let units = ["api", "worker", "edge", "runner"].map(|part| format!("packaging/systemd/rhone-{part}.service"));
+    let others = ["packaging/compose.yaml", "packaging/Dockerfile", "docs/install.md"].map(str::to_owned);
+    for name in units.into_iter().chain(others) {
+        let text = fs::read_to_string(root.join(&name)).expect("it is there");
+        assert_eq!(unread(&text), BTreeSet::new(), "{name}");
+    }
+    let sin = "environment:\n  RHONE_WORK_ARTEFACTS: /var/lib/rhone/artifacts\n  RHONE_WORK_ADMIN: 127.0.0.1:8081\n";
+    assert_eq!(unread(sin), BTreeSet::from(["RHONE_WORK_ARTEFACTS"]));
+}
+
 #[test]
 fn a_default_is_the_one_that_holds() {
     let here = "127.0.0.1:1";
