@@ -115,9 +115,13 @@ pub fn encode<E: Event>(event: &E) -> Result<Encoded, InvalidPayload> {
     let Some(Value::String(event_type)) = tagged.remove("type") else {
         unreachable!("an event is serialised with a tag beside its data")
     };
-    let data = tagged.remove("data").unwrap_or_else(|| Value::Object(Map::new()));
+    let payload = match tagged.remove("data") {
+        Some(Value::Object(data)) => Payload::of(&data)?,
+        Some(other) => Payload::parse(other.to_string())?,
+        None => Payload::of(&Map::new())?,
+    };
     let schema_version = newest::<E>(&event_type).expect("every type of event stands in TYPES");
-    Ok(Encoded { event_type, schema_version, payload: Payload::parse(data.to_string())? })
+    Ok(Encoded { event_type, schema_version, payload })
 }
 
 /// Reads a stored event, upcasting it version by version.

@@ -3,7 +3,7 @@
 //! before it is stored: floats, duplicate keys, NUL.
 
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{collections::BTreeSet, fmt};
 
 /// The JSON text of an event, exactly as stored.
@@ -25,6 +25,13 @@ impl Payload {
             .and_then(|()| reader.end())
             .map_err(|error| InvalidPayload(error.to_string()))?;
         Ok(Self(text))
+    }
+
+    /// Takes an object that is in memory already, where no key stands twice: what its text may hold is seen on itself.
+    pub fn of(object: &Map<String, Value>) -> Result<Self, InvalidPayload> {
+        admit_all(object.iter().map(|(key, value)| (key.as_str(), value)), DEEPEST)
+            .map_err(|error| InvalidPayload(error.to_string()))?;
+        Ok(Self(serde_json::to_string(object).expect("a JSON value has text keys")))
     }
 
     /// The stored text.
@@ -164,6 +171,30 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         Object.visit_map(map)
     }
+}
+
+/// How many objects and arrays within each other are read from a text; `serde_json` refuses the next.
+const DEEPEST: usize = 127;
+
+/// The same of a value in memory; so deep it may go.
+fn admit(value: &Value, deep: usize) -> Result<(), serde_json::Error> {
+    match value {
+        Value::Number(number) if number.is_f64() => Err(serde_json::Error::custom(format!("the float {number}"))),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+        Value::String(text) => without_nul(text),
+        Value::Array(items) => admit_all(items.iter().map(|item| ("", item)), deep),
+        Value::Object(fields) => admit_all(fields.iter().map(|(key, value)| (key.as_str(), value)), deep),
+    }
+}
+
+fn admit_all<'a>(mut values: impl Iterator<Item = (&'a str, &'a Value)>, deep: usize) -> Result<(), serde_json::Error> {
+    let Some(deep) = deep.checked_sub(1) else {
+        return Err(serde_json::Error::custom("too many objects and arrays within each other"));
+    };
+    values.try_for_each(|(key, value)| {
+        without_nul::<serde_json::Error>(key)?;
+        admit(value, deep)
+    })
 }
 
 fn without_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {
