@@ -4,7 +4,7 @@
 
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 /// The JSON text of an event, exactly as stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,10 +104,9 @@ impl<'de> Visitor<'de> for Object {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut keys = BTreeSet::new();
         while let Some(key) = map.next_key_seed(Key)? {
-            if keys.contains(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` stands twice")));
+            if let Some(twin) = keys.replace(key) {
+                return Err(A::Error::custom(format!("the key `{twin}` stands twice")));
             }
-            keys.insert(key);
             map.next_value_seed(Any)?;
         }
         Ok(())
@@ -115,12 +114,29 @@ impl<'de> Visitor<'de> for Object {
 }
 
 impl<'de> serde::de::DeserializeSeed<'de> for Key {
-    type Value = String;
+    type Value = Cow<'de, str>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        let key = <String as serde::Deserialize>::deserialize(deserializer)?;
-        without_nul::<D::Error>(&key)?;
-        Ok(key)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    /// Without an escape in it, it stands in the text as it is.
+    fn visit_borrowed_str<E: serde::de::Error>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        without_nul::<E>(key)?;
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        without_nul::<E>(key)?;
+        Ok(Cow::Owned(key.to_owned()))
     }
 }
 

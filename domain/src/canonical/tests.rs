@@ -17,6 +17,8 @@ fn floats_duplicate_keys_nul_and_non_objects_are_refused_by_name() {
         (r#"{"a": [{"b": 0.5}]}"#, "float"),
         (r#"{"a": 1, "a": 2}"#, "`a` stands twice"),
         (r#"{"a": {"b": 1, "b": 1}}"#, "`b` stands twice"),
+        (r#"{"a": 1, "\u0061": 2}"#, "`a` stands twice"),
+        (r#"{"\u0061": 1, "a": 2}"#, "`a` stands twice"),
         (r#"{"a": "x\u0000y"}"#, "NUL"),
         (r#"{"a\u0000": 1}"#, "NUL"),
         ("[1]", "an object"),
