@@ -129,20 +129,20 @@ pub fn encode<E: Event>(event: &E) -> Result<Encoded, InvalidPayload> {
 
 /// Reads a stored event, upcasting it version by version.
 pub fn decode<E: Event>(stored: &Encoded) -> Result<E, Unreadable> {
-    let newest = newest::<E>(&stored.event_type).unwrap_or(stored.schema_version);
-    let event = if stored.schema_version < newest {
-        let older = stored.payload.to_value();
-        let upcast = |data, from| E::upcast(&stored.event_type, from, data);
-        let data = (stored.schema_version..newest).fold(older, upcast);
-        read(&stored.event_type, &data.to_string())
+    decode_parts(&stored.event_type, stored.schema_version, &stored.payload)
+}
+
+/// The same where its type and its payload stand apart.
+pub fn decode_parts<E: Event>(event_type: &str, schema_version: u16, payload: &Payload) -> Result<E, Unreadable> {
+    let newest = newest::<E>(event_type).unwrap_or(schema_version);
+    let event = if schema_version < newest {
+        let upcast = |data, from| E::upcast(event_type, from, data);
+        let data = (schema_version..newest).fold(payload.to_value(), upcast);
+        read(event_type, &data.to_string())
     } else {
-        read(&stored.event_type, stored.payload.as_str())
+        read(event_type, payload.as_str())
     };
-    event.map_err(|source| Unreadable {
-        event_type: stored.event_type.clone(),
-        schema_version: stored.schema_version,
-        source,
-    })
+    event.map_err(|source| Unreadable { event_type: event_type.to_owned(), schema_version, source })
 }
 
 fn read<E: Event>(event_type: &str, data: &str) -> Result<E, serde_json::Error> {
