@@ -288,11 +288,8 @@ mod tests {
 
     #[test]
     fn an_event_of_an_unknown_type_or_form_is_named() {
-        let cases = [
-            ("grown.unheard", r#"{"word":"moin"}"#),
-            ("grown.happened", "{}"),
-            ("grown.happened", r#"{"word":1}"#),
-        ];
+        let cases =
+            [("grown.unheard", r#"{"word":"moin"}"#), ("grown.happened", "{}"), ("grown.happened", r#"{"word":1}"#)];
         for (event_type, data) in cases {
             let unreadable = decode::<Grown>(&stored(event_type, 3, data)).expect_err(data);
             assert_eq!((unreadable.event_type.as_str(), unreadable.schema_version), (event_type, 3));
