@@ -4,7 +4,10 @@ use crate::{
     actor::Writer,
     canonical::{InvalidPayload, Payload},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess, value::MapAccessDeserializer},
+};
 use serde_json::{Map, Value};
 use std::fmt::{Debug, Display};
 
@@ -115,21 +118,66 @@ pub fn encode<E: Event>(event: &E) -> Result<Encoded, InvalidPayload> {
     let Some(Value::String(event_type)) = tagged.remove("type") else {
         unreachable!("an event is serialised with a tag beside its data")
     };
-    let data = tagged.remove("data").unwrap_or_else(|| Value::Object(Map::new()));
+    let payload = match tagged.remove("data") {
+        Some(Value::Object(data)) => Payload::of(&data)?,
+        Some(other) => Payload::parse(other.to_string())?,
+        None => Payload::of(&Map::new())?,
+    };
     let schema_version = newest::<E>(&event_type).expect("every type of event stands in TYPES");
-    Ok(Encoded { event_type, schema_version, payload: Payload::parse(data.to_string())? })
+    Ok(Encoded { event_type, schema_version, payload })
 }
 
 /// Reads a stored event, upcasting it version by version.
 pub fn decode<E: Event>(stored: &Encoded) -> Result<E, Unreadable> {
-    let mut data = stored.payload.to_value();
-    let newest = newest::<E>(&stored.event_type).unwrap_or(stored.schema_version);
-    for from in stored.schema_version..newest {
-        data = E::upcast(&stored.event_type, from, data);
+    decode_parts(&stored.event_type, stored.schema_version, &stored.payload)
+}
+
+/// The same where its type and its payload stand apart.
+pub fn decode_parts<E: Event>(event_type: &str, schema_version: u16, payload: &Payload) -> Result<E, Unreadable> {
+    let newest = newest::<E>(event_type).unwrap_or(schema_version);
+    let event = if schema_version < newest {
+        let upcast = |data, from| E::upcast(event_type, from, data);
+        let data = (schema_version..newest).fold(payload.to_value(), upcast);
+        read(event_type, &data.to_string())
+    } else {
+        read(event_type, payload.as_str())
+    };
+    event.map_err(|source| Unreadable { event_type: event_type.to_owned(), schema_version, source })
+}
+
+fn read<E: Event>(event_type: &str, data: &str) -> Result<E, serde_json::Error> {
+    let tagged = Tagged { event_type: Some(event_type), data: Some(data) };
+    <E as serde::Deserialize>::deserialize(MapAccessDeserializer::new(tagged))
+}
+
+/// An event as its serialised form has it. The type is told first: who knows it reads the data from their text, and keeps no
+/// copy of them to look at again.
+struct Tagged<'a> {
+    event_type: Option<&'a str>,
+    data: Option<&'a str>,
+}
+
+impl<'de> MapAccess<'de> for Tagged<'de> {
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, serde_json::Error> {
+        let key = match (self.event_type, self.data) {
+            (Some(_), _) => "type",
+            (None, Some(_)) => "data",
+            (None, None) => return Ok(None),
+        };
+        seed.deserialize(key.into_deserializer()).map(Some)
     }
-    serde_json::from_value(serde_json::json!({ "type": stored.event_type, "data": data })).map_err(|source| {
-        Unreadable { event_type: stored.event_type.clone(), schema_version: stored.schema_version, source }
-    })
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, serde_json::Error> {
+        if let Some(event_type) = self.event_type.take() {
+            return seed.deserialize(event_type.into_deserializer());
+        }
+        let mut reader = serde_json::Deserializer::from_str(self.data.take().unwrap_or_default());
+        let value = seed.deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(value)
+    }
 }
 
 fn newest<E: Event>(event_type: &str) -> Option<u16> {
@@ -236,6 +284,16 @@ mod tests {
             );
         }
         assert_eq!(encode(&wanted).expect("a payload").schema_version, 3, "and written in the newest");
+    }
+
+    #[test]
+    fn an_event_of_an_unknown_type_or_form_is_named() {
+        let cases =
+            [("grown.unheard", r#"{"word":"moin"}"#), ("grown.happened", "{}"), ("grown.happened", r#"{"word":1}"#)];
+        for (event_type, data) in cases {
+            let unreadable = decode::<Grown>(&stored(event_type, 3, data)).expect_err(data);
+            assert_eq!((unreadable.event_type.as_str(), unreadable.schema_version), (event_type, 3));
+        }
     }
 
     fn claims_a_free_name() -> When<crate::claim::Claim> {

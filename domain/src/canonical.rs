@@ -3,8 +3,8 @@
 //! before it is stored: floats, duplicate keys, NUL.
 
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
-use std::{collections::BTreeSet, fmt};
+use serde_json::{Map, Value};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 /// The JSON text of an event, exactly as stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +25,13 @@ impl Payload {
             .and_then(|()| reader.end())
             .map_err(|error| InvalidPayload(error.to_string()))?;
         Ok(Self(text))
+    }
+
+    /// Takes an object that is in memory already, where no key stands twice: what its text may hold is seen on itself.
+    pub fn of(object: &Map<String, Value>) -> Result<Self, InvalidPayload> {
+        admit_all(object.iter().map(|(key, value)| (key.as_str(), value)), DEEPEST)
+            .map_err(|error| InvalidPayload(error.to_string()))?;
+        Ok(Self(serde_json::to_string(object).expect("a JSON value has text keys")))
     }
 
     /// The stored text.
@@ -97,10 +104,9 @@ impl<'de> Visitor<'de> for Object {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut keys = BTreeSet::new();
         while let Some(key) = map.next_key_seed(Key)? {
-            if keys.contains(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` stands twice")));
+            if let Some(twin) = keys.replace(key) {
+                return Err(A::Error::custom(format!("the key `{twin}` stands twice")));
             }
-            keys.insert(key);
             map.next_value_seed(Any)?;
         }
         Ok(())
@@ -108,12 +114,29 @@ impl<'de> Visitor<'de> for Object {
 }
 
 impl<'de> serde::de::DeserializeSeed<'de> for Key {
-    type Value = String;
+    type Value = Cow<'de, str>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        let key = <String as serde::Deserialize>::deserialize(deserializer)?;
-        without_nul::<D::Error>(&key)?;
-        Ok(key)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    /// Without an escape in it, it stands in the text as it is.
+    fn visit_borrowed_str<E: serde::de::Error>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        without_nul::<E>(key)?;
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        without_nul::<E>(key)?;
+        Ok(Cow::Owned(key.to_owned()))
     }
 }
 
@@ -164,6 +187,30 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         Object.visit_map(map)
     }
+}
+
+/// How many objects and arrays within each other are read from a text; `serde_json` refuses the next.
+const DEEPEST: usize = 127;
+
+/// The same of a value in memory; so deep it may go.
+fn admit(value: &Value, deep: usize) -> Result<(), serde_json::Error> {
+    match value {
+        Value::Number(number) if number.is_f64() => Err(serde_json::Error::custom(format!("the float {number}"))),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+        Value::String(text) => without_nul(text),
+        Value::Array(items) => admit_all(items.iter().map(|item| ("", item)), deep),
+        Value::Object(fields) => admit_all(fields.iter().map(|(key, value)| (key.as_str(), value)), deep),
+    }
+}
+
+fn admit_all<'a>(mut values: impl Iterator<Item = (&'a str, &'a Value)>, deep: usize) -> Result<(), serde_json::Error> {
+    let Some(deep) = deep.checked_sub(1) else {
+        return Err(serde_json::Error::custom("too many objects and arrays within each other"));
+    };
+    values.try_for_each(|(key, value)| {
+        without_nul::<serde_json::Error>(key)?;
+        admit(value, deep)
+    })
 }
 
 fn without_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {

@@ -4,7 +4,7 @@
 use crate::position::{LogIncarnation, Position};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
-    aggregate::{Encoded, Event, Unreadable, decode},
+    aggregate::{Encoded, Event, Unreadable, decode_parts},
     canonical::{InvalidPayload, Payload},
     digest::Digest,
     envelope::{Envelope, StreamId},
@@ -32,14 +32,9 @@ impl NewEvent {
         Self { envelope, payload, hash }
     }
 
-    /// What a decoder needs.
-    pub fn encoded(&self) -> Encoded {
-        encoded(&self.envelope, &self.payload)
-    }
-
     /// The event itself.
     pub fn decode<E: Event>(&self) -> Result<E, Unreadable> {
-        decode(&self.encoded())
+        decode_parts(&self.envelope.event_type, self.envelope.schema_version, &self.payload)
     }
 }
 
@@ -61,20 +56,16 @@ pub struct Recorded {
 impl Recorded {
     /// What a decoder needs.
     pub fn encoded(&self) -> Encoded {
-        encoded(&self.envelope, &self.payload)
+        Encoded {
+            event_type: self.envelope.event_type.clone(),
+            schema_version: self.envelope.schema_version,
+            payload: self.payload.clone(),
+        }
     }
 
     /// The event itself, upcast to its newest form.
     pub fn decode<E: Event>(&self) -> Result<E, Unreadable> {
-        decode(&self.encoded())
-    }
-}
-
-fn encoded(envelope: &Envelope, payload: &Payload) -> Encoded {
-    Encoded {
-        event_type: envelope.event_type.clone(),
-        schema_version: envelope.schema_version,
-        payload: payload.clone(),
+        decode_parts(&self.envelope.event_type, self.envelope.schema_version, &self.payload)
     }
 }
 

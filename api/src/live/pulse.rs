@@ -1,8 +1,8 @@
 //! When to look: one task for the process follows the log as the control plane's role and tells whoever listens to a workspace
 //! that something happened there, and within half a second that the listener belongs to it no longer. It hands out no event:
-//! each listener reads through row-level security with its own eyes. The trap avoided: a buffer that overflows, and
-//! a thousand listeners that ask the database twice a second each whether they are still members; one value per listener
-//! holds all there is to say, and one statement asks for all of them.
+//! each listener reads through row-level security with its own eyes. While nobody listens nothing is read, however fast the log
+//! grows. The trap avoided: a buffer that overflows, and a thousand listeners that ask the database twice a second each
+//! whether they are still members; one value per listener holds all there is to say, and one statement asks for all of them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,7 +15,7 @@ use rhone_eventstore::{Bell, PgLog, Position, ReadError, Recorded, Tail};
 use rhone_projections::{live, logs};
 use sqlx::PgPool;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use uuid::Uuid;
@@ -41,7 +41,14 @@ enum About {
 
 /// The pulse. Clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Pulse(Arc<Mutex<HashMap<Key, watch::Sender<Beat>>>>);
+pub struct Pulse(Arc<Listeners>);
+
+/// Who listens, and that somebody came.
+#[derive(Debug, Default)]
+struct Listeners {
+    by_key: Mutex<HashMap<Key, watch::Sender<Beat>>>,
+    came: Notify,
+}
 
 /// What a listener is told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,22 +73,33 @@ impl Pulse {
     }
 
     fn watch_for(&self, key: Key) -> Watching {
-        Watching(self.listeners().entry(key).or_default().subscribe())
+        let watching = Watching(self.listeners().entry(key).or_default().subscribe());
+        self.0.came.notify_one();
+        watching
     }
 
     /// Beats until it is dropped.
     pub async fn run(self, pool: PgPool, bell: Bell) {
         loop {
+            self.somebody().await;
             if let Err(error) = self.follow(&pool, &bell).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the pulse missed a beat");
+                sleep(AGAIN).await;
             }
-            sleep(AGAIN).await;
         }
     }
 
+    /// Waits until somebody listens. Who comes between the look and the wait is not missed: one notice is kept.
+    async fn somebody(&self) {
+        while self.listeners().is_empty() {
+            self.0.came.notified().await;
+        }
+    }
+
+    /// Follows the log until nobody listens.
     async fn follow(&self, pool: &PgPool, bell: &Bell) -> Result<(), ReadError> {
         let head = self.head(pool).await?;
-        // What happened while nobody followed.
+        // What happened while nobody followed: who came meanwhile may have read before it, and looks once more.
         self.ring(About::Events, |_| true);
         let mut logs = HashMap::new();
         let mut tail = Tail::new(PgLog::new(pool.clone()), head, BATCH, bell);
@@ -91,6 +109,9 @@ impl Pulse {
             tokio::select! {
                 _ = standing.tick() => {
                     self.ask_for_standing(pool).await?;
+                    if self.listeners().is_empty() {
+                        return Ok(());
+                    }
                     self.ask_for_logs(pool, &mut logs).await?;
                 }
                 batch = tail.next() => {
@@ -166,7 +187,7 @@ impl Pulse {
     }
 
     fn listeners(&self) -> MutexGuard<'_, HashMap<Key, watch::Sender<Beat>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.by_key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -216,6 +237,16 @@ mod tests {
         pulse.ring(About::Logs, |workspace| workspace == one.1);
         watching.again().await;
         assert_eq!(begun.elapsed(), UNRUNG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pulse_waits_for_somebody_and_misses_nobody() {
+        let (pulse, (eyes, workspace)) = (Pulse::default(), key(1));
+        assert!(timeout(UNRUNG, pulse.somebody()).await.is_err(), "nobody listens");
+        let waits = timeout(UNRUNG, pulse.somebody());
+        let (came, _watching) = tokio::join!(waits, async { pulse.watch(eyes, workspace) });
+        assert!(came.is_ok(), "who came while it waited");
+        assert!(timeout(UNRUNG, pulse.somebody()).await.is_ok(), "who came before it asked");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! What version 1 admits, and that its bytes are unambiguous.
 
 use super::*;
+use serde_json::json;
 
 #[test]
 fn a_payload_keeps_its_bytes_as_given() {
@@ -16,6 +17,8 @@ fn floats_duplicate_keys_nul_and_non_objects_are_refused_by_name() {
         (r#"{"a": [{"b": 0.5}]}"#, "float"),
         (r#"{"a": 1, "a": 2}"#, "`a` stands twice"),
         (r#"{"a": {"b": 1, "b": 1}}"#, "`b` stands twice"),
+        (r#"{"a": 1, "\u0061": 2}"#, "`a` stands twice"),
+        (r#"{"\u0061": 1, "a": 2}"#, "`a` stands twice"),
         (r#"{"a": "x\u0000y"}"#, "NUL"),
         (r#"{"a\u0000": 1}"#, "NUL"),
         ("[1]", "an object"),
@@ -26,6 +29,40 @@ fn floats_duplicate_keys_nul_and_non_objects_are_refused_by_name() {
     for (text, reason) in cases {
         let refused = Payload::parse(text).expect_err(text).to_string();
         assert!(refused.contains(reason), "{text}: {refused}");
+    }
+}
+
+#[test]
+fn an_object_in_memory_is_taken_and_refused_as_its_text_is() {
+    let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": [1], "b": inner }));
+    let listed = |levels: usize| json!({ "a": (1..levels).fold(json!(1), |inner, _| json!([inner])) });
+    let admitted = [
+        json!({}),
+        json!({ "b": 1, "a": "Zoë 🚀 \u{1} \" \\", "n": null, "l": [true, { "x": -3 }] }),
+        json!({ "most": u64::MAX, "least": i64::MIN }),
+        nested(127),
+        listed(127),
+    ];
+    let refused = [
+        json!({ "a": 1.0 }),
+        json!({ "a": [{ "b": 0.5 }] }),
+        json!({ "a": 1e30 }),
+        json!({ "a": "x\u{0}y" }),
+        json!({ "a\u{0}": 1 }),
+        json!({ "a": [{ "b\u{0}": [] }] }),
+        nested(128),
+        listed(128),
+    ];
+    let both = |value: &Value| {
+        let object = value.as_object().expect("an object");
+        (Payload::of(object).ok(), Payload::parse(value.to_string()).ok())
+    };
+    for value in &admitted {
+        let (of, parsed) = both(value);
+        assert!(of.is_some() && of == parsed, "{value}");
+    }
+    for value in &refused {
+        assert_eq!(both(value), (None, None), "{value}");
     }
 }
 

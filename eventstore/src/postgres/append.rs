@@ -61,10 +61,10 @@ fn bind(append: &Append) -> Result<Query<'static, Postgres, PgArguments>, Append
         .bind(append.workspace.0)
         .bind(request.map(|request| request.workspace.0))
         .bind(request.map(|request| request.actor.0))
-        .bind(request.map(|request| request.key.clone()))
-        .bind(request.map(|request| request.fingerprint.0.to_vec()))
+        .bind(request.map(|request| request.key.as_str()))
+        .bind(request.map(|request| request.fingerprint.0.as_slice()))
         .bind(request.map(|request| json(&request.answer)))
-        .bind(append.fence.as_ref().map(|check| check.lease.clone()))
+        .bind(append.fence.as_ref().map(|check| check.lease.as_str()))
         .bind(append.fence.as_ref().map(|check| signed(check.fence.0)).transpose()?)
         .bind(names(append.writes.iter().map(|write| &write.stream)))
         .bind(versions(append.writes.iter().map(|write| write.expected))?)
@@ -89,10 +89,10 @@ fn bind_events(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| AppendError::Malformed("a schema version above 32767".into()))?;
     Ok(query
-        .bind(column(&events, |event| event.envelope.stream.as_str().to_owned()))
+        .bind(column(&events, |event| event.envelope.stream.as_str()))
         .bind(versions(events.iter().map(|event| event.envelope.version))?)
         .bind(column(&events, |event| event.envelope.event_id.0))
-        .bind(column(&events, |event| event.envelope.event_type.clone()))
+        .bind(column(&events, |event| event.envelope.event_type.as_str()))
         .bind(schemas)
         .bind(column(&events, |event| event.envelope.region.map(|id| id.0)))
         .bind(column(&events, |event| event.envelope.cell.map(|id| id.0)))
@@ -102,19 +102,20 @@ fn bind_events(
         .bind(column(&events, |event| event.envelope.writer.as_str()))
         .bind(column(&events, |event| event.envelope.correlation.0))
         .bind(column(&events, |event| event.envelope.causation.map(|id| id.0)))
-        .bind(column(&events, |event| event.envelope.idempotency_key.clone()))
-        .bind(column(&events, |event| event.envelope.traceparent.clone()))
+        .bind(column(&events, |event| event.envelope.idempotency_key.as_deref()))
+        .bind(column(&events, |event| event.envelope.traceparent.as_deref()))
         .bind(column(&events, |event| event.envelope.occurred_at))
-        .bind(column(&events, |event| event.payload.as_str().to_owned()))
-        .bind(column(&events, |event| event.hash.0.to_vec())))
+        .bind(column(&events, |event| event.payload.as_str()))
+        .bind(column(&events, |event| event.hash.0.as_slice())))
 }
 
-fn column<T>(events: &[&NewEvent], of: impl Fn(&NewEvent) -> T) -> Vec<T> {
-    events.iter().map(|event| of(event)).collect()
+/// What each event has there; borrowed, because a bound value is written into the call at once.
+fn column<'a, T>(events: &[&'a NewEvent], of: impl Fn(&'a NewEvent) -> T) -> Vec<T> {
+    events.iter().copied().map(of).collect()
 }
 
-fn names<'a>(streams: impl Iterator<Item = &'a StreamId>) -> Vec<String> {
-    streams.map(|stream| stream.as_str().to_owned()).collect()
+fn names<'a>(streams: impl Iterator<Item = &'a StreamId>) -> Vec<&'a str> {
+    streams.map(StreamId::as_str).collect()
 }
 
 fn versions(versions: impl Iterator<Item = Version>) -> Result<Vec<i64>, AppendError> {

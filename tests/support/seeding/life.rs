@@ -23,12 +23,11 @@ use rhone_domain::{
     workspace::{self, Workspace},
 };
 use rhone_eventstore::{Append, Clock, Context, Dispatcher, Loaded, Unit};
-use rhone_projections::inline::AuthorityRows;
 use uuid::Uuid;
 
 /// A workspace that is being lived.
 pub(super) struct Life {
-    pub(super) door: Dispatcher<Gathered, AuthorityRows>,
+    pub(super) door: Dispatcher<Gathered, Gathered>,
     pub(super) places: Places,
     pub(super) workspace: WorkspaceId,
     pub(super) owner: ActorId,
@@ -50,8 +49,9 @@ pub(super) fn fresh<A: Aggregate>(id: Uuid) -> Loaded<A> {
 impl Life {
     pub(super) fn begin(places: Places, n: u32) -> Self {
         let id = |noun: &str| derived(&["seed", noun, &n.to_string()]);
+        let gathered = Gathered::default();
         Self {
-            door: Dispatcher::new(Gathered::default(), Clock::system(), AuthorityRows),
+            door: Dispatcher::new(gathered.clone(), Clock::system(), gathered),
             places,
             workspace: WorkspaceId(id("workspace")),
             owner: ActorId(id("owner")),
