@@ -1,7 +1,7 @@
 //! The platform under load: its own PostgreSQL, its API, the read models, which this process tails. Worker
 //! and runner are stopped, so that what is measured is the API.
 
-use crate::served::Served;
+use crate::{served::Served, stalls::processor_of};
 use rhone_eventstore::{Bell, Clock, postgres::connect};
 use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, timeline::Timeline};
 use rhone_tests::{
@@ -80,11 +80,8 @@ impl Seeded {
 
     /// Processor time of the first API process so far.
     pub(crate) fn processor(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.platform.pid("serve"))).unwrap_or_default();
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|text| text.parse::<u64>().ok());
-        // A tick of this file is a hundredth of a second on every Linux.
-        Duration::from_millis(ticks.sum::<u64>() * 10)
+        let ticks = processor_of(self.platform.pid("serve")).map_or(0, |(_, ticks)| ticks);
+        Duration::from_millis(ticks * 10)
     }
 }
 
