@@ -56,8 +56,8 @@ fn all_due() -> MutexGuard<'static, BTreeSet<(Instant, u64)>> {
 
 /// Does it, and says what else went on in its slowest second.
 pub(crate) async fn watched<T>(seeded: &Seeded, when: &str, work: impl Future<Output = T>) -> T {
-    let (begun, mut looks) = (Instant::now(), Vec::new());
-    let mut database = administrator(&seeded.platform).await;
+    let (mut database, mut looks) = (administrator(&seeded.platform).await, Vec::new());
+    let begun = Instant::now();
     let came = tokio::select! {
         came = work => came,
         never = look(&mut database, &mut looks) => match never {},
