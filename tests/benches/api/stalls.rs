@@ -98,7 +98,7 @@ async fn look(database: &mut PgConnection, looks: &mut Vec<Look>) -> Infallible 
         // PostgreSQL comes last: it may be what does not answer.
         let (at, processes, kernel) = (Instant::now(), processes(), kernel());
         let rows = sqlx::query(BACKENDS).fetch_all(&mut *database).await.expect("PostgreSQL says what it does");
-        let backends = rows.iter().map(|row| row.get("does")).collect();
+        let backends = rows.iter().map(|row| row.get::<String, _>("does")).collect();
         looks.push(Look { at, longest, unanswered, processes, backends, kernel });
     }
 }
