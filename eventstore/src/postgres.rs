@@ -26,6 +26,7 @@ use uuid::Uuid;
 mod append;
 mod claims;
 mod read;
+mod renewal;
 
 pub use read::{EVENT_COLUMNS, event_from_row};
 
@@ -88,13 +89,20 @@ impl PgLog {
     }
 }
 
-/// A pool for one of the roles. A connection is not tried before each use: that would be a second round trip per append.
+/// A pool for one of the roles. A connection is not tried before each use: that would be a second round trip per append. Old ones
+/// are ended after a use, one by one, and not by an age that many of them have at once.
 pub async fn connect(url: &str, program: &str, most: u32) -> Result<PgPool, sqlx::Error> {
     let options = url.parse::<PgConnectOptions>()?.application_name(program);
+    let renewal = renewal::Renewal::default();
     PgPoolOptions::new()
         .max_connections(most)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
+        .max_lifetime(None::<Duration>)
+        .after_release(move |_, used| {
+            let keeps = renewal.keeps(used.age, Instant::now());
+            Box::pin(async move { Ok::<_, sqlx::Error>(keeps) })
+        })
         .connect_with(options)
         .await
 }

@@ -20,4 +20,5 @@ mod subjects;
 mod tail;
 mod tenancy;
 mod transaction;
+mod uses;
 mod vault;

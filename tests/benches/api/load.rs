@@ -1,6 +1,7 @@
 //! Requests in an open loop: sent when they are due, whether or not earlier ones were answered, and timed from when they were
 //! due. The trap avoided: a client that waits for a slow server and so never sees how slow it is.
 
+use crate::stalls::Unanswered;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -71,7 +72,9 @@ pub(crate) async fn open_loop(
         let request = next(nth as usize);
         let (client, at) = (client.clone(), nth as usize % urls.len());
         let order = urls[at..].iter().chain(&urls[..at]).cloned().collect::<Vec<_>>();
+        let waits = Unanswered::since(begun + due);
         tasks.push(tokio::spawn(async move {
+            let _waits = waits;
             let tries = if again == Again::Once { 2 } else { 1 };
             let (mut end, mut sent) = (End::Failed, 0);
             for url in order.iter().take(tries) {

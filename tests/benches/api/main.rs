@@ -12,6 +12,7 @@ mod phases;
 mod queries;
 mod seeded;
 mod served;
+mod stalls;
 mod statements;
 mod subjects;
 mod subscribers;

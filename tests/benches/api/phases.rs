@@ -5,6 +5,7 @@ use crate::{
     mutations::{DOCUMENTS, MUTATIONS, input},
     queries::{QUERIES, variables},
     seeded::Seeded,
+    stalls::watched,
     subjects::Subjects,
 };
 use rhone_tests::figure::{Goal, Printer};
@@ -12,6 +13,10 @@ use std::time::{Duration, Instant};
 
 /// Requests a second; one in ten is a mutation.
 pub(crate) const RATE: f64 = 200.0;
+
+/// How long at most a process that has just begun is warmed up: each of its connections prepares every statement once, and
+/// PostgreSQL plans it anew at each of its first five uses.
+const WARMING: Duration = Duration::from_mins(1);
 
 /// The nth request of the mix.
 pub(crate) fn mixed(subjects: &Subjects, nth: usize) -> Request {
@@ -33,11 +38,11 @@ pub(crate) fn query(subjects: &Subjects, nth: usize) -> Request {
 /// 200 a second: each kind by itself, then queries and accepted mutations as a whole, beside what the machine allows.
 pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
     let (client, urls) = (client(Duration::from_secs(10)), &seeded.urls[..1]);
-    // Statements are prepared and pages read once before anything is measured.
-    open_loop(&client, urls, RATE / 2.0, Duration::from_secs(10), Again::Never, |nth| mixed(subjects, nth)).await;
+    warm_up(seeded, subjects, &client, WARMING.min(length * 2), print).await;
     let floor = floor(&client, &urls[0], length / 4).await;
     let (begun, processor) = (Instant::now(), seeded.processor());
-    let sent = open_loop(&client, urls, RATE, length, Again::Never, |nth| mixed(subjects, nth + 20_000)).await;
+    let requests = open_loop(&client, urls, RATE, length, Again::Never, |nth| mixed(subjects, nth + 20_000));
+    let sent = watched(seeded, "at 200 requests/s", requests).await;
     let busy = seeded.processor().saturating_sub(processor).as_secs_f64();
     for (kind, query) in QUERIES.iter().enumerate() {
         print.distribution(&format!("query `{}`", query.name), of(&sent, |one| one.kind == kind), None);
@@ -66,6 +71,16 @@ pub(crate) async fn steady(seeded: &Seeded, subjects: &Subjects, length: Duratio
     );
 }
 
+/// The same load before it is measured. What it takes then is printed, too: who starts a process meets it.
+async fn warm_up(seeded: &Seeded, subjects: &Subjects, client: &reqwest::Client, length: Duration, print: &Printer) {
+    let (urls, when) = (&seeded.urls[..1], "while connections are warmed up");
+    let requests = open_loop(client, urls, RATE, length, Again::Never, |nth| mixed(subjects, nth));
+    let sent = watched(seeded, when, requests).await;
+    let queries = of(&sent, |one| one.kind < QUERIES.len());
+    print.distribution(&format!("queries at 200 requests/s {when}"), queries, None);
+    counted(print, when, &sent);
+}
+
 /// Half the time with two processes behind the edge, then one is killed: what fails even though it is tried once more.
 pub(crate) async fn kill_one(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
     let (served, when) = (&seeded.served, "over two API processes behind the edge, one killed half-way");
@@ -75,7 +90,7 @@ pub(crate) async fn kill_one(seeded: &Seeded, subjects: &Subjects, length: Durat
     };
     let edge = [served.edge.clone(), served.edge.clone()];
     let queries = open_loop(&served.client, &edge, RATE, length, Again::Once, |nth| query(subjects, nth));
-    let (sent, ()) = tokio::join!(queries, kill);
+    let (sent, ()) = tokio::join!(watched(seeded, when, queries), kill);
     let failed = sent.iter().filter(|one| one.end == End::Failed).count();
     let failed = f64::from(u32::try_from(failed).expect("few"));
     let none = Some(Goal::Below(1.0));

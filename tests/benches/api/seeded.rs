@@ -1,7 +1,7 @@
 //! The platform under load: its own PostgreSQL, its API, the read models, which this process tails. Worker
 //! and runner are stopped, so that what is measured is the API.
 
-use crate::served::Served;
+use crate::{served::Served, stalls::processor_of};
 use rhone_eventstore::{Bell, Clock, postgres::connect};
 use rhone_projections::{catalogue::Catalogue, deployments::Deployments, runner, timeline::Timeline};
 use rhone_tests::{
@@ -11,7 +11,7 @@ use rhone_tests::{
     seeding::{Scale, sow},
     wait::until,
 };
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use std::{
     fs,
     time::{Duration, Instant},
@@ -79,11 +79,8 @@ impl Seeded {
 
     /// Processor time of the first API process so far.
     pub(crate) fn processor(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.platform.pid("serve"))).unwrap_or_default();
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|text| text.parse::<u64>().ok());
-        // A tick of this file is a hundredth of a second on every Linux.
-        Duration::from_millis(ticks.sum::<u64>() * 10)
+        let ticks = processor_of(self.platform.pid("serve")).map_or(0, |(_, ticks)| ticks);
+        Duration::from_millis(ticks * 10)
     }
 }
 
@@ -128,8 +125,16 @@ async fn project(platform: &Platform, pool: &PgPool, print: &Printer) {
         print.figure(&format!("seeded: {name}"), many as f64, name, 1, None);
     }
     sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut database).await.expect("statistics are made");
-    // What the seed left unwritten would be written while requests are measured, which then wait for the disk.
-    sqlx::raw_sql("CHECKPOINT").execute(&mut database).await.expect("all of it is written");
+    rest(&mut database, print).await;
+}
+
+/// What the seed left unwritten, by PostgreSQL or by the kernel, would be written while requests are measured, which then wait
+/// for the disk.
+async fn rest(database: &mut PgConnection, print: &Printer) {
+    let begun = Instant::now();
+    sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await.expect("all of it is written");
+    tokio::task::spawn_blocking(rustix::fs::sync).await.expect("the kernel writes");
+    print.figure("seeded: until all of it is on the disk", begun.elapsed().as_secs_f64(), "s", 1, None);
 }
 
 /// MiB, as the kernel says them under a name.
