@@ -90,9 +90,10 @@ impl PgLog {
 }
 
 /// A pool for one of the roles. A connection is not tried before each use: that would be a second round trip per append. Old ones
-/// are ended after a use, one by one, and not by an age that many of them have at once.
+/// are ended after a use, one by one, and not by an age that many of them have at once. No plan is compiled (`jit`): one that
+/// PostgreSQL thinks dear, because it misjudges it or may go through no table, would be at each use, for tenths of a second.
 pub async fn connect(url: &str, program: &str, most: u32) -> Result<PgPool, sqlx::Error> {
-    let options = url.parse::<PgConnectOptions>()?.application_name(program);
+    let options = url.parse::<PgConnectOptions>()?.application_name(program).options([("jit", "off")]);
     let renewal = renewal::Renewal::default();
     PgPoolOptions::new()
         .max_connections(most)

@@ -1,7 +1,7 @@
 //! The reader walks the index of the order from its cursor on, wherever the cursor stands and whether the plan was made for
 //! its values or for any. A cursor that is only a filter would read the log from its beginning at every poll. An append goes
 //! through no table, nor does what reads that which is judged, although a connection keeps the plans that it made while there was
-//! next to nothing to go through.
+//! next to nothing to go through. Nor is a plan compiled because it seems dear.
 
 use crate::{
     database::{API, Database, PROJECTOR, WORKER},
@@ -117,5 +117,28 @@ async fn what_is_judged_is_read_through_no_table() {
         assert_eq!(walks_of(&database, &log, asked).await, 0, "{function}");
         database.run(format!("ALTER FUNCTION {function} RESET enable_seqscan")).await;
         assert!(walks_of(&database, &log, asked).await >= 10, "{function}: the sin is not caught");
+    }
+}
+
+/// No index helps here.
+const DEAR: &str = "EXPLAIN SELECT count(*) FROM pg_catalog.pg_description WHERE description = 'x'";
+
+#[tokio::test]
+async fn a_plan_that_seems_dear_is_not_compiled() {
+    let database = Database::new().await;
+    for role in [API, WORKER, PROJECTOR] {
+        let pool = database.role(role, 1).await;
+        let plan = async || {
+            sqlx::raw_sql("SET enable_seqscan = off").execute(&pool).await.expect("is set");
+            sqlx::query_scalar::<_, String>(DEAR).persistent(false).fetch_all(&pool).await.expect("a plan").join("\n")
+        };
+        let ours = plan().await;
+        assert!(ours.contains("Seq Scan") && !ours.contains("JIT"), "{role}: {ours}");
+        // The sin: as PostgreSQL comes. It is built without a compiler here and there.
+        if sqlx::query_scalar("SELECT pg_jit_available()").fetch_one(&pool).await.expect("an answer") {
+            sqlx::raw_sql("SET jit = on").execute(&pool).await.expect("is set");
+            let sin = plan().await;
+            assert!(sin.contains("JIT"), "{role}: it is caught above: {sin}");
+        }
     }
 }

@@ -118,14 +118,13 @@ fn append_include(path: &Path) -> Result<(), ServerError> {
 }
 
 /// Durability stays on: a machine that loses power must keep what it acknowledged. There is no Unix socket, whose path
-/// may be 107 bytes at most. No plan is compiled: one that PostgreSQL thinks dear, because it misjudges it or may go through no
-/// table, would be at each of its uses, and what is asked here takes less than that.
+/// may be 107 bytes at most.
 fn settings(port: u16) -> String {
     format!(
         "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\n\
          idle_in_transaction_session_timeout = '5s'\nfsync = on\nsynchronous_commit = on\nshared_buffers = '128MB'\n\
-         max_wal_size = '1GB'\njit = off\nlogging_collector = off\nlog_line_prefix = '%m [%p] '\n\
-         log_timezone = 'UTC'\ntimezone = 'UTC'\n"
+         max_wal_size = '1GB'\nlogging_collector = off\nlog_line_prefix = '%m [%p] '\nlog_timezone = 'UTC'\n\
+         timezone = 'UTC'\n"
     )
 }
 
