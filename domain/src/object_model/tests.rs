@@ -60,7 +60,7 @@ fn the_nouns_are_those_that_people_know_and_each_has_streams_of_its_own() {
 }
 
 /// What the file of every noun says of it in its first lines.
-const SAID: [&str; 4] = ["Owner: ", "Writer: ", "Durability: ", "Trap: "];
+const SAID: [&str; 4] = [" Owner: ", " Writer: ", " Durability: ", " Trap: "];
 
 fn module_doc(noun: &Noun) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(noun.category).with_extension("rs");
