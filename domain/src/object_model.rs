@@ -122,7 +122,7 @@ pub const NOUNS: &[Noun] = &[
         meaning: "a session store, broadcast, idempotency, cache, queue or object storage service",
         owner: "Rhone",
         written_by: "bind operations",
-        durability: LOG,
+        durability: "the log, and the vault for what is secret",
         trap: "more allocations while a service they need is missing",
     },
     Noun {
@@ -148,7 +148,7 @@ pub const NOUNS: &[Noun] = &[
         category: "host",
         meaning: "a machine of a cell with one runner",
         owner: "Rhone",
-        written_by: "platform provisioning",
+        written_by: "platform provisioning and host drains",
         durability: "the log; when it was last heard, a plain table",
         trap: "a heartbeat taken for a fact of the log",
     },

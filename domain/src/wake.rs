@@ -15,9 +15,10 @@ use crate::{
     digest::Digest,
     environment::DrainPolicy,
     feed::Runs,
+    gate::{self, Judged},
     ids::{AllocationId, AppId, DeploymentId, EnvironmentId, HostId, OperationId, derived},
     numbers::{EnvSet, Epoch, SleepGeneration},
-    operation::{Evidence, Failure, Operation, Requested, Stage, Work},
+    operation::{AllocationProof, Evidence, Failure, Gate, Operation, Requested, Stage, Work},
     process,
     route_owner::{Rejection, RouteOwner, Turn},
     text::Reason,
@@ -170,7 +171,7 @@ pub fn next(world: &World<'_>) -> Step {
     match stage {
         Stage::WakeRequested if overdue => fail("WAKE_BUDGET", "too many wakes were under way until the deadline"),
         Stage::WakeRequested if !world.begun.leave_room() => Step::Wait("other wakes are under way"),
-        Stage::WakeRequested => Step::Enter(Stage::Starting, Evidence::default()),
+        Stage::WakeRequested => Step::Enter(Stage::Starting, Evidence { gates: gates(world), ..Evidence::default() }),
         Stage::Starting | Stage::ReadinessWait if overdue => {
             fail("ALLOCATION_NOT_READY", "no allocation became ready in time")
         }
@@ -189,6 +190,23 @@ pub fn next(world: &World<'_>) -> Step {
         },
         _ => Step::Done,
     }
+}
+
+/// What it is begun on, once nothing stands against it: the sleep that was asked about, and room for one more.
+fn gates(world: &World<'_>) -> Vec<Gate> {
+    let slept = format!("epoch {}, sleep {}", world.owner.epoch, world.wake.sleep_generation);
+    let Others { cell, workspace } = world.begun;
+    let others = format!("{cell} of {PER_CELL} in the cell, {workspace} of {PER_WORKSPACE} in the workspace");
+    gate::gates(&[
+        Judged::open("route_epoch", "the route sleeps as it did when this was asked", slept),
+        Judged::open("wake_budget", "there is room for one more wake", others),
+    ])
+}
+
+/// What is put on record when the route serves again: the bytes that were woken, and the allocation that answers.
+pub fn proof(wake: &Wake, owner: &RouteOwner, hot: Option<&Allocation>) -> Evidence {
+    let allocations = hot.and_then(AllocationProof::of).into_iter().collect();
+    Evidence { epoch: Some(owner.epoch), digest: Some(wake.artifact), allocations, ..Evidence::default() }
 }
 
 /// How far the allocation has come that has come furthest; only exactly the owner's bytes and variables count.

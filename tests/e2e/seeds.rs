@@ -77,6 +77,40 @@ const SCENARIOS: [&str; 5] = [
     "5: a host drain without headroom",
 ];
 
+/// The traps of the object model and of the glossary, by words that the name of a test has which proves the row. The traps of the
+/// anti-patterns are their own words.
+const TRAPS: [(&str, &str, &[&str]); 29] = [
+    ("object model", "Workspace", &["app_runtime_identity", "tenancy"]),
+    ("object model", "Project", &["project_config", "generated_build_output"]),
+    ("object model", "App", &["app_identity", "one_running_process"]),
+    ("object model", "Environment", &["preview", "production", "same_mutable_database"]),
+    ("object model", "Deployment", &["build_successful_before_validation", "policy_evidence"]),
+    ("object model", "Artifact", &["rebuilding_source_during_promotion"]),
+    ("object model", "Allocation", &["allocation_health_as_route_ownership_truth"]),
+    ("object model", "RouteOwner", &["latest_healthy_backend", "route_owner_authority"]),
+    ("object model", "Operation", &["user_facing_status_from_logs"]),
+    ("object model", "ProviderBinding", &["app_declared_config_proves_hosted_readiness"]),
+    ("object model", "RuntimeServiceBinding", &["horizontal_scale", "runtime_services_are_missing"]),
+    ("object model", "Region", &["regions", "dns"]),
+    ("object model", "Cell", &["hardcoding_the_first_cell", "public_product_identity"]),
+    ("glossary", "Allocation", &["deployment_or_source_of_route_truth"]),
+    ("glossary", "Artifact", &["rebuilding_source_during_promotion"]),
+    ("glossary", "Broadcast backend", &["product_database_truth"]),
+    ("glossary", "Cell", &["hardcoding_the_first_cell", "public_product_identity"]),
+    ("glossary", "Cold deploy", &["normal_zero_risk_promotion"]),
+    ("glossary", "Compare-and-swap", &["stale_promotion_workers_overwrite_newer_route_ownership"]),
+    ("glossary", "Drain", &["sessions_moved", "still_attached_to_the_old_allocation"]),
+    ("glossary", "Durable consumer", &["subscribers_are_always_online"]),
+    ("glossary", "Idempotency key", &["retrying_mutation_requests", "duplicate_resources"]),
+    ("glossary", "JetStream", &["event_stream_as_the_authoritative_database"]),
+    ("glossary", "RPO", &["rpo_is_not_rto"]),
+    ("glossary", "RTO", &["rpo_is_not_rto"]),
+    ("glossary", "Route epoch", &["latest_healthy_backend", "route_owner_authority"]),
+    ("glossary", "Route owner", &["route_owner_with_allocation_selection"]),
+    ("glossary", "Session store", &["serialize_an_entire_go_process"]),
+    ("glossary", "Warm deploy", &["warm_deploy", "safe_rollback"]),
+];
+
 /// A row: from which seed, which word, the files that hold it, the tests that prove it and the sins that are caught, each as
 /// file and name.
 #[derive(Debug)]
@@ -103,6 +137,22 @@ fn every_row_of_the_seeds_has_a_file_and_a_test_that_exist() {
         assert_eq!(found, words.iter().copied().collect(), "{seed}");
     }
     assert_eq!(gaps(&rows), Vec::<String>::new());
+}
+
+#[test]
+fn every_trap_has_a_test_that_carries_its_name() {
+    let rows = rows(&architecture());
+    assert_eq!(unnamed(&rows), Vec::<String>::new());
+    // The sin: tests that prove the row, under names that say nothing of the trap.
+    let nameless = |row: &Row| Row {
+        seed: row.seed.clone(),
+        word: row.word.clone(),
+        held: vec![],
+        tests: vec![("domain/src/lib.rs".into(), "it_works".into())],
+        sins: vec![],
+    };
+    let nameless = unnamed(&rows.iter().map(nameless).collect::<Vec<_>>());
+    assert_eq!(nameless.len(), TRAPS.len() + ANTI_PATTERNS.len(), "{nameless:?}");
 }
 
 #[test]
@@ -168,6 +218,21 @@ fn named(cell: &str) -> Vec<(String, String)> {
         if Path::new(&word).extension().is_some() { file = word } else { named.push((file.clone(), word)) }
     }
     named
+}
+
+/// The traps without a test that is called after them.
+fn unnamed(rows: &[Row]) -> Vec<String> {
+    let has = |seed: &str, word: &str, parts: &[&str]| {
+        let called = |(_, test): &(String, String)| parts.iter().all(|part| test.contains(part));
+        rows.iter().any(|row| row.seed == seed && row.word == word && row.tests.iter().any(called))
+    };
+    let traps = TRAPS.iter().filter(|(seed, word, parts)| !has(seed, word, parts));
+    let patterns = ANTI_PATTERNS.iter().filter(|word| {
+        let name = word.to_lowercase().replace(' ', "_");
+        !has("anti-pattern", word, &[name.as_str()])
+    });
+    let traps = traps.map(|(seed, word, _)| format!("{seed} {word}"));
+    traps.chain(patterns.map(|word| format!("anti-pattern {word}"))).collect()
 }
 
 fn gaps(rows: &[Row]) -> Vec<String> {

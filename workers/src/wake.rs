@@ -11,7 +11,7 @@ use rhone_domain::{
     environment::{DrainPolicy, Environment},
     ids::HostId,
     numbers::Version,
-    operation::{Evidence, Stage},
+    operation::Stage,
     route_owner::{self, RouteOwner, Turn},
     wake::{self, ATTEMPTS, Act, Others, Step, Wake, World},
 };
@@ -103,12 +103,13 @@ async fn read(drive: &Drive<'_>, work: &Wake) -> Result<Read, AdvanceError> {
 
 /// Route and operation in one append, on the allocation that is ready.
 fn serve(unit: &mut Unit, drive: &mut Drive<'_>, read: &mut Read, work: &Wake, turn: Turn) -> Result<(), AdvanceError> {
-    if let Some(hot) = read.attempts.iter().chain(&read.others).find(|one| wake::is_hot(work, &one.state)) {
+    let hot = read.attempts.iter().chain(&read.others).find(|one| wake::is_hot(work, &one.state));
+    if let Some(hot) = hot {
         unit.assert(hot);
     }
     unit.assert(&read.deployment);
     decide(unit, &mut read.owner, route_owner::Command::Wake(turn))?;
-    let evidence = Evidence { epoch: Some(read.owner.state.epoch), digest: Some(work.artifact), ..Evidence::default() };
+    let evidence = wake::proof(work, &read.owner.state, hot.map(|one| &one.state));
     let hot = drive.entering(Stage::Hot, evidence);
     decide(unit, &mut drive.operation, hot)
 }

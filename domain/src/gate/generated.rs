@@ -9,7 +9,7 @@ pub(crate) const KIND: &str = "generated";
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let Some(next) = facts.next else {
-        return Judged::open(KIND, "the artifact declares no generated files", Freshness::Undeclared.as_str());
+        return Judged::warning(KIND, "which files the artifact declares as generated is not on record", "not on record");
     };
     let unsaid = generated::unsaid(next).join(", ");
     match generated::freshness(next) {

@@ -15,8 +15,8 @@ use crate::{
     operation::{Acknowledgement, Work},
     route_owner,
     story::{
-        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, PRODUCTION, allocated, allocation, approval, at, because, created,
-        declared, facts, opened, owner, planned, promotable, ran, ready, requested,
+        ALICE, BLUE, BLUE_BYTES, GATES, GREEN, GREEN_BYTES, PRODUCTION, allocated, allocation, approval, at, because,
+        created, declared, facts, opened, owner, planned, promotable, ran, ready, requested,
     },
     vango_state::Compatibility,
 };
@@ -366,6 +366,18 @@ fn trap_rebuilding_source_during_promotion() {
     assert_eq!(rebuilt.judged("artifact"), (Fail, Some("NOT_VALIDATED")), "other bytes of the same source");
     let sin = |given: &Given| given.deployment.created.as_ref().is_some_and(|of| of.source == created(GREEN).source);
     assert!(sin(&rebuilt), "a gate that goes by the commit lets it pass");
+}
+
+/// The sin: bytes that say nothing of themselves need nothing, and so nothing is missing.
+#[test]
+fn bytes_that_say_nothing_on_record_are_not_promoted_and_a_way_back_to_them_is_acknowledged() {
+    let mute = |given: &Given| {
+        given.facts(|facts| closed(&judge(&Facts { next: None, ..*facts })).map(|refusal| refusal.code))
+    };
+    assert_eq!(mute(&promotion()), Some("NOT_VALIDATED"));
+    assert_eq!(mute(&rollback()), Some("NEEDS_ACKNOWLEDGEMENT"));
+    let sin = |given: &Given| given.deployment.validated.as_ref().is_some_and(|seen| seen.digest == GREEN_BYTES);
+    assert!(sin(&promotion()), "a gate that asks for the digest alone lets it pass");
 }
 
 /// The sin: a deployment counts as good because it is there.

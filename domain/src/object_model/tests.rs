@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     aggregate::{Command as _, fold},
     allocation::{self, Planned},
-    environment,
+    catalogue, environment,
     feed::Route,
     numbers::Epoch,
     operation, provider_binding,
@@ -29,6 +29,58 @@ fn no_noun_stands_twice_and_none_without_owner_writer_durability_and_trap() {
     for noun in NOUNS {
         let cells = [noun.meaning, noun.owner, noun.written_by, noun.durability, noun.trap];
         assert!(cells.iter().all(|cell| !cell.is_empty()), "{}", noun.name);
+    }
+}
+
+/// The nouns as people know them.
+const KNOWN: [&str; 14] = [
+    "Workspace",
+    "Project",
+    "App",
+    "Environment",
+    "Deployment",
+    "Artifact",
+    "Allocation",
+    "RouteOwner",
+    "Operation",
+    "ProviderBinding",
+    "RuntimeServiceBinding",
+    "Region",
+    "Cell",
+    "Host",
+];
+
+#[test]
+fn the_nouns_are_those_that_people_know_and_each_has_streams_of_its_own() {
+    assert_eq!(NOUNS.iter().map(|noun| noun.name).collect::<Vec<_>>(), KNOWN);
+    let streams = catalogue::nouns().into_iter().map(|noun| noun.category).collect::<Vec<_>>();
+    for noun in NOUNS {
+        assert_eq!(streams.iter().filter(|category| **category == noun.category).count(), 1, "{}", noun.name);
+    }
+}
+
+/// What the file of every noun says of it in its first lines.
+const SAID: [&str; 4] = [" Owner: ", " Writer: ", " Durability: ", " Trap: "];
+
+fn module_doc(noun: &Noun) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(noun.category).with_extension("rs");
+    let whole = fs::read_to_string(path).expect("every noun has its file");
+    let doc = whole.lines().take_while(|line| line.starts_with("//!"));
+    doc.map(|line| line.trim_start_matches("//!").trim()).collect::<Vec<_>>().join(" ")
+}
+
+fn unsaid(doc: &str) -> Vec<&'static str> {
+    SAID.into_iter().filter(|word| !doc.contains(word)).collect()
+}
+
+#[test]
+fn the_file_of_every_noun_begins_with_its_owner_writer_durability_and_trap() {
+    for noun in NOUNS {
+        let doc = module_doc(noun);
+        assert_eq!(unsaid(&doc), Vec::<&str>::new(), "{}", noun.name);
+        for word in SAID {
+            assert_eq!(unsaid(&doc.replace(word, "")), [word], "{}: the sin, a file that leaves it out", noun.name);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the stages of other machines are refused alike")]
 
+mod machines;
 mod model;
 mod works;
 mod writers;

@@ -1,6 +1,7 @@
 //! Every kind of operation through the three tests, over all its stages: it succeeds; with every step twice, and with a worker
-//! lost at each; and an outage or a wish to cancel at each step ends it right there, leaving behind what its rows say. Trap: a
-//! kind that is forgotten; the match below names all of them, so that a new one does not compile until it has its play.
+//! lost at each; and an outage or a wish to cancel at each step ends it right there, leaving behind what its rows say. What it was
+//! judged on is on record, gate by gate. Trap: a kind that is forgotten; the match below names all of them, so that a new one
+//! does not compile until it has its play.
 
 use super::{Fault, Play, Run, at_each_step, lane::Runner, stages, succeeds};
 use crate::{
@@ -49,6 +50,7 @@ fn passes<P: Play>(kind: Kind, worlds: &[P], good: Stage, left: &[Row]) {
     let mut plain = succeeds(&worlds[0], good).world;
     let asked = fold::<Operation>(&*plain.operation()).requested.expect("it was requested");
     assert_eq!(asked.kind(), kind);
+    assert_eq!(hollow(&*plain.operation()), Vec::<String>::new(), "{kind}: the gates on record");
     let open = |stages: Vec<Stage>| stages.into_iter().filter(|stage| !stage.is_final()).collect::<Vec<_>>();
     assert_eq!(open(stages(&mut plain)), open(machine(kind).stages()), "{kind}: it goes through all its stages");
     let rests = open(machine(kind).stages()).into_iter().filter(|stage| *stage != Stage::RouteCas);
@@ -65,6 +67,14 @@ fn passes<P: Play>(kind: Kind, worlds: &[P], good: Stage, left: &[Row]) {
     });
     let rows = rows.map(|(at, end, left)| (at, end, left.to_owned())).collect();
     assert_eq!(found, rows, "{kind}: what was left behind");
+}
+
+/// What the gates on record do not say: that there are any, and of each why it was judged so, and on what.
+fn hollow(operation: &[operation::Event]) -> Vec<String> {
+    let gates = fold::<Operation>(operation).evidence.gates;
+    let says_nothing = gates.iter().filter(|gate| gate.reason.is_empty() || gate.evidence.is_empty());
+    let hollow = says_nothing.map(|gate| gate.kind.clone()).collect();
+    if gates.is_empty() { vec!["none at all".to_owned()] } else { hollow }
 }
 
 /// Where it stood, how it ended, and what was left behind.
@@ -229,6 +239,10 @@ enum Sin {
     FailsElsewhere,
     /// Nobody's wish ends it.
     HearsNoWish,
+    /// It goes on without a word of what it was judged on.
+    KeepsNoGates,
+    /// It says how it was judged, and not on what.
+    KeepsNoEvidence,
 }
 
 #[derive(Clone)]
@@ -278,8 +292,19 @@ impl<P: Play> Play for Sinner<P> {
                 self.stumble();
                 self.world.commit(step)
             }
+            (Sin::KeepsNoGates | Sin::KeepsNoEvidence, Step::Enter(stage, evidence)) => {
+                let mut evidence = evidence.clone();
+                evidence.gates.retain(|_| self.sin == Sin::KeepsNoEvidence);
+                evidence.gates.iter_mut().for_each(|gate| gate.evidence.clear());
+                self.world.commit(&Step::Enter(*stage, evidence))
+            }
             (
-                Sin::CountsAgain | Sin::GivesNothingBack | Sin::FailsElsewhere | Sin::HearsNoWish,
+                Sin::CountsAgain
+                | Sin::GivesNothingBack
+                | Sin::FailsElsewhere
+                | Sin::HearsNoWish
+                | Sin::KeepsNoGates
+                | Sin::KeepsNoEvidence,
                 Step::Enter(..) | Step::Do(_) | Step::Fail(_) | Step::Cancel | Step::Wait(_) | Step::Done,
             ) => self.world.commit(step),
         }
@@ -339,4 +364,16 @@ fn a_failure_elsewhere_than_where_it_struck_is_caught() {
 #[should_panic(expected = "a wish to cancel")]
 fn a_wish_to_cancel_that_nobody_hears_is_caught() {
     judged(Sin::HearsNoWish);
+}
+
+#[test]
+#[should_panic(expected = "none at all")]
+fn a_kind_without_gates_on_record_is_caught() {
+    judged(Sin::KeepsNoGates);
+}
+
+#[test]
+#[should_panic(expected = "the gates on record")]
+fn a_gate_that_does_not_say_on_what_it_was_judged_is_caught() {
+    judged(Sin::KeepsNoEvidence);
 }

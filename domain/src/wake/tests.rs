@@ -6,7 +6,9 @@ mod waits;
 use super::*;
 use crate::{
     aggregate::{Aggregate, fold},
-    allocation, operation, route_owner,
+    allocation,
+    operation::{self, Verdict},
+    route_owner,
     runs::{Fault, Play, Times, meddled_at_each_step, run, succeeds},
     story::{
         BLUE, FIRST, GREEN, GREEN_BYTES, HOST_1, PRODUCTION, allocation, at, bergen, opened, owner, planned,
@@ -35,6 +37,8 @@ pub(crate) enum Trouble {
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     trouble: Trouble,
+    /// Other wakes that have begun.
+    others: Others,
     now: i64,
     route: Vec<route_owner::Event>,
     operation: Vec<operation::Event>,
@@ -60,7 +64,8 @@ fn ask() -> Ask {
 pub(crate) fn waking(trouble: Trouble) -> Memory {
     let requested = request(&asleep(), ask(), None, at(100)).expect("it sleeps");
     let operation = vec![operation::Event::Requested(requested)];
-    Memory { trouble, now: 100, route: sleeping(), operation, allocations: BTreeMap::new() }
+    let others = Others { cell: if trouble == Trouble::NoRoom { PER_CELL } else { 0 }, workspace: 0 };
+    Memory { trouble, others, now: 100, route: sleeping(), operation, allocations: BTreeMap::new() }
 }
 
 impl Memory {
@@ -89,7 +94,9 @@ impl Memory {
             Step::Enter(stage, evidence) => (operation::Command::Enter { stage, evidence }, None),
             Step::Do(Act::Plan(order)) => return self.plan(*order),
             Step::Do(Act::Serve(turn)) => {
-                let hot = operation::Command::Enter { stage: Stage::Hot, evidence: Evidence::default() };
+                let all = self.all();
+                let evidence = proof(&wake, &self.owner(), all.iter().find(|one| is_hot(&wake, one)));
+                let hot = operation::Command::Enter { stage: Stage::Hot, evidence };
                 (hot, Some(route_owner::Command::Wake(turn)))
             }
             Step::Fail(failure) => (operation::Command::Fail(failure), fails),
@@ -118,7 +125,6 @@ impl Play for Memory {
         let (id, wake) = self.wake();
         let attempt = |n| self.allocations.get(&wake.attempt(id, n)).map(fold).unwrap_or_default();
         let attempts = (0..ATTEMPTS).map(attempt).collect::<Vec<_>>();
-        let cell = if self.trouble == Trouble::NoRoom { PER_CELL } else { 0 };
         next(&World {
             now: self.now(),
             operation: &fold(&self.operation),
@@ -129,7 +135,7 @@ impl Play for Memory {
             attempts: &attempts,
             others: &[],
             hosts: if self.trouble == Trouble::NoHost { &[] } else { &[HOST_1] },
-            begun: Others { cell, workspace: 0 },
+            begun: self.others,
         })
     }
 
@@ -192,6 +198,32 @@ fn a_wake_makes_the_very_owner_hot_that_slept() {
     assert!(world.all().iter().all(|one| is_hot(&wake, one)));
     let digest = fold::<Operation>(&world.operation).evidence.digest;
     assert_eq!(digest, Some(GREEN_BYTES), "the very bytes that were woken");
+}
+
+/// The sin: a wake that begins without a word of what it was judged on.
+#[test]
+fn a_wake_keeps_what_it_was_judged_on_and_which_allocation_answered() {
+    let said = |operation: &[operation::Event]| {
+        let gates = fold::<Operation>(operation).evidence.gates;
+        gates.into_iter().map(|gate| (gate.kind, gate.verdict, gate.evidence)).collect::<Vec<_>>()
+    };
+    let others = Others { cell: 3, workspace: 2 };
+    let world = succeeds(&Memory { others, ..waking(Trouble::None) }, Stage::Hot).world;
+    let expected = [
+        ("route_epoch".to_owned(), Verdict::Pass, "epoch 1, sleep 1".to_owned()),
+        ("wake_budget".to_owned(), Verdict::Pass, "3 of 64 in the cell, 2 of 16 in the workspace".to_owned()),
+    ];
+    assert_eq!(said(&world.operation), expected);
+    let proofs = fold::<Operation>(&world.operation).evidence.allocations;
+    let answered = world.all().iter().filter_map(AllocationProof::of).collect::<Vec<_>>();
+    assert_eq!((proofs.len(), proofs), (1, answered));
+    let mut silent = world.operation.clone();
+    for event in &mut silent {
+        if let operation::Event::StageEntered { evidence, .. } = event {
+            *evidence = Evidence::default();
+        }
+    }
+    assert_ne!(said(&silent), expected, "the sin is caught");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rhone_domain::{
     allocation::{Allocation, State},
     deployment::Deployment,
     host::Host,
-    operation::{Evidence, Operation, Stage},
+    operation::{Operation, Stage},
     process::Step,
     route_owner::{self, RouteOwner},
     wake::{self, ATTEMPTS, Act, Others, Wake},
@@ -53,13 +53,14 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Wa
             }
             Step::Do(Act::Serve(turn)) => {
                 let answers = |one: &&Loaded<Sinful<Allocation>>| wake::is_hot(&work, &one.state.0);
-                if let Some(hot) = attempts.iter().chain(&others).find(answers) {
+                let hot = attempts.iter().chain(&others).find(answers);
+                if let Some(hot) = hot {
                     unit.assert(hot);
                 }
                 unit.assert(&deployment);
                 unit.decide(&mut owner, route_owner::Command::Wake(*turn)).ok()?;
-                let (epoch, digest) = (Some(owner.state.0.epoch), Some(work.artifact));
-                enter(unit, operation, Stage::Hot, Evidence { epoch, digest, ..Evidence::default() })?;
+                let evidence = wake::proof(&work, &owner.state.0, hot.map(|one| &one.state.0));
+                enter(unit, operation, Stage::Hot, evidence)?;
             }
             Step::Fail(_) | Step::Cancel => {
                 let turn = work.turn(requested.id, moment);
