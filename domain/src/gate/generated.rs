@@ -9,7 +9,11 @@ pub(crate) const KIND: &str = "generated";
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let Some(next) = facts.next else {
-        return Judged::warning(KIND, "which files the artifact declares as generated is not on record", "not on record");
+        return Judged::warning(
+            KIND,
+            "which files the artifact declares as generated is not on record",
+            "not on record",
+        );
     };
     let unsaid = generated::unsaid(next).join(", ");
     match generated::freshness(next) {
