@@ -25,6 +25,14 @@ pub struct Readiness {
     draining: watch::Sender<bool>,
 }
 
+/// One who is told of the drain. The trap avoided: an open WebSocket is nobody's request, so a server that ends when its last
+/// request is answered says nothing to it.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// It is counted.
+    _draining: watch::Receiver<bool>,
+}
+
 /// What `/readyz` says.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -56,6 +64,16 @@ impl Readiness {
         let _begun = draining.wait_for(|draining| *draining).await;
     }
 
+    /// For whoever is told of the drain and is no request any more; while the answer lives, the server does not end.
+    pub(crate) fn guest(&self) -> Guest {
+        Guest { _draining: self.draining.subscribe() }
+    }
+
+    /// Resolves when no guest is left, nor anybody else who waits for the drain.
+    pub async fn all_left(&self) {
+        self.draining.closed().await;
+    }
+
     pub(crate) async fn report(&self) -> Report {
         if *self.draining.borrow() {
             return Report { ready: false, reasons: vec![Reason { check: "drain", reason: "draining".to_owned() }] };
@@ -73,5 +91,22 @@ impl Readiness {
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readiness").field("draining", &self.draining).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who is waited for.
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    #[test]
+    fn not_all_have_left_while_a_guest_is_there() {
+        let readiness = Readiness::new(vec![]);
+        let guest = readiness.guest();
+        readiness.drain();
+        assert!(readiness.all_left().now_or_never().is_none());
+        drop(guest);
+        assert!(readiness.all_left().now_or_never().is_some());
     }
 }

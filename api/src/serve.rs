@@ -23,15 +23,11 @@ use rhone_eventstore::{
 };
 use rhone_providers::artifact_store::ArtifactStore;
 use sqlx::PgPool;
-use std::{
-    convert::Infallible,
-    fmt,
-    future::{Future, IntoFuture as _},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{net::TcpListener, task::JoinSet};
+use std::{convert::Infallible, fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+
+/// What open WebSockets get to be told that the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the API is given.
 pub struct Config {
@@ -156,15 +152,24 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let app =
         router(shell).merge(infrastructure::router(infrastructure)).merge(sign_in::router(sign_in, ids, rates.clone()));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let drained = async move {
-        shutdown.await;
-        readiness.drain();
+    let drained = {
+        let readiness = readiness.clone();
+        async move {
+            shutdown.await;
+            readiness.drain();
+        }
+    };
+    let served = async {
+        axum::serve(config.listener, app).with_graceful_shutdown(drained).await?;
+        // An open WebSocket is no request that is awaited there.
+        let _all = timeout(LAST_WORDS, readiness.all_left()).await;
+        Ok::<_, ServeError>(())
     };
     // Aborted when it is dropped.
     let mut beating = JoinSet::new();
     beating.spawn(pulse.run(config.worker_pool, config.bell));
     tokio::select! {
-        served = axum::serve(config.listener, app).with_graceful_shutdown(drained).into_future() => Ok(served?),
+        served = served => served,
         never = forget(&rates) => match never {},
     }
 }

@@ -116,7 +116,11 @@ async fn upgrade<E: Executor, A: Authenticator>(
     // A cookie counts only where a page says where it is from; a client without one has a token to show.
     let session = cookie::value(&parts.headers, cookie::SESSION).filter(|_| parts.headers.contains_key(ORIGIN));
     let session = session.map(str::to_owned);
-    Ok(upgrade.on_upgrade(move |socket| websocket::serve(socket, shell, info, session)))
+    let guest = shell.readiness.guest();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        websocket::serve(socket, shell, info, session).await;
+        drop(guest);
+    }))
 }
 
 /// Every other method.

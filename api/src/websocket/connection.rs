@@ -31,7 +31,11 @@ pub(crate) async fn serve<E: Executor, A: Authenticator>(
     info: RequestInfo,
     session: Option<String>,
 ) {
-    let close = match handshake::accept(&mut socket, &shell, &info, session.as_deref()).await {
+    let accepted = tokio::select! {
+        accepted = handshake::accept(&mut socket, &shell, &info, session.as_deref()) => accepted,
+        () = shell.readiness.drained() => Err(Close::RESTART),
+    };
+    let close = match accepted {
         Ok(actor) => Connection::new(&mut socket, &shell, actor, info).run().await,
         Err(close) => close,
     };
