@@ -117,7 +117,8 @@ async fn an_image_runs_in_a_root_of_its_own_with_its_variables_and_comes_back_af
     app_after(&address, order.allocation, pid).await;
     let body = until("it answers again", async || get(&address, order.allocation, "/sessions").await).await;
     assert!(body.contains("imaged"), "{body}");
-    assert!(!Path::new(&format!("/proc/{app}")).exists(), "the app was left behind by its sandbox");
+    let gone = async || (!Path::new(&format!("/proc/{app}")).exists()).then_some(());
+    until("the app is not left behind by its sandbox", gone).await;
 }
 
 /// The app in the sandbox: the youngest descendant.
