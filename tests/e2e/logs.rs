@@ -209,6 +209,10 @@ async fn every_line_is_told_once_and_in_order_while_api_runner_and_worker_are_ki
     assert!(by_socket.lock().expect("nobody panicked").openings >= 3, "the API was killed under the followers");
     let filter = json!({ "contains": "tick" });
     assert_eq!(texts(&read(&client, "environment", &environment, &filter).await), expected, "the same in pages");
+    // What a request says of itself comes after what it had printed, perhaps in another chunk.
+    let requests = json!({ "contains": "POST /print" });
+    let whole = async || (read(&client, "environment", &environment, &requests).await.len() >= number).then_some(());
+    until("every request is told", PATIENCE, whole).await;
     // Not only those: no number is missing, and none comes twice.
     let all = read(&client, "environment", &environment, &json!({})).await;
     let numbers: Vec<u64> = all.iter().map(|line| line["number"].as_u64().expect("a number")).collect();
