@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use followers::{Followers, is_the_log};
 
-mod followers;
+pub(crate) mod followers;
 mod restarted;
 pub(crate) mod roles;
 mod unheard;

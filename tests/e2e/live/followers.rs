@@ -48,7 +48,7 @@ impl Followers<'_> {
 }
 
 /// A follower that panicked is told of, and not awaited.
-pub(super) fn all_go_on(tasks: &mut JoinSet<()>) {
+pub(crate) fn all_go_on(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.try_join_next() {
         ended.expect("a follower does not panic");
     }
