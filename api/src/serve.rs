@@ -159,8 +159,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
             readiness.drain();
         }
     };
+    let serving = axum::serve(config.listener, app).with_graceful_shutdown(drained);
     let served = async {
-        axum::serve(config.listener, app).with_graceful_shutdown(drained).await?;
+        serving.await?;
         // An open WebSocket is no request that is awaited there.
         let _all = timeout(LAST_WORDS, readiness.all_left()).await;
         Ok::<_, ServeError>(())
