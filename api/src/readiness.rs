@@ -68,7 +68,7 @@ impl Readiness {
     }
 
     /// Resolves when nobody is connected any more.
-    pub(crate) async fn deserted(&self) {
+    pub async fn deserted(&self) {
         self.draining.closed().await;
     }
 
@@ -89,5 +89,22 @@ impl Readiness {
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readiness").field("draining", &self.draining).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who is waited for.
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    #[test]
+    fn it_is_not_deserted_while_somebody_is_connected() {
+        let readiness = Readiness::new(vec![]);
+        let connected = readiness.connected();
+        readiness.drain();
+        assert!(readiness.deserted().now_or_never().is_none());
+        drop(connected);
+        assert!(readiness.deserted().now_or_never().is_some());
     }
 }

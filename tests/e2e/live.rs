@@ -18,7 +18,11 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::task::JoinSet;
 
+use followers::{Followers, is_the_log};
+
+pub(crate) mod followers;
 mod restarted;
 pub(crate) mod roles;
 mod unheard;
@@ -107,14 +111,15 @@ async fn every_event_is_told_exactly_once_while_the_api_is_killed_again_and_agai
     let began = now(&client, &workspace).await;
     let (by_socket, by_events) = (book(&began), book(&began));
     let closed = Arc::new(AtomicBool::new(false));
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     tasks.spawn(follow_by_socket(client.clone(), workspace.clone(), by_socket.clone()));
     tasks.spawn(follow_by_events(client.clone(), workspace.clone(), None, by_events.clone()));
+    let books = [("graphql-transport-ws", by_socket), ("server-sent events", by_events)];
+    let mut followers = Followers { platform: &platform, workspace: &workspace, began: &began, books, tasks };
     let writers = [(); 3].map(|()| tokio::spawn(write(client.clone(), workspace.clone(), closed.clone())));
 
     for round in 1..=3 {
-        let both = async || (heard(&by_socket) > round * 40 && heard(&by_events) > round * 40).then_some(());
-        until("both followers hear of the appends", PATIENCE * 2, both).await;
+        followers.have_heard(round * 40 + 1).await;
         let old = platform.kill("serve").await;
         platform.runs_again("serve", old).await;
     }
@@ -123,15 +128,14 @@ async fn every_event_is_told_exactly_once_while_the_api_is_killed_again_and_agai
         writer.await.expect("a writer ends");
     }
     let log = in_the_log(&platform, &workspace, "%", &began).await;
-    for (channel, book) in [("graphql-transport-ws", &by_socket), ("server-sent events", &by_events)] {
-        let all = async || (heard(book) >= log.len()).then_some(());
-        until(&format!("{channel}: everything was told"), PATIENCE, all).await;
+    followers.have_heard(log.len()).await;
+    for (channel, book) in &followers.books {
         let book = book.lock().expect("nobody panicked");
-        assert_eq!(book.heard, log, "{channel}: the log, event by event, in its order");
+        is_the_log(channel, &book.heard, &log);
         assert!(book.openings > 3, "{channel} was opened {} times only", book.openings);
         eprintln!("{channel}: {} events, each once and in order, over 3 kills of the API", book.heard.len());
     }
-    drop(tasks);
+    drop(followers);
     a_server_that_ends_says_so(&platform, &client, &workspace).await;
 }
 

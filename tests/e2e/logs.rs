@@ -1,6 +1,7 @@
 //! What apps print, from their pipes to whoever follows it: once, in order, masked, to those who may see it. The trap avoided: the
 //! follower's own account of what it missed; what the app was asked to print is the ledger.
 
+use crate::live::followers::all_go_on;
 use rhone_tests::{
     artifacts::Version,
     database::{connect, person, uuid},
@@ -15,6 +16,7 @@ use rhone_tests::{
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use std::{
+    future::ready,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     sync::{
@@ -190,9 +192,10 @@ async fn every_line_is_told_once_and_in_order_while_api_runner_and_worker_are_ki
 
     for part in ["serve", "runner", "work", "serve"] {
         let before: Vec<usize> = books.iter().map(|(_, book)| told(book).len()).collect();
-        let more = async || {
+        let more = || {
+            all_go_on(&mut tasks);
             let all = books.iter().zip(&before).all(|((_, book), before)| told(book).len() > before + 20);
-            all.then_some(())
+            ready(all.then_some(()))
         };
         until(&format!("all are told more before {part} is killed"), PATIENCE * 2, more).await;
         let old = platform.kill(part).await;
@@ -209,6 +212,10 @@ async fn every_line_is_told_once_and_in_order_while_api_runner_and_worker_are_ki
     assert!(by_socket.lock().expect("nobody panicked").openings >= 3, "the API was killed under the followers");
     let filter = json!({ "contains": "tick" });
     assert_eq!(texts(&read(&client, "environment", &environment, &filter).await), expected, "the same in pages");
+    // What a request says of itself comes after what it had printed, perhaps in another chunk.
+    let requests = json!({ "contains": "POST /print" });
+    let whole = async || (read(&client, "environment", &environment, &requests).await.len() >= number).then_some(());
+    until("every request is told", PATIENCE, whole).await;
     // Not only those: no number is missing, and none comes twice.
     let all = read(&client, "environment", &environment, &json!({})).await;
     let numbers: Vec<u64> = all.iter().map(|line| line["number"].as_u64().expect("a number")).collect();

@@ -7,7 +7,7 @@ use async_graphql::Executor;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::BoxStream;
 use serde_json::Value;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use tokio_stream::{StreamExt, StreamMap};
 
 use super::{
@@ -25,6 +25,9 @@ use crate::{
     shell::Shell,
 };
 
+/// How long the answer to the last word may take.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// Serves one socket until it ends or the server does; `session` is the cookie of the page that opened it.
 pub(crate) async fn serve<E: Executor, A: Authenticator>(
     mut socket: WebSocket,
@@ -38,8 +41,7 @@ pub(crate) async fn serve<E: Executor, A: Authenticator>(
         close = talk(&mut socket, &shell, info, session.as_deref()) => close,
     };
     if let Some(frame) = close.frame() {
-        // Whether the other side reads it is its own business.
-        let _told = tokio::time::timeout(shell.settings.send_timeout, tell(&mut socket, frame)).await;
+        tell(&mut socket, frame, shell.settings.send_timeout).await;
     }
 }
 
@@ -55,11 +57,12 @@ async fn talk<E: Executor, A: Authenticator>(
     }
 }
 
-/// Says the last word and hears what is still said, up to the answer: a connection that is left with something unread in it is
-/// reset, and the other side may lose the last word to that.
-async fn tell(socket: &mut WebSocket, last: Message) {
-    if socket.send(last).await.is_ok() {
-        while let Some(Ok(_unheeded)) = socket.recv().await {}
+/// Says the last word, and hears what is still said, up to the answer: a connection that is left with something unread in it is
+/// reset, and the other side may lose the last word to that. Whether it reads it is its own business.
+async fn tell(socket: &mut WebSocket, last: Message, patience: Duration) {
+    if let Ok(Ok(())) = timeout(patience, socket.send(last)).await {
+        let answered = async { while let Some(Ok(_unheeded)) = socket.recv().await {} };
+        let _left = timeout(ANSWER, answered).await;
     }
 }
 
@@ -118,7 +121,7 @@ impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
         let interval = self.shell.settings.recheck_interval;
         // Not within the time: whoever is late would begin again at the end of the line, for ever.
         let _turn = self.shell.load.standing().await;
-        match tokio::time::timeout(interval, self.shell.authenticator.still_valid(&self.actor)).await {
+        match timeout(interval, self.shell.authenticator.still_valid(&self.actor)).await {
             Ok(Ok(())) => self.valid_at = Instant::now(),
             Ok(Err(AuthError::Refused)) => return Err(Close::FORBIDDEN),
             // Unknown is not wrong, for a while.
@@ -191,7 +194,7 @@ impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
     }
 
     async fn send(&mut self, message: FromServer<'_>) -> Result<(), Close> {
-        let sent = tokio::time::timeout(self.shell.settings.send_timeout, self.socket.send(message.into_message()));
+        let sent = timeout(self.shell.settings.send_timeout, self.socket.send(message.into_message()));
         match sent.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Close::Gone),

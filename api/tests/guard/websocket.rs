@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use rhone_api::{Exposure, Origins, Settings};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -206,4 +207,15 @@ async fn a_drain_closes_connections_with_1012() {
     let mut socket = server.join().await;
     server.readiness.drain();
     assert_eq!(socket.close_code().await, 1012);
+}
+
+#[tokio::test]
+async fn a_server_that_ends_waits_until_every_connection_was_told() {
+    let server = start().await;
+    // One has not said yet who it is.
+    let (mut joined, mut stranger) = (server.join().await, server.connect().await);
+    assert!(server.readiness.deserted().now_or_never().is_none(), "two are connected");
+    server.readiness.drain();
+    server.readiness.deserted().await;
+    assert_eq!((joined.close_code().await, stranger.close_code().await), (1012, 1012));
 }

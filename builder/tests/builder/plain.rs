@@ -91,7 +91,8 @@ async fn what_left_its_session_is_gone_when_nobody_waits_for_the_build_any_more(
     let building = tokio::spawn(async move { built_on(&machine, &input, &output, &log).await });
     let begun = async { while lines.recv().await.is_some_and(|line| line.text != "begun") {} };
     tokio::time::timeout(Duration::from_mins(1), begun).await.expect("it begins");
-    assert_eq!(running(&["sleep", "80031.5"]), 1);
+    // Its pipe closes a moment before it is known by its words.
+    until(|| running(&["sleep", "80031.5"]) == 1, "it does not run").await;
     building.abort();
     until(|| running(&["sleep", "80031.5"]) == 0, "it runs on").await;
     until(|| fs::read_dir(folder.path()).unwrap().count() == 1, "its folder is gone").await;
@@ -143,7 +144,8 @@ async fn what_left_its_session_is_gone_when_the_worker_is_dead_and_a_group_alone
     writeln!(guarded.stdin.as_mut().unwrap(), "{order}").unwrap();
     let mut begun = [0; 6];
     guarded.stdout.take().unwrap().read_exact(&mut begun).unwrap();
-    assert_eq!((&begun, running(&["sleep", "80041.5"])), (b"begun\n", 1));
+    assert_eq!(&begun, b"begun\n");
+    until(|| running(&["sleep", "80041.5"]) == 1, "it does not run").await;
     drop(guarded.stdin.take());
     until(|| running(&["sleep", "80041.5"]) == 0, "it runs on").await;
     guarded.wait().unwrap();
@@ -154,7 +156,7 @@ async fn what_left_its_session_is_gone_when_the_worker_is_dead_and_a_group_alone
     group.stdout.take().unwrap().read_exact(&mut begun).unwrap();
     kill_process_group(Pid::from_child(&group), Signal::KILL).unwrap();
     group.wait().unwrap();
-    assert_eq!(running(&["sleep", "80043.5"]), 1, "a guard would be of no use");
+    until(|| running(&["sleep", "80043.5"]) == 1, "a guard would be of no use").await;
     for pid in pids(&["sleep", "80043.5"]) {
         kill_process(pid, Signal::KILL).unwrap();
     }

@@ -117,7 +117,8 @@ async fn an_image_runs_in_a_root_of_its_own_with_its_variables_and_comes_back_af
     app_after(&address, order.allocation, pid).await;
     let body = until("it answers again", async || get(&address, order.allocation, "/sessions").await).await;
     assert!(body.contains("imaged"), "{body}");
-    assert!(!Path::new(&format!("/proc/{app}")).exists(), "the app was left behind by its sandbox");
+    let gone = async || (!Path::new(&format!("/proc/{app}")).exists()).then_some(());
+    until("the app is not left behind by its sandbox", gone).await;
 }
 
 /// The app in the sandbox: the youngest descendant.
@@ -179,6 +180,12 @@ async fn an_image_runs_as_the_user_that_it_names_and_not_at_all_as_one_that_nobo
         assert_eq!((first("uid_map").as_deref(), first("gid_map").as_deref()), (Some(uid), Some(gid)), "{named}");
     }
     let order = ordered(&rig, Some("nobody-knows"));
+    // It is unpacked before its user is looked for, however long that takes.
+    let refused = async || {
+        let status = rig.file(order.allocation, "gate.json")?;
+        status["last_exit"].as_str()?.contains("IMAGE_USER_REFUSED").then_some(())
+    };
+    until("its first start is refused", refused).await;
     let order = Desired { generation: Generation(2), ready_timeout_ms: 8_000, ..order };
     rig.control.order(&order);
     let seen = rig.saw_last(order.allocation, "failed", |seen| matches!(seen, Seen::Failed { .. })).await;

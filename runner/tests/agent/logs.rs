@@ -103,7 +103,15 @@ async fn what_waits_for_a_dead_control_plane_is_bounded_and_what_was_dropped_is_
         .await;
     }
     rig.control.resume().await;
-    let lines = arrived(&rig, &order, "round 11 line 499 ").await;
+    // The request is told after what it had printed, perhaps in another chunk.
+    let told = async || {
+        let (lines, _) = rig.control.lines(order.allocation);
+        let mut rest = lines.iter().skip_while(|(_, line)| !line.text.starts_with("round 11 line 499 "));
+        let is_whole = rest.any(|(_, line)| line.text.starts_with("POST /print 204"));
+        is_whole.then_some(lines)
+    };
+    let lines = until("the last round is told, and its request", told).await;
+    let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
     let notes: Vec<_> = lines.iter().filter(|line| line.stream == LogStream::Rhone).collect();
     let [note] = notes[..] else { panic!("one note, not {notes:?}") };
     let dropped: usize = note.text.split_once(" lines were dropped here").expect("a note").0.parse().expect("a number");

@@ -66,7 +66,7 @@ async fn a_killed_gate_is_replaced_on_its_address_and_its_app_is_not_left_behind
     rig.control.die();
     kill("-KILL", rig.gate_pid(order.allocation));
     app_after(&address, order.allocation, before).await;
-    assert!(!lives(before), "the orphan lives");
+    until("the orphan is gone", async || (!lives(before)).then_some(())).await;
     rig.control.resume().await;
     assert_eq!(rig.ready_at(order.allocation, 2).await, address);
     rig.saw(order.allocation, &Seen::Restarted { restarts: 1, exit: "gate lost".to_owned() }).await;

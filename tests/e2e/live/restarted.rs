@@ -1,7 +1,9 @@
 //! A route and an operation, followed while the API is killed again and again: each item once, in the log's order, over every way
 //! to follow them. The trap avoided: a cursor that is good only at the process that gave it.
 
-use super::{ROUTE, Shared, book as book_after, follow_by_events, heard, in_the_log, now, unheard::Endless};
+use super::{
+    ROUTE, Shared, book as book_after, follow_by_events, followers::all_go_on, heard, in_the_log, now, unheard::Endless,
+};
 use rhone_tests::{
     database::{administrator, person, uuid},
     graphql::{Client, unique},
@@ -11,9 +13,12 @@ use rhone_tests::{
     wait::{PATIENCE, until},
 };
 use serde_json::{Value, json};
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    future::ready,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 const OPERATION: &str = "subscription($id: ID!, $after: String) { operation(id: $id, after: $after) { __typename \
@@ -127,7 +132,10 @@ async fn a_route_and_an_operation_are_told_exactly_once_across_restarts_of_the_a
     let writer = tokio::spawn(hold_and_let_go(client.clone(), production.clone(), closed.clone()));
 
     for round in 1..=3 {
-        let told = async || (read(&route, |book| book.items.len()) > round * 20).then_some(());
+        let told = || {
+            all_go_on(&mut tasks);
+            ready((read(&route, |book| book.items.len()) > round * 20).then_some(()))
+        };
         until("the follower hears of the changes", PATIENCE * 2, told).await;
         kill_and_wait(&platform).await;
     }
