@@ -52,8 +52,8 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Wa
                 order(unit, host.as_ref()?, (**planned).clone())?;
             }
             Step::Do(Act::Serve(turn)) => {
-                let answers = |one: &&Loaded<Sinful<Allocation>>| wake::is_hot(&work, &one.state.0);
-                let hot = attempts.iter().chain(&others).find(answers);
+                let serves = |one: &&Loaded<Sinful<Allocation>>| wake::is_hot(&work, &one.state.0);
+                let hot = attempts.iter().chain(&others).find(serves);
                 if let Some(hot) = hot {
                     unit.assert(hot);
                 }
