@@ -53,13 +53,13 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Wa
             }
             Step::Do(Act::Serve(turn)) => {
                 let serves = |one: &&Loaded<Sinful<Allocation>>| wake::is_hot(&work, &one.state.0);
-                let hot = attempts.iter().chain(&others).find(serves);
-                if let Some(hot) = hot {
-                    unit.assert(hot);
+                let awake = attempts.iter().chain(&others).find(serves);
+                if let Some(awake) = awake {
+                    unit.assert(awake);
                 }
                 unit.assert(&deployment);
                 unit.decide(&mut owner, route_owner::Command::Wake(*turn)).ok()?;
-                let evidence = wake::proof(&work, &owner.state.0, hot.map(|one| &one.state.0));
+                let evidence = wake::proof(&work, &owner.state.0, awake.map(|one| &one.state.0));
                 enter(unit, operation, Stage::Hot, evidence)?;
             }
             Step::Fail(_) | Step::Cancel => {
