@@ -111,7 +111,8 @@ words! {
         ReplicatingArtifacts = "replicating_artifacts",
         /// A region enablement's good end.
         Eligible = "eligible",
-        /// A region that is not to be used.
+        /// Reserved: no operation reaches it, for a region is disabled without one. It stands in the released schema of the
+        /// API, whose clients may name it.
         Disabled = "disabled",
         /// The database changes.
         Migrating = "migrating",

@@ -70,7 +70,7 @@ async fn a_hundred_deploys_of_two_workspaces_are_all_made_in_turns_and_a_third_d
         ended(three).await.into_iter().next()
     })
     .await;
-    // By the log's own times: more end while this is asked.
+    // By the log's own times: more end while this is asked. The sin is committed where the rule is: `claim_deploys`.
     let earlier = |all: Vec<(String, String)>| all.into_iter().filter(|(at, _)| *at < only.0).count();
     let before = (earlier(ended(one).await) + earlier(ended(two).await)).saturating_sub(already);
     assert!(before < EACH / 2, "{before} of {} others went before the third workspace's only one", EACH * 2);

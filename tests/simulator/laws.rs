@@ -315,6 +315,9 @@ impl Laws {
                     let enough = proofs.len() == usize::from(scale.replicas.0) && proofs.iter().all(answered);
                     law(enough, || "a scale ended well, and not as many answered as were wanted".into())?;
                 }
+                if let (Wanted::Wake(wake), Stage::Hot) = (&work.asked, stage) {
+                    posture::names_what_answered(wake, &evidence, &self.allocations)?;
+                }
                 if work.kind == Kind::Deploy {
                     self.deploys.entered(id.0, stage, evidence.promotion.map(|one| one.0), append)?;
                 }

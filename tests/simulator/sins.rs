@@ -152,6 +152,8 @@ sins! {
     WakeStampede,
     /// A route serves before anything of it answers.
     WokenTooEarly,
+    /// A wake ends well, and names nothing that answered.
+    WakeNamesNobody,
     /// A wake comes to nothing, and nobody may ask again.
     FailedWakeForgotten,
     /// A migration ended well, and is not on record.

@@ -58,10 +58,7 @@ async fn link(asking: &Asking<'_>, words: LinkArgs) -> Result<(), Failure> {
 
 async fn open(asking: &Asking<'_>, data: &Data, words: OpenArgs) -> Result<(), Failure> {
     let found = asking.found(&documents::environment(), &words.environment, "environment").await?;
-    let Some(host) = found["routeOwner"]["hosts"][0].as_str() else {
-        let message = "no hostname leads there: rhone environment host-attach ENVIRONMENT HOST".to_owned();
-        return Err(Failure::Fault { code: "NOT_FOUND".into(), message });
-    };
+    let Some(host) = found["routeOwner"]["hosts"][0].as_str() else { return Err(Failure::no_hostname()) };
     let url = address(host, edge_here(asking, data)?.as_deref());
     if asking.how.json {
         line(json!({ "url": url, "host": host, "environment": words.environment }));

@@ -135,6 +135,18 @@ impl Failure {
         Self::Fault { code: "NOT_FOUND".into(), message: message.to_string() }
     }
 
+    /// An environment is there, and no hostname leads to it.
+    pub(crate) fn no_hostname() -> Self {
+        Self::Fault { code: "NO_HOSTNAME".into(), message: "no hostname leads there".into() }
+    }
+
+    /// An API is there, and nobody signs in to it by a page.
+    pub(crate) fn no_sign_in() -> Self {
+        let message =
+            "nobody signs in to this API by a page: it does not know its own address (`serve.public_url`)".into();
+        Self::Fault { code: "NO_SIGN_IN".into(), message }
+    }
+
     /// A rehearsed restore that came back whole, but for read models that are not what the log says; each in words.
     pub(crate) fn read_models_differ(which: &[String]) -> Self {
         let which = which.join(", ");
@@ -256,6 +268,8 @@ fn fault_next(code: &str) -> &'static str {
         "NOT_FOUND" => {
             "look at the id: `rhone workspace list`, `rhone app show APP` and `rhone whoami` say what is yours"
         }
+        "NO_HOSTNAME" => "give it one: `rhone environment host-attach ENVIRONMENT HOST`",
+        "NO_SIGN_IN" => "`rhone login --token-file FILE` takes a token that somebody gave you",
         "FORBIDDEN" => "ask an owner of the workspace for the role or grant, or use another token",
         "UNAUTHENTICATED" => "rhone login, or set RHONE_TOKEN to a token that is valid",
         "CONFLICT" => "look at it again and decide anew",

@@ -135,10 +135,7 @@ async fn asked(nobody: &Connection) -> Result<String, Failure> {
     let (status, body) = post(nobody, "/auth/device/code", &[("client_id", CLIENT_ID)]).await?;
     let odd = || Failure::Unexpected(format!("status {status} to a device that asks to be let in"));
     if status == StatusCode::NOT_FOUND {
-        let message = "nobody signs in to this API by a page: it does not know its own address (`serve.public_url`); \
-            `rhone login --token-file FILE` takes a token";
-        let message = message.to_owned();
-        return Err(Failure::Fault { code: "NOT_FOUND".into(), message });
+        return Err(Failure::no_sign_in());
     }
     let begun: Begun = serde_json::from_slice(&body).map_err(|_| odd())?;
     let Begun { user_code, verification_uri, verification_uri_complete, .. } = &begun;

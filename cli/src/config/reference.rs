@@ -3,7 +3,7 @@
 
 use super::{
     settings::{Otherwise, Setting, settings},
-    variables::VARIABLES,
+    variables::{VARIABLES, Variable},
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -44,9 +44,9 @@ pub(crate) fn markdown() -> String {
             let _ = writeln!(text, "{}", line(setting));
         }
     }
-    text.push_str("\n## The environment besides\n\n| variable | read by | |\n|---|---|---|\n");
-    for variable in VARIABLES {
-        let _ = writeln!(text, "| `{}` | {} | {} |", variable.name, variable.readers, variable.meaning);
+    text.push_str("\n## The environment besides\n\n| variable | unit | default | read by | |\n|---|---|---|---|---|\n");
+    for Variable { name, unit, otherwise, readers, meaning } in VARIABLES {
+        let _ = writeln!(text, "| `{name}` | {unit} | {otherwise} | {readers} | {meaning} |");
     }
     text
 }

@@ -54,6 +54,26 @@ async fn turns_go_round_the_workspaces_and_a_workspace_has_its_share_whoever_cla
     assert_eq!(turn(&world, "c", 9, 2).await, [1], "what lost its worker is adopted, and still no third begins");
 }
 
+/// A queue in order of arrival, in which whoever asks last is behind everybody.
+const IN_ORDER_OF_ARRIVAL: &str = "DO $$ BEGIN EXECUTE replace(
+    pg_get_functiondef('authority.claim_deploys(text,int,int,double precision)'::regprocedure),
+    'ORDER BY t.turn, t.created_at', 'ORDER BY t.created_at'); END $$";
+
+#[tokio::test]
+async fn the_only_one_of_a_workspace_is_behind_one_of_each_other_however_many_they_queued() {
+    let database = Database::new().await;
+    let world = World::of(&database).await;
+    // Fifty each of two workspaces, and then one of a third.
+    operations!(
+        database,
+        "SELECT n, n % 2, 'deploy', 60 FROM generate_series(1, 100) AS n UNION ALL VALUES (101, 2, 'deploy', 60)"
+    );
+    assert_eq!(turn(&world, "a", 3, 2).await, [1, 2, 101]);
+    database.run("UPDATE log.leases SET until = '-infinity'").await;
+    database.run(IN_ORDER_OF_ARRIVAL).await;
+    assert_eq!(turn(&world, "b", 3, 2).await, [1, 2, 3], "the sin is caught above");
+}
+
 #[tokio::test]
 async fn a_limit_holds_when_many_claim_in_the_same_instant() {
     let database = Database::new().await;

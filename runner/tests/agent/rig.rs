@@ -175,7 +175,9 @@ impl Rig {
         (desired, address)
     }
 
-    /// The address of the nth report of `Ready`.
+    /// The address of the nth report of `Ready`. One that is sent again is the same one. One that an agent had told when it was
+    /// killed, and had not yet noted as told, is told once more by its successor: there the second one proves no take-over, and
+    /// [`Rig::adopted`] does.
     pub(crate) async fn ready_at(&self, allocation: AllocationId, nth: usize) -> String {
         until("ready", async || {
             let seen = self.control.seen(allocation);
@@ -203,7 +205,7 @@ impl Rig {
         .await
     }
 
-    /// Waits until this was reported. Reports may come twice, so that nobody may count on their number.
+    /// Waits until this was reported, however often and whatever came after it.
     pub(crate) async fn saw(&self, allocation: AllocationId, seen: &Seen) {
         until(&format!("{seen:?}"), async || self.control.seen(allocation).contains(seen).then_some(())).await;
     }

@@ -59,7 +59,12 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Wa
                 }
                 unit.assert(&deployment);
                 unit.decide(&mut owner, route_owner::Command::Wake(*turn)).ok()?;
+<<<<<<< HEAD
                 let evidence = wake::proof(&work, &owner.state.0, awake.map(|one| &one.state.0));
+=======
+                let named = hot.filter(|_| !committed(Sin::WakeNamesNobody));
+                let evidence = wake::proof(&work, &owner.state.0, named.map(|one| &one.state.0));
+>>>>>>> hj
                 enter(unit, operation, Stage::Hot, evidence)?;
             }
             Step::Fail(_) | Step::Cancel => {

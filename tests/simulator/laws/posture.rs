@@ -1,10 +1,27 @@
 //! Sleep and wake: under the same epoch and owner, each in the append of its operation, one wake a sleep; a route serves again
-//! only with something that answers, and a wake that came to nothing leaves it asleep under another generation.
+//! only with something that answers, which its wake names, and a wake that came to nothing leaves it asleep under another
+//! generation.
 
-use super::{Laws, Verdict, Wanted, here, law};
-use rhone_domain::{operation::Stage, route_owner::Event, wake::Wake};
+use super::{Laws, One, Verdict, Wanted, here, law};
+use rhone_domain::{
+    feed::Runs,
+    operation::{Evidence, Stage},
+    route_owner::Event,
+    wake::Wake,
+};
 use rhone_eventstore::Recorded;
+use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// A wake's good end names what it was that answered: allocations of its environment that run what owns it.
+pub(super) fn names_what_answered(wake: &Wake, evidence: &Evidence, all: &BTreeMap<Uuid, One>) -> Verdict {
+    let runs = Runs { deployment: wake.deployment, artifact: wake.artifact, env_set: wake.env_set };
+    let of_it = |one: &One| one.planned.environment == wake.environment && one.planned.runs() == runs;
+    let answered = |id: Uuid| all.get(&id).is_some_and(|one| one.answered && of_it(one));
+    let named = &evidence.allocations;
+    let proven = !named.is_empty() && named.iter().all(|proof| answered(proof.allocation.0));
+    law(proven, || "a wake ended well, and names nothing that answered".into())
+}
 
 impl Laws {
     /// What an event of a route says of its posture.

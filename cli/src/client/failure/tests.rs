@@ -79,6 +79,17 @@ fn every_failure_says_what_to_do_next() {
     assert!(Failure::NoToken.to_string().contains("rhone login"), "it says so itself");
 }
 
+/// The sin: what is there and lacks something ends as what is not there, and an id is looked at that is right.
+#[test]
+fn what_lacks_a_hostname_or_a_page_is_told_how_to_go_on() {
+    let next = |failure: &Failure| failure.next().expect("a next step");
+    let lacks = [Failure::no_hostname(), Failure::no_sign_in()];
+    assert!(next(&lacks[0]).contains("host-attach") && next(&lacks[1]).contains("--token-file"), "{lacks:?}");
+    assert!(lacks.iter().all(|failure| failure.exit_code() == 1), "{lacks:?}");
+    let sin = next(&Failure::absent("no hostname leads there"));
+    assert!(!sin.contains("host-attach") && sin.contains("look at the id"), "{sin}");
+}
+
 /// The sin: a code of the API that was forgotten here, after which nobody was told anything, or that of a stranger.
 #[test]
 fn every_code_of_the_api_has_a_next_step_of_its_own() {

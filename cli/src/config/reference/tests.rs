@@ -2,7 +2,11 @@
 //! holds, and every variable that the programs read is named. `docs/configuration.md` is what is printed.
 
 use super::*;
-use crate::config::{Build, Bus, Database, Edge, Exposure, GitHub, Keys, Probes, Serve, Work};
+use crate::{
+    args::Verbosity,
+    config::{Build, Bus, Database, Edge, Exposure, GitHub, Keys, Probes, Serve, Work},
+    telemetry,
+};
 use rhone_api::{LoadLimits, RateLimits};
 use serde::{
     Deserializer,
@@ -87,6 +91,31 @@ fn every_field_has_a_row_and_every_row_is_a_field() {
 fn every_setting_says_in_what_it_is_said() {
     let mute: Vec<_> = settings().into_iter().filter(|setting| setting.unit.is_empty()).collect();
     assert!(mute.is_empty(), "without a unit: {mute:?}");
+}
+
+/// Whether a variable says in what it is said and what holds without it.
+fn is_whole(variable: &Variable) -> bool {
+    ![variable.unit, variable.otherwise, variable.readers, variable.meaning].iter().any(|said| said.is_empty())
+}
+
+#[test]
+fn every_variable_says_in_what_it_is_said_and_what_holds_without_it() {
+    let mute: Vec<_> = VARIABLES.iter().filter(|variable| !is_whole(variable)).collect();
+    assert!(mute.is_empty(), "{mute:?}");
+    let [sin, ..] = VARIABLES;
+    assert!(!is_whole(&Variable { otherwise: "", ..sin }), "the sin is noticed");
+}
+
+/// Whether this is told of the log as what holds without `RHONE_LOG`.
+fn is_logged(directives: &str) -> bool {
+    let log = VARIABLES.iter().find(|variable| variable.name == "RHONE_LOG").expect("a row");
+    log.otherwise.contains(&format!("`{directives}`"))
+}
+
+#[test]
+fn what_is_logged_without_a_word_is_told_as_it_is() {
+    assert!([Verbosity::Part, Verbosity::Quiet].into_iter().all(|verbosity| is_logged(telemetry::usual(verbosity))));
+    assert!(!is_logged("info"), "the sin is noticed");
 }
 
 /// What `packaging/compose.yaml` does not say of what its parts cannot do without; `rhone.json` says the rest.
