@@ -274,7 +274,7 @@ fn fault_next(code: &str) -> &'static str {
         "UNAUTHENTICATED" => "rhone login, or set RHONE_TOKEN to a token that is valid",
         "CONFLICT" => "look at it again and decide anew",
         "RATE_LIMITED" => "ask again in a minute, or ask for less at once",
-        "OVERLOADED" => "nothing was done; ask again in some seconds",
+        "OVERLOADED" => "ask again in some seconds: more was asked than it carries out at a time",
         "QUERY_TOO_COMPLEX" => "ask for less at once: with a smaller --first, or for one thing after the other",
         "READ_MODEL_DIFFERS" => {
             "the log is right and came back whole; find out who wrote to these tables where the backup was made"

@@ -120,7 +120,7 @@ async fn what_is_judged_is_read_through_no_table() {
     }
 }
 
-/// No index helps here.
+/// No index helps here. It is cheap: from PostgreSQL 18 on a plan that goes through a table against our wish seems no dearer.
 const DEAR: &str = "EXPLAIN SELECT count(*) FROM pg_catalog.pg_description WHERE description = 'x'";
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_plan_that_seems_dear_is_not_compiled() {
     for role in [API, WORKER, PROJECTOR] {
         let pool = database.role(role, 1).await;
         let plan = async || {
-            sqlx::raw_sql("SET enable_seqscan = off").execute(&pool).await.expect("is set");
+            sqlx::raw_sql("SET jit_above_cost = 0").execute(&pool).await.expect("is set");
             sqlx::query_scalar::<_, String>(DEAR).persistent(false).fetch_all(&pool).await.expect("a plan").join("\n")
         };
         let ours = plan().await;

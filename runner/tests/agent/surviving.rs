@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, app_after, binaries, kill, lives, processes, socket, until, who};
 use futures_util::{SinkExt, StreamExt};
-use rhone_domain::host_protocol::Seen;
+use rhone_domain::{host_protocol::Seen, ids::AllocationId};
 use std::{
     fs::{self, File},
     ops::Range,
@@ -69,11 +69,15 @@ async fn killed_at(steps: Range<u64>) {
             (gates() == [rig.gate_pid(order.allocation)]).then_some(())
         })
         .await;
-        let mark = format!("RHONE_ALLOCATION={}", order.allocation);
-        // One that was killed for it may still be dying.
-        let apps = || processes("environ", |entries| entries.contains(&mark)).len();
-        until(&format!("one app at step {step}"), async || (apps() == 1).then_some(())).await;
+        one_app(order.allocation, step).await;
     }
+}
+
+/// One that was killed for it may still be dying.
+async fn one_app(allocation: AllocationId, step: u64) {
+    let mark = format!("RHONE_ALLOCATION={allocation}");
+    let apps = || processes("environ", |entries| entries.contains(&mark)).len();
+    until(&format!("one app at step {step}"), async || (apps() == 1).then_some(())).await;
 }
 
 #[tokio::test]
@@ -91,10 +95,7 @@ async fn a_gate_killed_at_any_moment_of_a_start_is_replaced_and_leaves_one_app()
         until("another gate", async || (rig.gate_pid(order.allocation) != gate).then_some(())).await;
         let address = rig.ready_at(order.allocation, 1).await;
         app_after(&address, order.allocation, 0).await;
-        let mark = format!("RHONE_ALLOCATION={}", order.allocation);
-        // One that was killed for it may still be dying.
-        let apps = || processes("environ", |entries| entries.contains(&mark)).len();
-        until(&format!("one app at step {step}"), async || (apps() == 1).then_some(())).await;
+        one_app(order.allocation, step).await;
     }
 }
 
