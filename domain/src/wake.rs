@@ -227,9 +227,10 @@ fn is_here(owner: &RouteOwner, one: &Allocation) -> bool {
     one.planned.as_ref().is_some_and(|planned| owner.owns(planned))
 }
 
-/// Whether this allocation makes the environment hot: ready, with the owner's bytes verified by its runner.
-pub fn is_hot(wake: &Wake, one: &Allocation) -> bool {
-    serves(wake, one) && one.state == Some(State::Ready) && one.verified == Some(wake.artifact)
+/// Whether this allocation makes the environment hot: ready, where the traffic is served, with the owner's bytes verified by its
+/// runner.
+pub fn is_hot(wake: &Wake, owner: &RouteOwner, one: &Allocation) -> bool {
+    serves(wake, one) && is_here(owner, one) && one.state == Some(State::Ready) && one.verified == Some(wake.artifact)
 }
 
 fn plan(world: &World<'_>, requested: &Requested) -> Step {

@@ -103,7 +103,7 @@ async fn read(drive: &Drive<'_>, work: &Wake) -> Result<Read, AdvanceError> {
 
 /// Route and operation in one append, on the allocation that is ready.
 fn serve(unit: &mut Unit, drive: &mut Drive<'_>, read: &mut Read, work: &Wake, turn: Turn) -> Result<(), AdvanceError> {
-    let hot = read.attempts.iter().chain(&read.others).find(|one| wake::is_hot(work, &one.state));
+    let hot = read.attempts.iter().chain(&read.others).find(|one| wake::is_hot(work, &read.owner.state, &one.state));
     if let Some(hot) = hot {
         unit.assert(hot);
     }

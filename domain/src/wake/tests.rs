@@ -95,7 +95,7 @@ impl Memory {
             Step::Do(Act::Plan(order)) => return self.plan(*order),
             Step::Do(Act::Serve(turn)) => {
                 let all = self.all();
-                let evidence = proof(&wake, &self.owner(), all.iter().find(|one| is_hot(&wake, one)));
+                let evidence = proof(&wake, &self.owner(), all.iter().find(|one| is_hot(&wake, &self.owner(), one)));
                 let hot = operation::Command::Enter { stage: Stage::Hot, evidence };
                 (hot, Some(route_owner::Command::Wake(turn)))
             }
@@ -195,7 +195,7 @@ fn a_wake_makes_the_very_owner_hot_that_slept() {
     assert_eq!(owner.owner, asleep().owner, "the owner never changes");
     assert_eq!(world.allocations.len(), 1);
     let (_, wake) = world.wake();
-    assert!(world.all().iter().all(|one| is_hot(&wake, one)));
+    assert!(world.all().iter().all(|one| is_hot(&wake, &owner, one)));
     let digest = fold::<Operation>(&world.operation).evidence.digest;
     assert_eq!(digest, Some(GREEN_BYTES), "the very bytes that were woken");
 }
@@ -289,11 +289,12 @@ fn wake_stampede_a_thousand_questions_are_one_operation() {
     }
 }
 
-type Rule = fn(&Wake, &Allocation) -> bool;
+type Rule = fn(&Wake, &RouteOwner, &Allocation) -> bool;
 
 #[test]
 fn a_cold_allocation_is_never_counted_as_hot() {
-    let (_, wake) = waking(Trouble::None).wake();
+    let (world, owner) = (waking(Trouble::None), asleep());
+    let (_, wake) = world.wake();
     let order = planned(allocation(1), GREEN, Epoch(1));
     let states: [(&[allocation::Event], bool); 5] = [
         (&[], false),
@@ -304,15 +305,20 @@ fn a_cold_allocation_is_never_counted_as_hot() {
     ];
     let wrong = |rule: Rule| {
         let lived = |then: &[allocation::Event]| crate::story::allocated(order.clone(), then);
-        let by_state = states.iter().filter(|(then, hot)| rule(&wake, &lived(then)) != *hot).count();
+        let by_state = states.iter().filter(|(then, hot)| rule(&wake, &owner, &lived(then)) != *hot).count();
         let other_bytes = crate::story::allocated(planned(allocation(2), BLUE, Epoch(1)), &[ready(BLUE)]);
-        by_state + usize::from(rule(&wake, &other_bytes))
+        let elsewhere = Planned { region: bergen().region, cell: bergen().cell, ..order.clone() };
+        let left = crate::story::allocated(elsewhere, &[ready(GREEN)]);
+        by_state + [other_bytes, left].iter().filter(|one| rule(&wake, &owner, one)).count()
     };
     assert_eq!(wrong(is_hot), 0);
-    let sins: [(&str, Rule); 3] = [
-        ("planned is as good as ready", |wake, one| serves(wake, one) && one.state <= Some(State::Ready)),
-        ("other bytes serve as well", |_, one| one.state == Some(State::Ready)),
-        ("what has started is hot", |wake, one| serves(wake, one) && one.state >= Some(State::Starting)),
+    let sins: [(&str, Rule); 4] = [
+        ("planned is as good as ready", |wake, _, one| serves(wake, one) && one.state <= Some(State::Ready)),
+        ("other bytes serve as well", |_, _, one| one.state == Some(State::Ready)),
+        ("what has started is hot", |wake, _, one| serves(wake, one) && one.state >= Some(State::Starting)),
+        ("what a failover left elsewhere serves as well", |wake, _, one| {
+            serves(wake, one) && one.state == Some(State::Ready) && one.verified == Some(wake.artifact)
+        }),
     ];
     for (sin, rule) in sins {
         assert_ne!(wrong(rule), 0, "{sin}");

@@ -52,19 +52,15 @@ pub(super) fn turn(world: &World, operation: Loaded<Sinful<Operation>>, work: Wa
                 order(unit, host.as_ref()?, (**planned).clone())?;
             }
             Step::Do(Act::Serve(turn)) => {
-                let serves = |one: &&Loaded<Sinful<Allocation>>| wake::is_hot(&work, &one.state.0);
+                let serves = |one: &&Loaded<Sinful<Allocation>>| wake::is_hot(&work, &owner.state.0, &one.state.0);
                 let awake = attempts.iter().chain(&others).find(serves);
                 if let Some(awake) = awake {
                     unit.assert(awake);
                 }
                 unit.assert(&deployment);
                 unit.decide(&mut owner, route_owner::Command::Wake(*turn)).ok()?;
-<<<<<<< HEAD
-                let evidence = wake::proof(&work, &owner.state.0, awake.map(|one| &one.state.0));
-=======
-                let named = hot.filter(|_| !committed(Sin::WakeNamesNobody));
+                let named = awake.filter(|_| !committed(Sin::WakeNamesNobody));
                 let evidence = wake::proof(&work, &owner.state.0, named.map(|one| &one.state.0));
->>>>>>> hj
                 enter(unit, operation, Stage::Hot, evidence)?;
             }
             Step::Fail(_) | Step::Cancel => {
