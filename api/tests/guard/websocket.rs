@@ -201,6 +201,19 @@ async fn operations_on_one_connection_are_limited() {
     );
 }
 
+/// What nobody reads stands in the connection until it is full, and then in us.
+#[tokio::test]
+async fn a_socket_that_takes_nothing_is_left() {
+    let server = start_quick(|settings| settings.send_timeout = Duration::from_millis(200)).await;
+    let mut socket = server.join().await;
+    let long = "a".repeat(10_000);
+    socket.subscribe("a", &format!("subscription {{ {long}: count(to: 1000000) }}")).await;
+    assert!(server.readiness.deserted().now_or_never().is_none(), "it is connected");
+    let left = tokio::time::timeout(Duration::from_mins(1), server.readiness.deserted()).await;
+    assert!(left.is_ok(), "ten gigabytes wait for somebody who takes nothing");
+    drop(socket);
+}
+
 #[tokio::test]
 async fn a_drain_closes_connections_with_1012() {
     let server = start().await;
