@@ -125,11 +125,16 @@ async fn what_may_be_done_with_places_is_told_to_who_runs_the_platform_alone() {
         }
     }
     // Others do not see a host at all.
-    let input = json!({ "hostId": host, "name": "Offered" });
-    let told = Told::new(of("Host", &host, "runnerTokenCreate"), "runnerTokenCreate", input);
-    let operator = &owner.tenant.client;
-    let (said, is) = (offered(operator, &told).await, tried(operator, &told).await);
-    assert_eq!((&said["allowed"], &is["allowed"]), (&json!(true), &json!(true)), "{said}, {is}");
+    let because = json!({ "hostId": host, "reason": "because of a test" });
+    for (field, mutation, input) in [
+        ("runnerTokenCreate", "runnerTokenCreate", json!({ "hostId": host, "name": "Offered" })),
+        ("cordon", "hostCordon", because.clone()),
+        ("uncordon", "hostUncordon", because),
+    ] {
+        let (told, operator) = (Told::new(of("Host", &host, field), mutation, input), &owner.tenant.client);
+        let (said, is) = (offered(operator, &told).await, tried(operator, &told).await);
+        assert_eq!((&said["allowed"], &said["code"]), (&is["allowed"], &is["code"]), "{mutation}: {said}, {is}");
+    }
 }
 
 /// What is told of the only owner.
