@@ -201,6 +201,17 @@ async fn operations_on_one_connection_are_limited() {
     );
 }
 
+/// Refusals wait in the connection too: who does not stop asking is ended, and no list of them grows.
+#[tokio::test]
+async fn a_flood_of_operations_ends_the_connection() {
+    let server = start_quick(|settings| settings.operations_per_connection = 1).await;
+    let mut socket = server.join().await;
+    for id in 0..50 {
+        socket.subscribe(&id.to_string(), "subscription { forever }").await;
+    }
+    assert_eq!(socket.close_code().await, 4400);
+}
+
 /// What nobody reads stands in the connection until it is full, and then in us.
 #[tokio::test]
 async fn a_socket_that_takes_nothing_is_left() {
