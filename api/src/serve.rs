@@ -1,7 +1,7 @@
 //! Serves the API: GraphQL behind its guard, and the endpoints of edges and runners. Wired up by the command line.
 
 use crate::{
-    IdSource, Origins, Readiness, ReadinessCheck, Settings, Shell,
+    Documents, IdSource, Origins, Readiness, ReadinessCheck, Settings, Shell,
     graphql::{self, Platform, request_context},
     identity::Tokens,
     infrastructure::{self, Infrastructure},
@@ -57,6 +57,8 @@ pub struct Config {
     pub exposure: Exposure,
     /// The pages that may call from a browser.
     pub origins: Vec<String>,
+    /// Which documents may run.
+    pub documents: Documents,
     /// How people sign in.
     pub sign_in: sign_in::Settings,
     /// How much everybody may ask.
@@ -103,8 +105,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let readiness = Arc::new(Readiness::new(checks(&config)));
     let pulse = Pulse::default();
     let origins = Origins::new(&config.origins);
-    let settings =
-        Settings { rates: config.rates.clone(), load: config.load, ..Settings::new(config.exposure, origins.clone()) };
+    let settings = Settings {
+        documents: config.documents.clone(),
+        rates: config.rates.clone(),
+        load: config.load,
+        ..Settings::new(config.exposure, origins.clone())
+    };
     let (pool, clock) = (config.api_pool.clone(), config.clock.clone());
     let callers = Callers { tokens: Tokens::new(pool.clone()), sessions: Sessions::new(pool.clone(), clock.clone()) };
     let sign_in = SignIn::new(pool, clock, origins, config.sign_in.clone(), config.exposure)?;

@@ -67,6 +67,9 @@ pub(crate) struct Serve {
     /// The pages that may call it from a browser.
     #[serde(default)]
     pub(crate) origins: Vec<String>,
+    /// What they may ask, a document each; anything, where it is not said.
+    #[serde(default)]
+    pub(crate) documents: Option<PathBuf>,
     /// Whom it is shown to.
     #[serde(default)]
     pub(crate) exposure: Exposure,

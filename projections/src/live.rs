@@ -35,6 +35,8 @@ pub struct Filter {
     pub app: Option<AppId>,
     /// That concern this environment.
     pub environment: Option<EnvironmentId>,
+    /// Of one of these streams.
+    pub streams: Vec<StreamId>,
 }
 
 /// What was heard in one look.
@@ -106,9 +108,11 @@ async fn rows(
                AND (events.era, events.tx) < (mark.era, mark.tx)
                AND ($5::text[] IS NULL OR events.event_type = ANY($5))
                AND ($6::uuid IS NULL OR events.actor = $6) AND ($7::uuid IS NULL OR events.correlation = $7)
+               AND ($9::text[] IS NULL OR events.stream = ANY($9))
              ORDER BY events.era, events.tx, events.pos LIMIT $8) e ON true
          ORDER BY e.era, e.tx::xid8, e.pos"
     );
+    let streams: Vec<String> = filter.streams.iter().map(|stream| stream.as_str().to_owned()).collect();
     sqlx::query(sqlx::AssertSqlSafe(query))
         .bind(workspace.0)
         .bind(i32::try_from(after.era).unwrap_or(i32::MAX))
@@ -118,6 +122,7 @@ async fn rows(
         .bind(filter.actor)
         .bind(filter.correlation)
         .bind(i64::from(most))
+        .bind(Some(streams).filter(|streams| !streams.is_empty()))
         .fetch_all(connection)
         .await
 }

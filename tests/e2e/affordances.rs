@@ -241,11 +241,16 @@ fn told(owner: &Owner, green: &str, waiting: &str, epoch: &Value) -> Vec<Told> {
         told.push(Told::new(format!("app(id: \"{app}\") {{ affordances {{ {field} $ }} }}"), mutation, input));
     }
     told.extend(of_places(owner));
+    told.extend(alone::of_members(owner));
     let variables = json!({ "variables": [{ "key": "GREETING", "value": "hello" }] });
     let url = "postgres://user:password@169.254.169.254/shop";
     let service = json!({ "service": "SESSION_STORE", "backend": "POSTGRES", "url": url });
     let resource = json!({ "resource": "EMAIL", "vendor": "HTTP", "url": "https://mail.example.com" });
+    let commit = json!({ "repository": "https://git.example.com/acme/shop", "reference": "main" });
+    let image = json!({ "image": "registry.example.com/acme/shop", "imageDigest": digest });
     for (field, mutation, more) in [
+        ("deploymentBuild", "deploymentBuild", &commit),
+        ("deploymentImport", "deploymentImport", &image),
         ("freeze", "environmentFreeze", &because),
         ("unfreeze", "environmentUnfreeze", &because),
         ("pinRelease", "environmentPinRelease", &because),

@@ -61,6 +61,13 @@ async fn trap_presenting_a_cold_deploy_as_a_normal_zero_risk_promotion() {
 
     let refused = tenant.client.refused("deploymentPromote", "__typename", promote(&tenant, &blue.id, &[])).await;
     assert_eq!((&refused["code"], &refused["field"]), (&json!("NEEDS_ACKNOWLEDGEMENT"), &json!("acknowledgements")));
+    let mut dry = promote(&tenant, &blue.id, &[]);
+    dry["dryRun"] = json!(true);
+    let would = tenant.client.refused("deploymentPromote", "__typename", dry).await;
+    assert_eq!(would["code"], refused["code"], "a dry run says the same");
+    for said in [&refused, &would] {
+        assert_eq!(gate(said, "vango_state")["state"], "needs_acknowledgement", "and by which gate: {said:#}");
+    }
     let other = promote(&tenant, &blue.id, &["database"]);
     let refused = tenant.client.refused("deploymentPromote", "__typename", other).await;
     assert_eq!(refused["code"], "NEEDS_ACKNOWLEDGEMENT", "another gate was acknowledged");

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod device;
+mod documents;
 mod sessions;
 
 use rhone_tests::{

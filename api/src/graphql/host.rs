@@ -266,6 +266,8 @@ pub(crate) struct HostAffordances {
     drain: Affordance,
     /// `hostUpgradeDone`, of the drain that holds it.
     upgrade_done: Affordance,
+    /// `runnerTokenCreate`
+    runner_token_create: Affordance,
 }
 
 impl HostAffordances {
@@ -283,6 +285,7 @@ impl HostAffordances {
             capacity_set: caller.may_run(host, Command::SetCapacity { allocations: host.capacity() }),
             drain: caller.may_run(host, another),
             upgrade_done: caller.may_run(host, Command::ConfirmUpgrade(upgrade)),
+            runner_token_create: caller.may_as(Writer::Platform, "token.issue"),
         })
     }
 }

@@ -5,7 +5,7 @@ use super::{
     context::{Ask, belongs_to, door, shown},
     id,
     route_owner::RouteOwner,
-    timeline::TimelineEntry,
+    timeline::{TimelineEntry, streams_of},
 };
 use crate::{
     fault::Fault,
@@ -63,6 +63,8 @@ pub(crate) struct EventFilterInput {
     pub(crate) app_id: Option<ID>,
     /// That concern this environment.
     pub(crate) environment_id: Option<ID>,
+    /// Of one thing, by its id or as `category:uuid`; an environment's id means its route, variables and bindings too.
+    pub(crate) object_id: Option<ID>,
     /// Of this operation.
     pub(crate) operation_id: Option<ID>,
     /// Of this cause, as the timeline shows it.
@@ -89,6 +91,7 @@ impl EventFilterInput {
             correlation: correlation.or(operation.map(|id| id.0)),
             app: self.app_id.map(|id| id::read::<AppId>("appId", &id)).transpose()?,
             environment: self.environment_id.map(|id| id::read::<EnvironmentId>("environmentId", &id)).transpose()?,
+            streams: self.object_id.map(|id| streams_of("objectId", &id)).transpose()?.unwrap_or_default(),
         })
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct MemberAffordances {
     role_set: Affordance,
     /// `memberRemove`
     remove: Affordance,
+    /// `memberProjectGrantsSet` or `memberEnvironmentGrantsSet`, to nothing beside the role.
+    grants_set: Affordance,
 }
 
 #[ComplexObject]
@@ -68,9 +70,13 @@ impl Member {
     async fn affordances(&self, ctx: &Context<'_>) -> async_graphql::Result<MemberAffordances> {
         let (actor, by) = (ActorId(self.id), ctx.principal().eyes());
         let role_set = Command::SetRole { actor, role: self.role.into(), by };
+        // Whose place it is, the mutation judges.
+        let reach = Reach::Project(ProjectId(self.workspace.0));
+        let grants_set = Command::SetGrants { actor, reach, grants: BTreeSet::new(), by };
         Ok(MemberAffordances {
             role_set: of_workspace(ctx, self.workspace, role_set).await?,
             remove: of_workspace(ctx, self.workspace, Command::RemoveMember { actor, by }).await?,
+            grants_set: of_workspace(ctx, self.workspace, grants_set).await?,
         })
     }
 

@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::documents::Documents;
+use super::documents::{Asker, Documents};
 use crate::fault::{Code, Fault};
 
 /// The largest body, and the largest WebSocket message.
@@ -72,21 +72,21 @@ struct Parameters {
 }
 
 /// A request from a JSON text.
-pub(crate) fn parse(bytes: &[u8], documents: &Documents) -> Result<Request, Fault> {
+pub(crate) fn parse(bytes: &[u8], documents: &Documents, asker: Asker) -> Result<Request, Fault> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         Some(b'[') => return Err(Fault::bad_input("body", "must be one request: batches are not accepted")),
         _ => return Err(Fault::bad_input("body", "must be a JSON object")),
     }
-    build(serde_json::from_slice(bytes).map_err(|error| malformed("body", &error))?, documents)
+    build(serde_json::from_slice(bytes).map_err(|error| malformed("body", &error))?, documents, asker)
 }
 
 /// A request from the payload of a WebSocket message.
-pub(crate) fn parse_payload(payload: Value, documents: &Documents) -> Result<Request, Fault> {
+pub(crate) fn parse_payload(payload: Value, documents: &Documents, asker: Asker) -> Result<Request, Fault> {
     if !payload.is_object() {
         return Err(Fault::bad_input("payload", "must be a JSON object"));
     }
-    build(serde_json::from_value(payload).map_err(|error| malformed("payload", &error))?, documents)
+    build(serde_json::from_value(payload).map_err(|error| malformed("payload", &error))?, documents, asker)
 }
 
 /// The parameters of a GET request; the three that are not text are JSON in text.
@@ -100,7 +100,7 @@ pub(crate) struct QueryString {
 }
 
 /// A request from a query string.
-pub(crate) fn parse_query_string(raw: QueryString, documents: &Documents) -> Result<Request, Fault> {
+pub(crate) fn parse_query_string(raw: QueryString, documents: &Documents, asker: Asker) -> Result<Request, Fault> {
     if raw.query.as_ref().is_some_and(|query| query.len() > MAX_BODY) {
         return Err(Fault::bad_input("query", "is too long"));
     }
@@ -110,11 +110,12 @@ pub(crate) fn parse_query_string(raw: QueryString, documents: &Documents) -> Res
     };
     let variables = object("variables", raw.variables)?;
     let extensions = object("extensions", raw.extensions)?;
-    build(Parameters { query: raw.query, operation_name: raw.operation_name, variables, extensions }, documents)
+    let parameters = Parameters { query: raw.query, operation_name: raw.operation_name, variables, extensions };
+    build(parameters, documents, asker)
 }
 
-fn build(parameters: Parameters, documents: &Documents) -> Result<Request, Fault> {
-    let text = documents.resolve(parameters.query, &parameters.extensions.unwrap_or_default())?;
+fn build(parameters: Parameters, documents: &Documents, asker: Asker) -> Result<Request, Fault> {
+    let text = documents.resolve(asker, parameters.query, &parameters.extensions.unwrap_or_default())?;
     let variables = Variables::from_json(Value::Object(parameters.variables.unwrap_or_default()));
     let request = Request::new(text).variables(variables);
     Ok(match parameters.operation_name {

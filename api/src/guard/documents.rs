@@ -1,5 +1,6 @@
 //! The persisted documents: texts known by their SHA-256, so that a console may be held to its own queries. Filled at start,
-//! never by callers. The trap avoided: "automatic" persisting, which lets anyone fill the list.
+//! never by callers. The traps avoided: "automatic" persisting, which lets anyone fill the list; and a list for everybody, which
+//! shuts out the command line and every script.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,10 +9,19 @@ use sha2::{Digest, Sha256};
 
 use crate::fault::{Code, Fault};
 
+/// Who asks, as far as documents go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A page, by the session's cookie that its browser adds.
+    Page,
+    /// A program, by a token that it shows.
+    Program,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
     AnyText,
-    KnownOnly,
+    PagesKnownOnly,
 }
 
 /// Which documents may run.
@@ -32,13 +42,18 @@ impl Documents {
         Self { policy: Policy::AnyText, known: by_digest(texts) }
     }
 
-    /// Only these, by text or by digest.
-    pub fn known_only(texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { policy: Policy::KnownOnly, known: by_digest(texts) }
+    /// Of pages only these, by text or by digest; of programs any text, and these by their digest too.
+    pub fn pages_known_only(texts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { policy: Policy::PagesKnownOnly, known: by_digest(texts) }
     }
 
     /// The text to run, from the request's text and its `extensions.persistedQuery.sha256Hash`.
-    pub(crate) fn resolve(&self, query: Option<String>, extensions: &Map<String, Value>) -> Result<String, Fault> {
+    pub(crate) fn resolve(
+        &self,
+        asker: Asker,
+        query: Option<String>,
+        extensions: &Map<String, Value>,
+    ) -> Result<String, Fault> {
         let unknown = || Fault::new(Code::PersistedQueryNotFound, "the persisted document is not known");
         let wanted = match extensions.get("persistedQuery") {
             None => None,
@@ -58,10 +73,10 @@ impl Documents {
                     let field = "extensions.persistedQuery.sha256Hash";
                     return Err(Fault::bad_input(field, "must be the SHA-256 of query"));
                 }
-                match self.policy {
-                    Policy::AnyText => Ok(text),
-                    Policy::KnownOnly if self.known.contains_key(&digest) => Ok(text),
-                    Policy::KnownOnly => Err(unknown()),
+                match (self.policy, asker) {
+                    (Policy::AnyText, _) | (Policy::PagesKnownOnly, Asker::Program) => Ok(text),
+                    (Policy::PagesKnownOnly, Asker::Page) if self.known.contains_key(&digest) => Ok(text),
+                    (Policy::PagesKnownOnly, Asker::Page) => Err(unknown()),
                 }
             }
         }

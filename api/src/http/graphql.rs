@@ -22,6 +22,7 @@ use crate::{
     guard::{
         body::{self, QueryString, Refusal},
         document,
+        documents::Asker,
         negotiate::MediaType,
         outcome::{self, Answer},
         panic,
@@ -62,9 +63,9 @@ async fn posted<E: Executor, A: Authenticator>(
     let (parts, body) = request.into_parts();
     shell.settings.origins.admit(&parts.headers)?;
     body::require_json(&parts.headers)?;
-    let actor = authenticate(shell, info, &parts.headers, Method::Post).await?;
+    let (actor, asker) = authenticate(shell, info, &parts.headers, Method::Post).await?;
     let bytes = body::read(body, shell.settings.body_timeout).await?;
-    let request = body::parse(&bytes, &shell.settings.documents)?;
+    let request = body::parse(&bytes, &shell.settings.documents, asker)?;
     run(shell, info, request, &actor, Method::Post, media).await
 }
 
@@ -91,10 +92,10 @@ async fn got<E: Executor, A: Authenticator>(
     media: MediaType,
 ) -> Result<Response, Refusal> {
     shell.settings.origins.admit(&parts.headers)?;
-    let actor = authenticate(shell, info, &parts.headers, Method::Get).await?;
+    let (actor, asker) = authenticate(shell, info, &parts.headers, Method::Get).await?;
     let Query(raw) = Query::<QueryString>::try_from_uri(&parts.uri)
         .map_err(|_: QueryRejection| Fault::bad_input("query string", "must be well formed"))?;
-    let request = body::parse_query_string(raw, &shell.settings.documents)?;
+    let request = body::parse_query_string(raw, &shell.settings.documents, asker)?;
     run(shell, info, request, &actor, Method::Get, media).await
 }
 
@@ -131,7 +132,7 @@ async fn authenticate<E, A: Authenticator>(
     info: &RequestInfo,
     headers: &HeaderMap,
     method: Method,
-) -> Result<A::Actor, Fault> {
+) -> Result<(A::Actor, Asker), Fault> {
     let credential = credential_of(headers)?;
     // What is got changes nothing, and no other page can read the answer.
     if matches!(credential, Credential::Session(_)) && method == Method::Post {
@@ -145,7 +146,11 @@ async fn authenticate<E, A: Authenticator>(
             Credential::Session(cookie) => shell.authenticator.session(cookie).await,
         }
     };
-    Ok(shell.recognised(info, asked).await??)
+    let asker = match credential {
+        Credential::Bearer(_) => Asker::Program,
+        Credential::Session(_) => Asker::Page,
+    };
+    Ok((shell.recognised(info, asked).await??, asker))
 }
 
 async fn run<E: Executor, A: Authenticator>(

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     authenticate::{AuthError, Authenticator},
     fault::{Code, Fault},
-    guard::outcome,
+    guard::{documents::Asker, outcome},
     readiness::Connected,
     request::RequestInfo,
     shell::Shell,
@@ -52,7 +52,7 @@ async fn talk<E: Executor, A: Authenticator>(
     session: Option<&str>,
 ) -> Close {
     match handshake::accept(socket, shell, &info, session).await {
-        Ok(actor) => Connection::new(socket, shell, actor, info).run().await,
+        Ok(caller) => Connection::new(socket, shell, caller, info).run().await,
         Err(close) => close,
     }
 }
@@ -70,6 +70,7 @@ struct Connection<'a, E, A: Authenticator> {
     socket: &'a mut WebSocket,
     shell: &'a Arc<Shell<E, A>>,
     actor: A::Actor,
+    asker: Asker,
     info: RequestInfo,
     operations: StreamMap<String, BoxStream<'static, Item>>,
     /// When the token was last known to stand.
@@ -87,9 +88,14 @@ enum Event {
 }
 
 impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
-    fn new(socket: &'a mut WebSocket, shell: &'a Arc<Shell<E, A>>, actor: A::Actor, info: RequestInfo) -> Self {
+    fn new(
+        socket: &'a mut WebSocket,
+        shell: &'a Arc<Shell<E, A>>,
+        (actor, asker): (A::Actor, Asker),
+        info: RequestInfo,
+    ) -> Self {
         let now = Instant::now();
-        Self { socket, shell, actor, info, operations: StreamMap::new(), valid_at: now, heard_at: now }
+        Self { socket, shell, actor, asker, info, operations: StreamMap::new(), valid_at: now, heard_at: now }
     }
 
     async fn run(mut self) -> Close {
@@ -173,7 +179,7 @@ impl<'a, E: Executor, A: Authenticator> Connection<'a, E, A> {
             let fault = Fault::new(Code::RateLimited, format!("at most {limit} operations on a connection"));
             operation::refused(outcome::refuse(fault, &info).errors)
         } else {
-            operation::start(self.shell, &self.actor, info, payload)
+            operation::start(self.shell, (&self.actor, self.asker), info, payload)
         };
         self.operations.insert(id, items);
         Ok(())

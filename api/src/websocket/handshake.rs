@@ -10,17 +10,18 @@ use super::{
 };
 use crate::{
     authenticate::{AuthError, Authenticator, bearer_in},
+    guard::documents::Asker,
     request::RequestInfo,
     shell::Shell,
 };
 
-/// Waits for the init and answers who the connection belongs to.
+/// Waits for the init and answers who the connection belongs to, and whether it is a page's.
 pub(super) async fn accept<E, A: Authenticator>(
     socket: &mut WebSocket,
     shell: &Shell<E, A>,
     info: &RequestInfo,
     session: Option<&str>,
-) -> Result<A::Actor, Close> {
+) -> Result<(A::Actor, Asker), Close> {
     let within = shell.settings.init_timeout;
     let payload = tokio::time::timeout(within, init_payload(socket)).await.map_err(|_| Close::INIT_TIMEOUT)??;
     // Of many that come in one instant each waits for its turn, and not for what its turn takes.
@@ -30,15 +31,15 @@ pub(super) async fn accept<E, A: Authenticator>(
         match (payload.as_ref().and_then(shown), session) {
             (Some(value), _) => {
                 let token = value.as_str().and_then(bearer_in).ok_or(AuthError::Refused)?;
-                shell.authenticator.authenticate(token).await
+                shell.authenticator.authenticate(token).await.map(|actor| (actor, Asker::Program))
             }
-            (None, Some(cookie)) => shell.authenticator.session(cookie).await,
+            (None, Some(cookie)) => shell.authenticator.session(cookie).await.map(|actor| (actor, Asker::Page)),
             (None, None) => Err(AuthError::Refused),
         }
     });
     let verdict = tokio::time::timeout(within, asked).await.map_err(|_elapsed| Close::TRY_LATER)?;
-    let actor = match verdict.map_err(|_too_many| Close::TOO_MANY_TOKENS)? {
-        Ok(actor) => actor,
+    let caller = match verdict.map_err(|_too_many| Close::TOO_MANY_TOKENS)? {
+        Ok(caller) => caller,
         Err(AuthError::Refused) => return Err(Close::FORBIDDEN),
         Err(AuthError::Unavailable(cause)) => {
             tracing::warn!(error = %cause, "a connection's token could not be checked");
@@ -46,7 +47,7 @@ pub(super) async fn accept<E, A: Authenticator>(
         }
     };
     socket.send(FromServer::ConnectionAck.into_message()).await.map_err(|_| Close::Gone)?;
-    Ok(actor)
+    Ok(caller)
 }
 
 async fn init_payload(socket: &mut WebSocket) -> Result<Option<Value>, Close> {

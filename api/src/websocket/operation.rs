@@ -16,6 +16,7 @@ use crate::{
     fault::Fault,
     guard::{
         body, document,
+        documents::Asker,
         outcome::{self, Answer, Problem},
         panic,
     },
@@ -37,11 +38,11 @@ pub(super) enum Item {
 /// Starts an operation, or says in one item why not.
 pub(super) fn start<E: Executor, A: Authenticator>(
     shell: &Arc<Shell<E, A>>,
-    actor: &A::Actor,
+    (actor, asker): (&A::Actor, Asker),
     info: RequestInfo,
     payload: Value,
 ) -> BoxStream<'static, Item> {
-    let (mut request, standing) = match admitted(shell, actor, payload, &info) {
+    let (mut request, standing) = match admitted(shell, (actor, asker), payload, &info) {
         Ok(admitted) => admitted,
         Err(problems) => return refused(problems),
     };
@@ -88,12 +89,12 @@ pub(super) fn refused(problems: Vec<Problem>) -> BoxStream<'static, Item> {
 
 fn admitted<E, A: Authenticator>(
     shell: &Shell<E, A>,
-    actor: &A::Actor,
+    (actor, asker): (&A::Actor, Asker),
     payload: Value,
     info: &RequestInfo,
 ) -> Result<(async_graphql::Request, Standing), Vec<Problem>> {
     let refuse = |fault| outcome::refuse(fault, info).errors;
-    let mut request = body::parse_payload(payload, &shell.settings.documents).map_err(refuse)?;
+    let mut request = body::parse_payload(payload, &shell.settings.documents, asker).map_err(refuse)?;
     let admitted = document::admit(&mut request, &shell.settings.limits)
         .map_err(|error| outcome::settle(async_graphql::Response::from_errors(vec![error]), info).errors)?;
     if admitted.operation == OperationType::Mutation {

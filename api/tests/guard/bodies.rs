@@ -2,13 +2,13 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, http::Method};
 use futures_util::stream;
 use rhone_api::{Documents, Exposure};
 
 use crate::{
     client::{GOOD, but},
-    server::{start, start_with},
+    server::{CONSOLE, SESSION, start, start_with},
 };
 
 #[tokio::test]
@@ -107,14 +107,39 @@ async fn accept_weighs_and_defaults() {
 }
 
 #[tokio::test]
-async fn only_listed_documents_run_when_the_list_is_closed() {
-    let close = |settings: &mut rhone_api::Settings| settings.documents = Documents::known_only(["{ hello }"]);
+async fn pages_ask_what_is_on_the_list_and_whoever_shows_a_token_asks_anything() {
+    let close = |settings: &mut rhone_api::Settings| settings.documents = Documents::pages_known_only(["{ hello }"]);
     let server = start_with(Exposure::Production, close).await;
-    assert_eq!(server.query("{ hello }").await.status, 200);
-    assert_eq!(server.query("{ whoami }").await.code(), "PERSISTED_QUERY_NOT_FOUND");
+    let cookie = format!("__Host-rhone_session={SESSION}");
+    let page = [GOOD[0], GOOD[1], ("cookie", cookie.as_str()), ("origin", CONSOLE)];
     let by_digest =
         |digest: &str| format!(r#"{{"extensions":{{"persistedQuery":{{"version":1,"sha256Hash":"{digest}"}}}}}}"#);
     let known = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("{ hello }"));
-    assert_eq!(server.post(&GOOD, by_digest(&known)).await.json()["data"]["hello"], "world");
-    assert_eq!(server.post(&GOOD, by_digest("00")).await.code(), "PERSISTED_QUERY_NOT_FOUND");
+    for headers in [&page[..], &GOOD[..]] {
+        assert_eq!(server.post(headers, r#"{"query":"{ hello }"}"#).await.json()["data"]["hello"], "world");
+        assert_eq!(server.post(headers, by_digest(&known)).await.json()["data"]["hello"], "world");
+        assert_eq!(server.post(headers, by_digest("00")).await.code(), "PERSISTED_QUERY_NOT_FOUND");
+    }
+    let whoami = r#"{"query":"{ whoami }"}"#;
+    assert_eq!(server.post(&GOOD, whoami).await.json()["data"]["whoami"], "alice");
+    assert_eq!(server.post(&page, whoami).await.code(), "PERSISTED_QUERY_NOT_FOUND");
+    let got =
+        server.send(Method::GET, "/graphql?query=%7B%20whoami%20%7D", &[("cookie", &cookie)], Body::empty()).await;
+    assert_eq!(got.code(), "PERSISTED_QUERY_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_pages_socket_is_held_to_the_list_too() {
+    let close = |settings: &mut rhone_api::Settings| settings.documents = Documents::pages_known_only(["{ hello }"]);
+    let server = start_with(Exposure::Production, close).await;
+    let mut page = server.join_as_page().await;
+    page.subscribe("1", "{ whoami }").await;
+    let message = page.message().await;
+    let code = message["payload"][0]["extensions"]["code"].as_str();
+    assert_eq!((message["type"].as_str(), code), (Some("error"), Some("PERSISTED_QUERY_NOT_FOUND")), "{message}");
+    page.subscribe("2", "{ hello }").await;
+    assert_eq!(page.message().await["payload"]["data"]["hello"], "world");
+    let mut program = server.join().await;
+    program.subscribe("1", "{ whoami }").await;
+    assert_eq!(program.message().await["payload"]["data"]["whoami"], "alice");
 }

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use axum::{body::Body, http::Method};
-use rhone_api::Exposure;
+use rhone_api::{Budget, Exposure, Settings};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     client::{GOOD, but},
-    server::{CONSOLE, Server, start, start_with},
+    server::{CONSOLE, Server, TOKEN, start, start_with},
 };
 
 #[tokio::test]
@@ -63,6 +63,18 @@ async fn no_page_elsewhere_makes_a_mutation_run() {
     assert_eq!(cases.len(), 23);
 }
 
+/// As the API stands, but for this.
+async fn adjusted(adjust: impl FnOnce(&mut Settings)) -> Server {
+    start_with(Exposure::Production, adjust).await
+}
+
+/// The code that a socket with this token is closed with.
+async fn shown(server: &Server, token: &str) -> Option<u16> {
+    let mut socket = server.connect().await;
+    socket.init(token).await;
+    Some(socket.close_code().await)
+}
+
 /// What was tried, how it had to end, and how it did.
 type Ending = (String, Option<u16>, Option<u16>);
 
@@ -100,11 +112,20 @@ async fn every_way_a_websocket_ends_has_its_code() {
     let mut socket = server.connect().await;
     socket.subscribe("1", "{ hello }").await;
     note("before the init", 4401, Some(socket.close_code().await));
-    let mut socket = server.connect().await;
-    socket.init("wrong").await;
-    note("a bad token", 4403, Some(socket.close_code().await));
-    let hasty = start_with(Exposure::Production, |settings| settings.init_timeout = Duration::from_millis(200)).await;
+    note("a bad token", 4403, shown(&server, "wrong").await);
+    let strict = adjusted(|settings| settings.rates.failures = Budget::a_minute(2)).await;
+    for _ in 0..3 {
+        note("a bad token, again", 4403, shown(&strict, "wrong").await);
+    }
+    note("too many bad tokens", 1013, shown(&strict, TOKEN).await);
+    let hasty = adjusted(|settings| settings.init_timeout = Duration::from_millis(200)).await;
     note("no init in time", 4408, Some(hasty.connect().await.close_code().await));
+    let attentive = adjusted(|settings| settings.ping_interval = Duration::from_millis(200)).await;
+    note("silence", 3008, Some(attentive.join().await.close_code().await));
+    let blind = adjusted(|settings| settings.recheck_grace = Duration::ZERO).await;
+    let mut socket = blind.join().await;
+    blind.tokens.lose_sight();
+    note("a token that nobody can check any more", 1013, Some(socket.close_code().await));
     for (origin, protocol, status) in [
         (Some("https://evil.test"), "graphql-transport-ws", 403),
         (Some("null"), "graphql-transport-ws", 403),
@@ -123,5 +144,5 @@ async fn every_way_a_websocket_ends_has_its_code() {
     note("drained", 1012, Some(socket.close_code().await));
     let wrong: Vec<_> = endings.iter().filter(|(_, expected, found)| expected != found).collect();
     eprintln!("S10: {}/{} ways a WebSocket ends have their code", endings.len() - wrong.len(), endings.len());
-    assert_eq!((wrong, endings.len()), (Vec::new(), 18));
+    assert_eq!((wrong, endings.len()), (Vec::new(), 24));
 }

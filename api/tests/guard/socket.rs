@@ -10,7 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use crate::server::{CONSOLE, Server, TOKEN};
+use crate::server::{CONSOLE, SESSION, Server, TOKEN};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -47,6 +47,19 @@ impl Server {
     pub(crate) async fn join(&self) -> Socket {
         let mut socket = self.connect().await;
         socket.init(TOKEN).await;
+        assert_eq!(socket.message().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
+    /// The same as a page of ours, by the session's cookie alone.
+    pub(crate) async fn join_as_page(&self) -> Socket {
+        let mut request = format!("ws://{}/graphql", self.address).into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+        headers.insert("origin", HeaderValue::from_static(CONSOLE));
+        headers.insert("cookie", HeaderValue::try_from(format!("__Host-rhone_session={SESSION}")).unwrap());
+        let mut socket = Socket(connect_async(request).await.unwrap().0);
+        socket.say(json!({ "type": "connection_init" })).await;
         assert_eq!(socket.message().await, json!({ "type": "connection_ack" }));
         socket
     }

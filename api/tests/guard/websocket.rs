@@ -201,6 +201,30 @@ async fn operations_on_one_connection_are_limited() {
     );
 }
 
+/// Refusals wait in the connection too: who does not stop asking is ended, and no list of them grows.
+#[tokio::test]
+async fn a_flood_of_operations_ends_the_connection() {
+    let server = start_quick(|settings| settings.operations_per_connection = 1).await;
+    let mut socket = server.join().await;
+    for id in 0..50 {
+        socket.subscribe(&id.to_string(), "subscription { forever }").await;
+    }
+    assert_eq!(socket.close_code().await, 4400);
+}
+
+/// What nobody reads stands in the connection until it is full, and then in us.
+#[tokio::test]
+async fn a_socket_that_takes_nothing_is_left() {
+    let server = start_quick(|settings| settings.send_timeout = Duration::from_millis(200)).await;
+    let mut socket = server.join().await;
+    let long = "a".repeat(10_000);
+    socket.subscribe("a", &format!("subscription {{ {long}: count(to: 1000000) }}")).await;
+    assert!(server.readiness.deserted().now_or_never().is_none(), "it is connected");
+    let left = tokio::time::timeout(Duration::from_mins(1), server.readiness.deserted()).await;
+    assert!(left.is_ok(), "ten gigabytes wait for somebody who takes nothing");
+    drop(socket);
+}
+
 #[tokio::test]
 async fn a_drain_closes_connections_with_1012() {
     let server = start().await;

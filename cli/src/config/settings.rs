@@ -147,6 +147,11 @@ fn serve() -> Vec<Setting> {
         row("serve", "artifacts", "`serve`, `backup`", "Where artifacts are kept.").required().is("a folder"),
         one("origins", "The pages that may call it from a browser.").or("[]").is("a list of `scheme://host[:port]`").json(),
         one(
+            "documents",
+            "What pages may ask by the cookie of a session: the documents that lie there (`*.graphql`, one each), by their text or by the SHA-256 of it, read at the start; anything otherwise. Whoever shows a token may ask anything.",
+        )
+        .is("a folder"),
+        one(
             "exposure",
             "Whom it is shown to: `production`, everybody, without introspection and suggestions; `development`, ourselves.",
         )

@@ -6,9 +6,11 @@ use crate::{
     parts::bus,
     shutdown, telemetry, vault_keys, wake,
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use rhone_api::Documents;
 use rhone_eventstore::{Bell, Clock, postgres::connect, subjects, vault::Vault};
 use rhone_providers::artifact_store::ArtifactStore;
+use std::{fs, path::Path};
 use tokio::net::TcpListener;
 
 /// The name under which the key of keys is found again.
@@ -41,6 +43,7 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
             Exposure::Development => rhone_api::Exposure::Development,
         },
         origins: serve.origins,
+        documents: serve.documents.as_deref().map_or_else(|| Ok(Documents::any()), documents)?,
         sign_in: rhone_api::sign_in::Settings {
             public_url: serve.public_url,
             github: github.app()?,
@@ -55,4 +58,18 @@ pub(crate) async fn run(data: &Data) -> Result<()> {
     };
     tracing::info!(address = %serve.listen, "the API serves");
     rhone_api::serve::run(config, shutdown).await.context("serving the API")
+}
+
+/// The documents of a folder, which are all that pages may ask.
+fn documents(folder: &Path) -> Result<Documents> {
+    let reading = || format!("reading the documents of {}", folder.display());
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let file = entry.with_context(reading)?.path();
+        if file.extension().is_some_and(|extension| extension == "graphql") {
+            texts.push(fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?);
+        }
+    }
+    ensure!(!texts.is_empty(), "serve.documents: {} holds no document (*.graphql)", folder.display());
+    Ok(Documents::pages_known_only(texts))
 }

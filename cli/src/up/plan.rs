@@ -165,6 +165,7 @@ fn serve(data: &Data, listen: SocketAddr, user: ActorId) -> Serve {
         listen,
         artifacts: data.artifacts(),
         origins: vec![here.clone(), format!("http://localhost:{}", listen.port())],
+        documents: None,
         exposure: Exposure::Development,
         public_url: Some(here),
         // Who can reach it can come in.

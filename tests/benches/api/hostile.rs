@@ -1,15 +1,17 @@
 //! What requests cost that want to cost more than they are long: processor time and memory for each started KB, and what honest
-//! callers notice of them.
+//! callers notice of them. The trap avoided: memory weighed on a process that has grown before, which takes from what it holds;
+//! each is weighed on one of its own that has answered honest queries and nothing else.
 
 use crate::{
-    load::{Again, Request, client, open_loop},
+    load::{Again, End, Request, client, open_loop, send},
     phases::{of, query},
-    seeded::Seeded,
+    seeded::{Seeded, forget_peak_of, held_by, peak_of},
     subjects::Subjects,
 };
 use rhone_tests::{
     figure::{Goal, Printer, p99},
     hostile::{Hostile, requests},
+    second_api::SecondApi,
 };
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,6 +20,8 @@ use std::{
 
 /// As often is each sent, one after the other, so that a tick of the processor's account is little.
 const TIMES: usize = 50;
+/// As many honest queries a process answers before its memory is weighed.
+const BEFORE: usize = 100;
 /// Honest requests a second, and hostile ones beside them.
 const HONEST: f64 = 100.0;
 const BESIDE: f64 = 10.0;
@@ -29,9 +33,8 @@ pub(crate) async fn cost(seeded: &Seeded, subjects: &Subjects, length: Duration,
     let all = requests();
     let (mut processor, mut memory) = (Vec::new(), Vec::new());
     for hostile in &all {
-        let (took, held) = sender.weigh(hostile).await;
-        processor.push((took, hostile.what));
-        memory.push((held, hostile.what));
+        processor.push((sender.processor(hostile).await, hostile.what));
+        memory.push((sender.memory(hostile).await, hostile.what));
     }
     let processor = dearest(processor);
     let name = format!("a hostile request's processor time for each started KB, the dearest ({})", processor.1);
@@ -61,26 +64,38 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    async fn send(&self, hostile: &Hostile) {
+    async fn send(&self, url: &str, hostile: &Hostile) {
         let subject = self.next.fetch_add(1, Ordering::Relaxed) % self.subjects.0.len();
-        let request = self.http.post(format!("{}/graphql", self.seeded.urls[0]));
+        let request = self.http.post(format!("{url}/graphql"));
         let request = request.bearer_auth(&self.subjects.0[subject].token).header("content-type", "application/json");
         let answer = request.body(hostile.body.clone()).send().await.expect("the API answers");
         assert_ne!(answer.status(), reqwest::StatusCode::TOO_MANY_REQUESTS, "{}: it was not looked at", hostile.what);
         answer.bytes().await.expect("the API answers whole");
     }
 
-    /// Milliseconds and MiB of one, for each started KB.
+    /// Milliseconds of one, for each started KB.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    async fn weigh(&self, hostile: &Hostile) -> (f64, f64) {
-        self.seeded.forget_peak();
-        let (held, processor) = (self.seeded.held(), self.seeded.processor());
+    async fn processor(&self, hostile: &Hostile) -> f64 {
+        let processor = self.seeded.processor();
         for _ in 0..TIMES {
-            self.send(hostile).await;
+            self.send(&self.seeded.urls[0], hostile).await;
         }
         let busy = self.seeded.processor().saturating_sub(processor).as_secs_f64() * 1_000.0 / TIMES as f64;
-        let kilobytes = hostile.body.len().div_ceil(1_024) as f64;
-        (busy / kilobytes, (self.seeded.peak() - held) / kilobytes)
+        busy / kilobytes(hostile)
+    }
+
+    /// MiB of one, for each started KB.
+    async fn memory(&self, hostile: &Hostile) -> f64 {
+        let api = SecondApi::with(&self.seeded.platform, &[]).await;
+        for nth in 0..BEFORE {
+            assert_eq!(send(&self.http, &api.url, &query(self.subjects, nth)).await, End::Good, "an honest query");
+        }
+        forget_peak_of(api.pid());
+        let held = held_by(api.pid());
+        for _ in 0..TIMES {
+            self.send(&api.url, hostile).await;
+        }
+        (peak_of(api.pid()) - held) / kilobytes(hostile)
     }
 
     async fn honest(&self, length: Duration) -> f64 {
@@ -95,11 +110,16 @@ impl Sender<'_> {
         let flood = async {
             for hostile in all.iter().cycle() {
                 due.tick().await;
-                self.send(hostile).await;
+                self.send(&self.seeded.urls[0], hostile).await;
             }
         };
         let _ended = tokio::time::timeout(length, flood).await;
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn kilobytes(hostile: &Hostile) -> f64 {
+    hostile.body.len().div_ceil(1_024) as f64
 }
 
 fn dearest(costs: Vec<(f64, &'static str)>) -> (f64, &'static str) {

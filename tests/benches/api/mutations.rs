@@ -1,4 +1,5 @@
-//! Ten mutations as a console and a pipeline send them, each with an input that was never sent before.
+//! Ten mutations as a console and a pipeline send them, each with an input that was never sent before. The trap avoided: one that
+//! is accepted because it is so already, which appends nothing and is quick.
 
 use crate::subjects::Subject;
 use rhone_domain::ids::derived;
@@ -12,7 +13,7 @@ pub(crate) const MUTATIONS: [(&str, &str); 10] = [
     ("appCreate", "app { id }"),
     ("environmentCreate", "environment { id }"),
     ("environmentHostAttach", "routeOwner { epoch }"),
-    ("environmentFreeze", "routeOwner { epoch }"),
+    ("environmentVariablesSet", "environment { id }"),
     ("tokenCreate", "token { tokenId }"),
     ("environmentPolicySet", "environment { id }"),
     ("environmentSleepPolicySet", "environment { id }"),
@@ -39,7 +40,9 @@ pub(crate) fn input(kind: usize, subject: &Subject, nth: usize) -> Value {
             json!({ "environmentId": app.preview, "host": format!("{}.example.com", slug()) })
         }
         "tokenCreate" => json!({ "name": "measured" }),
-        "environmentFreeze" => json!({ "environmentId": app.production, "reason": reason }),
+        "environmentVariablesSet" => json!({
+            "environmentId": app.production, "variables": [{ "key": "MEASURED", "value": slug(), "kind": "PLAIN" }]
+        }),
         "environmentPolicySet" => {
             json!({ "environmentId": app.production, "approvalsRequired": nth % 3, "reason": reason })
         }

@@ -30,7 +30,7 @@ pub(crate) async fn double(seeded: &Seeded, subjects: &Subjects, length: Duratio
     print.figure("goodput at twice the peak: answers within 1 s", goodput, "answers/s", sent.len(), None);
     let share = Some(Goal::AtLeast(0.8));
     print.figure("goodput at twice the peak over the peak", goodput / peak, "x", sent.len(), share);
-    counted(print, "at twice the peak", &sent);
+    counted(print, "at twice the peak", &sent, None);
     print.figure(
         "recovery after it: until half a second of 200 requests/s has a median below 50 ms",
         recovery(urls, subjects).await,

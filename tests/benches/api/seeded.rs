@@ -52,29 +52,20 @@ impl Seeded {
 
     /// What the API process holds.
     pub(crate) fn memory(&self, print: &Printer, when: &str) {
-        print.figure(&format!("memory of the API process {when}"), self.held(), "MiB", 1, None);
+        let held = held_by(self.platform.pid("serve"));
+        print.figure(&format!("memory of the API process {when}"), held, "MiB", 1, None);
     }
 
     /// The most that it held since it was last asked.
     pub(crate) fn most_memory(&self, print: &Printer, when: &str) {
-        print.figure(&format!("memory of the API process {when}, the most"), self.peak(), "MiB", 1, None);
+        let most = peak_of(self.platform.pid("serve"));
+        print.figure(&format!("memory of the API process {when}, the most"), most, "MiB", 1, None);
         self.forget_peak();
-    }
-
-    /// MiB that it holds now.
-    pub(crate) fn held(&self) -> f64 {
-        status(self.platform.pid("serve"), "VmRSS:")
-    }
-
-    /// The most it held since [`Self::forget_peak`].
-    pub(crate) fn peak(&self) -> f64 {
-        status(self.platform.pid("serve"), "VmHWM:")
     }
 
     /// From now on its peak is counted anew.
     pub(crate) fn forget_peak(&self) {
-        let file = format!("/proc/{}/clear_refs", self.platform.pid("serve"));
-        fs::write(file, "5").expect("its owner may forget a process's peak");
+        forget_peak_of(self.platform.pid("serve"));
     }
 
     /// Processor time of the first API process so far.
@@ -135,6 +126,21 @@ async fn rest(database: &mut PgConnection, print: &Printer) {
     sqlx::raw_sql("CHECKPOINT").execute(&mut *database).await.expect("all of it is written");
     tokio::task::spawn_blocking(rustix::fs::sync).await.expect("the kernel writes");
     print.figure("seeded: until all of it is on the disk", begun.elapsed().as_secs_f64(), "s", 1, None);
+}
+
+/// MiB that a process holds now.
+pub(crate) fn held_by(pid: u32) -> f64 {
+    status(pid, "VmRSS:")
+}
+
+/// The most that it held since [`forget_peak_of`].
+pub(crate) fn peak_of(pid: u32) -> f64 {
+    status(pid, "VmHWM:")
+}
+
+/// From now on a process's peak is counted anew.
+pub(crate) fn forget_peak_of(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("its owner may forget a process's peak");
 }
 
 /// MiB, as the kernel says them under a name.

@@ -1,5 +1,5 @@
-//! What is told of tokens, which are their holder's alone, and of places, which are for who runs the platform alone. The trap
-//! avoided: a token that is told to be revocable by whoever shows a narrower one.
+//! What is told of tokens, which are their holder's alone, of members, and of places, which are for who runs the platform alone;
+//! and that no mutation was forgotten. The trap avoided: a token that is told to be revocable by whoever shows a narrower one.
 
 use super::{SAID, Told, offered, tried};
 use crate::roles::{Who, callers, support, table};
@@ -8,9 +8,12 @@ use rhone_tests::{
     graphql::{Client, unique},
     inputs::Owner,
     platform::Platform,
+    program,
+    schema::Schema,
     story::text,
 };
 use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs};
 
 /// What the caller is told of each of their tokens.
 const TOKENS: &str = "{ viewer { tokens(last: 100) { nodes { tokenId affordances { \
@@ -95,7 +98,7 @@ async fn what_may_be_done_with_places_is_told_to_who_runs_the_platform_alone() {
     let platform = Platform::shared().await;
     let owner = Owner::new(platform).await;
     let tenant = person(platform).await.client;
-    let (region, cell) = (text(&owner.good_value("regionId")), text(&owner.good_value("cellId")));
+    let [region, cell, host] = ["regionId", "cellId", "hostId"].map(|field| text(&owner.good_value(field)));
     let of = |noun: &str, id: &str, field: &str| {
         format!("node(id: \"{id}\") {{ ... on {noun} {{ affordances {{ {field} $ }} }} }}")
     };
@@ -121,4 +124,66 @@ async fn what_may_be_done_with_places_is_told_to_who_runs_the_platform_alone() {
             assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN", "{}: {answer}", told.question);
         }
     }
+    // Others do not see a host at all.
+    let because = json!({ "hostId": host, "reason": "because of a test" });
+    for (field, mutation, input) in [
+        ("runnerTokenCreate", "runnerTokenCreate", json!({ "hostId": host, "name": "Offered" })),
+        ("cordon", "hostCordon", because.clone()),
+        ("uncordon", "hostUncordon", because),
+    ] {
+        let (told, operator) = (Told::new(of("Host", &host, field), mutation, input), &owner.tenant.client);
+        let (said, is) = (offered(operator, &told).await, tried(operator, &told).await);
+        assert_eq!((&said["allowed"], &said["code"]), (&is["allowed"], &is["code"]), "{mutation}: {said}, {is}");
+    }
+}
+
+/// What is told of the only owner.
+pub(super) fn of_members(owner: &Owner) -> [Told; 3] {
+    let (workspace, actor) = (text(&owner.good_value("workspaceId")), owner.person.actor);
+    let of = |field: &str, mutation, mut input: Value| {
+        input["memberId"] = json!(actor);
+        let member = format!("members(role: OWNER, first: 1) {{ nodes {{ affordances {{ {field} $ }} }} }}");
+        Told::new(format!("workspace(id: \"{workspace}\") {{ {member} }}"), mutation, input)
+    };
+    let project = owner.good_value("projectId");
+    [
+        of("roleSet", "memberRoleSet", json!({ "workspaceId": workspace, "role": "OWNER" })),
+        of("remove", "memberRemove", json!({ "workspaceId": workspace })),
+        of("grantsSet", "memberProjectGrantsSet", json!({ "projectId": project, "grants": [] })),
+    ]
+}
+
+/// Mutations that no affordance is named after, each with what tells it in place of one.
+const TOLD_OTHERWISE: [(&str, &str); 15] = [
+    ("deploymentPromote", "Environment.promotion and Deployment.promotion"),
+    ("environmentFailover", "Environment.failover"),
+    ("environmentRegionDisable", "nothing: whoever may enable a region may disable it"),
+    ("environmentRegionEnable", "Environment.regionReadiness"),
+    ("environmentRollBack", "Environment.rollbackPlan and Deployment.rollbackPlan"),
+    ("environmentScale", "Environment.scalePlan"),
+    ("hostRetire", "Host.retirable"),
+    ("invitationAccept", "nothing: whoever has the secret sees nothing of the workspace before"),
+    ("operationCancel", "Operation.cancellable"),
+    ("regionCreate", "nothing: there is no place yet that could tell it"),
+    ("sessionRevoke", "nothing: everybody may end what is theirs"),
+    ("sessionRevokeOthers", "nothing: everybody may end what is theirs"),
+    ("supportTokenCreate", "nothing: whoever runs the platform sees no tenant's things"),
+    ("tokenCreate", "nothing: everybody may, and never more than they are"),
+    ("workspaceCreate", "nothing: there is no place yet that could tell it"),
+];
+
+/// The mutations that affordances are named after, by the schema's own words.
+fn named(schema: &str) -> BTreeSet<&str> {
+    let types = schema.split("\ntype ").filter_map(|of| of.split_once(" {"));
+    let affordances = types.filter(|(name, _)| name.ends_with("Affordances"));
+    affordances.filter_map(|(_, of)| of.split("\n}").next()).flat_map(|of| of.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn every_mutation_is_told_by_what_it_is_about_or_it_is_said_what_tells_it() {
+    let schema = fs::read_to_string(program::root().join("api/schema.graphql")).expect("it is checked in");
+    let (named, mutations) = (named(&schema), &Schema::checked_in().mutations);
+    let untold: BTreeSet<&str> =
+        mutations.iter().map(|one| one.name.as_str()).filter(|name| !named.contains(name)).collect();
+    assert_eq!(untold, BTreeSet::from(TOLD_OTHERWISE.map(|(name, _)| name)));
 }

@@ -50,17 +50,19 @@ async fn a_foreign_id_is_answered_as_an_unknown_one_by_every_subscription() {
         };
         let (client, after) = (&own.owner.tenant.client, beginning(&own.owner, field).await);
         let heard = async |id: &str| first(client, place.field, &place.given(&own, &after, id), id).await;
+        let mut telling = 0;
         for (foreign, mine) in foreign.iter().zip(&mine) {
             let (seen, nothing) = (heard(foreign).await, heard(&unknown(foreign)).await);
             if seen != nothing {
                 wrong.push(format!("{field}({named}: {foreign}): {seen} {nothing}"));
             }
             let told = heard(mine).await;
-            if told["__typename"].as_str().is_none_or(|kind| !TOLD.contains(&kind)) {
-                silent.push(format!("{field}({named})"));
-            }
+            telling += usize::from(told["__typename"].as_str().is_some_and(|kind| TOLD.contains(&kind)));
             compared += 1;
         }
+        // Of the things of a workspace some have no stream of their own.
+        let enough = if named == "objectId" { 1 } else { mine.len() };
+        silent.extend((telling < enough).then(|| format!("{field}({named})")));
     }
     eprintln!("S2: {}/{compared} ids of subscriptions tell nothing of a foreign thing", compared - wrong.len());
     assert_eq!(wrong, Vec::<String>::new());

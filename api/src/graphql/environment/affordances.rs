@@ -11,7 +11,7 @@ use crate::{
 use async_graphql::{Context, SimpleObject};
 use rhone_domain::{
     digest::Digest,
-    environment::Created,
+    environment::{Created, Kind},
     route_owner::{Command, RouteOwner},
     text::Hostname,
 };
@@ -20,6 +20,10 @@ use rhone_domain::{
 /// the caller's grant and the environment's own state are judged.
 #[derive(Clone, Debug, SimpleObject)]
 pub(crate) struct EnvironmentAffordances {
+    /// `deploymentBuild`
+    deployment_build: Affordance,
+    /// `deploymentImport`
+    deployment_import: Affordance,
     /// `environmentFreeze`
     freeze: Affordance,
     /// `environmentUnfreeze`
@@ -68,7 +72,10 @@ impl EnvironmentAffordances {
             loaders.route_owners.load_one(environment.id).await.map_err(Fault::internal)
         })?;
         let (owner, now) = (owner.map(|(owner, _)| owner).unwrap_or_default(), ctx.platform().clock.now());
+        let deploy = caller.may(deploys(&caller, environment.kind));
         Ok(Self {
+            deployment_build: deploy.clone(),
+            deployment_import: deploy,
             freeze: caller.may_tell(&owner, Command::Freeze { reason: some_reason() }),
             unfreeze: caller.may_tell(&owner, Command::Unfreeze { reason: some_reason() }),
             pin_release: caller.may_tell(&owner, Command::ReleasePin { reason: some_reason() }),
@@ -90,6 +97,12 @@ impl EnvironmentAffordances {
             migration_restore: caller.may("migrations.restore"),
         })
     }
+}
+
+/// What a deploy there asks for, and of that what the caller may not: a preview environment shows the release by itself.
+fn deploys(caller: &Caller, kind: Kind) -> &'static str {
+    const DEPLOY: &str = "operation.request_deploy";
+    if kind == Kind::Preview && caller.permit(DEPLOY).is_ok() { "operation.request_promotion" } else { DEPLOY }
 }
 
 /// Of something that is in quarantine; where nothing is, of what never was.
