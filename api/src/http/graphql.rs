@@ -146,11 +146,11 @@ async fn authenticate<E, A: Authenticator>(
             Credential::Session(cookie) => shell.authenticator.session(cookie).await,
         }
     };
-    let asker = match credential {
+    let by = match credential {
         Credential::Bearer(_) => Asker::Program,
         Credential::Session(_) => Asker::Page,
     };
-    Ok((shell.recognised(info, asked).await??, asker))
+    Ok((shell.recognised(info, asked).await??, by))
 }
 
 async fn run<E: Executor, A: Authenticator>(
