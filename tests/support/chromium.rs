@@ -36,11 +36,11 @@ impl Chromium {
         command.arg("--port=0").env("HOME", profile.path()).env("TMPDIR", profile.path()).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let is_there = Command::new("chromium").arg("--version").output().await.is_ok();
-        let Some(mut driver) = is_there.then(|| command.spawn().ok()).flatten() else {
+        let listening = if is_there { listening(&mut command).await } else { None };
+        let Some((driver, port)) = listening else {
             eprintln!("SKIPPED: `chromium` or `chromedriver` is not installed");
             return None;
         };
-        let port = port(driver.stdout.take().expect("it is a pipe")).await;
         // Only pages of ours are opened; Chromium's own sandbox wants what a container may not give.
         let words = [
             "--headless=new",
@@ -133,14 +133,30 @@ async fn started(builder: &ClientBuilder<HttpConnector>, driver: &str) -> Client
     panic!("Chromium does not start: {told}");
 }
 
-async fn port(said: ChildStdout) -> u16 {
-    let mut lines = BufReader::new(said).lines();
-    while let Some(line) = lines.next_line().await.expect("it speaks") {
-        if let Some((_, port)) = line.split_once(LISTENS) {
-            return port.trim_end_matches('.').parse().expect("a port");
+/// The driver and its port; none where there is no such program. It takes a free port of IPv6 and then the same of IPv4, and ends
+/// when somebody has that one.
+async fn listening(command: &mut Command) -> Option<(Child, u16)> {
+    let mut told = String::new();
+    for _ in 0..5 {
+        let mut driver = command.spawn().ok()?;
+        match port(driver.stdout.take().expect("it is a pipe")).await {
+            Ok(port) => return Some((driver, port)),
+            Err(words) => told = words,
         }
     }
-    panic!("chromedriver ended before it listened");
+    panic!("chromedriver does not listen: {told}");
+}
+
+/// What it listens on, or its words when it ends before.
+async fn port(said: ChildStdout) -> Result<u16, String> {
+    let (mut lines, mut told) = (BufReader::new(said).lines(), String::new());
+    while let Some(line) = lines.next_line().await.expect("it speaks") {
+        if let Some((_, port)) = line.split_once(LISTENS) {
+            return Ok(port.trim_end_matches('.').parse().expect("a port"));
+        }
+        told.push_str(&line);
+    }
+    Err(told)
 }
 
 /// With all that it started; a test that failed closes nothing.
