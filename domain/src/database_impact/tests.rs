@@ -81,6 +81,9 @@ fn a_promotion_of_what_does_not_know_what_the_owner_counts_on_is_a_way_back() {
     for words in ["0002 (destructive) ran, which the present owner counts on", "Forward-fix:", "Data restore:"] {
         assert!(found.reason.contains(words), "{words}: {}", found.reason);
     }
+    assert_eq!(found.migrations, ["0002"], "what ran since");
+    let all = rollback(&[], Epoch(0), &second(Destructive, 1));
+    assert_eq!(all.migrations, ["0001", "0002"], "whatever of it closes the way back");
 }
 
 #[test]

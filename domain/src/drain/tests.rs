@@ -10,6 +10,7 @@ use crate::{
         lane::{Lane, Runner},
         run, succeeds,
     },
+    scheduling,
     story::{ACME, BLUE, CELL_1, GREEN, LYON, PRODUCTION, SHOP, THIRD, allocation, at},
 };
 
@@ -111,6 +112,13 @@ impl Play for Memory {
         let told = [State::Draining, State::Stopped].map(|state| self.lane.count(state));
         format!("{} told", told.iter().sum::<usize>())
     }
+}
+
+#[test]
+fn what_a_drain_names_is_what_leaves_its_lane() {
+    let leaves = |operation: &Operation| scheduling::leaving(operation).to_vec();
+    assert_eq!(leaves(&fold(&draining(3, 2, Runner::Obeys).operation)), [allocation(1), allocation(2)]);
+    assert_eq!(leaves(&Operation::default()), []);
 }
 
 #[test]

@@ -224,6 +224,13 @@ fn a_wake_keeps_what_it_was_judged_on_and_which_allocation_answered() {
         }
     }
     assert_ne!(said(&silent), expected, "the sin is caught");
+    let (_, wake) = world.wake();
+    let told = proof(&wake, &world.owner(), None);
+    assert_eq!(
+        (told.epoch, told.digest),
+        (Some(Epoch(1)), Some(GREEN_BYTES)),
+        "by itself, whatever stages said before"
+    );
 }
 
 #[test]
