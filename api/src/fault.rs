@@ -24,7 +24,8 @@ pub enum Code {
     Conflict,
     /// Too many at a time, or too much for a budget.
     RateLimited,
-    /// More at a time than this process carries out; nothing was done, and it is worth trying again.
+    /// More at a time than this process carries out. A mutation may have taken place before its answer could be read, so it is
+    /// worth trying again under its key.
     Overloaded,
     /// The document is larger, deeper or more expensive than the limits allow.
     QueryTooComplex,
@@ -75,7 +76,7 @@ impl Code {
             Self::Conflict => "somebody else was faster, or `rule` says `NOT_REACHED` or `RESYNC`.",
             Self::RateLimited => "too many at a time, or too much for a budget; `Retry-After` says when to come again.",
             Self::Overloaded => {
-                "more than this process carries out; nothing was done, and `Retry-After` says when to come again."
+                "more than this process carries out; come again when `Retry-After` says, with a mutation under the key it had."
             }
             Self::QueryTooComplex => "the document is larger, deeper or dearer than the limits allow.",
             Self::PersistedQueryNotFound => "the persisted document is not on the list.",

@@ -6,7 +6,10 @@ use super::{
     verify::{compare, digest_of, verify},
 };
 use rhone_domain::digest::Digest;
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::{
+    fs::{CWD, Mode, mkfifoat},
+    io::ioctl_fionread,
+};
 use std::{
     fs::{self, Permissions},
     future::pending,
@@ -139,12 +142,16 @@ async fn nobody_else_has_a_turn_until_the_work_is_done_of_whoever_has_left() {
     mkfifoat(CWD, &at.tar, Mode::RUSR | Mode::WUSR).expect("a pipe");
     // Whatever ends this test closes it, and whoever reads is at its end.
     let mut bytes = fs::File::options().read(true).write(true).open(&at.tar).expect("both ends");
+    bytes.write_all(b"other bytes").expect("written");
     let busy = Arc::<Mutex<()>>::default();
     let turn = Arc::new(Arc::clone(&busy).lock_owned().await);
     let left = timeout(Duration::ZERO, restore(at.clone(), Digest::ZERO, turn)).await;
     assert!(left.is_err(), "it was not to be done yet");
+    // Who opens a pipe after its last writer has closed it waits for another one, for ever.
+    while ioctl_fionread(&bytes).expect("what nobody has read yet") > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     assert!(busy.try_lock().is_err(), "another may begin in the midst of it");
-    bytes.write_all(b"other bytes").expect("written");
     drop(bytes);
     let turn = timeout(Duration::from_mins(1), Arc::clone(&busy).lock_owned()).await.expect("a turn ends");
     // The sin: a turn that ends with whoever asked.
