@@ -39,8 +39,7 @@ fn nobody_uses_what_its_room_forbids() {
 
 #[test]
 fn the_table_knows_every_room_that_is_no_wiring() {
-    let wiring =
-        ["rhone", "rhone-e2e", "rhone-model", "rhone-simulator", "rhone-tests", "rhone-migrations", "counter"];
+    let wiring = ["rhone", "rhone-e2e", "rhone-model", "rhone-simulator", "rhone-tests", "rhone-migrations", "counter"];
     let known: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).chain(wiring).collect();
     let metadata = metadata();
     let unknown: Vec<_> = metadata

@@ -33,7 +33,7 @@ async fn write(admin: &mut PgConnection, version: u64, workspace: &Workspace) {
     let head = sqlx::query(head).bind(ACME.0).bind(version.cast_signed());
     head.execute(&mut *admin).await.expect("a head");
     for row in members::rows(ACME, workspace, Version(version)) {
-        let apply = sqlx::query("SELECT authority.apply_workspace($1)").bind(row);
+        let apply = sqlx::query("SELECT authority.apply_workspace($1::text::json)").bind(row.to_string());
         apply.execute(&mut *admin).await.expect("is applied");
     }
 }
@@ -41,8 +41,7 @@ async fn write(admin: &mut PgConnection, version: u64, workspace: &Workspace) {
 /// Each member's row, and by which transaction it was written.
 async fn written(admin: &mut PgConnection) -> BTreeMap<Uuid, (String, String)> {
     let rows = "SELECT actor, role, xmin::text FROM authority.members WHERE workspace = $1";
-    let rows: Vec<(Uuid, String, String)> =
-        sqlx::query_as(rows).bind(ACME.0).fetch_all(admin).await.expect("the rows");
+    let rows: Vec<(Uuid, String, String)> = sqlx::query_as(rows).bind(ACME.0).fetch_all(admin).await.expect("the rows");
     rows.into_iter().map(|(actor, role, by)| (actor, (role, by))).collect()
 }
 
