@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -215,19 +215,29 @@ async fn holds_a_server_until_it_is_killed() {
     nats.wait().await;
 }
 
+/// A process that ends with the test, also with one that fails: who reads what tests print waits for all who could still print.
+struct Holder(Child);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
+
 #[tokio::test]
 async fn a_server_for_a_test_ends_even_when_the_test_is_killed() {
     let folder = folder();
-    let mut holder = Command::new(env::current_exe().expect("this test"))
+    let holder = Command::new(env::current_exe().expect("this test"))
         .args(["--ignored", "--exact", "holds_a_server_until_it_is_killed"])
         .env("RHONE_TEST_FOLDER", folder.path())
         .stdout(Stdio::null())
         .spawn()
         .expect("this test starts again");
+    let mut holder = Holder(holder);
     until("the server is there", || folder.path().join("pid").exists()).await;
     let pid = fs::read_to_string(folder.path().join("pid")).expect("it was written");
     assert!(Path::new("/proc").join(&pid).exists());
-    holder.kill().expect("the holder was there");
-    holder.wait().expect("it ends");
+    holder.0.kill().expect("the holder was there");
+    holder.0.wait().expect("it ends");
     until("the server is gone", || !Path::new("/proc").join(&pid).exists()).await;
 }

@@ -119,8 +119,7 @@ async fn the_first_app_of_the_readme_is_promoted_rolled_back_explained_and_found
     let script = format!("set -euo pipefail\nexport PATH={programs}:$PATH\n{commands}{FOUND_AGAIN}");
     let mut shell = Command::new("bash");
     shell.args(["-c", &script]).env("RHONE_DATA", platform.data()).env_remove("RHONE_TOKEN");
-    let output =
-        tokio::task::spawn_blocking(move || shell.output().expect("bash runs")).await.expect("nothing panics there");
+    let output = program::ended(shell).await;
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     let (story, lists) = out.split_once("-- lists").expect("it came so far");
@@ -168,8 +167,7 @@ async fn walks(platform: &Platform, language: &str, files: Files) {
     for who in ["AUTHOR", "COMMITTER"] {
         shell.env(format!("GIT_{who}_NAME"), "A Stranger").env(format!("GIT_{who}_EMAIL"), "stranger@example.com");
     }
-    let output =
-        tokio::task::spawn_blocking(move || shell.output().expect("bash runs")).await.expect("nothing panics there");
+    let output = program::ended(shell).await;
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{language}: {out}\n{err}");
     for told in ["preview_ready", "listening", "rolled_back"] {
@@ -261,8 +259,7 @@ async fn a_stranger_with_an_image_goes_by_the_readme() {
     let script = format!("blue={blue}\ngreen={green}\n{commands}");
     let mut shell = Command::new("bash");
     shell.args(["-c", &script]).current_dir(folder.path()).env("RHONE_DATA", platform.data()).env_remove("RHONE_TOKEN");
-    let output =
-        tokio::task::spawn_blocking(move || shell.output().expect("bash runs")).await.expect("nothing panics there");
+    let output = program::ended(shell).await;
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
     for told in ["preview_ready", "healthy", "rolled_back"] {

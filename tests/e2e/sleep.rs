@@ -180,8 +180,11 @@ async fn a_webhook_to_a_sleeping_app_is_told_to_come_back_and_is_never_sent_agai
     let platform = Platform::shared().await;
     let (tenant, _) = serving(platform).await;
     asleep(&tenant).await;
-    told_to_come_back(&webhook(&tenant, None).await, "asleep");
-    told_to_come_back(&webhook(&tenant, Some(&unique("evt"))).await, "asleep");
+    // Both at once: the first one wakes it.
+    let key = unique("evt");
+    let (plain, keyed) = tokio::join!(webhook(&tenant, None), webhook(&tenant, Some(&key)));
+    told_to_come_back(&plain, "asleep");
+    told_to_come_back(&keyed, "asleep");
     // It was asked for, so that the sender's next attempt finds it awake.
     becomes(&tenant, &tenant.production, "HOT").await;
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;

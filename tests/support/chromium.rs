@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, ChildStdout, Command},
+    time::timeout,
 };
 
 /// What stands between the name of the port and its end, in the words of the driver.
@@ -139,7 +140,8 @@ async fn listening(command: &mut Command) -> Option<(Child, u16)> {
     let mut told = String::new();
     for _ in 0..5 {
         let mut driver = command.spawn().ok()?;
-        match port(driver.stdout.take().expect("it is a pipe")).await {
+        let said = timeout(PATIENCE, port(driver.stdout.take().expect("it is a pipe"))).await;
+        match said.unwrap_or_else(|_| Err("nothing of a port".to_owned())) {
             Ok(port) => return Some((driver, port)),
             Err(words) => told = words,
         }

@@ -76,6 +76,7 @@ impl Engine {
     /// Its answer to one question, if it is a good one.
     fn ask(&self, method: &str, path: &str) -> Option<Value> {
         let mut stream = UnixStream::connect(self.socket()).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
         write!(stream, "{method} {path} HTTP/1.0\r\nhost: engine\r\n\r\n").ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;

@@ -1,7 +1,10 @@
 //! Followers of what goes on, as consoles and scripts are: graphql-transport-ws, and server-sent events. The trap avoided: a
 //! stream that broke taken for one that ended; each way to end is told apart.
 
-use crate::graphql::{Client, http};
+use crate::{
+    graphql::{Client, http},
+    wait::PATIENCE,
+};
 use futures_util::{SinkExt as _, StreamExt as _, stream::BoxStream};
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -14,6 +17,8 @@ use tokio_tungstenite::{
 
 /// Longer than any keep-alive takes.
 const SILENCE: Duration = Duration::from_secs(40);
+/// Longer than anybody follows. Keep-alives come for ever, also to who waits for what never comes.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// What a follower heard.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +56,7 @@ impl Subscription {
     pub async fn open(client: &Client, field: &'static str, query: &str, variables: Value) -> Option<Self> {
         let mut request = format!("{}/graphql", client.url().replacen("http", "ws", 1)).into_client_request().ok()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        let (socket, _) = connect_async(request).await.ok()?;
+        let (socket, _) = timeout(PATIENCE, connect_async(request)).await.ok()?.ok()?;
         let mut opened = Self { socket, field };
         let payload = json!({ "authorization": format!("Bearer {}", client.token()) });
         opened.say(json!({ "type": "connection_init", "payload": payload })).await?;
@@ -66,6 +71,10 @@ impl Subscription {
 
     /// What comes next.
     pub async fn next(&mut self) -> Heard {
+        timeout(LONGEST, self.heard()).await.expect("nothing but pings came")
+    }
+
+    async fn heard(&mut self) -> Heard {
         loop {
             let message = match timeout(SILENCE, self.socket.next()).await.expect("not even a ping came") {
                 Some(Ok(Message::Text(text))) => serde_json::from_str::<Value>(&text).expect("messages are JSON"),
@@ -144,7 +153,7 @@ impl Events {
         let mut request = http()
             .get(format!("{}{path}?{}", client.url(), pairs.join("&")))
             .header(AUTHORIZATION, format!("Bearer {}", client.token()))
-            .timeout(Duration::from_mins(10));
+            .timeout(LONGEST);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

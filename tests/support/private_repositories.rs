@@ -30,12 +30,14 @@ impl PrivateRepositories {
         python.arg(program::root().join("builder/tests/private_git.py")).arg(port.to_string());
         python.args([repository.folder(), room.path().join("key"), room.path().join("seen")]).arg("");
         let child = python.stdin(Stdio::null()).spawn().expect("it starts");
+        // It ends with this, also when it is not heard of.
+        let started = Self { child, port, room, _repository: repository };
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "the host does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self { child, port, room, _repository: repository }
+        started
     }
 
     /// As credentials name it.

@@ -4,9 +4,14 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
+    time::Duration,
 };
+use tokio::time::timeout;
+
+/// Longer than anything takes that is run to its end: what should have been refused would go on for ever.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// The checkout.
 pub fn root() -> &'static Path {
@@ -40,17 +45,23 @@ fn lay_out() -> PathBuf {
 
 /// Runs `rhone` on a data folder, to its end.
 pub async fn rhone(data: &Path, words: &[&str]) -> Output {
-    let (program, data) = (path("rhone"), data.to_owned());
-    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let run = move || Command::new(program).arg("--data").arg(data).args(words).output().expect("rhone runs");
-    tokio::task::spawn_blocking(run).await.expect("nothing panics there")
+    let mut command = Command::new(path("rhone"));
+    command.arg("--data").arg(data).args(words);
+    ended(command).await
 }
 
 /// The same, in a folder and with these variables.
 pub async fn rhone_in(folder: &Path, data: &Path, variables: &[(&str, &str)], words: &[&str]) -> Output {
     let mut command = Command::new(path("rhone"));
     command.current_dir(folder).arg("--data").arg(data).args(words).envs(variables.iter().copied());
-    tokio::task::spawn_blocking(move || command.output().expect("rhone runs")).await.expect("nothing panics there")
+    ended(command).await
+}
+
+/// Runs a program to its end; one that has none is killed, and its test fails.
+pub async fn ended(command: Command) -> Output {
+    let mut command = tokio::process::Command::from(command);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    timeout(LONGEST, output).await.expect("the program ends").expect("the program runs")
 }
 
 /// What a program said.

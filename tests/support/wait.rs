@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often a condition is looked at, at first.
 const LOOK: Duration = Duration::from_millis(20);
@@ -24,7 +24,8 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, most: Duration,
 pub async fn within<T, F: Future<Output = Option<T>>>(most: Duration, mut look: impl FnMut() -> F) -> Option<T> {
     let begun = Instant::now();
     loop {
-        if let Some(found) = look().await {
+        // Who looks may itself wait for what never comes.
+        if let Ok(Some(found)) = timeout(most + PATIENCE, look()).await {
             return Some(found);
         }
         if begun.elapsed() > most {

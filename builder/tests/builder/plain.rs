@@ -152,6 +152,8 @@ async fn what_left_its_session_is_gone_when_the_worker_is_dead_and_a_group_alone
 
     let mut group = Command::new("/usr/bin/python3");
     group.arg("-c").arg(daemon("80043.5", "time.sleep(80044)")).process_group(0).stdout(Stdio::piped());
+    // What it leaves holds open what it prints to, and whoever reads what tests print would wait for it.
+    group.stderr(Stdio::null());
     let mut group = group.spawn().unwrap();
     group.stdout.take().unwrap().read_exact(&mut begun).unwrap();
     kill_process_group(Pid::from_child(&group), Signal::KILL).unwrap();

@@ -75,6 +75,15 @@ pub(crate) async fn send(edge: SocketAddr, request: Request<Full<Bytes>>) -> Rep
 
 /// Sends bytes as they are and reads until the edge hangs up or is silent for a while after it has said something.
 pub(crate) async fn raw(edge: SocketAddr, bytes: &str) -> String {
+    answered(edge, bytes, Duration::from_millis(500)).await
+}
+
+/// The same until the edge hangs up, as it was asked to.
+pub(crate) async fn raw_to_the_end(edge: SocketAddr, bytes: &str) -> String {
+    answered(edge, bytes, PATIENCE).await
+}
+
+async fn answered(edge: SocketAddr, bytes: &str, silence: Duration) -> String {
     let mut stream = TcpStream::connect(edge).await.expect("the edge");
     stream.write_all(bytes.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
@@ -82,7 +91,7 @@ pub(crate) async fn raw(edge: SocketAddr, bytes: &str) -> String {
     let mut patience = PATIENCE;
     while let Ok(Ok(length @ 1..)) = timeout(patience, stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..length]);
-        patience = Duration::from_millis(500);
+        patience = silence;
     }
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -92,5 +101,6 @@ pub(crate) type Socket = WebSocketStream<TcpStream>;
 pub(crate) async fn socket(edge: SocketAddr, host: &str) -> Result<Socket, tungstenite::Error> {
     let stream = TcpStream::connect(edge).await.expect("the edge");
     let request = tungstenite::ClientRequestBuilder::new(format!("ws://{host}/_vango/ws").parse().expect("a URL"));
-    tokio_tungstenite::client_async(request, stream).await.map(|(socket, _)| socket)
+    let opened = timeout(PATIENCE, tokio_tungstenite::client_async(request, stream)).await;
+    opened.expect("an answer in time").map(|(socket, _)| socket)
 }

@@ -1,7 +1,7 @@
 //! Requests that are not what they seem. Each is refused, or reaches the app as exactly one plain request.
 
 use crate::{
-    client::{get, raw, request, send},
+    client::{get, raw, raw_to_the_end, request, send},
     world::{SHOP, World, until},
 };
 use hyper::{Method, StatusCode};
@@ -91,8 +91,8 @@ async fn a_head_request_and_a_kept_connection_work() {
     let (_world, blue, edge) = World::serving().await;
     let reply = send(edge.address, request(Method::HEAD, SHOP, "/", "")).await;
     assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, 0));
-    let twice = "GET /1 HTTP/1.1\r\nhost: shop.example\r\n\r\nGET /2 HTTP/1.1\r\nhost: shop.example\r\n\r\n";
-    assert_eq!(raw(edge.address, twice).await.matches("HTTP/1.1 200").count(), 2);
+    let twice = "GET /1 HTTP/1.1\r\nhost: shop.example\r\n\r\nGET /2 HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n\r\n";
+    assert_eq!(raw_to_the_end(edge.address, twice).await.matches("HTTP/1.1 200").count(), 2);
     assert_eq!(blue.seen(), ["HEAD /", "GET /1", "GET /2"]);
 }
 

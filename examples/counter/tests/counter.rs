@@ -5,9 +5,22 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
-use tokio_tungstenite::{connect_async, tungstenite::Message};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message},
+};
+
+/// Long enough for anything that is not broken, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 struct App {
     child: Child,
@@ -39,6 +52,24 @@ impl App {
         let sent = sent.expect("a shell runs");
         assert!(sent.success());
     }
+
+    async fn socket(&self) -> Result<Socket, Error> {
+        let opened = timeout(PATIENCE, connect_async(format!("ws://{}/_vango/ws", self.address))).await;
+        opened.expect("it answers, or refuses").map(|(socket, _)| socket)
+    }
+
+    /// How it ended, by itself.
+    async fn end(&mut self) -> ExitStatus {
+        let ends = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("a child") {
+                    return status;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, ends).await.expect("an exit")
+    }
 }
 
 impl Drop for App {
@@ -48,46 +79,55 @@ impl Drop for App {
     }
 }
 
-async fn next_json(
-    socket: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin),
-) -> Value {
-    let message = socket.next().await.expect("the socket is open").expect("a message");
-    serde_json::from_str(message.to_text().expect("text")).expect("JSON")
+async fn next(socket: &mut Socket) -> Message {
+    timeout(PATIENCE, socket.next()).await.expect("it says something").expect("the socket is open").expect("a message")
+}
+
+async fn next_json(socket: &mut Socket) -> Value {
+    serde_json::from_str(next(socket).await.to_text().expect("text")).expect("JSON")
 }
 
 #[tokio::test]
 async fn a_socket_is_greeted_counted_echoed_and_told_of_the_drain() {
     let mut app = App::start("30");
-    let (mut socket, _) = connect_async(format!("ws://{}/_vango/ws", app.address)).await.expect("a socket");
+    let mut socket = app.socket().await.expect("a socket");
     let hello = next_json(&mut socket).await;
     assert_eq!(hello["version"], "blue");
     assert_eq!(hello["allocation"], "a1");
     assert_eq!(hello["session"], 1);
     socket.send(Message::text("hej")).await.expect("sent");
-    assert_eq!(socket.next().await.expect("open").expect("a message"), Message::text("hej"));
+    assert_eq!(next(&mut socket).await, Message::text("hej"));
     socket.send(Message::text("count")).await.expect("sent");
     let count = next_json(&mut socket).await;
     assert_eq!((&count["messages"], &count["sessions"]["open"]), (&2.into(), &1.into()));
 
     app.terminate();
     assert_eq!(next_json(&mut socket).await["type"], "draining");
-    assert!(connect_async(format!("ws://{}/_vango/ws", app.address)).await.is_err(), "it still accepts");
+    // Open sockets are told a moment before the door is shut.
+    let shut = async {
+        while app.socket().await.is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, shut).await.expect("it still accepts");
     socket.send(Message::text("still here")).await.expect("an open socket goes on while draining");
-    assert_eq!(socket.next().await.expect("open").expect("a message"), Message::text("still here"));
+    assert_eq!(next(&mut socket).await, Message::text("still here"));
     socket.close(None).await.expect("closed");
-    assert!(app.child.wait().expect("an exit").success());
+    assert!(app.end().await.success());
 }
 
 #[tokio::test]
 async fn a_socket_that_outlives_the_drain_is_closed_with_1012() {
     let mut app = App::start("0");
-    let (mut socket, _) = connect_async(format!("ws://{}/_vango/ws", app.address)).await.expect("a socket");
+    let mut socket = app.socket().await.expect("a socket");
+    // It waits for those that it counts, and counts who is greeted.
+    assert_eq!(next_json(&mut socket).await["type"], "hello");
     app.terminate();
     let code = loop {
-        if let Message::Close(frame) = socket.next().await.expect("a close comes first").expect("a message") {
+        if let Message::Close(frame) = next(&mut socket).await {
             break u16::from(frame.expect("a reason").code);
         }
     };
     assert_eq!(code, 1012);
-    assert!(app.child.wait().expect("an exit").success());
+    assert!(app.end().await.success());
 }

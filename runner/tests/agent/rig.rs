@@ -2,6 +2,7 @@
 //! is killed at the end by its own pid, whether the test passed or not.
 
 use crate::control::{Control, TOKEN};
+use futures_util::StreamExt as _;
 use rhone_domain::{
     digest::Digest,
     host_protocol::{Desired, GateIdentity, Goal, Preamble, Seen},
@@ -22,8 +23,9 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use uuid::Uuid;
 
 pub(crate) const EPOCH: Epoch = Epoch(7);
@@ -230,11 +232,7 @@ impl Rig {
     /// A page of the agent's own server; none while it is down.
     pub(crate) async fn admin(&self, path: &str) -> Option<String> {
         let file: Value = serde_json::from_slice(&fs::read(self.data().join("agent.json")).ok()?).ok()?;
-        let mut stream = TcpStream::connect(file["admin"].as_str()?).await.ok()?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        Some(answer)
+        asked(file["admin"].as_str()?, &format!("GET {path} HTTP/1.0\r\n\r\n")).await
     }
 }
 
@@ -299,11 +297,19 @@ impl Drop for Rig {
 
 /// Says a preamble, and then this; everything that comes back. None when nobody listens or the connection breaks.
 pub(crate) async fn say(address: &str, preamble: &str, words: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    stream.write_all(format!("{preamble}{words}").as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    Some(answer)
+    asked(address, &format!("{preamble}{words}")).await
+}
+
+/// The same of whoever took the place of one that died, and may never hang up.
+async fn asked(address: &str, words: &str) -> Option<String> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(words.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
+    };
+    timeout(PATIENCE, exchange).await.ok().flatten()
 }
 
 pub(crate) async fn get(address: &str, allocation: AllocationId, path: &str) -> Option<String> {
@@ -329,5 +335,11 @@ pub(crate) async fn socket(address: &str, allocation: AllocationId) -> WebSocket
     let mut stream = TcpStream::connect(address).await.expect("the gate listens");
     let preamble = Preamble::Connect { allocation, epoch: EPOCH }.to_line();
     stream.write_all(preamble.as_bytes()).await.expect("sent");
-    tokio_tungstenite::client_async("ws://app/_vango/ws", stream).await.expect("a socket").0
+    let opened = timeout(PATIENCE, tokio_tungstenite::client_async("ws://app/_vango/ws", stream)).await;
+    opened.expect("an answer in time").expect("a socket").0
+}
+
+/// What the app says next.
+pub(crate) async fn heard(socket: &mut WebSocketStream<TcpStream>) -> Message {
+    timeout(PATIENCE, socket.next()).await.expect("it says something").expect("open").expect("a message")
 }

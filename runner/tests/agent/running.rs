@@ -1,7 +1,6 @@
 //! From an order to a process that answers, and back to it after every crash.
 
-use crate::rig::{EPOCH, Rig, app_after, get, id, kill, lives, say, socket, until, who};
-use futures_util::StreamExt;
+use crate::rig::{EPOCH, Rig, app_after, get, heard, id, kill, lives, say, socket, until, who};
 use rhone_domain::{
     host_protocol::{Preamble, Seen},
     ids::AllocationId,
@@ -24,7 +23,7 @@ async fn an_ordered_allocation_is_pulled_started_and_ready_with_the_digest_of_it
     assert_eq!((identity.digest, identity.deployment), (order.artifact, order.deployment));
     assert!(get(&address, order.allocation, "/").await.expect("a page").contains("<title>blue</title>"));
     let mut socket = socket(&address, order.allocation).await;
-    let hello = socket.next().await.expect("open").expect("a greeting");
+    let hello = heard(&mut socket).await;
     let hello: Value = serde_json::from_str(hello.to_text().expect("text")).expect("JSON");
     assert_eq!(hello["allocation"], order.allocation.to_string());
 

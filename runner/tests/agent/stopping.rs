@@ -1,13 +1,12 @@
 //! Ends that were ordered.
 
-use crate::rig::{PATIENCE, Rig, lives, socket, until, who};
-use futures_util::{SinkExt, StreamExt};
+use crate::rig::{Rig, heard, lives, socket, until, who};
+use futures_util::SinkExt;
 use rhone_domain::{
     host_protocol::{Desired, Goal, Seen},
     numbers::Generation,
 };
 use std::time::{Duration, Instant, SystemTime};
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 fn stop(order: &Desired) -> Desired {
@@ -23,14 +22,14 @@ async fn a_stopped_allocation_drains_its_sockets_and_is_reported_stopped() {
         who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs"),
     );
     let mut held = socket(&address, order.allocation).await;
-    held.next().await.expect("open").expect("a greeting");
+    heard(&mut held).await;
     rig.control.order(&stop(&order));
     rig.saw(order.allocation, &Seen::Draining).await;
     let status = async || rig.file(order.allocation, "gate.json").filter(|gate| gate["stage"]["stage"] == "draining");
     until("the gate drains", status).await;
     // A runner that sends SIGTERM at once is caught here: the app would say "draining" before it echoes.
     held.send(Message::text("not yet")).await.expect("an open socket goes on");
-    assert_eq!(held.next().await.expect("open").expect("an echo"), Message::text("not yet"));
+    assert_eq!(heard(&mut held).await, Message::text("not yet"));
     assert!(lives(gate) && lives(app));
     held.close(None).await.expect("closed");
     drop(held);
@@ -50,12 +49,12 @@ async fn at_the_drain_deadline_open_sessions_are_counted_and_ended() {
     let address = rig.ready_at(order.allocation, 1).await;
     let app = who(&address, order.allocation).await.and_then(|gate| gate.pid).expect("it runs");
     let mut held = socket(&address, order.allocation).await;
-    held.next().await.expect("open").expect("a greeting");
+    heard(&mut held).await;
     let asked = Instant::now();
     rig.control.order(&stop(&order));
     rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 1 }).await;
     assert!(asked.elapsed() >= Duration::from_millis(300), "it was not given its time: {:?}", asked.elapsed());
-    let told = held.next().await.expect("open").expect("a message");
+    let told = heard(&mut held).await;
     assert!(told.to_text().expect("text").contains("draining"), "the app was told to end first: {told}");
     assert!(!lives(app));
     let end = &rig.file(order.allocation, "gate.json").expect("a status")["last_exit"];
@@ -70,10 +69,11 @@ async fn the_deadline_of_the_order_counts_and_not_the_usual_time() {
     rig.control.order(&order);
     let address = rig.ready_at(order.allocation, 1).await;
     let mut held = socket(&address, order.allocation).await;
-    held.next().await.expect("open").expect("a greeting");
+    heard(&mut held).await;
     let (asked, soon) = (Instant::now(), chrono::DateTime::from(SystemTime::now() + Duration::from_secs(2)));
     rig.control.order(&Desired { drain_deadline: Some(soon), ..stop(&order) });
-    let told = timeout(PATIENCE, held.next()).await.expect("ten minutes are usual").expect("open").expect("a message");
+    // Ten minutes are usual.
+    let told = heard(&mut held).await;
     assert!(told.to_text().expect("text").contains("draining"), "{told}");
     assert!(asked.elapsed() >= Duration::from_millis(1_900), "before its deadline: {:?}", asked.elapsed());
     held.close(None).await.expect("closed");
@@ -86,14 +86,14 @@ async fn a_stop_that_was_begun_is_finished_by_the_next_agent() {
     let mut rig = Rig::start().await;
     let (order, address) = rig.running("blue").await;
     let mut held = socket(&address, order.allocation).await;
-    held.next().await.expect("open").expect("a greeting");
+    heard(&mut held).await;
     rig.control.order(&stop(&order));
     rig.saw_last(order.allocation, "draining", |seen| *seen == Seen::Draining).await;
     rig.kill_agent();
     rig.start_agent();
     until("the new agent answers", async || rig.admin("/readyz").await).await;
     held.send(Message::text("still")).await.expect("the new agent did not cut the drain short");
-    assert_eq!(held.next().await.expect("open").expect("an echo"), Message::text("still"));
+    assert_eq!(heard(&mut held).await, Message::text("still"));
     held.close(None).await.expect("closed");
     drop(held);
     let seen = rig.saw_last(order.allocation, "stopped", |seen| *seen == Seen::Stopped { sessions_ended: 0 }).await;

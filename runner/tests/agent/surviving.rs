@@ -1,7 +1,7 @@
 //! What the death of an agent does not do.
 
-use crate::rig::{Rig, app_after, binaries, kill, lives, processes, socket, until, who};
-use futures_util::{SinkExt, StreamExt};
+use crate::rig::{Rig, app_after, binaries, heard, kill, lives, processes, socket, until, who};
+use futures_util::SinkExt;
 use rhone_domain::{host_protocol::Seen, ids::AllocationId};
 use std::{
     fs::{self, File},
@@ -20,20 +20,20 @@ async fn a_killed_agent_closes_no_socket_and_its_successor_adopts_without_a_rest
     let mut sockets = Vec::new();
     for _ in 0..100 {
         let mut socket = socket(&address, order.allocation).await;
-        socket.next().await.expect("open").expect("a greeting");
+        heard(&mut socket).await;
         sockets.push(socket);
     }
     rig.kill_agent();
     for socket in &mut sockets {
         socket.send(Message::text("without an agent")).await.expect("sent");
-        assert_eq!(socket.next().await.expect("open").expect("an echo"), Message::text("without an agent"));
+        assert_eq!(heard(socket).await, Message::text("without an agent"));
     }
     rig.start_agent();
     rig.adopted(1).await;
     assert_eq!(rig.ready_at(order.allocation, 2).await, address);
     for socket in &mut sockets {
         socket.send(Message::text("with another")).await.expect("sent");
-        assert_eq!(socket.next().await.expect("open").expect("an echo"), Message::text("with another"));
+        assert_eq!(heard(socket).await, Message::text("with another"));
     }
     assert_eq!(
         (rig.gate_pid(order.allocation), who(&address, order.allocation).await.expect("a gate").pid),
