@@ -1,6 +1,5 @@
-//! Who may do what in which workspace, for whom support may act, and which invitations are open. Told whole by each append to the
-//! workspace's stream, which writes the rows that differ, so that who was removed leaves no row. A membership is read with the
-//! version of the workspace's head, to be asserted by what it allows.
+//! Who may do what in which workspace, for whom support may act, and which invitations are open. Written inline from the workspace's stream, whole each
+//! time, so that who was removed leaves no row; each row carries the version that says so, to be asserted by what it allows.
 
 use crate::{keyset::Keyset, session::Session};
 use chrono::{DateTime, Utc};
@@ -64,10 +63,8 @@ pub async fn pages(
     // Said only where it is asked: a plan for both would go through all members.
     let of_role = if role.is_some() { "role = $4" } else { "$4::text IS NULL" };
     let query = format!(
-        "SELECT m.*, h.version FROM unnest($1::uuid[]) AS asked (id)
-         JOIN log.heads h ON h.stream = ('workspace:' || asked.id::text) COLLATE \"C\"
-         CROSS JOIN LATERAL (
-             SELECT workspace, actor, role, projects, environments FROM authority.members
+        "SELECT m.* FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT workspace, actor, role, projects, environments, version FROM authority.members
              WHERE workspace = asked.id AND ($2::uuid IS NULL OR actor {operator} $2) AND {of_role}
              ORDER BY actor {order} LIMIT $3
          ) m ORDER BY m.actor {order}"

@@ -10,7 +10,6 @@ mod feed;
 mod gate_facts;
 mod hosts_seen;
 mod lanes;
-mod members;
 mod order;
 mod readiness;
 mod rebuild;
