@@ -22,7 +22,10 @@ fn only_the_owners_bytes_and_variables_where_the_traffic_is_are_waited_for() {
         })
     };
     let good = planned(allocation(7), GREEN, Epoch(0));
-    assert!(matches!(next_with(&good, &[ready(GREEN)]), Step::Enter(Stage::ReadinessWait, _)));
+    let Step::Enter(Stage::ReadinessWait, started) = next_with(&good, &[ready(GREEN)]) else {
+        panic!("it has started")
+    };
+    assert_eq!(started.digest, Some(GREEN_BYTES), "what has started is on record before it answers");
     assert!(matches!(next_with(&good, &[]), Step::Wait(_)), "it is on its way");
     let strangers = [
         Planned { env_set: EnvSet(9), ..good.clone() },
