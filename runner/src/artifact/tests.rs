@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 use tar::{Builder, EntryType, Header};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
 struct Case {
     _root: tempfile::TempDir,
@@ -148,9 +151,12 @@ async fn nobody_else_has_a_turn_until_the_work_is_done_of_whoever_has_left() {
     let left = timeout(Duration::ZERO, restore(at.clone(), Digest::ZERO, turn)).await;
     assert!(left.is_err(), "it was not to be done yet");
     // Who opens a pipe after its last writer has closed it waits for another one, for ever.
-    while ioctl_fionread(&bytes).expect("what nobody has read yet") > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let read = async {
+        while ioctl_fionread(&bytes).expect("what nobody has read yet") > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_mins(1), read).await.expect("the work begins");
     assert!(busy.try_lock().is_err(), "another may begin in the midst of it");
     drop(bytes);
     let turn = timeout(Duration::from_mins(1), Arc::clone(&busy).lock_owned()).await.expect("a turn ends");
