@@ -23,7 +23,7 @@ impl Inline for AuthorityRows {
             RouteOwner::CATEGORY => of(state, |state| authority::route_owners::rows(state, version)),
             Allocation::CATEGORY => of(state, |state| authority::allocations::rows(state, version)),
             Workspace::CATEGORY => {
-                of(state, |state| authority::members::rows(WorkspaceId(stream.id()), state, version))
+                of(state, |state| authority::members::rows(WorkspaceId(stream.id()), state, events, version))
             }
             Token::CATEGORY => of(state, authority::tokens::rows),
             Host::CATEGORY => of(state, |state| authority::hosts::rows(state, version)),

@@ -228,6 +228,28 @@ fn whoever_reads_on_meets_no_name_that_was_taken_further_up() {
     assert_eq!(twice(&names), ["workspace acme"]);
 }
 
+/// The lines by which a merge shows that it was left midway.
+fn midway(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")).collect()
+}
+
+#[test]
+fn no_page_is_a_merge_midway() {
+    let pages = [program::root(), program::root().join("docs"), program::root().join("docs/adr")];
+    let files = pages
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).expect("a folder"))
+        .map(|file| file.expect("a file").path());
+    let pages: Vec<_> = files.filter(|file| file.extension().is_some_and(|of| of == "md")).collect();
+    assert!(pages.len() > 30, "{pages:?}");
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("it can be read");
+        assert_eq!(midway(&text), [""; 0], "{}", page.display());
+    }
+    // The sin, as it once was.
+    assert_eq!(midway("| 1 |\n<<<<<<< HEAD\n| 2 |\n=======\n| 3 |\n>>>>>>> other\n").len(), 2);
+}
+
 /// An image of the counter app in a registry that asks who is there: its name by its digest.
 async fn pushed(registry: &Registry, version: &str) -> String {
     let room = tempfile::tempdir().expect("a folder");

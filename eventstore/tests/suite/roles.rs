@@ -111,6 +111,9 @@ const FORBIDDEN: &[&str] = &[
     "UPDATE authority.invitations SET secret = sha256('x')",
     "DELETE FROM authority.invitations",
     "SELECT authority.apply_workspace('{}')",
+    "SELECT authority.apply_membership('{}')",
+    "SELECT authority.apply_support('{}')",
+    "SELECT authority.apply_invitations('{}')",
     // Shape.
     "CREATE TABLE log.mine (n int)",
     "CREATE TABLE public.mine (n int)",

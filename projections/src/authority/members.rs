@@ -1,5 +1,6 @@
-//! Who may do what in which workspace, for whom support may act, and which invitations are open. Written inline from the workspace's stream, whole each
-//! time, so that who was removed leaves no row; each row carries the version that says so, to be asserted by what it allows.
+//! Who may do what in which workspace, for whom support may act, and which invitations are open. Written inline from the workspace's
+//! stream, what an append's events change and nothing else; each membership is read with the version of the workspace, to be
+//! asserted by what it allows. Trap: a change of one member that costs as much as there are members.
 
 use crate::{keyset::Keyset, session::Session};
 use chrono::{DateTime, Utc};
@@ -8,28 +9,65 @@ use rhone_domain::{
     authorization::Membership,
     ids::{ActorId, InvitationId, SupportId, WorkspaceId},
     numbers::Version,
-    workspace::{Ended, Invitation, Role, Workspace},
+    workspace::{Ended, Event, Invitation, Role, Workspace},
 };
+use rhone_eventstore::NewEvent;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _, postgres::PgRow, types::Json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// All of a workspace.
-pub fn rows(id: WorkspaceId, workspace: &Workspace, version: Version) -> Vec<Value> {
-    let member = |(actor, of): (&ActorId, &Membership)| json!({ "actor": actor, "role": of.role, "projects": of.projects, "environments": of.environments });
-    let support = workspace.support.iter().map(|(access, of)| {
-        json!({ "access": access, "user": of.user, "reason": of.reason, "until": of.until, "ended": of.ended == Ended::Early })
-    });
-    let invitation = |(id, of): (&InvitationId, &Invitation)| json!({ "invitation": id, "role": of.role, "secret": of.secret.hex(), "by": of.by, "since": of.since, "until": of.until });
-    vec![json!({
-        "table": "workspace",
-        "workspace": id,
-        "version": version,
-        "members": workspace.members.iter().map(member).collect::<Vec<_>>(),
-        "support": support.collect::<Vec<_>>(),
-        "invitations": workspace.invitations.iter().map(invitation).collect::<Vec<_>>(),
-    })]
+/// What an event changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Changed {
+    Member(ActorId),
+    Support(SupportId),
+    Invitations,
+}
+
+/// What these events changed of a workspace, as it is after them.
+pub fn rows(id: WorkspaceId, workspace: &Workspace, events: &[NewEvent], version: Version) -> Vec<Value> {
+    let event =
+        |event: &NewEvent| event.decode::<Event>().expect("a workspace's events can be read when they are appended");
+    let changed: BTreeSet<Changed> = events.iter().flat_map(|new| changed(&event(new))).collect();
+    changed.into_iter().filter_map(|changed| row(id, workspace, changed, version)).collect()
+}
+
+fn changed(event: &Event) -> Vec<Changed> {
+    match event {
+        Event::Created { owner: actor, .. }
+        | Event::MemberAdded { actor, .. }
+        | Event::MemberRoleChanged { actor, .. }
+        | Event::MemberRemoved { actor }
+        | Event::GrantsSet { actor, .. } => vec![Changed::Member(*actor)],
+        Event::SupportGranted { access, .. } | Event::SupportEnded { access } => vec![Changed::Support(*access)],
+        Event::MemberInvited { .. } | Event::InvitationRevoked { .. } => vec![Changed::Invitations],
+        Event::InvitationAccepted { actor, .. } => vec![Changed::Member(*actor), Changed::Invitations],
+    }
+}
+
+fn row(id: WorkspaceId, workspace: &Workspace, changed: Changed, version: Version) -> Option<Value> {
+    let row = match changed {
+        Changed::Member(actor) => json!({
+            "table": "membership", "workspace": id, "actor": actor, "version": version,
+            "membership": workspace.members.get(&actor),
+        }),
+        Changed::Support(access) => workspace.support.get(&access).map(|of| json!({
+            "table": "support", "workspace": id, "access": access, "user": of.user, "reason": of.reason, "until": of.until,
+            "ended": of.ended == Ended::Early,
+        }))?,
+        Changed::Invitations => json!({
+            "table": "invitations", "workspace": id,
+            "invitations": workspace.invitations.iter().map(invitation).collect::<Vec<_>>(),
+        }),
+    };
+    Some(row)
+}
+
+fn invitation((id, of): (&InvitationId, &Invitation)) -> Value {
+    json!({
+        "invitation": id, "role": of.role, "secret": of.secret.hex(), "by": of.by, "since": of.since, "until": of.until
+    })
 }
 
 /// A membership with the version of the workspace that says so.
@@ -63,8 +101,11 @@ pub async fn pages(
     // Said only where it is asked: a plan for both would go through all members.
     let of_role = if role.is_some() { "role = $4" } else { "$4::text IS NULL" };
     let query = format!(
-        "SELECT m.* FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-             SELECT workspace, actor, role, projects, environments, version FROM authority.members
+        "SELECT m.*, coalesce(
+             (SELECT h.version FROM log.heads h WHERE h.stream = ('workspace:' || m.workspace::text) COLLATE \"C\"),
+             m.changed
+         ) AS version FROM unnest($1::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT workspace, actor, role, projects, environments, version AS changed FROM authority.members
              WHERE workspace = asked.id AND ($2::uuid IS NULL OR actor {operator} $2) AND {of_role}
              ORDER BY actor {order} LIMIT $3
          ) m ORDER BY m.actor {order}"

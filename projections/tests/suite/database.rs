@@ -47,10 +47,15 @@ impl Database {
     }
 
     pub(crate) async fn role(&self, role: &str) -> PgPool {
+        self.connections(role, 8).await
+    }
+
+    /// So many at most, of this role.
+    pub(crate) async fn connections(&self, role: &str, most: u32) -> PgPool {
         let (scheme, rest) = self.0.split_once("://").expect("a URL has a scheme");
         let (_, host) = rest.rsplit_once('@').expect("a URL names its user");
         let url = format!("{scheme}://{role}:{PASSWORD}@{host}");
-        rhone_eventstore::postgres::connect(&url, "tests", 8).await.expect("the role connects")
+        rhone_eventstore::postgres::connect(&url, "tests", most).await.expect("the role connects")
     }
 
     /// Runs statements as the administrator.

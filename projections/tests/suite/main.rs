@@ -10,6 +10,7 @@ mod feed;
 mod gate_facts;
 mod hosts_seen;
 mod lanes;
+mod members;
 mod order;
 mod readiness;
 mod rebuild;

@@ -12,26 +12,27 @@ use rhone_domain::{
     numbers::EnvSet,
     project::{self, Project},
     text::{Name, Slug},
+    workspace::Workspace,
 };
-use rhone_eventstore::{Bell, Clock, Context, Dispatcher, Loaded, Log as _, PgLog, Position, Recorded};
-use rhone_projections::{projection::Projection, runner};
+use rhone_eventstore::{Bell, Clock, Context, Dispatcher, Inline, Loaded, Log as _, PgLog, Position, Recorded};
+use rhone_projections::{inline::AuthorityRows, projection::Projection, runner};
 use sqlx::PgPool;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
-const ALICE: ActorId = ActorId(Uuid::from_u128(0xA11CE));
+pub(crate) const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0xACE));
+pub(crate) const ALICE: ActorId = ActorId(Uuid::from_u128(0xA11CE));
 const SHOP: AppId = AppId(Uuid::from_u128(0x5409));
 
 /// A log and its readers.
 #[derive(Clone)]
-pub(crate) struct World {
+pub(crate) struct World<I = AuthorityRows> {
     pub(crate) clock: Clock,
     pub(crate) projector: PgPool,
     pub(crate) worker: PgPool,
     bell: Bell,
-    door: Dispatcher<PgLog>,
+    door: Dispatcher<PgLog, I>,
 }
 
 /// A release that is about to be written.
@@ -43,10 +44,17 @@ pub(crate) struct Release {
 
 impl World {
     pub(crate) async fn of(database: &Database) -> Self {
+        Self::with(database, AuthorityRows).await
+    }
+}
+
+impl<I: Inline> World<I> {
+    /// With other authority rows.
+    pub(crate) async fn with(database: &Database, inline: I) -> Self {
         let (clock, bell) = (Clock::system(), Bell::default());
         let worker = database.role("rhone_worker").await;
         let log = PgLog::new(worker.clone());
-        let door = Dispatcher::new(log, clock.clone(), rhone_eventstore::NoInline).waking(Arc::new(bell.clone()));
+        let door = Dispatcher::new(log, clock.clone(), inline).waking(Arc::new(bell.clone()));
         Self { clock, projector: database.role("rhone_projector").await, worker, bell, door }
     }
 
@@ -56,13 +64,17 @@ impl World {
         tokio::spawn(runner::run::<P>(self.projector.clone(), owner.to_owned(), bell, clock))
     }
 
+    pub(crate) async fn load<A: Aggregate>(&self, id: impl Into<Uuid> + Send) -> Loaded<A> {
+        self.door.load(id).await.expect("loads")
+    }
+
     /// One event.
     pub(crate) async fn project(&self) -> Position {
         let id: ProjectId = self.clock.new_id();
         let slug = Slug::parse("slug", &format!("p-{id}")).expect("a slug");
         let name = Name::parse("name", "Shop").expect("a name");
         let created = project::Created { id, workspace: ACME, slug, name };
-        let mut loaded = self.door.load::<Project>(id).await.expect("loads");
+        let mut loaded = self.load::<Project>(id).await;
         self.write(&mut loaded, [project::Command::Create(created)]).await
     }
 
@@ -81,7 +93,7 @@ impl World {
         let facts =
             ArtifactFacts { command: vec!["bin/shop".into()], health_path: "/health".into(), ..Default::default() };
         let validate = deployment::Command::Validate { digest, facts: Box::new(facts) };
-        let loaded = self.door.load::<Deployment>(id).await.expect("loads");
+        let loaded = self.load::<Deployment>(id).await;
         Release { loaded, create: deployment::Command::Create(created), validate }
     }
 
@@ -102,9 +114,10 @@ impl World {
         loaded: &mut Loaded<A>,
         commands: impl IntoIterator<Item = A::Command>,
     ) -> Position {
+        let asked = [Project::CATEGORY, Workspace::CATEGORY].contains(&A::CATEGORY);
         let mut unit = self.door.unit(Context {
             actor: Actor { id: ALICE, kind: ActorKind::User, on_behalf_of: None },
-            writer: if A::CATEGORY == Project::CATEGORY { Writer::Api } else { Writer::Pipeline },
+            writer: if asked { Writer::Api } else { Writer::Pipeline },
             authority: Authority::itself(),
             workspace: ACME,
             correlation: CorrelationId(self.clock.new_id()),

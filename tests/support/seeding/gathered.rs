@@ -132,7 +132,7 @@ mod tests {
             _ => Vec::new(),
         });
         assert_eq!(life.inline, rows.collect::<Vec<_>>());
-        for table in ["operation", "allocation", "route_owner", "workspace", "feed"] {
+        for table in ["operation", "allocation", "route_owner", "membership", "feed"] {
             assert!(life.inline.iter().any(|row| row["table"] == table), "{table}");
         }
     }
