@@ -1,5 +1,6 @@
 //! A dump restored on a fresh cluster: its transactions are numbered ahead of the cluster, so it would read as empty. It is
-//! refused until it is resealed; then its history is read as before and goes on after it.
+//! refused until it is resealed; then its history is read as before and goes on after it. A log that somebody only appends to
+//! while it is looked at is not refused; the mutant is the look in several snapshots.
 
 use crate::{
     database::{Database, allow_roles},
@@ -135,4 +136,41 @@ async fn an_open_append_keeps_a_reseal_waiting_and_none_begins_meanwhile() {
     assert_eq!(events[0].position.era, 2, "whoever came after it belongs to the new era");
     let incarnation: LogIncarnation = log.incarnation().await.expect("is known");
     assert_eq!(incarnation.era, 2);
+}
+
+/// Those who wait where the check pauses.
+const PAUSED: &str = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted";
+
+/// What the check says when somebody appends after it has read the cluster's number, and before it reads the last event.
+async fn checked_while_one_appends(database: &Database) -> Result<(), BootError> {
+    let log = database.log().await;
+    log.append(append(&stream(), 0, 1)).await.expect("appends");
+    let mut admin = database.admin().await;
+    let check: String = sqlx::query_scalar("SELECT pg_get_functiondef('log.check_boot'::regproc)")
+        .fetch_one(&mut admin)
+        .await
+        .expect("the function's text");
+    // What it declares is read before it begins.
+    let pausing = check.replace("BEGIN\n", "BEGIN\n    PERFORM pg_advisory_xact_lock_shared(1);\n");
+    assert_ne!(pausing, check, "there was a place to pause");
+    sqlx::raw_sql(AssertSqlSafe(pausing)).execute(&mut admin).await.expect("it pauses");
+    sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut admin).await.expect("the lock it pauses at");
+    let pool = log.pool().clone();
+    let checking = tokio::spawn(async move { boot::check(&pool).await });
+    crate::database::until("it has paused", async || database.number(PAUSED).await == 1).await;
+    log.append(append(&stream(), 0, 1)).await.expect("appends");
+    sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut admin).await.expect("it goes on");
+    checking.await.expect("ends")
+}
+
+#[tokio::test]
+async fn a_log_that_somebody_appends_to_while_it_is_checked_opens() {
+    let database = Database::new().await;
+    checked_while_one_appends(&database).await.expect("it opens");
+    // The sin: each of its statements sees what is there by then.
+    let database = Database::new().await;
+    database.run("ALTER FUNCTION log.check_boot() VOLATILE").await;
+    let refused = checked_while_one_appends(&database).await;
+    assert!(matches!(&refused, Err(BootError::Sealed { .. })), "it is caught above: {refused:?}");
 }

@@ -3,7 +3,7 @@
 use super::{ask, deploys, ends};
 use chrono::{DateTime, Utc};
 use rhone_tests::{
-    figure::Printer,
+    figure::{Goal, Printer},
     platform::Platform,
     repository::Repository,
     signals,
@@ -23,18 +23,25 @@ const COLD: usize = 10;
 /// Each commit is the first of its repository, app and workspace, and the first that its worker builds: the platform keeps
 /// nothing of it and the worker has only begun. What the kernel keeps in memory of the host's programs stays there.
 pub(crate) async fn cold(print: &Printer, platform: &Platform) {
-    let mut took = Spans::new();
-    for number in 0..deploys().max(COLD) {
-        let old = platform.pid("work");
-        signals::send(old, Signal::TERM);
-        platform.runs_again("work", old).await;
-        // Read models are asked, so that the new worker has taken everything over.
+    let (count, mut took, mut failed) = (deploys().max(COLD), Spans::new(), 0);
+    for number in 0..count {
+        let old = platform.report().parts["work"];
+        signals::send(old.pid, Signal::TERM);
+        platform.runs_again("work", old.pid).await;
         let tenant = Tenant::open(platform, platform.developer()).await;
+        // What was just created is answered from the log. It is in the read models once the new worker has taken over.
+        let taken_over = async || (!tenant.timeline(None).await.is_empty()).then_some(());
+        until("the new worker is at work", PATIENCE, taken_over).await;
         let repository = Repository::of_python();
         repository.commit_version(&format!("cold {number}"));
         note(&mut took, &stages(&tenant, &deployed(&tenant, &repository).await).await);
+        failed += platform.report().parts["work"].restarts - old.restarts - 1;
     }
     printed(print, "cold, the first deploy of a repository and of its worker", took);
+    #[expect(clippy::cast_precision_loss, reason = "a few")]
+    let failed = failed as f64;
+    // Whoever asks meanwhile waits as long as `rhone up` does before it starts a part again.
+    print.figure("cold: workers that ended by themselves", failed, "workers", count, Some(Goal::Below(1.0)));
 }
 
 /// One changed commit after the other; the first of them is not counted. How long each took in all.
