@@ -20,7 +20,9 @@ pub enum SourceError {
         rule: &'static str,
     },
     /// No branch or tag of that name.
-    #[error("the repository has no {reference}: `git ls-remote` lists what it has; was it pushed?")]
+    #[error(
+        "the repository has no {reference}: `git ls-remote` lists what it has; was it pushed? A commit is named by all its digits"
+    )]
     ReferenceNotFound {
         /// What was asked for.
         reference: String,
