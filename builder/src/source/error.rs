@@ -70,7 +70,10 @@ pub enum SourceError {
         host: String,
     },
     /// A host that sends elsewhere.
-    #[error("the repository's host answers with a redirect, which is not followed: give the address that it leads to")]
+    #[error(
+        "the repository's host answers with a redirect, which is not followed: give the address that it leads to, which is often the \
+         same with `.git` at its end"
+    )]
     Moved,
     /// No such commit.
     #[error("the repository has no commit {commit}: was it pushed, and not rewritten since?")]
