@@ -139,7 +139,7 @@ use AddressRefused::{Malformed, NotAllowed};
 const INWARD: &str = "leads to link-local, metadata or otherwise unroutable addresses, which are never let in";
 /// Let in by `private`.
 const PRIVATE: &str =
-    "leads to a loopback or private address; the operator can let those in (`build.sources` in rhone.json: `local`)";
+    "leads to a loopback or private address; the operator can let those in (`build.sources` in rhone.json: `private`)";
 const SSH: &str = "`ssh` needs a key, and none is held for repositories: give the same path with `https`; \
     `rhone credential set HOST` keeps what a private one asks for";
 const PLAIN_ADDRESS: &str = "an IPv4 address must have four plain decimal numbers";

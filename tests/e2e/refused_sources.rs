@@ -40,6 +40,22 @@ async fn each_source_that_cannot_be_fetched_ends_its_deploy_with_its_own_code() 
     until("no folder is left", PATIENCE, async || left(&platform).is_empty().then_some(())).await;
 }
 
+/// The sin would be one policy for both: a git of one's own in a private network, and every tenant in folders of the worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_private_hosts_are_let_in_the_machines_own_folders_are_not() {
+    let platform = Platform::start_told(vec![("RHONE_BUILD_SOURCES".to_owned(), "private".to_owned())]).await;
+    let tenant = Tenant::open(&platform, platform.developer()).await;
+    let repository = Repository::of_python();
+    repository.commit_version("private");
+    // Nobody listens there; it is asked all the same.
+    for (address, code) in
+        [(repository.address(), "SOURCE_NOT_ALLOWED"), ("http://127.0.0.1:9/a.git".to_owned(), "SOURCE_UNREACHABLE")]
+    {
+        let found = ended(&tenant, &ask_for(&tenant, &tenant.preview.id, &address, "main").await).await;
+        assert_eq!(found["failure"]["code"], code, "{address}: {found:#}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_leads_inward_is_fetched_by_nobody() {
     let platform = Platform::start_told(vec![("RHONE_BUILD_SOURCES".to_owned(), "public".to_owned())]).await;
