@@ -43,7 +43,7 @@ pub(crate) struct Build {
     /// How long a build may take, in seconds.
     #[serde(deserialize_with = "number")]
     pub(crate) build_seconds: u64,
-    /// How much memory each process of a build may have, in bytes.
+    /// How much memory a build may have, in bytes.
     #[serde(deserialize_with = "number")]
     pub(crate) memory_bytes: u64,
     /// How many processes a build may have.
