@@ -52,7 +52,7 @@ pub(crate) async fn run(data: &Data, how: &BackupArgs) -> Result<()> {
     sealed::write(&how.folder.join(KEYS), &contents, &lock)?;
     manifest.add(&how.folder, KEYS)?;
     manifest.write(&how.folder)?;
-    say(&how.folder, &manifest, how.json);
+    say(how, &manifest);
     Ok(())
 }
 
@@ -95,8 +95,9 @@ fn holds_something(path: &Path) -> Result<bool> {
     }
 }
 
-fn say(folder: &Path, manifest: &Manifest, as_json: bool) {
-    if as_json {
+fn say(how: &BackupArgs, manifest: &Manifest) {
+    let folder = &how.folder;
+    if how.json {
         line(json!({ "folder": folder, "manifest": manifest }));
         return;
     }
@@ -111,7 +112,11 @@ fn say(folder: &Path, manifest: &Manifest, as_json: bool) {
             absent.len()
         ));
     }
-    line(format_args!("rehearse it: rhone restore {} --drill", folder.display()));
+    let opens = match &how.lock.passphrase {
+        Some(file) => format!("--passphrase {}", file.display()),
+        None => "--identity FILE".to_owned(),
+    };
+    line(format_args!("rehearse it: rhone restore {} --drill {opens}", folder.display()));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod variables;
 
 mod build;
 
-pub(crate) use build::Build;
+pub(crate) use build::{Build, Sources};
 
 use crate::{data::Data, private_file};
 use anyhow::{Context as _, Result, bail};

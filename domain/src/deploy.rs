@@ -183,7 +183,9 @@ pub fn failed(code: &str, message: String) -> Failure {
 }
 
 fn overdue(requested: &Requested, stage: Stage) -> Failure {
-    let message = format!("the deadline passed at {stage}");
+    let waited =
+        if stage == Stage::Queued { "it never had its turn (`build.at_once`, `build.per_workspace`): " } else { "" };
+    let message = format!("{waited}the deadline passed at {stage}");
     Failure { expected: Some(requested.deadline.to_rfc3339()), ..failed("DEADLINE_PASSED", message) }
 }
 

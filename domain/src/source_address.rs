@@ -139,7 +139,9 @@ use AddressRefused::{Malformed, NotAllowed};
 const INWARD: &str = "leads to link-local, metadata or otherwise unroutable addresses, which are never let in";
 /// Let in by `private`.
 const PRIVATE: &str =
-    "leads to a loopback or private address; the operator can let those in (`build.sources` in rhone.json: `local`)";
+    "leads to a loopback or private address; the operator can let those in (`build.sources` in rhone.json: `private`)";
+const SSH: &str = "`ssh` needs a key, and none is held for repositories: give the same path with `https`; \
+    `rhone credential set HOST` keeps what a private one asks for";
 const PLAIN_ADDRESS: &str = "an IPv4 address must have four plain decimal numbers";
 
 impl SourceAddress {
@@ -164,11 +166,17 @@ impl SourceAddress {
             Some(("https", rest)) => remote(Scheme::Https, rest, *policy),
             Some(("http", rest)) => remote(Scheme::Http, rest, *policy),
             Some(("git", rest)) => remote(Scheme::Git, rest, *policy),
-            Some(("ssh" | "git+ssh", _)) => Err(NotAllowed("`ssh` needs a key, and none is held; use `https`")),
+            Some(("ssh" | "git+ssh" | "ssh+git", _)) => Err(NotAllowed(SSH)),
             _ if text.contains("::") => Err(NotAllowed("`ext::`, `fd::` and other helpers of git are never let in")),
+            None if is_for_ssh(text) => Err(NotAllowed(SSH)),
             _ => Err(Malformed("must begin with `https://`, `http://`, `git://`, or be the absolute path of a folder")),
         }
     }
+}
+
+/// As `git clone` takes an address for `ssh` that does not say so: `git@host:path`.
+fn is_for_ssh(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'))
 }
 
 fn local(path: &str, policy: SourcePolicy) -> Result<SourceAddress, AddressRefused> {

@@ -194,6 +194,7 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
     promote(&tenant, &blue).await;
     let kept = promote(&tenant, &green).await;
     let told = done(&place.rhone(&platform.data(), &["backup", backup.to_str().expect("text")]).await);
+    assert!(told.contains(" --drill --passphrase "), "the next step is a whole command: {told}");
     let lost = promote(&tenant, &blue).await;
     assert!(lost > kept);
     until("the edge has the later epoch on its disk", PATIENCE, async || {

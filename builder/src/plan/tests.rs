@@ -120,6 +120,14 @@ fn python_is_found_by_its_requirements_its_project_or_its_main_file() {
 }
 
 #[test]
+fn a_procfile_alone_builds_nothing_and_its_web_line_starts_the_app() {
+    let plan = plan(&[("Procfile", "worker: x\nweb: ./shop serve --now\n"), ("shop", "")]);
+    assert_eq!((plan.kind, plan.steps.len(), plan.tools.len()), (Kind::Procfile, 0, 0));
+    assert_eq!(plan.start, ["sh", "-c", "exec ./shop serve --now"]);
+    assert_eq!(refused(&[("Procfile", "worker: x\n")]).code(), "NO_PLAN");
+}
+
+#[test]
 fn a_folder_that_says_nothing_is_refused_with_what_to_write() {
     assert_eq!(refused(&[("README.md", "")]).code(), "NO_PLAN");
     assert!(refused(&[]).to_string().contains("write a `rhone.toml`"));

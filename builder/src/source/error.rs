@@ -20,7 +20,9 @@ pub enum SourceError {
         rule: &'static str,
     },
     /// No branch or tag of that name.
-    #[error("the repository has no {reference}: `git ls-remote` lists what it has; was it pushed?")]
+    #[error(
+        "the repository has no {reference}: `git ls-remote` lists what it has; was it pushed? A commit is named by all its digits"
+    )]
     ReferenceNotFound {
         /// What was asked for.
         reference: String,
@@ -68,7 +70,10 @@ pub enum SourceError {
         host: String,
     },
     /// A host that sends elsewhere.
-    #[error("the repository's host answers with a redirect, which is not followed: give the address that it leads to")]
+    #[error(
+        "the repository's host answers with a redirect, which is not followed: give the address that it leads to, which is often the \
+         same with `.git` at its end"
+    )]
     Moved,
     /// No such commit.
     #[error("the repository has no commit {commit}: was it pushed, and not rewritten since?")]

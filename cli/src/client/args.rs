@@ -114,7 +114,7 @@ pub enum Noun {
     Allocation(Verbs<AllocationVerb>),
     /// Times in which support may look into a workspace.
     Support(Verbs<SupportVerb>),
-    /// Promotions and rollbacks under way.
+    /// What is carried out step by step: deploys, promotions, rollbacks and all else.
     Operation(Verbs<OperationVerb>),
     /// Make a release of the commit at hand, or of an image, and show it.
     Deploy(DeployArgs),

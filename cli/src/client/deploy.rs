@@ -133,6 +133,13 @@ fn is_of_a_repository(folder: &Path) -> Result<bool, Failure> {
 fn origin(folder: &Path) -> Result<String, Failure> {
     let top = git(folder, &["rev-parse", "--show-toplevel"])?;
     let Ok(origin) = git(folder, &["remote", "get-url", "origin"]) else { return Ok(top) };
+    if let Some(plain) = without_user(&origin) {
+        output::aside(format_args!(
+            "origin says who reads it, which is left out: {plain} is deployed from; `rhone credential set HOST` lets a private \
+             one be read"
+        ));
+        return Ok(plain);
+    }
     let Some(over_https) = over_https(&origin) else { return Ok(origin) };
     output::aside(format_args!(
         "origin is {origin}, which takes a key of yours: {over_https} is deployed from; --repository names another address, \
@@ -153,6 +160,14 @@ fn over_https(origin: &str) -> Option<String> {
     let host = host.split_once(':').map_or(host, |(host, _)| host);
     let path = path.trim_start_matches('/');
     (!host.is_empty() && !path.is_empty()).then(|| format!("https://{host}/{path}"))
+}
+
+/// The same address without the user, or the token, that the folder was cloned with: it is nobody else's to read.
+fn without_user(origin: &str) -> Option<String> {
+    let (scheme, rest) = origin.split_once("://").filter(|(scheme, _)| ["https", "http"].contains(scheme))?;
+    let (authority, path) = rest.split_once('/')?;
+    let (_, host) = authority.rsplit_once('@')?;
+    Some(format!("{scheme}://{host}/{path}"))
 }
 
 /// The commit that is checked out, if it is all that is there.
@@ -252,6 +267,24 @@ mod tests {
         }
         let folder = repository();
         git(folder.path(), &["remote", "add", "origin", "git@git.example.com:acme/shop.git"]).expect("a remote");
+        let (_, sent) = source(&args(folder.path())).expect("a source");
+        assert_eq!(sent["repository"], json!("https://git.example.com/acme/shop.git"));
+    }
+
+    #[test]
+    fn a_user_or_a_token_in_an_origin_is_not_sent() {
+        for (origin, expected) in [
+            ("https://alice@git.example.com/acme/shop.git", Some("https://git.example.com/acme/shop.git")),
+            ("https://bot:s3cret@git.example.com:8443/a@b.git", Some("https://git.example.com:8443/a@b.git")),
+            ("https://git.example.com/a@b.git", None),
+            ("git@git.example.com:acme/shop.git", None),
+            ("/srv/a@b/shop", None),
+        ] {
+            assert_eq!(without_user(origin).as_deref(), expected, "{origin}");
+        }
+        let folder = repository();
+        let origin = "https://bot:s3cret@git.example.com/acme/shop.git";
+        git(folder.path(), &["remote", "add", "origin", origin]).expect("a remote");
         let (_, sent) = source(&args(folder.path())).expect("a source");
         assert_eq!(sent["repository"], json!("https://git.example.com/acme/shop.git"));
     }

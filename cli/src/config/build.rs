@@ -1,7 +1,6 @@
 //! Section `build`: what a worker fetches and builds, and within which bounds. The trap avoided: a limit that the environment
 //! names and that is then no number; digits are taken as text too.
 
-use super::Probes;
 use crate::data::Data;
 use rhone_builder::{
     build::BuildLimits,
@@ -26,7 +25,7 @@ pub(crate) struct Build {
     /// omitted.
     pub(crate) scratch: Option<PathBuf>,
     /// What may be fetched from where: tenants name the addresses.
-    pub(crate) sources: Probes,
+    pub(crate) sources: Sources,
     /// A file of certificates (PEM, by its absolute path) by which hosts of git are known; the machine's when omitted.
     pub(crate) authorities: Option<PathBuf>,
     /// No source is larger, in bytes.
@@ -44,7 +43,7 @@ pub(crate) struct Build {
     /// How long a build may take, in seconds.
     #[serde(deserialize_with = "number")]
     pub(crate) build_seconds: u64,
-    /// How much memory each process of a build may have, in bytes.
+    /// How much memory a build may have, in bytes.
     #[serde(deserialize_with = "number")]
     pub(crate) memory_bytes: u64,
     /// How many processes a build may have.
@@ -58,6 +57,30 @@ pub(crate) struct Build {
     pub(crate) network: bool,
 }
 
+/// Where sources and images may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sources {
+    /// Only where everybody can reach.
+    #[default]
+    Public,
+    /// On hosts of private networks, and of this machine, too.
+    Private,
+    /// There, and in folders of this machine.
+    Local,
+}
+
+impl Sources {
+    fn policy(self) -> SourcePolicy {
+        let (private, local) = match self {
+            Self::Public => (Allowed::No, Allowed::No),
+            Self::Private => (Allowed::Yes, Allowed::No),
+            Self::Local => (Allowed::Yes, Allowed::Yes),
+        };
+        SourcePolicy { local, private }
+    }
+}
+
 const MIB: u64 = 1024 * 1024;
 
 impl Default for Build {
@@ -66,7 +89,7 @@ impl Default for Build {
             at_once: 2,
             per_workspace: 2,
             scratch: None,
-            sources: Probes::Public,
+            sources: Sources::Public,
             authorities: None,
             source_bytes: 512 * MIB,
             source_files: 100_000,
@@ -87,13 +110,12 @@ impl Build {
         if self.at_once == 0 {
             return None;
         }
-        let inner = if self.sources == Probes::Local { Allowed::Yes } else { Allowed::No };
         Some(Arc::new(Builds {
             at_once: self.at_once,
             per_workspace: self.per_workspace,
             scratch: self.scratch.unwrap_or_else(|| data.path().join("builds")),
             artifact_limit: self.artifact_bytes,
-            sources: SourcePolicy { local: inner, private: inner },
+            sources: self.sources.policy(),
             source_limits: source::Limits {
                 bytes: self.source_bytes,
                 files: self.source_files,
@@ -140,7 +162,19 @@ mod tests {
     fn what_is_left_out_is_as_it_is_without_the_section() {
         let section: Build = from_value(json!({ "at_once": "3", "network": "false" })).expect("a section");
         assert_eq!((section.at_once, section.network, section.per_workspace), (3, false, 2));
-        assert!(section.sources == Probes::Public, "tenants name addresses; inner ones are for who says so");
+        assert!(section.sources == Sources::Public, "tenants name addresses; inner ones are for who says so");
+    }
+
+    /// The sin would be one word for both: whoever has a git of their own in a private network would let every tenant name folders
+    /// of the worker's machine.
+    #[test]
+    fn private_hosts_are_let_in_without_the_machines_own_folders() {
+        let let_in = |word: &str| {
+            let policy = from_value::<Sources>(json!(word)).expect(word).policy();
+            (policy.private == Allowed::Yes, policy.local == Allowed::Yes)
+        };
+        assert_eq!(["public", "private", "local"].map(let_in), [(false, false), (true, false), (true, true)]);
+        assert!(from_value::<Sources>(json!("everything")).is_err());
     }
 
     #[test]

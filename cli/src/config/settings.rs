@@ -259,10 +259,10 @@ fn build() -> Vec<Setting> {
             .is("a folder"),
         one(
             "sources",
-            "What may be fetched from where: `public`, only what everybody can reach; `local`, this machine's repositories and private networks too.",
+            "What may be fetched from where: `public`, only what everybody can reach; `private`, private networks and this machine's servers too; `local`, its repositories in folders besides.",
         )
         .or(&word(usual.sources))
-        .is(REACH),
+        .is("`public`, `private` or `local`"),
         one("authorities", "Certificates (PEM) by which hosts of git are known, in place of the machine's; an absolute path.")
             .is("a file"),
         one("source_bytes", "No source is larger.").or(&usual.source_bytes).is("bytes"),

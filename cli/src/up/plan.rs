@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     args::UpArgs,
-    config::{Bus, Database, Edge, Exposure, Probes, Serve, Work, value},
+    config::{Bus, Database, Edge, Exposure, Probes, Serve, Sources, Work, value},
     data::{self, Data},
     private_file,
 };
@@ -126,7 +126,7 @@ fn sections(data: &Data, program: &Path, places: &Places, known: &Known) -> Resu
         ("keys".to_owned(), value(&known.secrets.keys)?),
         ("work".to_owned(), value(&work(data, places.work))?),
         // On a machine of one's own, its own repositories may be deployed.
-        ("build".to_owned(), json!({ "sources": Probes::Local })),
+        ("build".to_owned(), json!({ "sources": Sources::Local })),
         ("serve".to_owned(), value(&serve(data, places.api, known.ids.user))?),
         ("runner".to_owned(), runner(data, program, places, known)?),
     ];

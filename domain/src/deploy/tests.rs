@@ -245,7 +245,8 @@ fn a_deadline_is_named_with_the_stage_it_passed_at() {
     late.outlast();
     let (_, operation, _) = end(late);
     let failure = operation.failure.expect("it failed");
-    assert!(failure.message.ends_with("at queued"), "{}", failure.message);
+    let said = &failure.message;
+    assert!(said.starts_with("it never had its turn") && said.ends_with("at queued"), "{said}");
     assert_eq!(failure.expected, Some(at(DEADLINE_AT).to_rfc3339()));
     assert!(!failure.route_changed, "a deploy changes no route");
 }

@@ -37,7 +37,8 @@ fn what_is_no_address_is_refused_by_its_form() {
         "--upload-pack=touch x",
         "-oProxyCommand=x",
         "github.com/a/b",
-        "git@github.com:a/b",
+        "github.com:a/b",
+        "a/git@github.com:b",
         "../repository",
         "https://",
         "https://github.com",
@@ -79,6 +80,18 @@ fn helpers_and_ssh_are_never_let_in() {
         "git+ssh://a/b",
     ] {
         assert_eq!(refused(text, OPEN), "SOURCE_NOT_ALLOWED", "{text:?}");
+    }
+}
+
+#[test]
+fn whoever_names_a_repository_for_ssh_is_told_how_it_is_read() {
+    for text in ["git@github.com:a/b", "ssh://git@a/b", "git+ssh://a/b", "ssh+git://a/b"] {
+        let refused = SourceAddress::parse(text, &OPEN).expect_err(text);
+        assert_eq!(refused.code(), "SOURCE_NOT_ALLOWED", "{text}");
+        assert!(
+            ["`https`", "rhone credential set"].iter().all(|way| refused.rule().contains(way)),
+            "{text}: {refused}"
+        );
     }
 }
 

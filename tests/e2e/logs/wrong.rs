@@ -1,9 +1,11 @@
 //! Questions for logs that are wrong, by GraphQL and by server-sent events. The trap avoided: an answer that does not name the field that
-//! is wrong.
+//! is wrong. And a place of another life of the log, which is no mistake of whoever comes back with it.
 
+use super::{LINES, print};
 use rhone_tests::{
+    artifacts::Version,
     database::person,
-    live::Events,
+    live::{Events, Subscription},
     platform::Platform,
     story::{Tenant, text},
 };
@@ -54,4 +56,33 @@ async fn what_is_wrong_with_a_question_for_logs_is_named() {
         let message = text(&words["message"]);
         assert!(status == 400 && message.starts_with(&format!("{field}: ")), "{query:?}: {status} {words}");
     }
+}
+
+/// The sin would be a place that is taken for one of this life: nothing is told until the log has come so far.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_of_another_life_is_a_resync_from_which_followers_go_on() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    tenant.deploy(Version::Blue).await;
+    let (foreign, words) = ("1.1.1~999999999-1", "after-the-resync");
+    let query = [("workspaceId", tenant.workspace.as_str()), ("contains", words)];
+    let events = Events::open_at(&tenant.client, "/v1/logs", &query, Some(foreign)).await;
+    let mut events = events.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    let resync = events.said().await;
+    assert_eq!((resync.event.as_str(), resync.words()["position"].as_str()), ("resync", Some(resync.id.as_str())));
+    let variables = json!({ "workspace": tenant.workspace, "filter": { "contains": words }, "after": foreign });
+    let mut subscription = Subscription::open(&tenant.client, "logLines", LINES, variables).await.expect("it opens");
+    assert_eq!(subscription.item().await["__typename"], "Resync");
+
+    print(&tenant, &tenant.preview, "/print", words).await.expect("it prints");
+    let mut said = events.said().await;
+    while said.event == "caught_up" {
+        said = events.said().await;
+    }
+    assert_eq!((said.event.as_str(), &said.words()["lines"][0]["text"]), ("lines", &json!(words)));
+    let mut item = subscription.item().await;
+    while item["__typename"] == "CaughtUp" {
+        item = subscription.item().await;
+    }
+    assert_eq!(item["lines"][0]["text"], words, "{item:#}");
 }

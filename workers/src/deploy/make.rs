@@ -162,6 +162,10 @@ impl Maker {
         let mut fetched = self.fetch_one(repository.as_str(), first_reading(reference), &reading.log).await;
         if let (Err(SourceError::ReferenceNotFound { .. }), Some(tag)) = (&fetched, second_reading(reference)) {
             fetched = self.fetch_one(repository.as_str(), tag, &reading.log).await;
+            // Whoever asked for a branch is not told of a tag.
+            if let Err(SourceError::ReferenceNotFound { reference: missing }) = &mut fetched {
+                *missing = format!("branch or tag {reference}");
+            }
         }
         let fetched = fetched.map_err(|error| deploy::failed(error.code(), reading.log.hide(&told(&error))));
         if let Err(failure) = &fetched {
