@@ -21,9 +21,8 @@ const TOGETHER: usize = 8;
 async fn an_export_of_several_pages_is_the_whole_log_and_each_page_is_paid_for() {
     let platform = Platform::shared().await;
     let client = person(platform).await.client;
-    let workspace = client
-        .made("workspaceCreate", "workspace", json!({ "slug": unique("w"), "name": "Much happens here" }))
-        .await;
+    let workspace =
+        client.made("workspaceCreate", "workspace", json!({ "slug": unique("w"), "name": "Much happens here" })).await;
     let last = much_happens(&client, &workspace).await;
     let log = logged(platform, &workspace).await;
     assert!((1_001..1_500).contains(&log.len()), "three pages: {}", log.len());

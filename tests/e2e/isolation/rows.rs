@@ -132,8 +132,8 @@ async fn readable(database: &mut PgConnection) -> Vec<(String, Vec<String>)> {
              WHERE a.attrelid = c.oid AND a.attname IN ('workspace', 'actor') AND NOT a.attisdropped ORDER BY 1)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%'
-           AND n.nspname <> 'information_schema' AND n.nspname !~ '_(next|old)$' AND has_schema_privilege(current_user, n.oid, 'USAGE')
-           AND has_any_column_privilege(current_user, c.oid, 'SELECT')
+           AND n.nspname <> 'information_schema' AND n.nspname !~ '_(next|old)$'
+           AND has_schema_privilege(current_user, n.oid, 'USAGE') AND has_any_column_privilege(current_user, c.oid, 'SELECT')
          ORDER BY 1",
     )
     .fetch_all(database)
