@@ -45,6 +45,7 @@ mod readiness;
 mod reference;
 mod refusal_code;
 mod region_enablement;
+mod region_standing;
 mod route_change;
 mod route_owner;
 mod runtime_service_binding;

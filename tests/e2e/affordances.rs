@@ -2,6 +2,7 @@
 //! the same answer and the same code. The trap avoided: a button that is offered to somebody who is then told GRANT_MISSING.
 
 mod alone;
+pub(crate) mod regions;
 
 use crate::roles::{Who, callers, table};
 use futures_util::future::join_all;

@@ -1,7 +1,7 @@
 //! A failover over two regions of real processes, under an open WebSocket. The traps avoided: an edge of the former region
 //! that goes on serving, sessions that are said to have moved, and a user who is not told that they begin afresh.
 
-use crate::versions::is_held;
+use crate::{affordances::regions::may_be_disabled, versions::is_held};
 use rhone_tests::{
     artifacts::Version,
     edge,
@@ -40,6 +40,7 @@ async fn traffic_goes_to_another_region_and_sessions_do_not() {
     let ended = tenant.succeeds(&operation).await;
     assert_eq!((&ended["kind"], &ended["epoch"]), (&json!("REGION_FAILOVER"), &json!(2)), "{ended:#}");
     assert_eq!(ended["healthyDigest"], blue.digest.as_str());
+    assert_eq!(may_be_disabled(&platform, &tenant, &bergen.region).await["code"], "REGION_SERVES");
     assert!(session.answers().await, "the session stays where it is: {ended:#}");
 
     the_old_edge_names_the_region_and_the_new_one_serves(&tenant, &bergen, &blue.digest).await;

@@ -196,7 +196,7 @@ fn expected(audience: Audience, who: Who) -> Verdict {
 }
 
 /// Who has none of something, and why, or where it is seen.
-const EMPTY: [(&str, &[Who], &str); 9] = [
+const EMPTY: [(&str, &[Who], &str); 10] = [
     ("Account", ALL, "nobody of these signed in at GitHub: e2e/sign_in"),
     ("ApiToken", PROGRAMS, "a program made no token"),
     ("ApiTokenAffordances", PROGRAMS, "a program made no token"),
@@ -205,6 +205,7 @@ const EMPTY: [(&str, &[Who], &str); 9] = [
     ("LateEvidence", ALL, "a worker must be held on its wire for it: e2e/race.rs"),
     ("PresentService", ALL, "it takes a verified binding: e2e/bindings.rs"),
     ("RegionStanding", ALL, "it takes a second region: e2e/regions.rs"),
+    ("RegionStandingAffordances", ALL, "it takes a second region: e2e/regions.rs"),
     ("WorkspaceEdge", &[Who::Outsider, Who::Runner, Who::Edge], "they belong to nothing"),
 ];
 

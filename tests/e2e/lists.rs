@@ -2,6 +2,7 @@
 //! filter that is read and not used; each is tried against the whole list, which must be larger than what it lets through.
 
 use rhone_tests::{
+    artifacts::{self, Version},
     database::person,
     graphql::Client,
     inputs::Owner,
@@ -43,7 +44,7 @@ async fn lists_are_narrowed_by_what_is_asked_and_the_newest_comes_first() {
     let third = created(client, &newest[1]).await;
     assert_eq!(ids(client, app, &format!("deployments(filter: {{ createdSince: \"{third}\" }})")).await, newest[..2]);
     assert_eq!(ids(client, app, &format!("deployments(filter: {{ createdBefore: \"{third}\" }})")).await, newest[2..]);
-    every_page_fits(client, app, &newest).await;
+    every_page_fits(client, ("app", app), "deployments", &newest).await;
 
     let operations = ids(client, app, "operations").await;
     let promotions = ids(client, app, "operations(filter: { kind: PROMOTION })").await;
@@ -134,21 +135,50 @@ async fn created(client: &Client, deployment: &str) -> String {
     text(&client.data(query, json!({ "id": deployment })).await["deployment"]["createdAt"])
 }
 
+/// A project's and a workspace's are merged of a page of each of its apps. The sins: the newest of one app alone, and a cursor
+/// that is one app's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_several_apps_have_is_one_list_of_the_places_above_them() {
+    let platform = Platform::shared().await;
+    let one = Tenant::open(platform, person(platform).await.client).await;
+    let client = &one.client;
+    let input = json!({ "projectId": one.project, "slug": "second", "name": "Second" });
+    let two = one.with_app(platform, client.made("appCreate", "app", input).await).await;
+    let digest = artifacts::push(client, &one.workspace, Version::Blue).await;
+    let (mut deployments, mut operations) = (Vec::new(), Vec::new());
+    for app in [&one.app, &two.app, &two.app, &one.app, &two.app] {
+        let input = json!({ "appId": app, "artifactDigest": digest });
+        deployments.insert(0, client.made("deploymentCreate", "deployment", input).await);
+    }
+    for lane in [&one.preview, &two.preview, &two.production, &one.production] {
+        // Where no probe may reach: that it is asked for is enough.
+        let url = "postgres://user:password@169.254.169.254/shop";
+        let input = json!({ "environmentId": lane.id, "resource": "DATABASE", "vendor": "POSTGRES", "url": url });
+        let made = client.done("providerBindingCreate", "__typename", input).await;
+        operations.insert(0, text(&made["operation"]["id"]));
+    }
+    for place in [("project", one.project.as_str()), ("workspace", one.workspace.as_str())] {
+        every_page_fits(client, place, "deployments", &deployments).await;
+        every_page_fits(client, place, "operations", &operations).await;
+    }
+}
+
 /// One by one, forwards and backwards, in both orders.
-async fn every_page_fits(client: &Client, app: &str, newest: &[String]) {
+async fn every_page_fits(client: &Client, (place, id): (&str, &str), list: &str, newest: &[String]) {
     let oldest: Vec<_> = newest.iter().rev().cloned().collect();
     for (order, all) in [("NEWEST_FIRST", newest), ("OLDEST_FIRST", &oldest[..])] {
         for (size, cursor, end, more) in
             [("first", "after", "endCursor", "hasNextPage"), ("last", "before", "startCursor", "hasPreviousPage")]
         {
             let query = format!(
-                "query($app: ID!, $cursor: String) {{ app(id: $app) {{ deployments({size}: 1, {cursor}: $cursor, order: {order}) \
+                "query($id: ID!, $cursor: String) {{ {place}(id: $id) {{ {list}({size}: 1, {cursor}: $cursor, order: {order}) \
                  {{ nodes {{ id }} pageInfo {{ {end} {more} }} }} }} }}"
             );
             let (mut seen, mut at) = (Vec::new(), Value::Null);
             loop {
-                let page = client.data(&query, json!({ "app": app, "cursor": at })).await["app"]["deployments"].clone();
+                let page = client.data(&query, json!({ "id": id, "cursor": at })).await[place][list].clone();
                 seen.push(text(&page["nodes"][0]["id"]));
+                assert!(seen.len() <= all.len(), "it ends: {seen:?}");
                 at = page["pageInfo"][end].clone();
                 if page["pageInfo"][more] != true {
                     break;
@@ -157,7 +187,7 @@ async fn every_page_fits(client: &Client, app: &str, newest: &[String]) {
             if size == "last" {
                 seen.reverse();
             }
-            assert_eq!(seen, all, "{order} by {size}");
+            assert_eq!(seen, all, "{list} of the {place}, {order} by {size}");
         }
     }
 }

@@ -19,6 +19,7 @@ mod edges;
 mod engine;
 mod examples;
 mod explain;
+mod exports;
 mod failover;
 mod feed;
 mod fields;

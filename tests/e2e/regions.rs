@@ -2,7 +2,7 @@
 //! home counts for nothing there, and the owner's exact bytes answer there before it is eligible. The trap avoided: thinking
 //! that several regions are only a matter of DNS.
 
-use crate::versions::is_held;
+use crate::{affordances::regions::may_be_disabled, versions::is_held};
 use rhone_tests::{
     artifacts::Version,
     platform::Platform,
@@ -48,7 +48,9 @@ async fn trap_several_regions_are_only_a_matter_of_dns() {
         "dataTopology": "NONE", "operationId": operation["id"], "disabledReason": null, "disabledAt": null }]);
     assert_eq!(shown["regionStandings"], standing, "{shown:#}");
     the_proof_is_let_go_and_the_owner_never_noticed(&tenant, &bergen, &blue.digest).await;
+    assert_eq!(may_be_disabled(&platform, &tenant, &bergen.region).await["allowed"], true);
     what_is_enabled_stays_within_the_residency_until_it_is_disabled(&tenant, &bergen, &home).await;
+    assert_eq!(may_be_disabled(&platform, &tenant, &bergen.region).await["code"], "REGION_NOT_ENABLED");
 }
 
 async fn refused(tenant: &Tenant, mutation: &str, input: Value, code: &str, field: &str) -> Value {

@@ -32,7 +32,8 @@ use super::{
     posture::WakeLifecycle,
     provider_binding::{self, ProviderBinding},
     readiness::{self, Readiness},
-    region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness, RegionStanding},
+    region_enablement::{self, DataTopology, EnabledRegion, RegionReadiness},
+    region_standing::{self, RegionStanding},
     route_owner::RouteOwner,
     runtime_service_binding::{self, RuntimeServiceBinding},
     scale::{self, ScalePlan},
@@ -255,7 +256,7 @@ impl Environment {
     /// where it was before.
     #[graphql(complexity = "70 + 5 * child_complexity")]
     async fn region_standings(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<RegionStanding>> {
-        Ok(region_enablement::standings(ctx, self.created.id).await?)
+        Ok(region_standing::standings(ctx, self.created.id).await?)
     }
 
     /// Whether a region is fit for it now, gate by gate.

@@ -8,9 +8,9 @@ use super::{
     context::Ask as _,
     environment::Environment,
     id,
-    lists::RunningIn,
     operation::Gate,
     refusal_code::RefusalCode,
+    region_standing::serving,
     route_owner::{reason, route_of},
 };
 use crate::fault::Fault;
@@ -18,7 +18,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use rhone_domain::{
     actor::Writer,
-    environment::{self, Enabled, Residency, Seen},
+    environment::{self, Enabled, Residency},
     gate,
     ids::{CellId, CorrelationId, EnvironmentId, OperationId, RegionId},
     operation::{self, Requested, Work},
@@ -54,39 +54,6 @@ pub(crate) struct EnabledRegion {
     data_topology: DataTopology,
     /// The operation that proved it.
     operation_id: ID,
-}
-
-/// Where a region stands for an environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "environment::Standing")]
-pub(crate) enum RegionStandingWord {
-    /// Somebody asks for it.
-    Requested,
-    /// A host of its cell is awaited.
-    Provisioning,
-    /// Its services are looked at.
-    BindingServices,
-    /// The owner's exact bytes are brought there.
-    ReplicatingArtifacts,
-    /// The traffic may be moved there.
-    Eligible,
-    /// It was eligible, and is not to be used.
-    Disabled,
-}
-
-/// A region, and where it stands for an environment.
-#[derive(Clone, Debug, SimpleObject)]
-pub(crate) struct RegionStanding {
-    region_id: ID,
-    cell_id: ID,
-    standing: RegionStandingWord,
-    data_topology: Option<DataTopology>,
-    /// The operation that enables it, or did.
-    operation_id: ID,
-    /// Why it is not to be used, if it is disabled.
-    disabled_reason: Option<String>,
-    /// Since when, if it is known.
-    disabled_at: Option<DateTime<Utc>>,
 }
 
 /// Whether a region is fit for an environment now.
@@ -208,28 +175,6 @@ impl RegionEnablementMutation {
     }
 }
 
-/// Every region that was asked for, and where it stands.
-pub(crate) async fn standings(ctx: &Context<'_>, id: EnvironmentId) -> Result<Vec<RegionStanding>, Fault> {
-    let running = ctx.loaders().lists.load_one(RunningIn(id.0)).await.map_err(Fault::internal)?.unwrap_or_default();
-    let all = settings(ctx, id).await?.standings(&running);
-    Ok(all.into_iter().map(Into::into).collect())
-}
-
-impl From<(RegionId, Seen)> for RegionStanding {
-    fn from((region, seen): (RegionId, Seen)) -> Self {
-        let withdrawn = seen.withdrawn.as_ref();
-        Self {
-            region_id: id::show(region),
-            cell_id: id::show(seen.cell),
-            standing: seen.standing.into(),
-            data_topology: seen.topology.map(Into::into),
-            operation_id: id::show(seen.by),
-            disabled_reason: withdrawn.map(|withdrawn| withdrawn.reason.to_string()),
-            disabled_at: withdrawn.and_then(|withdrawn| withdrawn.since),
-        }
-    }
-}
-
 /// What an environment says of its regions.
 pub(crate) async fn settings(ctx: &Context<'_>, id: EnvironmentId) -> Result<environment::Environment, Fault> {
     ctx.loaders().folded(id).await
@@ -343,9 +288,7 @@ impl Decision {
         match &self.asked {
             Asked::Residency(residency) => environment::Command::SetResidency { residency: residency.clone(), reason },
             Asked::Disable(region) => {
-                let place = owner.state.owner.as_ref().and(owner.state.place());
-                let serving = place.map(|place| place.region);
-                environment::Command::DisableRegion { region: *region, serving, reason, at }
+                environment::Command::DisableRegion { region: *region, serving: serving(&owner.state), reason, at }
             }
         }
     }

@@ -87,6 +87,14 @@ pub(super) async fn budgeted(
     Ok(principal)
 }
 
+/// Spends of the same budgets once more, as soon as it is there: whoever reads on waits, and is not cut off.
+pub(super) async fn paid(infrastructure: &Infrastructure, principal: &Principal, Origin(address): Origin, cost: u32) {
+    while let Err(fault) = infrastructure.rates.spend(principal.accounts(), address, cost) {
+        let seconds = fault.rate.and_then(|standing| standing.retry_after_seconds).unwrap_or(1);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
 /// Where a request comes from, as `bounded` found it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin(Option<IpAddr>);

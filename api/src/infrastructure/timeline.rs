@@ -1,12 +1,12 @@
 //! `GET /v1/timeline`: a timeline as JSON or CSV, in one stream of any length, under the same filter, the same token and the
 //! same row-level security as in GraphQL. The trap avoided: an answer that was cut off and looks whole; JSON is one array, and
-//! a page that cannot be read breaks the connection. Each page asks anew whether the token still stands.
+//! a page that cannot be read breaks the connection. Each page is paid for, and asks anew whether the token still stands.
 
 mod table;
 
 use super::{
     Infrastructure,
-    caller::{self, Origin, within},
+    caller::{self, Origin, paid, within},
     refusal::Refusal,
 };
 use crate::{
@@ -87,7 +87,7 @@ pub(super) async fn export(
     let target = position(infrastructure.incarnation, asked.at_least_position.as_deref())?;
     let filter = filter(asked)?;
     let session = Session::new(infrastructure.api.clone(), principal.eyes(), principal.workspace);
-    let reader = Reader { infrastructure, principal, session, filter, form };
+    let reader = Reader { infrastructure, principal, origin, session, filter, form };
     let first = within(async {
         if let Some(target) = target {
             reached(reader.session.pool(), target).await?;
@@ -162,6 +162,7 @@ fn filter(asked: Asked) -> Result<Filter, Fault> {
 struct Reader {
     infrastructure: Arc<Infrastructure>,
     principal: Principal,
+    origin: Origin,
     session: Session,
     filter: Filter,
     form: Form,
@@ -196,6 +197,7 @@ impl Reader {
     }
 
     async fn next(&self, from: Position) -> Result<Page, Refusal> {
+        paid(&self.infrastructure, &self.principal, self.origin, COST).await;
         within(async {
             self.infrastructure.tokens.still_valid(&self.principal).await?;
             self.page(Some(from)).await

@@ -27,11 +27,8 @@ fn path(name: &str) -> PathBuf {
 
 #[test]
 fn nothing_that_was_released_is_broken() {
-    let (released, current) = (path("schema.released.graphql"), current());
-    if env::var_os("RELEASE").is_some() {
-        fs::write(&released, &current).expect("the folder can be written to");
-    }
-    let released = fs::read_to_string(&released).expect("the released schema is checked in");
+    let (file, current) = (path("schema.released.graphql"), current());
+    let released = fs::read_to_string(&file).expect("the released schema is checked in");
     let breaks = diff::breaks(&Model::read(&released), &Model::read(&current));
     let meant: Vec<_> = MEANT.iter().chain(BEFORE_ANY_RELEASE).collect();
     let unmeant: Vec<_> = breaks.iter().filter(|broken| !meant.contains(&&broken.as_str())).collect();
@@ -40,6 +37,10 @@ fn nothing_that_was_released_is_broken() {
     assert!(gone.is_empty(), "no longer so, take them off the list: {gone:?}");
     let changelog = fs::read_to_string(path("../CHANGELOG.md")).expect("it is there");
     assert_eq!(slipped(MEANT, BEFORE_ANY_RELEASE, &changelog), Vec::<&str>::new(), "deprecate it first, for a release");
+    // Last: written first, it would be compared with itself, and a break would be released by releasing it.
+    if env::var_os("RELEASE").is_some() {
+        fs::write(&file, &current).expect("the folder can be written to");
+    }
 }
 
 /// What is meant to go and was never deprecated, though it had to be.

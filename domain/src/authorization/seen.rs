@@ -141,6 +141,7 @@ const TENANTS: &[&str] = &[
     "RefusedAttempt",
     "RegionReadiness",
     "RegionStanding",
+    "RegionStandingAffordances",
     "Replay",
     "ReplayStep",
     "Requester",

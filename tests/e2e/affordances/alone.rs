@@ -154,10 +154,9 @@ pub(super) fn of_members(owner: &Owner) -> [Told; 3] {
 }
 
 /// Mutations that no affordance is named after, each with what tells it in place of one.
-const TOLD_OTHERWISE: [(&str, &str); 15] = [
+const TOLD_OTHERWISE: [(&str, &str); 14] = [
     ("deploymentPromote", "Environment.promotion and Deployment.promotion"),
     ("environmentFailover", "Environment.failover"),
-    ("environmentRegionDisable", "nothing: whoever may enable a region may disable it"),
     ("environmentRegionEnable", "Environment.regionReadiness"),
     ("environmentRollBack", "Environment.rollbackPlan and Deployment.rollbackPlan"),
     ("environmentScale", "Environment.scalePlan"),

@@ -121,6 +121,7 @@ fn way_to_affordances(object: &str) -> Option<&'static str> {
         "SupportAccessAffordances" => "workspace(id: \"workspaceId\") { support { affordances $ } }",
         "ApiTokenAffordances" => "viewer { tokens(first: 1) { nodes { affordances $ } } }",
         "RegionAffordances" => "regions(first: 1) { nodes { affordances $ } }",
+        "RegionStandingAffordances" => "environment(id: \"environmentId\") { regionStandings { affordances $ } }",
         "CellAffordances" => "node(id: \"cellId\") { ... on Cell { affordances $ } }",
         "SourceCredentialAffordances" => "app(id: \"appId\") { sourceCredentials { affordances $ } }",
         "HostAffordances" => "node(id: \"cellId\") { ... on Cell { hosts(first: 1) { nodes { affordances $ } } } }",
