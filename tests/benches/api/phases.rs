@@ -4,7 +4,7 @@ use crate::{
     load::{Again, End, Request, Sent, client, open_loop},
     mutations::{DOCUMENTS, MUTATIONS, input},
     queries::{QUERIES, variables},
-    seeded::Seeded,
+    seeded::{Seeded, processor},
     stalls::watched,
     subjects::Subjects,
 };
@@ -94,19 +94,26 @@ async fn warm_up(seeded: &Seeded, subjects: &Subjects, client: &reqwest::Client,
 /// Half the time with two processes behind the edge, then one is killed: what fails even though it is tried once more.
 pub(crate) async fn kill_one(seeded: &Seeded, subjects: &Subjects, length: Duration, print: &Printer) {
     let (served, when) = (&seeded.served, "over two API processes behind the edge, one killed half-way");
+    let first = served.first(&seeded.platform);
     let kill = async {
+        let before = processor(first);
         tokio::time::sleep(length / 2).await;
+        let worked = processor(first).saturating_sub(before);
         served.kill_one(&seeded.platform);
+        worked
     };
     let edge = [served.edge.clone(), served.edge.clone()];
     let queries = open_loop(&served.client, &edge, RATE, length, Again::Once, |nth| query(subjects, nth));
-    let (sent, ()) = tokio::join!(watched(seeded, when, queries), kill);
+    let (sent, worked) = tokio::join!(watched(seeded, when, queries), kill);
+    // One that had nothing to do would be missed by nobody.
+    let share = 100.0 * worked.as_secs_f64() / (length / 2).as_secs_f64();
+    print.figure(&format!("processor of the one that is killed until then {when}"), share, "% of a core", 1, None);
     let failed = sent.iter().filter(|one| one.end == End::Failed).count();
     let failed = f64::from(u32::try_from(failed).expect("few"));
     let none = Some(Goal::Below(1.0));
     print.figure(&format!("queries failed {when}, each tried once more"), failed, "queries", sent.len(), none);
-    let first = f64::from(u32::try_from(sent.iter().filter(|one| one.again).count()).expect("few"));
-    print.figure(&format!("queries tried once more {when}"), first, "queries", sent.len(), None);
+    let again = f64::from(u32::try_from(sent.iter().filter(|one| one.again).count()).expect("few"));
+    print.figure(&format!("queries tried once more {when}"), again, "queries", sent.len(), None);
     print.distribution(&format!("queries {when}"), of(&sent, |_| true), None);
 }
 

@@ -70,9 +70,14 @@ impl Seeded {
 
     /// Processor time of the first API process so far.
     pub(crate) fn processor(&self) -> Duration {
-        let ticks = processor_of(self.platform.pid("serve")).map_or(0, |(_, ticks)| ticks);
-        Duration::from_millis(ticks * 10)
+        processor(self.platform.pid("serve"))
     }
+}
+
+/// The processor time of a process.
+pub(crate) fn processor(pid: u32) -> Duration {
+    let ticks = processor_of(pid).map_or(0, |(_, ticks)| ticks);
+    Duration::from_millis(ticks * 10)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

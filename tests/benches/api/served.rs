@@ -70,13 +70,22 @@ impl Served {
 
     /// Ends one of the two, its gate and all, as a machine that fails does.
     pub(crate) fn kill_one(&self, platform: &Platform) {
+        for process in ["gate", "app"] {
+            signals::kill(self.pid(platform, process));
+        }
+    }
+
+    /// The API's process that will be killed.
+    pub(crate) fn first(&self, platform: &Platform) -> u32 {
+        self.pid(platform, "app")
+    }
+
+    fn pid(&self, platform: &Platform, process: &str) -> u32 {
         let id = database::uuid(&self.first);
         let file = platform.data().join(format!("runner/allocations/{id}/gate.json"));
         let status: Value = report::read(&file).expect("its gate says who it is");
-        for process in ["gate", "app"] {
-            let pid = status[process]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-            signals::kill(pid.expect("it runs"));
-        }
+        let pid = status[process]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        pid.expect("it runs")
     }
 }
 

@@ -12,6 +12,8 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) token: String,
+    /// Who the owner is, as `memberAdd` takes it.
+    pub(crate) member: String,
     pub(crate) workspace: String,
     pub(crate) project: String,
     pub(crate) region: String,
@@ -61,19 +63,20 @@ impl Subjects {
                 .await
                 .expect("a token is issued");
             let client = Client::new(&seeded.urls[0], &secret);
-            subjects.push(read(secret, &client.data(IDS, json!({})).await));
+            subjects.push(read(secret, actor, &client.data(IDS, json!({})).await));
         }
         Self(subjects)
     }
 }
 
-fn read(token: String, data: &Value) -> Subject {
+fn read(token: String, actor: Uuid, data: &Value) -> Subject {
     let workspace = &data["workspaces"]["nodes"][0];
     let project = &workspace["projects"]["nodes"][0];
     let apps = project["apps"]["nodes"].as_array().cloned().unwrap_or_default();
     let lane = &apps[0]["environments"]["nodes"][0];
     Subject {
         token,
+        member: actor.to_string(),
         workspace: text(&workspace["id"]),
         project: text(&project["id"]),
         region: text(&lane["region"]["id"]),
