@@ -75,7 +75,7 @@ impl Maker {
             ..LogOwner::build(drive.requested.workspace, deploy.app, operation)
         };
         let artifacts = drive.config.artifacts.clone();
-        let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner);
+        let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner, builds.log_bytes);
         Self { attempt, deploy: deploy.clone(), builds: builds.clone(), artifacts, logs, folder, sign_in }
     }
 
