@@ -96,8 +96,14 @@ async fn promoted_and_rolled_back(desk: &Desk<'_>, tenant: &Tenant, (blue, green
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     desk.ends(0, &["promote", green, "--yes", "--reason", "the second one"]).await;
     edge::serves(&tenant.edge, &tenant.production.host, "green").await;
+    let asked = desk.ends(2, &["rollback", "--reason", "the first was better"]).await;
+    for shown in [format!("roll back to {blue} "), "pass    artifact  ".into(), "warn    vango_state  ".into()] {
+        assert!(asked.contains(&shown), "gates are shown with how they stand, {shown}: {asked}");
+    }
+    assert!(asked.contains("cold: ") && asked.contains("say --yes"), "and why, and nobody agrees: {asked}");
+    assert_eq!(tenant.owner().await["deploymentId"], green, "nothing was done yet");
     let told = desk.ends(0, &["rollback", "--reason", "the first was better", "--yes"]).await;
-    assert!(told.contains("ROLLED_BACK") && told.contains("roll back to"), "{told}");
+    assert!(told.contains("ROLLED_BACK") && told.contains("warn    vango_state"), "{told}");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
 }
 
