@@ -13,8 +13,12 @@ use crate::{
     process,
     text::{Commit, GitReference, ImageName, Repository},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+/// How long a deploy may work from its turn on, whoever works at it. Its fetch and its build have shorter times of their own; what
+/// waits for a store, and what is begun again by one worker after the other, has this one. The wait before has the request's.
+pub const WORK: TimeDelta = TimeDelta::hours(1);
 
 /// What a deploy makes a release of, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +126,11 @@ pub enum Act {
 /// What to do next.
 pub type Step = process::Step<Act>;
 
+/// When it ends, one way or the other: at the request's deadline, or before, when the time for its work is over.
+pub fn ends(requested: &Requested, evidence: &Evidence) -> DateTime<Utc> {
+    evidence.until.map_or(requested.deadline, |until| until.min(requested.deadline))
+}
+
 /// The next step of an operation.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the stages of other machines, none of which it can stand at")]
 pub fn next(world: &World<'_>) -> Step {
@@ -135,11 +144,12 @@ pub fn next(world: &World<'_>) -> Step {
     if world.operation.cancel.is_some() && requested.machine().may_cancel(stage) {
         return Step::Cancel;
     }
-    if world.now >= requested.deadline {
-        return Step::Fail(overdue(requested, stage));
+    let ends = ends(requested, &world.operation.evidence);
+    if world.now >= ends {
+        return Step::Fail(overdue(ends, stage));
     }
     match stage {
-        Stage::Queued => Step::Enter(Stage::Cloning, Evidence::default()),
+        Stage::Queued => Step::Enter(Stage::Cloning, Evidence { until: Some(world.now + WORK), ..Evidence::default() }),
         Stage::Cloning => Step::Do(Act::Fetch),
         Stage::Building => Step::Do(Act::Build),
         Stage::Validating => validate(world, deploy),
@@ -182,11 +192,11 @@ pub fn failed(code: &str, message: String) -> Failure {
     Failure { code: code.into(), message, expected: None, actual: None, route_changed: false }
 }
 
-fn overdue(requested: &Requested, stage: Stage) -> Failure {
+fn overdue(ends: DateTime<Utc>, stage: Stage) -> Failure {
     let waited =
         if stage == Stage::Queued { "it never had its turn (`build.at_once`, `build.per_workspace`): " } else { "" };
     let message = format!("{waited}the deadline passed at {stage}");
-    Failure { expected: Some(requested.deadline.to_rfc3339()), ..failed("DEADLINE_PASSED", message) }
+    Failure { expected: Some(ends.to_rfc3339()), ..failed("DEADLINE_PASSED", message) }
 }
 
 #[cfg(test)]

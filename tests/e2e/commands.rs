@@ -96,8 +96,14 @@ async fn promoted_and_rolled_back(desk: &Desk<'_>, tenant: &Tenant, (blue, green
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     desk.ends(0, &["promote", green, "--yes", "--reason", "the second one"]).await;
     edge::serves(&tenant.edge, &tenant.production.host, "green").await;
+    let asked = desk.ends(2, &["rollback", "--reason", "the first was better"]).await;
+    for shown in [format!("roll back to {blue} "), "pass    artifact  ".into(), "warn    vango_state  ".into()] {
+        assert!(asked.contains(&shown), "gates are shown with how they stand, {shown}: {asked}");
+    }
+    assert!(asked.contains("cold: ") && asked.contains("say --yes"), "and why, and nobody agrees: {asked}");
+    assert_eq!(tenant.owner().await["deploymentId"], green, "nothing was done yet");
     let told = desk.ends(0, &["rollback", "--reason", "the first was better", "--yes"]).await;
-    assert!(told.contains("ROLLED_BACK") && told.contains("roll back to"), "{told}");
+    assert!(told.contains("ROLLED_BACK") && told.contains("warn    vango_state"), "{told}");
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
 }
 
@@ -242,6 +248,33 @@ async fn a_name_is_as_good_as_an_id() {
     assert!(told.contains("workspace: none of yours has the slug"), "{told}");
 }
 
+/// More than an app usually has, and none is left out as if it were not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_environment_of_an_app_is_shown_however_many_there_are() {
+    let platform = Platform::shared().await;
+    let tenant = Tenant::open(platform, platform.developer()).await;
+    let (app, ids) = (tenant.app.as_str(), platform.report().ids);
+    let (region, cell) = (format!("reg_{}", ids.region.simple()), format!("cell_{}", ids.cell.simple()));
+    let mut all = vec![tenant.preview.id.clone(), tenant.production.id.clone()];
+    for number in 0..20 {
+        let input = json!({ "appId": app, "slug": format!("staging-{number}"), "kind": "STAGING", "regionId": region,
+            "cellId": cell });
+        all.push(tenant.client.made("environmentCreate", "environment", input).await);
+    }
+    all.sort_unstable();
+    let room = tempfile::tempdir().expect("a folder");
+    let desk = Desk { platform, folder: room.path().to_owned() };
+    for words in [["status", "--app", app, "--json"], ["app", "show", app, "--json"]] {
+        let shown = desk.json(&words).await;
+        let nodes = shown["environments"]["nodes"].as_array().expect("a list");
+        let mut found: Vec<&str> = nodes.iter().filter_map(|one| one["id"].as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, all, "{words:?}");
+    }
+    let told = desk.ends(0, &["status", "--app", app]).await;
+    assert!(all.iter().all(|id| told.contains(id)), "{told}");
+}
+
 /// A closed gate is no failure of the build: the release stays, and whoever opens the gate deploys again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deploy_that_a_gate_blocks_ends_as_refused_and_says_why() {
@@ -262,6 +295,9 @@ async fn a_deploy_that_a_gate_blocks_ends_as_refused_and_says_why() {
     desk.ends(4, &["operation", "watch", operation]).await;
     let shown = desk.json(&["operation", "show", operation, "--json"]).await;
     assert_eq!(shown["stage"], "BLOCKED", "{shown:#}");
+    let status = desk.ends(0, &["status", "--app", &tenant.app]).await;
+    let line = status.lines().find(|line| line.starts_with("blocked last"));
+    assert!(line.is_some_and(|line| line.contains(operation) && line.contains("TOKEN")), "{status}");
     desk.ends(0, &["env", "set", preview, "TOKEN=there"]).await;
     desk.ends(0, &["deploy", "--environment", preview, "--folder", "."]).await;
 }

@@ -73,6 +73,28 @@ fn the_archive_is_the_same_twice_and_what_is_in_it_runs() {
     let sums = fs::read_to_string(unpacked.join("SHA256SUMS")).expect("it is packed");
     let packed_files = run("find", &[".", "-type", "f"], &unpacked).lines().count();
     assert_eq!(sums.lines().count() + 1, packed_files, "every file has a sum");
+    what_pages_link_to_is_packed(&unpacked);
+}
+
+fn what_pages_link_to_is_packed(unpacked: &Path) {
+    let pages = run("find", &[".", "-name", "*.md"], unpacked);
+    let found = || pages.lines().flat_map(|page| dangling(unpacked, page)).collect::<Vec<_>>();
+    assert_eq!(found(), Vec::<String>::new());
+    // The sin: a page that README links to is not packed.
+    fs::remove_file(unpacked.join("domain/events.md")).expect("it is packed");
+    assert_eq!(found(), ["./README.md: domain/events.md"]);
+}
+
+/// The relative links of a page below a folder that lead to nothing in it.
+fn dangling(folder: &Path, page: &str) -> Vec<String> {
+    let said = fs::read_to_string(folder.join(page)).unwrap_or_default();
+    let beside = folder.join(page).parent().expect("a file is in a folder").to_owned();
+    let links = said.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+    let nowhere = |link: &&str| {
+        let file = link.split('#').next().unwrap_or_default();
+        !link.contains("://") && !beside.join(file).exists()
+    };
+    links.filter(nowhere).map(|link| format!("{page}: {link}")).collect()
 }
 
 const UNITS: [&str; 4] = ["rhone-api", "rhone-worker", "rhone-edge", "rhone-runner"];

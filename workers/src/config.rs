@@ -89,6 +89,8 @@ pub struct Builds {
     pub source_limits: source::Limits,
     /// What a build may use.
     pub limits: BuildLimits,
+    /// No more is kept of what an attempt at a build prints, in bytes.
+    pub log_bytes: u64,
     /// The program that ends git, and a build where no sandbox can be made, with this worker (`rhone_builder::guard`).
     pub guard: PathBuf,
     /// Certificates by which git knows its hosts, in place of the machine's.

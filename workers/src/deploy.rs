@@ -1,5 +1,5 @@
 //! Does what the process manager of deploys asks for: fetches, builds, keeps the bytes, and appends what came of it, one stage
-//! an append. What takes minutes ends early when somebody wants to cancel, when the deadline passes or the lease is lost.
+//! an append. What takes minutes ends early when somebody wants to cancel, when its time is over or the lease is lost.
 //! Trap: a stage entered on the strength of files; the append that enters validating comes after the bytes are in the store.
 
 mod credential;
@@ -206,8 +206,9 @@ async fn unless_interrupted<T>(drive: &Drive<'_>, work: impl Future<Output = Res
 
 async fn interrupted(drive: &Drive<'_>) {
     let mut lease = drive.lease.clone();
+    let ends = deploy::ends(&drive.requested, &drive.operation.state.evidence);
     loop {
-        let over = drive.config.clock.now() >= drive.requested.deadline || *lease.borrow_and_update() == Lease::Lost;
+        let over = drive.config.clock.now() >= ends || *lease.borrow_and_update() == Lease::Lost;
         let wanted = drive.door.load::<Operation>(drive.requested.id).await;
         // A log that cannot be read ends nothing; the append will say so.
         if over || wanted.is_ok_and(|operation| operation.state.cancel.is_some()) {

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 const NAME: &str = "log-rotation";
-/// What one allocation may print beyond its bound meanwhile is bounded by its runner.
+/// What one may print beyond its bound meanwhile is bounded: an allocation by its runner, a build by whoever keeps its lines.
 const EVERY: Duration = Duration::from_mins(1);
 /// The longest a sweep may take before another worker may begin one.
 const LEASE: Duration = Duration::from_mins(10);

@@ -1,8 +1,11 @@
 //! Lines of a build on their way into the store: gathered by size and time, numbered on from whatever was kept of the operation
 //! before. Whoever builds opens a `Writer` and tells it lines, which the builder's log has masked and cut. The traps avoided: a build that fails because its log
-//! could not be kept; what cannot be kept is dropped, and said to be; and a worker that goes on where another one died and
-//! takes its numbers.
+//! could not be kept; what cannot be kept is dropped, and said to be; one that prints without end; and a worker that goes on
+//! where another one died and takes its numbers.
 
+mod bound;
+
+use bound::{Bound, size};
 use chrono::{DateTime, Utc};
 use rhone_domain::logs::{CHUNK_BYTES, CHUNK_LINES, LogLine, LogOwner, LogStream, Pace};
 use rhone_projections::logs::{self, Kept, NewChunk};
@@ -52,12 +55,22 @@ enum Told {
 }
 
 impl Writer {
-    /// Goes on with the log of this owner. It needs a tokio runtime, on which the lines are kept.
-    pub fn new(store: LogStore, pool: PgPool, owner: LogOwner) -> Self {
+    /// Goes on with the log of this owner, by so many bytes at most. It needs a tokio runtime, on which the lines are kept.
+    pub fn new(store: LogStore, pool: PgPool, owner: LogOwner, most: u64) -> Self {
         let (told, hears) = mpsc::channel(UNDER_WAY);
-        let (pace, closed) = (Pace::default(), Instant::now());
-        let keeper =
-            Keeper { store, pool, owner, held: Vec::new(), bytes: 0, pace, due: None, closed, next: None, dropped: 0 };
+        let keeper = Keeper {
+            store,
+            pool,
+            owner,
+            bound: Bound::new(most),
+            held: Vec::new(),
+            bytes: 0,
+            pace: Pace::default(),
+            due: None,
+            closed: Instant::now(),
+            next: None,
+            dropped: 0,
+        };
         tokio::spawn(keeper.keep(hears));
         Self { told }
     }
@@ -68,7 +81,8 @@ impl Writer {
         let _ = self.told.send(Told::Line(LogLine { at, stream, text })).await;
     }
 
-    /// Waits until everything that was told is kept, or was dropped after several tries: then the last reason.
+    /// Waits until everything that was told is kept, the last lines of what was too much among it, or was dropped after several
+    /// tries: then the last reason.
     pub async fn flush(&self) -> Result<(), LogError> {
         let (done, kept) = oneshot::channel();
         self.told.send(Told::Flush(done)).await.map_err(|_| LogError::Closed)?;
@@ -81,6 +95,7 @@ struct Keeper {
     store: LogStore,
     pool: PgPool,
     owner: LogOwner,
+    bound: Bound,
     held: Vec<LogLine>,
     bytes: usize,
     pace: Pace,
@@ -104,18 +119,30 @@ impl Keeper {
                 }
             };
             match told {
-                Some(Told::Line(line)) => self.take(line).await,
+                Some(Told::Line(line)) => {
+                    if let Some(line) = self.bound.take(line) {
+                        self.take(line).await;
+                    }
+                }
                 Some(Told::Flush(done)) => {
-                    let kept = self.close().await;
+                    let kept = self.end().await;
                     // Whoever asked may have gone.
                     let _ = done.send(kept);
                 }
                 None => {
-                    let _ = self.close().await;
+                    let _ = self.end().await;
                     return;
                 }
             }
         }
+    }
+
+    /// Keeps what is held, and what the bound has left for an end.
+    async fn end(&mut self) -> Result<(), LogError> {
+        for line in self.bound.end() {
+            self.take(line).await;
+        }
+        self.close().await
     }
 
     async fn take(&mut self, line: LogLine) {
@@ -134,7 +161,7 @@ impl Keeper {
         if self.due.is_none() {
             self.due = Some(Instant::now() + self.pace.gather(self.closed.elapsed()));
         }
-        self.bytes += line.text.len() + 64;
+        self.bytes += size(&line);
         self.held.push(line);
     }
 

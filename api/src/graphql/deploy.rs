@@ -24,8 +24,9 @@ use rhone_domain::{
 };
 use rhone_eventstore::Unit;
 
-/// How long a deploy may take, the wait for its turn included.
-const DEADLINE: TimeDelta = TimeDelta::hours(1);
+/// How long a deploy may wait for its turn: a hundred builds of minutes are some hours on one worker. Once it has its turn, it
+/// has `rhone_domain::deploy::WORK` for the rest.
+const DEADLINE: TimeDelta = TimeDelta::days(1);
 
 #[derive(Clone, Debug, InputObject)]
 pub(crate) struct DeploymentBuildInput {
@@ -69,7 +70,7 @@ pub(crate) struct DeployMutation;
 #[Object]
 impl DeployMutation {
     /// Makes a release of a commit: fetched, built, judged, and shown by its preview environment. The payload's operation says
-    /// how far it is.
+    /// how far it is. It waits a day for its turn at most, and has an hour from then on.
     async fn deployment_build(
         &self,
         ctx: &Context<'_>,
@@ -87,7 +88,8 @@ impl DeployMutation {
     }
 
     /// Makes a release of an image of a registry, exactly as it is: fetched by its digest, judged, and shown by its preview
-    /// environment. The payload's operation says how far it is.
+    /// environment. The payload's operation says how far it is. It waits a day for its turn at most, and has an hour from then
+    /// on.
     async fn deployment_import(
         &self,
         ctx: &Context<'_>,

@@ -7,6 +7,7 @@ use super::{
     failure::Failure,
     gates,
     link::Link,
+    list,
     mutation::VARIABLES_SET,
     run::{Asking, not_found},
     show::{self, text},
@@ -111,7 +112,10 @@ async fn route(asking: &Asking<'_>, host: &str) -> Result<(), Failure> {
 }
 
 async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> {
-    let app = asking.found(documents::STATUS, &words.app, "app").await?;
+    let mut app = asking.found(documents::STATUS, &words.app, "app").await?;
+    app["environments"] = asking.environments(&words.app).await?;
+    let under_way = (documents::UNDER_WAY, Some(words.app.as_str()));
+    app["operations"] = json!({ "nodes": list::pages(&asking.connection, under_way, "/app/operations", "app").await? });
     if asking.how.json {
         line(&app);
         return Ok(());
@@ -126,8 +130,10 @@ async fn status(asking: &Asking<'_>, words: &StatusArgs) -> Result<(), Failure> 
     for operation in nodes(&app["operations"]) {
         line(operation_line(&operation));
     }
-    if let Some(failed) = nodes(&app["failed"]).first() {
-        line(failed_line(failed));
+    for (how, ended) in [("failed", nodes(&app["failed"])), ("blocked", nodes(&app["blocked"]))] {
+        if let Some(last) = ended.first() {
+            line(bad_end_line(how, last));
+        }
     }
     Ok(())
 }
@@ -138,19 +144,29 @@ fn source_line(source: &Value) -> Option<String> {
     Some(format!("source  {repository} ({})", text(&source["reference"])))
 }
 
-/// What failed last, and why.
-fn failed_line(operation: &Value) -> String {
-    let (id, failure, by) = (text(&operation["id"]), &operation["failure"], &operation["requestedBy"]);
+/// What failed, or was blocked, last, and why.
+fn bad_end_line(how: &str, operation: &Value) -> String {
+    let (id, by) = (text(&operation["id"]), &operation["requestedBy"]);
     let by = by["actorName"].as_str().or(by["actor"].as_str()).map(|by| format!(" for {by}")).unwrap_or_default();
     format!(
-        "failed last  {id}  {:<18} {}  {}{by} at {}: {}: {}",
+        "{how} last  {id}  {:<18} {}  {}{by} at {}: {}",
         text(&operation["kind"]).to_lowercase(),
         text(&operation["environment"]["id"]),
         text(&operation["deployment"]["id"]),
         text(&operation["endedAt"]),
-        text(&failure["code"]),
-        text(&failure["message"]),
+        cause(operation),
     )
+}
+
+/// Its failure, or the gates that are closed.
+fn cause(operation: &Value) -> String {
+    let failure = &operation["failure"];
+    if let Some(code) = failure["code"].as_str() {
+        return format!("{code}: {}", text(&failure["message"]));
+    }
+    let closed = |gate: &&Value| matches!(gate["state"].as_str(), Some("fail" | "needs_acknowledgement"));
+    let told = |gate: &Value| format!("{}: {}", text(&gate["kind"]), text(&gate["reason"]));
+    operation["gates"].as_array().into_iter().flatten().filter(closed).map(told).collect::<Vec<_>>().join("; ")
 }
 
 fn environment_line(environment: &Value) -> String {
@@ -237,15 +253,34 @@ mod tests {
 
     #[test]
     fn what_failed_last_is_one_line_with_its_cause() {
-        let told = failed_line(&json!({ "id": "op_1", "kind": "PROMOTION", "endedAt": "2026-11-27T12:00:00Z",
+        let told = bad_end_line(
+            "failed",
+            &json!({ "id": "op_1", "kind": "PROMOTION", "endedAt": "2026-11-27T12:00:00Z",
             "requestedBy": { "actor": "0193", "actorName": "alice" }, "environment": { "id": "env_1" }, "deployment": { "id": "dep_1" },
-            "failure": { "code": "ALLOCATION_FAILED", "message": "its app ended by itself: exit 3" } }));
-        for word in
-            ["op_1", "promotion", "env_1", "for alice", "at 2026", "ALLOCATION_FAILED: its app ended by itself: exit 3"]
-        {
+            "failure": { "code": "ALLOCATION_FAILED", "message": "its app ended by itself: exit 3" } }),
+        );
+        for word in [
+            "failed last",
+            "op_1",
+            "promotion",
+            "env_1",
+            "for alice",
+            "at 2026",
+            "ALLOCATION_FAILED: its app ended by itself: exit 3",
+        ] {
             assert!(told.contains(word), "{word}: {told}");
         }
         assert!(!told.contains('\n'), "{told}");
+    }
+
+    #[test]
+    fn what_was_blocked_last_is_one_line_with_the_gates_that_were_closed() {
+        let gates = json!([{ "kind": "artifact", "state": "pass", "reason": "validated" },
+            { "kind": "variables", "state": "fail", "reason": "TOKEN is not set" },
+            { "kind": "vango_state", "state": "needs_acknowledgement", "reason": "it is cold" }]);
+        let told = bad_end_line("blocked", &json!({ "id": "op_1", "kind": "DEPLOY", "gates": gates }));
+        assert!(told.starts_with("blocked last  op_1  deploy"), "{told}");
+        assert!(told.ends_with(": variables: TOKEN is not set; vango_state: it is cold"), "{told}");
     }
 
     #[test]

@@ -43,8 +43,7 @@ const TIMELINE: &str = "position eventId stream version type schemaVersion actor
      causation traceId reason summary payload occurredAt recordedAt";
 
 pub(crate) const APP: &str = "query($id: ID!) { app(id: $id) { id slug name createdAt version \
-     source { repository reference } project { id workspace { id } } environments(first: 20) { nodes { id slug kind \
-     routeOwner { epoch deploymentId artifactDigest hosts frozen } } } } }";
+     source { repository reference } project { id workspace { id } } } }";
 
 pub(crate) const FOLLOW: &str = "subscription($id: ID!, $after: String) { operation(id: $id, after: $after) { __typename \
      ... on OperationProgress { cursor type stage ended summary occurredAt } ... on Resync { reason } } }";
@@ -139,12 +138,17 @@ pub(crate) fn route() -> String {
 pub(crate) const PLACE: &str = "query($id: ID!) { environment(id: $id) { id slug kind \
      app { id slug source { repository reference } } } }";
 
-pub(crate) const STATUS: &str = "query($id: ID!) { app(id: $id) { id slug \
-     source { repository reference } environments(first: 20) { nodes { id slug kind \
-     routeOwner { epoch deploymentId artifactDigest since hosts frozen pin { reason } } } } \
-     operations(filter: { ended: false }, first: 50) { nodes { id kind stage ended environment { id } deployment { id } \
-     failure { code message } } } failed: operations(filter: { stage: FAILED }, first: 1) { nodes { id kind endedAt \
-     requestedBy { actor actorName } environment { id } deployment { id } failure { code message } } } } }";
+/// Of an app, where it comes from, and which operations of its failed and were blocked last.
+pub(crate) const STATUS: &str = "query($id: ID!) { app(id: $id) { id slug source { repository reference } \
+     failed: operations(filter: { stage: FAILED }, first: 1) { nodes { id kind endedAt \
+     requestedBy { actor actorName } environment { id } deployment { id } failure { code message } } } \
+     blocked: operations(filter: { stage: BLOCKED }, first: 1) { nodes { id kind endedAt \
+     requestedBy { actor actorName } environment { id } deployment { id } gates { kind state reason } } } } }";
+
+/// A page of what is on its way for an app.
+pub(crate) const UNDER_WAY: &str = "query($id: ID!, $after: String) { app(id: $id) { \
+     operations(filter: { ended: false }, first: 100, after: $after) { nodes { id kind stage ended environment { id } \
+     deployment { id } failure { code message } } pageInfo { hasNextPage endCursor } } } }";
 
 pub(crate) const OPERATIONS: &str = "query($id: ID!, $environment: ID, $filter: OperationFilterInput, $first: Int) { \
      app(id: $id) { operations(environmentId: $environment, filter: $filter, first: $first) { nodes { \
@@ -173,3 +177,26 @@ pub(crate) const INVITATIONS: &str = "query($id: ID!, $first: Int, $after: Strin
      pageInfo { hasNextPage endCursor } } } }";
 /// Who asks.
 pub(crate) const VIEWER: &str = "{ viewer { actor tokenId onBehalfOf account { provider login name } } }";
+
+#[cfg(test)]
+mod tests {
+    //! A list is asked for to its end.
+    use super::*;
+
+    /// Whether it asks for so many of a list, and not whether there are more.
+    fn cuts(document: &str) -> bool {
+        let lists = document.matches("(first: ").count() + document.matches(" first: ").count();
+        let pages = lists - document.matches("first: 1)").count();
+        document.matches("pageInfo { hasNextPage").count() < pages
+    }
+
+    #[test]
+    fn what_shows_a_thing_does_not_end_with_the_first_page_of_a_list() {
+        let documents = [APP, STATUS, UNDER_WAY, APP_REPLAY, APP_DIFFERENCES, MEMBERS, INVITATIONS].map(str::to_owned);
+        for document in documents.into_iter().chain([environment(), route(), steps(), app_steps(), timeline()]) {
+            assert!(!cuts(&document), "{document}");
+        }
+        // The sin: the first twenty environments, as if there were no others.
+        assert!(cuts("query($id: ID!) { app(id: $id) { environments(first: 20) { nodes { id } } } }"));
+    }
+}

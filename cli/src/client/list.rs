@@ -57,7 +57,7 @@ pub(super) static APPS: Listing = Listing {
 pub(super) static ENVIRONMENTS: Listing = Listing {
     of: Of::Field("app"),
     field: "environments",
-    node: "id slug kind createdAt routeOwner { epoch deploymentId artifactDigest hosts frozen }",
+    node: "id slug kind createdAt routeOwner { epoch deploymentId artifactDigest since hosts frozen pin { reason } }",
     columns: &["/id", "/slug", "/kind", "/routeOwner/deploymentId"],
 };
 pub(super) static DEPLOYMENTS: Listing = Listing {
@@ -96,12 +96,14 @@ impl Listing {
         }
     }
 
-    fn page<'a>(&self, data: &'a Value) -> &'a Value {
+    /// Where the answer has it, as a JSON pointer.
+    fn place(&self) -> String {
+        let field = self.field;
         match self.of {
-            Of::Root => &data[self.field],
-            Of::Viewer => &data["viewer"][self.field],
-            Of::Field(of) => &data[of][self.field],
-            Of::Node(_) => &data["node"][self.field],
+            Of::Root => format!("/{field}"),
+            Of::Viewer => format!("/viewer/{field}"),
+            Of::Field(of) => format!("/{of}/{field}"),
+            Of::Node(_) => format!("/node/{field}"),
         }
     }
 
@@ -127,11 +129,21 @@ pub(super) async fn run(
 
 /// All of it, page by page.
 pub(super) async fn all(connection: &Connection, listing: &Listing, id: Option<&str>) -> Result<Vec<Value>, Failure> {
-    let (document, mut found, mut after) = (listing.document(), Vec::new(), None::<String>);
+    pages(connection, (&listing.document(), id), &listing.place(), &listing.owner()).await
+}
+
+/// All that a document finds at a place of its answers, of an owner that there may not be; it takes `$after`.
+pub(super) async fn pages(
+    connection: &Connection,
+    (document, id): (&str, Option<&str>),
+    place: &str,
+    owner: &str,
+) -> Result<Vec<Value>, Failure> {
+    let (mut found, mut after) = (Vec::new(), None::<String>);
     loop {
-        let data = connection.query(&document, json!({ "id": id, "after": after })).await?;
-        let page = listing.page(&data);
-        let nodes = page["nodes"].as_array().ok_or_else(|| not_found(&listing.owner()))?;
+        let data = connection.query(document, json!({ "id": id, "after": after })).await?;
+        let page = data.pointer(place).ok_or_else(|| not_found(owner))?;
+        let nodes = page["nodes"].as_array().ok_or_else(|| not_found(owner))?;
         found.extend(nodes.iter().cloned());
         after = next(page);
         if after.is_none() {

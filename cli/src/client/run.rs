@@ -61,7 +61,7 @@ async fn done(data: &Data, mut plan: Plan, how: &How) -> Result<(), Failure> {
         Plan::Logs(words) => logs::run(&asking.connection, &words).await,
         Plan::Past(past) => history::run(&asking.connection, past).await,
         Plan::List(listing, of) => list::run(&asking.connection, listing, of.as_deref(), how.json).await,
-        Plan::App(id) => asking.one(documents::APP, &id, "app").await,
+        Plan::App(id) => asking.app(&id).await,
         Plan::ShowEnvironment(id) => asking.one(&documents::environment(), &id, "environment").await,
         Plan::Variables(id) => asking.listed(&documents::variables(), &id, ("environment", "variables")).await,
         Plan::Secret { environment, key, file, expected_set } => {
@@ -232,6 +232,19 @@ impl Asking<'_> {
     async fn one(&self, document: &str, id: &str, field: &str) -> Result<(), Failure> {
         show::data(&self.found(document, id, field).await?, self.how.json);
         Ok(())
+    }
+
+    /// An app with every environment of its.
+    async fn app(&self, id: &str) -> Result<(), Failure> {
+        let mut found = self.found(documents::APP, id, "app").await?;
+        found["environments"] = self.environments(id).await?;
+        show::data(&found, self.how.json);
+        Ok(())
+    }
+
+    /// Every environment of an app, in the form of the API's lists.
+    pub(super) async fn environments(&self, app: &str) -> Result<Value, Failure> {
+        Ok(json!({ "nodes": list::all(&self.connection, &list::ENVIRONMENTS, Some(app)).await? }))
     }
 
     /// What one thing has of another; people are shown the thing, too.

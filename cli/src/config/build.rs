@@ -52,6 +52,9 @@ pub(crate) struct Build {
     /// How much a build may write, in bytes.
     #[serde(deserialize_with = "number")]
     pub(crate) disk_bytes: u64,
+    /// How much is kept of what a build prints, in bytes.
+    #[serde(deserialize_with = "number")]
+    pub(crate) log_bytes: u64,
     /// Whether a build that declares that it needs the network gets it.
     #[serde(deserialize_with = "number")]
     pub(crate) network: bool,
@@ -99,6 +102,7 @@ impl Default for Build {
             memory_bytes: 2048 * MIB,
             processes: 256,
             disk_bytes: 4096 * MIB,
+            log_bytes: 16 * MIB,
             network: true,
         }
     }
@@ -128,6 +132,7 @@ impl Build {
                 disk_bytes: self.disk_bytes,
                 network: self.network,
             },
+            log_bytes: self.log_bytes,
             // Itself, also when another program was installed in its place meanwhile.
             guard: PathBuf::from("/proc/self/exe"),
             authorities: self.authorities,

@@ -269,10 +269,15 @@ fn build() -> Vec<Setting> {
         one("source_files", "No source has more files.").or(&usual.source_files).is("files"),
         one("artifact_bytes", "No artifact that is built is larger.").or(&usual.artifact_bytes).is("bytes"),
         one("fetch_seconds", "How long a fetch may take.").or(&usual.fetch_seconds).is("seconds"),
-        one("build_seconds", "How long a build may take.").or(&usual.build_seconds).is("seconds"),
+        one("build_seconds", "How long a build may take. From its turn on a deploy has an hour for all of it, whatever this says.")
+            .or(&usual.build_seconds)
+            .is("seconds"),
         one("memory_bytes", "How much memory a build may have.").or(&usual.memory_bytes).is("bytes"),
         one("processes", "How many processes a build may have.").or(&usual.processes).is("processes"),
         one("disk_bytes", "How much a build may write.").or(&usual.disk_bytes).is("bytes"),
+        one("log_bytes", "How much is kept of what a build prints, each line with 64 bytes more; beyond three quarters of it only the last lines, and how many were dropped.")
+            .or(&usual.log_bytes)
+            .is("bytes"),
         one("network", "Whether a build that declares that it needs the network gets it.")
             .or(&usual.network)
             .is("`true` or `false`"),

@@ -7,7 +7,7 @@ use crate::{
     deployment,
     gate::{Code, Refusal},
     operation,
-    runs::{Fault, Play, Times, at_each_step, run, succeeds},
+    runs::{Fault, Play, Times, after, at_each_step, run, succeeds},
     story::{ACME, ALICE, CELL_1, FIRST, GREEN, GREEN_BYTES, LYON, PRODUCTION, SECOND, SHOP, at, facts},
 };
 
@@ -249,4 +249,60 @@ fn a_deadline_is_named_with_the_stage_it_passed_at() {
     assert!(said.starts_with("it never had its turn") && said.ends_with("at queued"), "{said}");
     assert_eq!(failure.expected, Some(at(DEADLINE_AT).to_rfc3339()));
     assert!(!failure.route_changed, "a deploy changes no route");
+}
+
+/// A day, as the API gives it, and a deploy that has its turn at its noon.
+const DAY: i64 = 24 * 60 * 60;
+const TURN: i64 = DAY / 2;
+
+fn within_a_day() -> Memory {
+    let mut memory = deploying(Then::Promote, Gates::Open);
+    if let Some(operation::Event::Requested(requested)) = memory.operation.first_mut() {
+        requested.deadline = at(DAY);
+    }
+    memory
+}
+
+#[test]
+fn a_deploy_may_wait_for_its_turn_until_the_requests_deadline() {
+    for waited in [0, TURN, DAY - 1] {
+        let step = Memory { now: waited, ..within_a_day() }.next();
+        assert!(matches!(step, Step::Enter(Stage::Cloning, _)), "{step:?} after {waited} s");
+    }
+    let step = Memory { now: DAY, ..within_a_day() }.next();
+    assert!(matches!(&step, Step::Fail(over) if over.code == "DEADLINE_PASSED"), "{step:?}");
+    // The sin: the wait is taken from the time for the work, and whoever is late in the queue is never built.
+    let sin = ends(&fold::<Operation>(&within_a_day().operation).requested.expect("it was requested"), &within(0));
+    assert!(sin <= at(TURN), "at its turn the time is over");
+}
+
+/// As if the time for the work began so many seconds after the request.
+fn within(begun: i64) -> Evidence {
+    Evidence { until: Some(at(begun) + WORK), ..Evidence::default() }
+}
+
+/// What has its turn holds a place that others wait for, whatever it waits for itself.
+#[test]
+fn no_stage_outlasts_the_time_for_the_work() {
+    let end = TURN + WORK.num_seconds();
+    let mut stages = Vec::new();
+    for steps in 1.. {
+        let mut amid = after(Memory { now: TURN, ..within_a_day() }, steps);
+        let mut operation = fold::<Operation>(&amid.operation);
+        let Some(stage) = operation.stage.filter(|stage| !stage.is_final()) else { break };
+        stages.push(stage);
+        amid.now = end - 1;
+        assert!(!matches!(amid.next(), Step::Fail(_)), "{stage} has all of its time");
+        amid.now = end;
+        let Step::Fail(over) = amid.next() else { panic!("{stage} goes on") };
+        assert_eq!((over.code.as_str(), over.expected), ("DEADLINE_PASSED", Some(at(end).to_rfc3339())), "{stage}");
+        // The sin: nothing but the request's deadline, and a store that is away holds the place for the day.
+        operation.evidence.until = None;
+        let release = fold::<Deployment>(&amid.release);
+        let judged = amid.judged();
+        let sin = next(&World { now: amid.now(), operation: &operation, deployment: &release, judged: &judged });
+        assert!(!matches!(sin, Step::Fail(_)), "{stage} would go on: {sin:?}");
+    }
+    stages.dedup();
+    assert_eq!(stages, [Stage::Cloning, Stage::Building, Stage::Validating]);
 }

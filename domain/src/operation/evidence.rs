@@ -9,6 +9,7 @@ use crate::{
     numbers::{Epoch, FeedSeq, Fence},
     session_fate::Fate,
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -45,6 +46,9 @@ pub struct Evidence {
     /// By which attempt the stage was entered; none in what was written before that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Fence>,
+    /// Until when a deploy may work, said when it has its turn; none in what had it before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// What became of one allocation.
@@ -152,6 +156,7 @@ impl Evidence {
         self.built = newer.built.clone().or(self.built.take());
         self.promotion = newer.promotion.or(self.promotion);
         self.attempt = newer.attempt.or(self.attempt);
+        self.until = newer.until.or(self.until);
         self.sessions = newer.sessions.or(self.sessions);
         self.epoch = newer.epoch.or(self.epoch);
         self.digest = newer.digest.or(self.digest);

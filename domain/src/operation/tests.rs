@@ -13,7 +13,7 @@ use crate::{
     allocation,
     numbers::FeedSeq,
     session_fate::Fate,
-    story::{GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, allocation, because, requested},
+    story::{GREEN, GREEN_BYTES, HOST_1, NORTH_EDGE, allocation, at, because, requested},
 };
 use proptest::prelude::*;
 use std::iter::repeat;
@@ -253,6 +253,7 @@ fn later_evidence_adds_to_earlier_evidence() {
         allocations: vec![stopped],
         sessions: Some(Fate::Hydrate),
         attempt: Some(Fence(1)),
+        until: Some(at(60)),
         ..operation.evidence.clone()
     };
     let full = all.clone();

@@ -39,8 +39,8 @@ const LINES: usize = 1_024;
 /// How often a fetch is tried that may pass.
 pub(super) const FETCHES: u32 = 3;
 
-/// A store that is away is waited for until the deploy's deadline, which drops whoever tries.
-const UNTIL_THE_DEADLINE: u32 = u32::MAX;
+/// A store that is away is waited for until the time for the deploy's work is over (`deploy::WORK`), which drops whoever tries.
+const UNTIL_THE_END: u32 = u32::MAX;
 
 /// Until the second try; the next waits longer, up to a limit.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -75,7 +75,7 @@ impl Maker {
             ..LogOwner::build(drive.requested.workspace, deploy.app, operation)
         };
         let artifacts = drive.config.artifacts.clone();
-        let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner);
+        let logs = Writer::new(artifacts.logs(), drive.config.pool.clone(), owner, builds.log_bytes);
         Self { attempt, deploy: deploy.clone(), builds: builds.clone(), artifacts, logs, folder, sign_in }
     }
 
@@ -138,7 +138,7 @@ impl Maker {
     /// What the stored bytes say of themselves, as soon as the store can be read.
     async fn stored_facts(&self, digest: Digest, log: &Log) -> Result<ArtifactFacts, Failure> {
         let once = || self.artifacts.facts(digest);
-        let read = again(log, UNTIL_THE_DEADLINE, StoredFactsError::may_pass, once).await;
+        let read = again(log, UNTIL_THE_END, StoredFactsError::may_pass, once).await;
         let unusable = |error: StoredFactsError| {
             deploy::failed("ARTIFACT_UNUSABLE", format!("the artifact cannot be used: {}", told(&error)))
         };
@@ -237,7 +237,7 @@ impl Maker {
             let bytes = fs::File::open(tar).await.map_err(|source| StoreError::Interrupted { source })?;
             self.artifacts.put_stream(packed.digest, self.builds.artifact_limit, ReaderStream::new(bytes)).await
         };
-        let kept = again(log, UNTIL_THE_DEADLINE, StoreError::may_pass, once).await;
+        let kept = again(log, UNTIL_THE_END, StoreError::may_pass, once).await;
         kept.map_err(|error| deploy::failed("ARTIFACT_NOT_KEPT", told(&error)))?;
         self.stored_facts(packed.digest, log).await
     }

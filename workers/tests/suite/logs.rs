@@ -1,4 +1,4 @@
-//! Logs of builds: numbered on by whoever goes on, kept once, and rotated with their bytes.
+//! Logs of builds: numbered on by whoever goes on, kept once, held to their bound, and rotated with their bytes.
 
 use crate::world::{World, until};
 use chrono::{DateTime, Utc};
@@ -19,7 +19,11 @@ fn build(number: u128) -> LogOwner {
 }
 
 fn writer(world: &World, owner: LogOwner) -> Writer {
-    Writer::new(world.config.artifacts.logs(), world.config.pool.clone(), owner)
+    bounded(world, owner, u64::MAX)
+}
+
+fn bounded(world: &World, owner: LogOwner, most: u64) -> Writer {
+    Writer::new(world.config.artifacts.logs(), world.config.pool.clone(), owner, most)
 }
 
 /// Everything of a build, in its order, with the numbers of its lines.
@@ -67,6 +71,32 @@ async fn lines_of_a_build_are_kept_in_order_and_numbered_on_by_the_next_worker()
     drop((first, second));
     let expected = ["0 first", "1 second", "2 third", "3 fourth", "4 fifth", "5 sixth"];
     until("the last line is kept", async || read(&world, build(7)).await == expected).await;
+    world.end().await;
+}
+
+/// By whoever keeps its lines, and not by a sweep: none runs here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_prints_too_much_is_held_to_its_bound_while_it_runs_and_keeps_its_end() {
+    let world = World::new().await;
+    let printed = async |owner: LogOwner, most: u64| {
+        let writer = bounded(&world, owner, most);
+        for number in 0..2_000 {
+            writer.line(AT, LogStream::Stdout, format!("of {number}")).await;
+        }
+        writer.flush().await.expect("kept");
+        read(&world, owner).await
+    };
+    let kept = printed(build(4), 16_000).await;
+    assert!(kept.len() * 70 < 16_000, "{} lines", kept.len());
+    assert_eq!(kept.first().map(String::as_str), Some("0 of 0"));
+    assert!(kept.last().is_some_and(|last| last.ends_with(" of 1999")), "its end says why it failed: {kept:?}");
+    let dropped = kept
+        .iter()
+        .find_map(|line| line.split_once(" lines were dropped here")?.0.split_once(' ')?.1.parse::<usize>().ok());
+    let all = dropped.map(|dropped| dropped + kept.len() - 2);
+    assert_eq!(all, Some(2_000), "but for the two lines that say so: {kept:?}");
+    // The sin: whatever comes is kept, and waits for a sweep.
+    assert_eq!(printed(build(5), u64::MAX).await.len(), 2_000);
     world.end().await;
 }
 

@@ -211,6 +211,7 @@ fn operations() -> [operation::Event; 6] {
         }),
         promotion: Some(SECOND),
         attempt: Some(Fence(1)),
+        until: Some(at(3_600)),
     };
     [
         operation::Event::Requested(requested(operation::Kind::Rollback, Epoch(2))),
