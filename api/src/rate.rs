@@ -107,10 +107,16 @@ impl Rates {
 
     /// Spends what a change costs on top, once it is known of which workspace it is.
     pub(crate) fn spend_change(&self, accounts: Accounts, workspace: Uuid) -> Result<(), Fault> {
+        self.spend_refusal(accounts)?;
+        self.workspaces.spend(&workspace, CHANGE, (self.now)()).map(drop)
+    }
+
+    /// What the rules refuse is judged and put on record as well, and costs whoever asks as much. It costs the workspace nothing:
+    /// somebody who may do nothing there would use up what those have who may.
+    pub(crate) fn spend_refusal(&self, accounts: Accounts) -> Result<(), Fault> {
         let now = (self.now)();
         self.tokens.spend(&accounts.token, CHANGE, now)?;
-        self.users.spend(&accounts.user, CHANGE, now)?;
-        self.workspaces.spend(&workspace, CHANGE, now).map(drop)
+        self.users.spend(&accounts.user, CHANGE, now).map(drop)
     }
 
     /// Spends one request to `/auth`, whoever makes it: nobody is known there yet.

@@ -67,6 +67,27 @@ async fn an_api_with_small_budgets_refuses_by_them_and_its_neighbour_does_not() 
     first.done("projectCreate", "project { id }", project("third")).await;
 }
 
+/// What is refused is judged and put on record as well. The sin would be refusals for nothing, as many as anybody likes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_pays_as_whoever_changes_something() {
+    let platform = Platform::shared().await;
+    let owner = person(platform).await;
+    let tenant = Tenant::open(platform, owner.client.clone()).await;
+    let taken = json!({ "workspaceId": tenant.workspace, "slug": unique("taken"), "name": "A name" });
+    owner.client.done("projectCreate", "project { id }", taken.clone()).await;
+    let second = small(platform, &json!({ "token": 120 })).await;
+    let hasty = Client::new(&second.url, owner.client.token());
+    let mut ask = async || hasty.try_mutate("projectCreate", "__typename", &taken).await.expect("the API answers");
+    for _ in 0..2 {
+        let refused = ask().await;
+        assert_eq!(refused["data"]["projectCreate"]["userErrors"][0]["code"], json!("NAME_TAKEN"), "{refused:#}");
+    }
+    // Two of 50 and more are spent of 120; the next 50 are back in a quarter of a minute.
+    let limited = ask().await;
+    let details = &limited["errors"][0]["extensions"];
+    assert_eq!((&details["code"], &details["whose"]), (&json!("RATE_LIMITED"), &json!("token")), "{limited:#}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_follows_events_pays_from_the_budget_that_graphql_asks() {
     let platform = Platform::shared().await;

@@ -225,7 +225,10 @@ pub(crate) async fn change<C: Change>(ctx: &Context<'_>, manner: Manner, change:
                 accept::<C>(&bench, fingerprint, judged).await
             }
             Err(No::Refused(refusal)) if manner.dry_run => return Ok(Answer::refused(refusal.error)),
-            Err(No::Refused(refusal)) => put_on_record(&bench, &change, fingerprint, *refusal).await,
+            Err(No::Refused(refusal)) => {
+                ctx.rates().spend_refusal(principal.accounts())?;
+                put_on_record(&bench, &change, fingerprint, *refusal).await
+            }
             Err(No::Fault(fault)) => return Err(fault),
         };
         match outcome {

@@ -69,6 +69,18 @@ fn a_workspace_is_paid_by_its_tokens_and_by_every_change_of_it() {
 }
 
 #[test]
+fn a_refusal_is_paid_by_who_asked_and_not_by_the_workspace() {
+    let rates = rates(|limits| {
+        limits.token = Budget::a_minute(CHANGE);
+        limits.workspace = Budget::a_minute(CHANGE);
+    });
+    rates.spend_refusal(account(1, 1, None)).expect("all of it");
+    let refused = rates.spend_refusal(account(1, 1, None)).expect_err("nothing is left");
+    assert_eq!(refused.rate.expect("it says how it stands").whose, Whose::Token);
+    rates.spend_change(account(2, 2, None), Uuid::from_u128(7)).expect("the workspace has all of its own");
+}
+
+#[test]
 fn an_address_pays_for_whoever_calls_from_its_network() {
     let rates = rates(|limits| limits.address = Budget::a_minute(6));
     let from = |address: &str| Some(address.parse().expect("an address"));
