@@ -2,6 +2,8 @@
 //! named before anything is touched; nothing that exists is written over; no key is anywhere in clear. The trap avoided: a
 //! restore that is proven on the platform it came from; it is proven on a fresh one, with an edge that has seen more.
 
+mod stood;
+
 use rhone_providers::servers::Postgres;
 use rhone_tests::{
     artifacts::Version,
@@ -193,7 +195,9 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
     promote(&tenant, &blue).await;
     let kept = promote(&tenant, &green).await;
+    let here = stood::last(&platform).await;
     let told = done(&place.rhone(&platform.data(), &["backup", backup.to_str().expect("text")]).await);
+    stood::is_told(&platform, &backup, here).await;
     let lost = promote(&tenant, &blue).await;
     assert!(lost > kept);
     until("the edge has the later epoch on its disk", PATIENCE, async || {
