@@ -2,6 +2,8 @@
 //! named before anything is touched; nothing that exists is written over; no key is anywhere in clear. The trap avoided: a
 //! restore that is proven on the platform it came from; it is proven on a fresh one, with an edge that has seen more.
 
+mod stood;
+
 use rhone_providers::servers::Postgres;
 use rhone_tests::{
     artifacts::Version,
@@ -186,15 +188,16 @@ async fn what_was_lost_after_a_backup_never_brings_an_epoch_back() {
     let backup = place.at("backup");
     let platform = Platform::start().await;
     let mut tenant = Tenant::open(&platform, platform.developer()).await;
-    let variables = json!([{ "key": "TOKEN", "value": secret, "kind": "SECRET" }]);
-    let input = json!({ "environmentId": tenant.production.id, "variables": variables });
+    let input = json!({ "environmentId": tenant.production.id,
+        "variables": [{ "key": "TOKEN", "value": secret, "kind": "SECRET" }] });
     tenant.client.done("environmentVariablesSet", "environment { id }", input).await;
     let private = private_source(&tenant, &shown).await;
     let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
     promote(&tenant, &blue).await;
     let kept = promote(&tenant, &green).await;
+    let here = stood::last(&platform).await;
     let told = done(&place.rhone(&platform.data(), &["backup", backup.to_str().expect("text")]).await);
-    assert!(told.contains(" --drill --passphrase "), "the next step is a whole command: {told}");
+    stood::is_told(&platform, &backup, here, &told).await;
     let lost = promote(&tenant, &blue).await;
     assert!(lost > kept);
     until("the edge has the later epoch on its disk", PATIENCE, async || {

@@ -34,7 +34,8 @@ pub(super) async fn read(connection: &mut PgConnection) -> Result<LogFacts> {
     }
     drop(rows);
     let (mut hashes, mut events, mut position) = (Sha256::new(), 0, None);
-    let all = "SELECT era, tx::text AS tx, pos, hash FROM log.events ORDER BY era, tx, pos";
+    // By the columns: `tx` alone would be the text of the row, where 1000 comes before 999.
+    let all = "SELECT era, tx::text AS tx, pos, hash FROM log.events ORDER BY events.era, events.tx, events.pos";
     let mut rows = sqlx::query(all).fetch(connection);
     while let Some(row) = rows.try_next().await.context(reading)? {
         hashes.update(row.try_get::<Vec<u8>, _>("hash")?);
