@@ -77,7 +77,7 @@ async fn whoever_is_refused_pays_as_whoever_changes_something() {
     owner.client.done("projectCreate", "project { id }", taken.clone()).await;
     let second = small(platform, &json!({ "token": 120 })).await;
     let hasty = Client::new(&second.url, owner.client.token());
-    let mut ask = async || hasty.try_mutate("projectCreate", "__typename", &taken).await.expect("the API answers");
+    let ask = async || hasty.try_mutate("projectCreate", "__typename", &taken).await.expect("the API answers");
     for _ in 0..2 {
         let refused = ask().await;
         assert_eq!(refused["data"]["projectCreate"]["userErrors"][0]["code"], json!("NAME_TAKEN"), "{refused:#}");

@@ -1,4 +1,4 @@
-//! A thousand sessions live through a promotion: none of their sockets closes before the drain's deadline, whoever comes anew is
+//! A thousand sessions live through the promotion of a second commit: none of their sockets closes before the drain's deadline, whoever comes anew is
 //! the new owner's, no request fails, and at the deadline each is closed with 1012 at a moment of its own, counted. The traps
 //! avoided: sessions that are said to move, and a crowd that comes back in one instant.
 
@@ -10,8 +10,9 @@ use rhone_tests::{
     artifacts::Version,
     edge,
     platform::Platform,
+    repository::Repository,
     sockets::{Watched, all_answer, ended},
-    story::{Tenant, text},
+    story::{Deployed, Tenant, text},
     wait::{PATIENCE, until},
 };
 use serde_json::json;
@@ -26,6 +27,19 @@ const SOCKETS: usize = 1_000;
 /// How long the former owner's sockets may stay, by the environment's own policy: long enough to be looked at, on any machine. They
 /// are all asked in some seconds.
 const DRAIN: u64 = 90;
+
+/// A commit of this version, as a release that its preview shows.
+async fn committed(tenant: &Tenant, repository: &Repository, version: Version) -> Deployed {
+    let commit = repository.commit_example(version);
+    let input = json!({ "environmentId": tenant.preview.id, "repository": repository.address(), "reference": commit });
+    let operation = text(&tenant.client.done("deploymentBuild", "__typename", input).await["operation"]["id"]);
+    tenant.succeeds(&operation).await;
+    let query = "query($id: ID!) { operation(id: $id) { deploy { deploymentId built { digest } promotion { id } } } }";
+    let made = tenant.client.data(query, json!({ "id": operation })).await["operation"]["deploy"].clone();
+    tenant.succeeds(&text(&made["promotion"]["id"])).await;
+    edge::serves(&tenant.edge, &tenant.preview.host, version.name()).await;
+    Deployed { id: text(&made["deploymentId"]), digest: text(&made["built"]["digest"]), operation }
+}
 
 async fn open(tenant: &Tenant, count: usize) -> Vec<Watched> {
     let opening = stream::iter(0..count).map(|_| Watched::open(&tenant.edge, &tenant.production.host));
@@ -48,7 +62,9 @@ async fn ask(tenant: &Tenant, over: &AtomicBool, asked: &AtomicU64) -> Vec<Strin
 async fn a_thousand_sockets_outlive_a_promotion_and_end_one_by_one_at_the_deadline() {
     let platform = Platform::start().await;
     let tenant = Tenant::open_draining(&platform, platform.developer(), u32::try_from(DRAIN).expect("a few")).await;
-    let (blue, green) = (tenant.deploy(Version::Blue).await, tenant.deploy(Version::Green).await);
+    let repository = Repository::of_the_example();
+    let blue = committed(&tenant, &repository, Version::Blue).await;
+    let green = committed(&tenant, &repository, Version::Green).await;
     tenant.succeeds(&tenant.promote(&blue).await).await;
     edge::serves(&tenant.edge, &tenant.production.host, "blue").await;
     let sockets = open(&tenant, SOCKETS).await;

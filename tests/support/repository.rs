@@ -1,6 +1,7 @@
 //! Real git repositories of a small app, as people deploy from. The trap avoided: a person's own git configuration; commits
 //! are made by nobody and at a fixed time, so that the same content is the same commit.
 
+use crate::{artifacts::Version, program};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -22,6 +23,22 @@ impl Repository {
         let repository = Self { folder };
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository
+    }
+
+    /// Of the example, with nothing committed yet.
+    pub fn of_the_example() -> Self {
+        let repository = Self { folder: tempfile::tempdir().expect("a folder") };
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository
+    }
+
+    /// Commits a version of the example as it was built here, in the place of the one before.
+    pub fn commit_example(&self, version: Version) -> String {
+        self.git(&["rm", "-r", "--quiet", "--ignore-unmatch", "."]);
+        copy(&program::example(version.name()), self.folder.path());
+        // The commit says better where it is from.
+        fs::remove_file(self.folder.path().join("rhone.source.json")).expect("the example says where it is from");
+        self.commit(version.name())
     }
 
     /// As builders of this machine are told it.
