@@ -10,8 +10,9 @@ use tokio::process::Command;
 pub(super) fn command(run: &Run<'_>, words: &[String], env: &BTreeMap<String, String>) -> (Command, Order) {
     let (room, mut limits) = (run.room, run.machine.limits);
     if room.user.is_none() {
-        // The kernel counts all that the worker's user has, and this build came last.
-        limits.processes = limits.processes.saturating_add(tasks_of_this_user());
+        // The kernel counts all that the worker's user has. Other builds begin after this one, so it has room for theirs: whoever
+        // is refused a process by the kernel waits, and is never seen to have too many.
+        limits.processes = limits.processes.saturating_mul(4).saturating_add(tasks_of_this_user());
     }
     // It has no terminal: what is written into the worker's is typed there.
     let mut all = vec!["/usr/bin/setsid".to_owned()];
