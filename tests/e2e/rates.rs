@@ -75,14 +75,14 @@ async fn whoever_is_refused_pays_as_whoever_changes_something() {
     let tenant = Tenant::open(platform, owner.client.clone()).await;
     let taken = json!({ "workspaceId": tenant.workspace, "slug": unique("taken"), "name": "A name" });
     owner.client.done("projectCreate", "project { id }", taken.clone()).await;
-    let second = small(platform, &json!({ "token": 120 })).await;
+    let second = small(platform, &json!({ "token": 160 })).await;
     let hasty = Client::new(&second.url, owner.client.token());
     let ask = async || hasty.try_mutate("projectCreate", "__typename", &taken).await.expect("the API answers");
     for _ in 0..2 {
         let refused = ask().await;
         assert_eq!(refused["data"]["projectCreate"]["userErrors"][0]["code"], json!("NAME_TAKEN"), "{refused:#}");
     }
-    // Two of 50 and more are spent of 120; the next 50 are back in a quarter of a minute.
+    // Two of 68 are spent of 160, each 50 and its document; as much as the third costs is back in a quarter of a minute.
     let limited = ask().await;
     let details = &limited["errors"][0]["extensions"];
     assert_eq!((&details["code"], &details["whose"]), (&json!("RATE_LIMITED"), &json!("token")), "{limited:#}");

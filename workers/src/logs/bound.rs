@@ -9,6 +9,8 @@ use std::{collections::VecDeque, mem::take};
 const LINE: usize = 64;
 /// One part in so many is left for the last lines.
 const ENDS: u64 = 4;
+/// What is said besides: that the log is full, and how much was dropped.
+const NOTES: u64 = 512;
 
 /// The bytes of a line in a chunk, more or less.
 pub(super) fn size(line: &LogLine) -> usize {
@@ -33,7 +35,15 @@ impl Bound {
     /// So many bytes, and not more.
     pub(super) fn new(most: u64) -> Self {
         let (last, dropped_at) = (VecDeque::new(), DateTime::UNIX_EPOCH);
-        Self { room: most, ends: most / ENDS, full: false, last, bytes: 0, dropped: 0, dropped_at }
+        Self {
+            room: most.saturating_sub(NOTES),
+            ends: most / ENDS,
+            full: false,
+            last,
+            bytes: 0,
+            dropped: 0,
+            dropped_at,
+        }
     }
 
     /// What is kept at once: the line, or, where it is the first that is too much, that the log is full.
