@@ -50,8 +50,8 @@ END $$;
 REVOKE ALL ON FUNCTION authority.apply_membership(json), authority.apply_support(json), authority.apply_invitations(json)
     FROM PUBLIC;
 
--- Both questions see what the caller's statement sees: the function must stay STABLE. The names of the streams are put together
--- before the heads are asked for: row-level security lets no index be used by a name that is put together beside it.
+-- Memberships and heads are read by one statement, and so in one snapshot. The names of the streams are put together before the
+-- heads are asked for: row-level security lets no index be used by a name that is put together beside it.
 CREATE OR REPLACE FUNCTION authority.memberships(p_actor uuid, p_scope uuid) RETURNS SETOF authority.members
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
